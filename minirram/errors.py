@@ -1,0 +1,30 @@
+"""The exceptions that minirram raises on purpose. Each message says what was wrong, where, and what would be right."""
+
+
+class MinirramError(Exception):
+    """Base of all errors that a user can cause; the command line turns them into one line and an exit code."""
+
+
+class ConfigError(MinirramError):
+    """An option or a parameter has a value that cannot be used."""
+
+
+class ShapeError(MinirramError):
+    """An array does not have the shape that the operation needs."""
+
+
+class DataError(MinirramError):
+    """The contents of a data set, a map or a run folder are missing, damaged or inconsistent."""
+
+
+class FormatError(MinirramError):
+    """A program file breaks a rule of its format.
+
+    `offset` is the byte at which the rule is broken; `kind` names the error class of export/SPEC.md (the same name in
+    Python and in C).
+    """
+
+    def __init__(self, message, offset, kind="FORMAT"):
+        super().__init__("{} (byte offset {}, {})".format(message, offset, kind))
+        self.offset = offset
+        self.kind = kind

@@ -1,0 +1,69 @@
+"""Files that are whole or not there: written under a temporary name, synced, then renamed. Clear errors for damaged ones."""
+
+import contextlib
+import json
+import os
+import zipfile
+
+import numpy as np
+
+from .errors import DataError
+
+
+@contextlib.contextmanager
+def atomic_writer(path, mode="wb"):
+    """Open a temporary file beside `path`; on success it is synced to disk and takes the name `path`, else it vanishes."""
+    temporary = "{}.{}.tmp".format(os.fspath(path), os.getpid())
+    options = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with open(temporary, mode, **options) as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write_json(path, value):
+    """Write `value` as indented JSON with sorted keys; NaN is refused (ValueError)."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
+    with atomic_writer(path, "w") as handle:
+        handle.write(text + "\n")
+
+
+def read_json(path):
+    """The JSON value in `path`; DataError when the file is missing or is not JSON."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return json.load(handle)
+    except FileNotFoundError:
+        raise DataError("{}: there is no such file".format(path)) from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise DataError("{}: not a JSON file ({})".format(path, error)) from None
+
+
+def write_npz(path, arrays, compress=True):
+    """Write a dict of arrays as `.npz` (keys may hold '/' and '.')."""
+    save = np.savez_compressed if compress else np.savez
+    with atomic_writer(path) as handle:
+        save(handle, **arrays)
+
+
+def read_npz(path, keys=None):
+    """The arrays of an `.npz` as a dict; only `keys` when given. Pickled objects are refused.
+
+    DataError when the file is missing, damaged or lacks a key.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [key for key in keys or () if key not in archive.files]
+            if missing:
+                raise DataError("{}: lacks the array(s) {}".format(path, ", ".join(missing)))
+            return {key: archive[key] for key in (archive.files if keys is None else keys)}
+    except FileNotFoundError:
+        raise DataError("{}: there is no such file".format(path)) from None
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
+        raise DataError("{}: not a readable .npz file ({})".format(path, error)) from None
