@@ -1,7 +1,7 @@
 """minirram: learn which connections of a random resistive-memory chip to keep.
 
-`import minirram` loads nothing, not even NumPy: each module is imported when it is first used
-(`minirram.cells`, `minirram.macro`, ...), so the command line can settle the number of BLAS threads before NumPy starts.
+`import minirram` loads nothing, not even NumPy: each module is imported when it is first used (`minirram.cells`,
+`minirram.macro`, ...), so the command line can settle the number of BLAS threads before NumPy starts.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, synced, then renamed. Clear errors for damaged ones."""
+"""Files that are whole or not there: written under a temporary name, synced, then renamed."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from .errors import DataError
 
 @contextlib.contextmanager
 def atomic_writer(path, mode="wb"):
-    """Open a temporary file beside `path`; on success it is synced to disk and takes the name `path`, else it vanishes."""
+    """Open a temporary file beside `path`; on success it is synced and takes the name `path`, else it vanishes."""
     temporary = "{}.{}.tmp".format(os.fspath(path), os.getpid())
     options = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
@@ -58,7 +58,7 @@ def read_npz(path, keys=None):
     DataError when the file is missing, damaged or lacks a key.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as archive:
             missing = [key for key in keys or () if key not in archive.files]
             if missing:
                 raise DataError("{}: lacks the array(s) {}".format(path, ", ".join(missing)))

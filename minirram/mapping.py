@@ -1,7 +1,7 @@
 """Weight matrices -> differential pairs -> tiles -> macros, and the way back.
 
-A matrix of shape (fan_in, fan_out) is cut into tiles of at most one macro; a tile is a rectangle of rows x pairs inside one
-macro. Pair k of a row is columns 2k (G+) and 2k+1 (G-): design of the paper's chip, two cells per weight.
+A matrix of shape (fan_in, fan_out) is cut into tiles of at most one macro; a tile is a rectangle of rows x pairs
+inside one macro. Pair k of a row is columns 2k (G+) and 2k+1 (G-): two cells per weight, as on the paper's chip.
 """
 
 from dataclasses import dataclass
@@ -161,8 +161,9 @@ def placement_from_json(value):
 def place(shapes, macro_rows=512, macro_pairs=256):
     """Cut matrices into tiles and pack the tiles onto as few macros as the packer finds.
 
-    shapes: sequence of (name, (fan_in, fan_out)). Returns a Placement. Largest tiles first, each into the free rectangle that
-    it fills best (maximal-rectangles packing, Jylanki 2010, best short side fit); a new macro opens when none has room.
+    shapes: sequence of (name, (fan_in, fan_out)). Returns a Placement. Largest tiles first, each into the free
+    rectangle that it fills best (maximal-rectangles packing, Jylanki 2010, best short side fit); a new macro opens
+    when none has room.
     """
     shapes = tuple((name, (int(rows), int(cols))) for name, (rows, cols) in shapes)
     if not shapes or min(min(shape) for _, shape in shapes) < 1:

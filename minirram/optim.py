@@ -8,7 +8,7 @@ from .errors import ConfigError
 
 
 def cosine_rate(base_rate, step, n_steps):
-    """Learning rate at `step` of `n_steps`: half a cosine from `base_rate` to 0 (Loshchilov and Hutter, arXiv 1608.03983)."""
+    """Learning rate at `step` of `n_steps`: half a cosine from `base_rate` to 0 (arXiv 1608.03983)."""
     if not 0 <= step <= n_steps:
         raise ConfigError("step {} lies outside the schedule of {} steps".format(step, n_steps))
     return 0.5 * base_rate * (1.0 + math.cos(math.pi * step / n_steps))

@@ -1,8 +1,8 @@
 """Scores -> masks, and the gradient of a mask: which connections of a random chip to keep.
 
-One score per weight (pair level) or per cell (cell level). The mask keeps the largest |score| of a layer (edge-popup, Ramanujan
-et al., arXiv 1911.13299); the gradient passes straight through the mask; hysteresis spares pulses (Li et al., arXiv 2311.07164,
-authors' code). density = kept fraction, everywhere.
+One score per weight (pair level) or per cell (cell level). The mask keeps the largest |score| of a layer (edge-popup,
+Ramanujan et al., arXiv 1911.13299); the gradient passes straight through the mask; hysteresis spares pulses (Li et al.,
+arXiv 2311.07164, authors' code). density = kept fraction, everywhere.
 """
 
 import numpy as np
@@ -42,8 +42,8 @@ def top_mask(scores, density):
 def steady_mask(wanted, old_mask, scores, old_scores, limit):
     """`wanted`, but a bit changes only if ||s_old| - |s|| >= limit * |s_old| (hysteresis of the authors' code).
 
-    wanted, old_mask: bool; scores, old_scores: float, the scores of this and the previous step; limit: relative change, 0 lets
-    every bit change. All of one shape. The kept fraction may drift from the density by the bits held back.
+    wanted, old_mask: bool; scores, old_scores: float, the scores of this and the previous step; limit: relative
+    change, 0 lets every bit change. All of one shape. The kept fraction may drift by the bits held back.
     """
     old_magnitude = np.abs(old_scores)
     moved = np.abs(scores)
@@ -57,7 +57,7 @@ def steady_mask(wanted, old_mask, scores, old_scores, limit):
 def score_gradient(weight_gradient, weights, scores):
     """Straight-through: d_score = d_weight * weight * sign(score).
 
-    weight_gradient: dLoss/dW of the masked weights; weights: their values when kept (cell level: +G+ and -G-); scores. All of one
-    shape, float32.
+    weight_gradient: dLoss/dW of the masked weights; weights: their values when kept (cell level: +G+ and -G-);
+    scores. All of one shape, float32.
     """
     return weight_gradient * weights * np.sign(scores)

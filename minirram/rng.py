@@ -1,4 +1,4 @@
-"""Named random streams: one seed, and a name for each consumer, so that a new consumer never shifts another's numbers."""
+"""Named random streams: one seed and a name per consumer, so that a new consumer never shifts another's numbers."""
 
 import zlib
 
