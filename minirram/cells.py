@@ -1,4 +1,4 @@
-"""The cell: forming, on and off conductance, read and write noise as one frozen set of parameters, its samplers and CDFs."""
+"""The cell: forming, on and off conductance, read and write noise as one frozen set of parameters; samplers, CDFs."""
 
 import math
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ EXACT_FLOAT32 = 2**24
 class CellModel:
     """Statistics of one kind of cell. `minirram.technologies` holds presets with a source for every number.
 
-    Conductances in siemens, voltages in volt, times in second, energies in joule; `sigma_ln` is the standard deviation of
-    ln(G). LRS is the low-resistance (on) state, HRS the high-resistance (off) state.
+    Conductances in siemens, voltages in volt, times in second, energies in joule; `sigma_ln` is the standard deviation
+    of ln(G). LRS is the low-resistance (on) state, HRS the high-resistance (off) state.
     """
 
     name: str
     """how the command line calls it"""
     forming_mean_V: float
-    """mean forming (breakdown) voltage; a cell is formed once a pulse of at least its own forming voltage was applied"""
+    """mean forming (breakdown) voltage; a pulse of at least its own forming voltage forms a cell"""
     forming_std_V: float
     """standard deviation of the forming voltage over cells; 0 for technologies that need no forming"""
     pristine_S: float
@@ -42,7 +42,7 @@ class CellModel:
     write_noise: float
     """relative standard deviation of a cell that is programmed again under `re_set = "replay"`"""
     re_set: str = "replay"
-    """what SET and RESET give a cell: "replay" its old value within write noise, "redraw" a new draw from the distribution"""
+    """what SET and RESET give a cell: "replay" its old value within write noise, "redraw" a new draw"""
     write_clip_sigmas: float = 2.0
     """write noise is clipped at this many standard deviations"""
     tuning_std_S: float = 0.0
@@ -114,12 +114,12 @@ class CellModel:
         return self.hrs_median_S * np.exp(self.hrs_sigma_ln * generator.standard_normal(shape))
 
     def write_factor(self, generator, shape):
-        """What multiplies the old value of a re-programmed cell: 1 + write_noise * N(0, 1), clipped; float64 of `shape`."""
+        """What multiplies the old value of a re-programmed cell: 1 + write_noise * N(0, 1), clipped; float64."""
         limit = self.write_clip_sigmas
         return 1.0 + self.write_noise * np.clip(generator.standard_normal(shape), -limit, limit)
 
     def read_std(self, conductance, floor):
-        """Standard deviation of one read of cells; `conductance` and `floor` (read_noise_floor) in one and the same unit."""
+        """Standard deviation of one read of cells; `conductance` and `floor` (read_noise_floor) share one unit."""
         if not floor:
             return self.read_noise * conductance
         return np.hypot(self.read_noise * conductance, np.asarray(floor, dtype=conductance.dtype))

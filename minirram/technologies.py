@@ -37,7 +37,7 @@ TAOX_40NM = CellModel(
         ("pristine_S", "about 10 MOhm; " + _PAPER),
         ("lrs_median_S", "measured, n = 1,430, microsiemens assumed; " + _ESGNN),
         ("lrs_sigma_ln", "measured, n = 1,430; " + _ESGNN),
-        ("hrs_median_S", "assumed; ratio of about 10 to the on state as in the group's circuit model, sweep 0.1 to 2 uS"),
+        ("hrs_median_S", "assumed; on/off about 10 as in the group's circuit model, sweep 0.1 to 2 uS"),
         ("hrs_sigma_ln", "assumed"),
         ("read_noise", "measured, about 0.65 % per read; " + _PAPER),
         ("write_noise", "code published with " + _PAPER),

@@ -1,0 +1,277 @@
+"""The state of one array of cells and its modes: form, set, reset, read, multiply.
+
+Static variation is drawn once, from streams named after (seed, macro index, quantity): no order of calls changes it.
+"""
+
+import numpy as np
+
+from .cells import CellModel
+from .errors import ConfigError, DataError, ShapeError
+from .rng import stream
+
+_STATE_ARRAYS = ("forming_V", "lrs_grid", "on_grid", "off_grid", "formed", "on", "stuck", "writes")
+_PULSES = ("form", "set", "reset", "tune")
+
+
+class Macro:
+    """One array of rows x cols cells; pair k of a row is columns 2k (G+) and 2k+1 (G-).
+
+    Arrays (rows, cols), all readable, changed only by the modes below:
+    `formed`, `on` bool; `on_grid`, `off_grid` float32, what a cell conducts when on and when off, in grid units;
+    `lrs_grid` float32, the on conductance as formed; `forming_V` float32; `stuck` bool, cells that answer to no pulse;
+    `writes` uint32, SET, RESET and tuning pulses each cell has seen.
+    `pulses` counts pulses by kind ("form", "set", "reset", "tune"); `clipped` counts conductances cut at the grid's
+    maximum.
+
+    Made by `Macro.sample`, `Macro.from_map` or `Macro.from_state`.
+    """
+
+    def __init__(self, model, seed, index, arrays, pulses=None, operations=0, clipped=0):
+        self.model = model
+        self.seed = int(seed)
+        self.index = int(index)
+        self.forming_V, self.lrs_grid, self.on_grid, self.off_grid = (arrays[name] for name in _STATE_ARRAYS[:4])
+        self.formed, self.on, self.stuck, self.writes = (arrays[name] for name in _STATE_ARRAYS[4:])
+        self.rows, self.cols = self.on.shape
+        self.pulses = {kind: int((pulses or {}).get(kind, 0)) for kind in _PULSES}
+        self.operations = int(operations)
+        self.clipped = int(clipped)
+        self.pristine_grid = np.float32(np.rint(model.pristine_S / model.grid_S))
+
+    @classmethod
+    def sample(cls, model: CellModel, seed, index=0, rows=512, cols=512):
+        """A macro of pristine cells whose forming voltages, on and off conductances are drawn from `model`."""
+        shape = _checked_shape(rows, cols)
+
+        def streamed(quantity):
+            return stream(seed, "macro", index, quantity)
+
+        lrs_grid, clipped_on = model.to_grid(model.sample_lrs_S(streamed("lrs"), shape), rows)
+        hrs_grid, clipped_off = model.to_grid(model.sample_hrs_S(streamed("hrs"), shape), rows)
+        forming_V = model.sample_forming_V(streamed("form"), shape).astype(np.float32)
+        arrays = _pristine_arrays(forming_V, lrs_grid, hrs_grid)
+        fate = streamed("stuck").random(shape)
+        stuck_lrs = fate < model.stuck_lrs
+        stuck_hrs = (fate >= model.stuck_lrs) & (fate < model.stuck_lrs + model.stuck_hrs)
+        _fix_stuck(arrays, stuck_lrs, stuck_hrs)
+        return cls(model, seed, index, arrays, clipped=clipped_on + clipped_off)
+
+    @classmethod
+    def from_map(cls, model: CellModel, conductance_S, seed, index=0, rows=None, cols=None):
+        """A macro from a measured map: formed and on where the map is above 0, never to be formed where it is 0.
+
+        conductance_S: float (map rows, map cols). The macro takes the shape of the map unless `rows`, `cols` ask for a
+        larger array; its remaining cells are then unformed. Off conductances, which a map does not hold, are drawn from
+        `model`. DataError for NaN, infinite, negative or too large values; ShapeError for a map that is not
+        two-dimensional, has an odd number of columns or is larger than the macro.
+        """
+        measured_S = np.asarray(conductance_S, np.float64)
+        if measured_S.ndim != 2:
+            raise ShapeError("a conductance map has rows and columns; this one has {} axes".format(measured_S.ndim))
+        shape = _checked_shape(rows or measured_S.shape[0], cols or measured_S.shape[1])
+        if measured_S.shape[0] > shape[0] or measured_S.shape[1] > shape[1]:
+            raise ShapeError("a map of {} x {} does not fit a macro of {} x {}".format(*measured_S.shape, *shape))
+        _check_map(measured_S, model.grid_max(shape[0]) * model.grid_S)
+        on_S = np.zeros(shape)
+        on_S[: measured_S.shape[0], : measured_S.shape[1]] = measured_S
+        lrs_grid, _ = model.to_grid(on_S, shape[0])
+        hrs_S = model.sample_hrs_S(stream(seed, "macro", index, "hrs"), shape)
+        hrs_grid, clipped = model.to_grid(hrs_S, shape[0])
+        formed = on_S > 0
+        arrays = _pristine_arrays(np.where(formed, 0.0, np.inf).astype(np.float32), lrs_grid, hrs_grid)
+        arrays["formed"], arrays["on"] = formed, formed.copy()
+        return cls(model, seed, index, arrays, clipped=clipped)
+
+    def state(self):
+        """A dict of arrays that `from_state` takes back; every draw made so far is in it."""
+        state = {name: getattr(self, name) for name in _STATE_ARRAYS}
+        counters = [self.seed, self.index, self.operations, self.clipped] + [self.pulses[kind] for kind in _PULSES]
+        state["counters"] = np.array(counters, np.int64)
+        return state
+
+    @classmethod
+    def from_state(cls, model: CellModel, state):
+        """The macro that `state` describes; DataError when an array is missing or of another shape."""
+        missing = [name for name in _STATE_ARRAYS + ("counters",) if name not in state]
+        if missing:
+            raise DataError("the state of a macro lacks {}".format(", ".join(missing)))
+        shape = np.shape(state["on"])
+        if any(np.shape(state[name]) != shape for name in _STATE_ARRAYS) or np.shape(state["counters"]) != (8,):
+            raise DataError("the arrays of a macro's state differ in shape; expected {} for all cells".format(shape))
+        seed, index, operations, clipped, *pulses = (int(number) for number in state["counters"])
+        arrays = {name: np.array(state[name]) for name in _STATE_ARRAYS}
+        return cls(model, seed, index, arrays, dict(zip(_PULSES, pulses)), operations, clipped)
+
+    def form(self, voltage_V, cells=None):
+        """Apply one forming pulse of `voltage_V` to `cells` (default: all); cells that form are on. Returns the pulses.
+
+        A pulse counts for every cell addressed, formed or not: forming drives whole lines.
+        """
+        index = np.arange(self.on.size) if cells is None else self._flat(cells)
+        flat = index[~self.formed.reshape(-1)[index] & ~self.stuck.reshape(-1)[index]]
+        flat = flat[self.forming_V.reshape(-1)[flat] <= voltage_V]
+        self.formed.reshape(-1)[flat] = True
+        self.on.reshape(-1)[flat] = True
+        self.pulses["form"] += index.size
+        return int(index.size)
+
+    def set(self, cells):
+        """Apply one SET pulse to `cells`: off cells turn on, at a value that `model.re_set` decides. Returns pulses.
+
+        cells: bool map (rows, cols), or distinct flat indices (row * cols + col) for a few cells. Cells that are not
+        formed or are stuck take the pulse and do not change; cells that are on already do not change either.
+        """
+        changed, count = self._switch(cells, "set", True)
+        generator = self._write_stream()
+        if self.model.re_set == "replay":
+            old_S = self.lrs_grid.reshape(-1)[changed] * self.model.grid_S
+            reached_S = old_S * self.model.write_factor(generator, changed.shape)
+        else:
+            reached_S = self.model.sample_lrs_S(generator, changed.shape)
+        self.on_grid.reshape(-1)[changed] = self._to_grid(reached_S)
+        return count
+
+    def reset(self, cells):
+        """Apply one RESET pulse to `cells`: on cells turn off. Returns the pulses. `cells` as for `set`.
+
+        Under `re_set = "replay"` the off value of a cell is drawn once; under "redraw" each RESET draws it anew.
+        """
+        changed, count = self._switch(cells, "reset", False)
+        if self.model.re_set == "redraw":
+            drawn = self._to_grid(self.model.sample_hrs_S(self._write_stream(), changed.shape))
+            self.off_grid.reshape(-1)[changed] = np.minimum(drawn, self.on_grid.reshape(-1)[changed])
+        return count
+
+    def tune(self, cells, target_S):
+        """Tune formed `cells` to `target_S` (scalar or one value per cell, in flat order): closed loop, one write each.
+
+        What is reached is N(target, model.tuning_std_S), kept within the grid. Returns the pulses (one per cell).
+        """
+        index = self._flat(cells)
+        targets_S = np.broadcast_to(np.asarray(target_S, np.float64), index.shape)
+        changed = self._count_writes(index, "tune")
+        able = np.isin(index, changed, assume_unique=True)
+        error_S = self.model.tuning_std_S * self._write_stream().standard_normal(changed.size)
+        reached_S = np.maximum(targets_S[able] + error_S, 0.0)
+        self.on_grid.reshape(-1)[changed] = self._to_grid(reached_S)
+        self.on.reshape(-1)[changed] = True
+        return int(index.size)
+
+    def _switch(self, cells, kind, on):
+        """Count the pulses, flip the cells that answer; returns (flat indices of flipped cells, pulses)."""
+        index = self._flat(cells)
+        able = self._count_writes(index, kind)
+        flipped = able[self.on.reshape(-1)[able] != on]
+        self.on.reshape(-1)[flipped] = on
+        return flipped, int(index.size)
+
+    def _count_writes(self, index, kind):
+        """Book one pulse per cell; returns those of `index` that can answer: formed, not stuck, not worn out."""
+        self.pulses[kind] += index.size
+        self.writes.reshape(-1)[index] += np.uint32(1)
+        able = index[self.formed.reshape(-1)[index] & ~self.stuck.reshape(-1)[index]]
+        if self.model.endurance_cycles is None:
+            return able
+        worn = self.writes.reshape(-1)[able] > 2 * self.model.endurance_cycles
+        self.stuck.reshape(-1)[able[worn]] = True
+        return able[~worn]
+
+    def _write_stream(self):
+        """A generator for this programming operation alone: resuming needs no more than the count of operations."""
+        self.operations += 1
+        return stream(self.seed, "macro", self.index, "write", self.operations)
+
+    def _to_grid(self, conductance_S):
+        """Siemens -> grid units; what is cut at the grid's maximum is counted."""
+        grid, clipped = self.model.to_grid(conductance_S, self.rows)
+        self.clipped += clipped
+        return grid
+
+    def _flat(self, cells):
+        """Flat indices of `cells`, a bool map (rows, cols) or an integer array of distinct flat indices."""
+        cells = np.asarray(cells)
+        if cells.dtype == bool:
+            if cells.shape != self.on.shape:
+                raise ShapeError("a map of cells of shape {}, expected {}".format(cells.shape, self.on.shape))
+            return np.flatnonzero(cells)
+        if cells.ndim != 1 or (cells.size and cells.dtype.kind not in "iu"):
+            raise ShapeError("cells must be a bool map {} or a list of flat indices".format(self.on.shape))
+        ordered = np.sort(cells)
+        if cells.size and (ordered[0] < 0 or ordered[-1] >= self.on.size or np.any(ordered[1:] == ordered[:-1])):
+            raise ShapeError("flat indices of cells must be distinct and lie in 0..{}".format(self.on.size - 1))
+        return cells.astype(np.intp)
+
+    def conductance_grid(self, rows=slice(None), cols=slice(None)):
+        """Present conductance of a region in grid units, float32: on, off or pristine value of each cell; no noise."""
+        held = np.where(self.on[rows, cols], self.on_grid[rows, cols], self.off_grid[rows, cols])
+        return np.where(self.formed[rows, cols], held, self.pristine_grid)
+
+    def conductance_S(self, rows=slice(None), cols=slice(None)):
+        """Present conductance of a region in siemens, float64; no noise."""
+        return self.conductance_grid(rows, cols) * np.float64(self.model.grid_S)
+
+    def read_grid(self, generator, rows=slice(None), cols=slice(None)):
+        """One noisy read-out of a region in grid units, float32, not rounded (training reads weights this way)."""
+        grid = self.conductance_grid(rows, cols)
+        noise = generator.standard_normal(grid.shape, dtype=np.float32)
+        noise *= self.model.read_std(grid, self.model.read_noise_floor_S / self.model.grid_S)
+        return np.add(grid, noise, out=noise)
+
+    def read_S(self, generator):
+        """One noisy read-out of all cells in siemens, float64 (rows, cols)."""
+        return self.read_grid(generator) * np.float64(self.model.grid_S)
+
+
+def _checked_shape(rows, cols):
+    if rows < 1 or cols < 2 or cols % 2:
+        raise ShapeError("a macro of {} x {}: it needs at least 1 row and an even number of columns".format(rows, cols))
+    return int(rows), int(cols)
+
+
+def _pristine_arrays(forming_V, lrs_grid, hrs_grid):
+    """State arrays of cells that were never pulsed. A RESET never raises a conductance: off <= on where on is known."""
+    shape = lrs_grid.shape
+    off_grid = np.where(lrs_grid > 0, np.minimum(hrs_grid, lrs_grid), hrs_grid)
+    return {
+        "forming_V": forming_V,
+        "lrs_grid": lrs_grid,
+        "on_grid": lrs_grid.copy(),
+        "off_grid": off_grid,
+        "formed": np.zeros(shape, bool),
+        "on": np.zeros(shape, bool),
+        "stuck": np.zeros(shape, bool),
+        "writes": np.zeros(shape, np.uint32),
+    }
+
+
+def _fix_stuck(arrays, stuck_lrs, stuck_hrs):
+    """Cells that conduct (LRS) or are off (HRS) from the start, whatever is done to them."""
+    arrays["stuck"] |= stuck_lrs | stuck_hrs
+    arrays["formed"] |= stuck_lrs | stuck_hrs
+    arrays["on"] = (arrays["on"] | stuck_lrs) & ~stuck_hrs
+
+
+def _check_map(measured_S, limit_S):
+    """DataError for the first value of a measured map that is no conductance."""
+    too_large = "is above {:.4g} S, the largest a column can sum exactly; is the unit right?".format(limit_S)
+    for what, wrong in (
+        ("is not a number", ~np.isfinite(measured_S)),
+        ("is negative", measured_S < 0),
+        (too_large, measured_S > limit_S),
+    ):
+        if wrong.any():
+            row, col = np.argwhere(wrong)[0]
+            raise DataError("the map's value {!r} at row {}, column {} {}".format(
+                float(measured_S[row, col]), row, col, what))
+
+
+def check_region(macro, rows, cols):
+    """ConfigError unless `rows` and `cols` are slices of whole pairs inside the macro; returns (n_rows, n_pairs)."""
+    n_rows = len(range(*rows.indices(macro.rows)))
+    n_cols = len(range(*cols.indices(macro.cols)))
+    start = cols.indices(macro.cols)[0]
+    inside = (rows.stop is None or rows.stop <= macro.rows) and (cols.stop is None or cols.stop <= macro.cols)
+    if not (n_rows and n_cols and inside) or start % 2 or n_cols % 2 or (cols.step or 1) != 1:
+        raise ConfigError("rows {} and cols {} are no region of whole pairs in a macro of {} x {}".format(
+            rows, cols, macro.rows, macro.cols))
+    return n_rows, n_cols // 2

@@ -1,0 +1,270 @@
+"""The macro: static variation, pulses, resume, maps, reads."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minirram import rng
+from minirram.errors import ConfigError, DataError, ShapeError
+from minirram.macro import Macro, check_region
+from minirram.technologies import TAOX_40NM
+
+from .conftest import data_folder
+
+REDRAW = dataclasses.replace(TAOX_40NM, re_set="redraw")
+
+
+def small(model=TAOX_40NM, seed=5, index=2, rows=12, cols=8):
+    return Macro.sample(model, seed, index, rows, cols)
+
+
+def formed(model=TAOX_40NM, **options):
+    macro = small(model, **options)
+    macro.form(10.0)
+    return macro
+
+
+def same_state(a, b):
+    a, b = a.state(), b.state()
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_static_variation_is_named_not_ordered():
+    first = small(index=0), small(index=1)
+    second = small(index=1), small(index=0)
+    assert same_state(first[0], second[1]) and same_state(first[1], second[0])
+    assert not np.array_equal(first[0].on_grid, first[1].on_grid)
+    assert not np.array_equal(first[0].on_grid, small(index=0, seed=6).on_grid)
+
+
+def test_grids_are_integers_and_off_never_above_on():
+    macro = Macro.sample(TAOX_40NM, 1)
+    assert macro.on.shape == (512, 512)
+    for grid in (macro.on_grid, macro.off_grid):
+        assert grid.dtype == np.float32 and np.array_equal(grid, np.rint(grid))
+    assert np.all(macro.off_grid <= macro.on_grid)
+
+
+def test_forming_follows_the_forming_voltages():
+    macro = small()
+    assert np.all(macro.conductance_grid() == 100.0)  # pristine: 0.1 uS on a grid of 1 nS
+    pulses = macro.form(3.43)
+    assert pulses == macro.on.size == macro.pulses["form"]
+    assert np.array_equal(macro.formed, macro.forming_V <= 3.43) and np.array_equal(macro.on, macro.formed)
+    assert 0.2 < macro.formed.mean() < 0.8
+    assert np.array_equal(macro.conductance_grid(), np.where(macro.formed, macro.lrs_grid, np.float32(100)))
+
+
+def test_form_only_the_given_cells():
+    macro = small()
+    cells = np.zeros(macro.on.shape, bool)
+    cells[3] = True
+    assert macro.form(10.0, cells) == cells.sum()
+    assert np.array_equal(macro.formed, cells)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_pulses_against_a_loop(seed):
+    """SET and RESET of random cells, cell by cell."""
+    generator = np.random.default_rng(seed)
+    macro = small(rows=5, cols=4)
+    macro.form(3.45)
+    on, writes = macro.on.copy(), np.zeros(macro.on.shape, int)
+    for kind in ("reset", "set", "reset", "set"):
+        cells = generator.random(macro.on.shape) < 0.5
+        assert getattr(macro, kind)(cells) == cells.sum()
+        for row, col in np.argwhere(cells):
+            writes[row, col] += 1
+            if macro.formed[row, col]:
+                on[row, col] = kind == "set"
+    assert np.array_equal(macro.on, on) and np.array_equal(macro.writes, writes)
+    assert macro.pulses["set"] + macro.pulses["reset"] == writes.sum()
+    deviation = np.abs(macro.on_grid / macro.lrs_grid - 1)
+    assert deviation.max() <= 0.003 + 1e-4
+    expected = np.where(on, macro.on_grid, macro.off_grid)
+    assert np.array_equal(macro.conductance_grid(), np.where(macro.formed, expected, np.float32(100)))
+
+
+def test_map_and_indices_are_the_same_pulse():
+    by_map, by_index = formed(), formed()
+    cells = np.zeros(by_map.on.shape, bool)
+    cells.reshape(-1)[[1, 17, 40]] = True
+    for macro, which in ((by_map, cells), (by_index, np.array([1, 17, 40]))):
+        assert macro.reset(which) == 3 and macro.set(which) == 3
+    assert same_state(by_map, by_index)
+
+
+def test_replay_returns_to_the_first_value_and_redraw_does_not():
+    cells = np.ones((12, 8), bool)
+    for model, is_near in ((TAOX_40NM, True), (REDRAW, False)):
+        macro = formed(model)
+        for _ in range(20):
+            macro.reset(cells)
+            macro.set(cells)
+        change = np.abs(macro.on_grid / macro.lrs_grid - 1)
+        assert (change.max() < 0.0035) == is_near
+        assert change.max() > 0
+
+
+def test_redraw_draws_the_off_state_anew():
+    cells = np.ones((12, 8), bool)
+    for model, changes in ((TAOX_40NM, False), (REDRAW, True)):
+        macro = formed(model)
+        before = macro.off_grid.copy()
+        macro.reset(cells)
+        assert np.array_equal(before, macro.off_grid) != changes
+        assert np.all(macro.off_grid <= macro.on_grid)
+
+
+def test_set_on_a_cell_that_is_on_changes_nothing():
+    macro = formed()
+    before = macro.on_grid.copy()
+    macro.set(np.ones(macro.on.shape, bool))
+    assert np.array_equal(before, macro.on_grid)
+
+
+@given(st.integers(0, 3))
+def test_resume_is_bit_exact(stop):
+    """A macro rebuilt from its state goes on as if it had never stopped."""
+    generator = np.random.default_rng(7)
+    steps = [generator.random((12, 8)) < 0.4 for _ in range(4)]
+    straight, broken = formed(), formed()
+    for k, cells in enumerate(steps):
+        if k == stop:
+            broken = Macro.from_state(TAOX_40NM, broken.state())
+        for macro in (straight, broken):
+            macro.reset(cells)
+            macro.set(cells[::-1])
+    assert same_state(straight, broken)
+
+
+def test_state_is_a_copy_on_load():
+    macro = formed()
+    state = {name: array.copy() for name, array in macro.state().items()}
+    loaded = Macro.from_state(TAOX_40NM, state)
+    loaded.reset(np.ones(macro.on.shape, bool))
+    assert state["on"].all()
+
+
+def test_from_state_refuses_a_damaged_state():
+    state = formed().state()
+    del state["on_grid"]
+    with pytest.raises(DataError, match="lacks on_grid"):
+        Macro.from_state(TAOX_40NM, state)
+    state = formed().state()
+    state["formed"] = np.zeros((3, 2), bool)
+    with pytest.raises(DataError, match="differ in shape"):
+        Macro.from_state(TAOX_40NM, state)
+
+
+def test_stuck_cells_answer_to_nothing():
+    model = dataclasses.replace(TAOX_40NM, stuck_lrs=0.1, stuck_hrs=0.2)
+    macro = Macro.sample(model, 3, 0, 200, 200)
+    assert abs(macro.stuck.mean() - 0.3) < 0.01
+    everything = np.ones(macro.on.shape, bool)
+    macro.form(10.0)
+    for pulse in (macro.set, macro.reset, macro.set):
+        pulse(everything)
+        assert abs(macro.on[macro.stuck].mean() - 1 / 3) < 0.02
+    macro.reset(everything)
+    assert not macro.on[~macro.stuck].any()
+
+
+def test_endurance_limit_freezes_a_cell():
+    model = dataclasses.replace(TAOX_40NM, endurance_cycles=3)
+    macro = formed(model)
+    cells = np.zeros(macro.on.shape, bool)
+    cells[0, 0] = True
+    for _ in range(3):
+        macro.reset(cells)
+        macro.set(cells)
+    assert macro.on[0, 0] and not macro.stuck[0, 0]
+    macro.reset(cells)
+    assert macro.on[0, 0] and macro.stuck[0, 0] and macro.stuck.sum() == 1
+
+
+def test_tuning_reaches_the_target_within_its_error():
+    macro = formed(rows=200, cols=200)
+    pulses = macro.tune(np.ones(macro.on.shape, bool), 10e-6)
+    assert pulses == 40_000 == macro.pulses["tune"]
+    reached_S = macro.conductance_S()
+    assert abs(reached_S.mean() - 10e-6) < 5 * 0.54e-6 / 200
+    assert np.isclose(reached_S.std(), 0.54e-6, rtol=0.02, atol=0)
+
+
+def test_tuning_with_one_target_per_cell():
+    exact = dataclasses.replace(TAOX_40NM, tuning_std_S=0.0)
+    macro = formed(exact)
+    macro.tune(np.array([9, 3]), np.array([5e-6, 6e-6]))
+    assert macro.conductance_grid().reshape(-1)[[9, 3]].tolist() == [5000.0, 6000.0]
+
+
+def test_clipping_is_counted():
+    large = dataclasses.replace(TAOX_40NM, lrs_median_S=32e-6)
+    macro = Macro.sample(large, 1)
+    assert macro.clipped > 0
+    assert macro.on_grid.max() == TAOX_40NM.grid_max(512)
+
+
+def test_read_noise_has_its_law_and_is_fresh():
+    macro = formed()
+    generator = rng.stream(1, "read")
+    reads = np.stack([macro.read_S(generator) for _ in range(4000)])
+    truth = macro.conductance_S()
+    ratio = reads.std(axis=0) / (0.0065 * truth)
+    assert np.allclose(ratio, 1, atol=6 / np.sqrt(8000))
+    assert np.allclose(reads.mean(axis=0), truth, rtol=6 * 0.0065 / np.sqrt(4000), atol=0)
+
+
+def test_a_measured_map_becomes_a_macro():
+    measured = np.loadtxt(str(data_folder("devices", "random_conductance_50x50.csv")), delimiter=",") * 1e-6
+    macro = Macro.from_map(TAOX_40NM, measured, seed=1)
+    assert macro.on.shape == (50, 50)
+    assert np.array_equal(macro.formed, measured > 0)
+    on = measured > 0
+    assert np.allclose(macro.conductance_S()[on], measured[on], rtol=0, atol=0.5001e-9)
+    macro.form(100.0)
+    assert np.array_equal(macro.formed, on)
+    larger = Macro.from_map(TAOX_40NM, measured, seed=1, rows=64, cols=128)
+    assert larger.on.shape == (64, 128) and larger.formed.sum() == on.sum()
+
+
+@pytest.mark.parametrize(
+    "values, error, message",
+    [
+        ([[1e-6, np.nan]], DataError, "row 0, column 1 is not a number"),
+        ([[1e-6, np.inf]], DataError, "not a number"),
+        ([[-1e-6, 1e-6]], DataError, "negative"),
+        ([[12.0, 1e-6]], DataError, "is the unit right"),
+        ([1e-6, 1e-6], ShapeError, "axes"),
+        ([[1e-6, 1e-6, 1e-6]], ShapeError, "even number"),
+    ],
+)
+def test_hostile_maps(values, error, message):
+    with pytest.raises(error, match=message):
+        Macro.from_map(TAOX_40NM, np.array(values), seed=1)
+
+
+def test_a_map_larger_than_the_macro():
+    with pytest.raises(ShapeError, match="does not fit"):
+        Macro.from_map(TAOX_40NM, np.full((10, 10), 1e-6), seed=1, rows=8, cols=8)
+
+
+@pytest.mark.parametrize(
+    "cells", [np.zeros((3, 3), bool), np.array([0, 0]), np.array([96]), np.array([-1]), np.array([0.5])]
+)
+def test_wrong_cells_are_refused(cells):
+    with pytest.raises(ShapeError):
+        formed().set(cells)
+
+
+def test_regions_are_whole_pairs():
+    macro = small()
+    assert check_region(macro, slice(2, 7), slice(2, 8)) == (5, 3)
+    for rows, cols in (((0, 13), (0, 8)), ((0, 4), (1, 5)), ((0, 4), (0, 3)), ((4, 4), (0, 2))):
+        rows, cols = slice(*rows), slice(*cols)
+        with pytest.raises(ConfigError, match="no region"):
+            check_region(macro, rows, cols)
