@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .errors import DataError
 def atomic_writer(path, mode="wb"):
     """Open a temporary file beside `path`; on success it is synced and takes the name `path`, else it vanishes."""
     temporary = "{}.{}.tmp".format(os.fspath(path), os.getpid())
-    options = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    options: dict = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         with open(temporary, mode, **options) as handle:
             yield handle
@@ -62,8 +63,12 @@ def read_npz(path, keys=None):
             missing = [key for key in keys or () if key not in archive.files]
             if missing:
                 raise DataError("{}: lacks the array(s) {}".format(path, ", ".join(missing)))
-            return {key: archive[key] for key in (archive.files if keys is None else keys)}
+            arrays = {key: archive[key] for key in (archive.files if keys is None else keys)}
+            for key, array in arrays.items():
+                if not isinstance(array, np.ndarray):  # a member that is no .npy comes back as raw bytes
+                    raise ValueError("'{}' is not an array".format(key))
+            return arrays
     except FileNotFoundError:
         raise DataError("{}: there is no such file".format(path)) from None
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise DataError("{}: not a readable .npz file ({})".format(path, error)) from None

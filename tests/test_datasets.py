@@ -1,0 +1,165 @@
+"""Prepared files: parts kept apart, read lazily, checked; splits and batches."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minirram import datasets, rng
+from minirram.errors import ConfigError, DataError
+
+SIZES = {"train": 22, "validation": 2, "test": 6}
+
+
+def garment_parts():
+    generator = rng.stream(0, "parts")
+    return {
+        part: {
+            "inputs": generator.integers(0, 256, (n, 28, 28)).astype(np.uint8),
+            "labels": (np.arange(n) % 10).astype(np.uint8),
+        }
+        for part, n in SIZES.items()
+    }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    datasets.save(tmp_path, "fashion-mnist", garment_parts(), "made up")
+    return tmp_path
+
+
+def test_what_is_saved_is_loaded(folder):
+    parts = garment_parts()
+    train, validation = datasets.load_training("fashion-mnist", folder)
+    test = datasets.load_test("fashion-mnist", str(folder))
+    for part, loaded in (("train", train), ("validation", validation), ("test", test)):
+        assert len(loaded) == SIZES[part]
+        np.testing.assert_array_equal(loaded.inputs, parts[part]["inputs"])
+        np.testing.assert_array_equal(loaded.labels, parts[part]["labels"])
+        assert loaded.labels.dtype == np.int64 and loaded.inputs.dtype == np.uint8
+        assert loaded.origin == "made up" and loaded.class_names[0] == "t-shirt" and loaded.region is None
+
+
+def rewritten(folder, change):
+    """Rewrite the prepared file with `change(name, bytes)` applied to each member; None drops the member."""
+    path = folder / "fashion-mnist.npz"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            data = change(name, data)
+            if data is not None:
+                archive.writestr(name, data)
+    return folder
+
+
+def test_training_never_reads_the_test_arrays(folder):
+    rewritten(folder, lambda name, data: b"not an array" if name.startswith("test") else data)
+    assert len(datasets.load_training("fashion-mnist", folder)[0]) == SIZES["train"]
+    with pytest.raises(DataError, match="fashion-mnist.npz"):
+        datasets.load_test("fashion-mnist", folder)
+
+
+def test_testing_never_reads_the_training_arrays(folder):
+    rewritten(folder, lambda name, data: None if name.startswith(("train", "validation")) else data)
+    assert len(datasets.load_test("fashion-mnist", folder)) == SIZES["test"]
+    with pytest.raises(DataError, match="lacks the array.s. train_inputs, train_labels"):
+        datasets.load_training("fashion-mnist", folder)
+
+
+def test_a_missing_file_names_the_script_that_makes_it(tmp_path):
+    with pytest.raises(DataError, match=r"fashion-mnist\.npz: there is no such file; .*fashion_mnist\.py --out "):
+        datasets.load_training("fashion-mnist", tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 500, -30])
+def test_a_truncated_file_is_an_error(folder, keep):
+    path = folder / "fashion-mnist.npz"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match="fashion-mnist.npz"):
+        datasets.load_training("fashion-mnist", folder)
+
+
+def test_a_flipped_byte_in_an_array_is_an_error(folder):
+    path = folder / "fashion-mnist.npz"
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        data[archive.getinfo("train_inputs.npy").header_offset + 3000] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="not a readable .npz"):
+        datasets.load_training("fashion-mnist", folder)
+
+
+def spoil(member, array):
+    parts = garment_parts()
+    parts["validation"][member] = array
+    return parts
+
+
+@pytest.mark.parametrize(
+    "parts, message",
+    [
+        (spoil("inputs", np.zeros((2, 28, 27), np.uint8)), r"the inputs have the shape \(2, 28, 27\)"),
+        (spoil("inputs", np.zeros((0, 28, 28), np.uint8)), "with n > 0"),
+        (spoil("inputs", np.zeros((2, 28, 28), np.float32)), "the inputs are float32, they must be uint8"),
+        (spoil("labels", np.zeros((3,), np.uint8)), r"labels have the shape \(3,\), it must be \(2,\)"),
+        (spoil("labels", np.zeros(2)), "the labels are float64, they must be integers"),
+        (spoil("labels", np.array([0, 10])), r"labels run from 0 to 10, they must be 0\.\.9"),
+        (spoil("labels", np.array([-1, 3])), "labels run from -1 to 3"),
+    ],
+)
+def test_arrays_that_do_not_fit_the_task_are_refused(tmp_path, parts, message):
+    with pytest.raises(DataError, match="validation: .*" + message):
+        datasets.save(tmp_path, "fashion-mnist", parts, "made up")
+    assert not list(tmp_path.iterdir())
+    arrays = {part + "_" + member: array for part in parts for member, array in parts[part].items()}
+    np.savez(tmp_path / "fashion-mnist.npz", origin="by hand", **arrays)
+    with pytest.raises(DataError, match="fashion-mnist.npz, part validation: .*" + message):
+        datasets.load_training("fashion-mnist", tmp_path)
+
+
+def test_pickled_objects_are_refused(tmp_path):
+    np.savez(tmp_path / "fashion-mnist.npz", origin="x", train_inputs=np.array([{}]), train_labels=np.zeros(1))
+    with pytest.raises(DataError, match="not a readable .npz"):
+        datasets.load_training("fashion-mnist", tmp_path)
+
+
+def test_unknown_task_lists_the_tasks():
+    with pytest.raises(ConfigError, match="unknown task 'mnist': choose one of fashion-mnist"):
+        datasets.load_training("mnist", "synthetic")
+
+
+def test_synthetic_parts_are_fixed_and_differ():
+    train, validation = datasets.load_training("fashion-mnist", "synthetic")
+    test = datasets.load_test("fashion-mnist", "synthetic")
+    assert (len(train), len(validation), len(test)) == (12100, 1100, 2000)
+    again = datasets.load_test("fashion-mnist", "synthetic")
+    np.testing.assert_array_equal(test.inputs, again.inputs)
+    seen = {image.tobytes() for image in train.inputs}
+    assert not any(image.tobytes() in seen for part in (validation, test) for image in part.inputs)
+
+
+def test_the_last_5000_of_60000_are_held_back():
+    (keep, _), (held, labels) = datasets.hold_back(np.arange(60000), np.arange(60000))
+    np.testing.assert_array_equal(keep, np.arange(55000))
+    np.testing.assert_array_equal(held, np.arange(55000, 60000))
+    np.testing.assert_array_equal(labels, held)
+
+
+@given(st.integers(1, 300), st.integers(0, 2**31), st.data())
+def test_an_epoch_visits_every_item_at_most_once_in_full_batches(n, seed, data):
+    size = data.draw(st.integers(1, n))
+    order = datasets.epoch_order(rng.stream(seed, "order"), n)
+    np.testing.assert_array_equal(order, datasets.epoch_order(rng.stream(seed, "order"), n))
+    np.testing.assert_array_equal(np.sort(order), np.arange(n))
+    cut = datasets.batches(order, size)
+    assert len(cut) == n // size and all(len(batch) == size for batch in cut)
+    np.testing.assert_array_equal(np.concatenate(cut), order[: n // size * size])
+
+
+@pytest.mark.parametrize("size", [0, -1, 11])
+def test_batch_sizes_out_of_range_are_refused(size):
+    with pytest.raises(ConfigError, match="batch size {}: must be 1..10".format(size)):
+        datasets.batches(np.arange(10), size)
