@@ -1,0 +1,235 @@
+"""Masks on cells -> the pulse program that brings a chip there, as records of the program file.
+
+The flow of a fresh chip (Li et al., arXiv 2311.07164): pass 0 FORM of all cells of a tile, pass 1 at pair level RESET
+of each pair's partner (initialisation), last pass RESET of the cells that the mask prunes.
+"""
+
+import json
+import math
+import zlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from . import xbp_table as table
+from .errors import ConfigError, ShapeError
+from .xbp_records import Program, TileProgram
+
+RECIPE_ORDER = ("READ", "FORM", "SET", "RESET")  # the READ first: others verify with it
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When a cell counts as on, and when as off."""
+
+    on_min_S: float
+    """on: at least this"""
+    off_max_S: float
+    """off: at most this; below on_min_S"""
+
+    def __post_init__(self):
+        if not 0 <= self.off_max_S < self.on_min_S:
+            raise ConfigError(
+                "thresholds off_max {} S and on_min {} S: 0 <= off_max < on_min is needed".format(
+                    self.off_max_S, self.on_min_S
+                )
+            )
+
+
+def thresholds(cell_model, sigmas=5.5, margin=0.9):
+    """Thresholds of a technology: on_min lies `sigmas` log-normal deviations below the median on conductance.
+
+    off_max = margin * on_min. 5.5 sigma: one cell in 5e7 reads as off although it is formed.
+    """
+    on_min_S = cell_model.lrs_median_S * math.exp(-sigmas * cell_model.lrs_sigma_ln)
+    return Thresholds(on_min_S, margin * on_min_S)
+
+
+def chip_identity(formed_S):
+    """chip_id of a simulated chip: CRC-32 of its as-formed map (macros, rows, cols) in nS, little-endian 32-bit."""
+    return zlib.crc32(np.rint(np.asarray(formed_S, np.float64) * 1e9).astype("<u4").tobytes())
+
+
+def build_identity(config):
+    """build_id: CRC-32 of the canonical JSON of `config`: sorted keys, no spaces, ASCII, floats as text."""
+
+    def plain(value):
+        if isinstance(value, dict):
+            return {str(key): plain(one) for key, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(one) for one in value]
+        return repr(value) if isinstance(value, float) else value
+
+    text = json.dumps(plain(config), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return zlib.crc32(text.encode("ascii"))
+
+
+def attainable(on, formed_S, limits):
+    """The cells of `on` that can be on: those that conduct at least `limits.on_min_S` when formed."""
+    return on & (formed_S >= limits.on_min_S)
+
+
+def build_program(
+    placement,
+    on,
+    level,
+    recipes,
+    limits,
+    chip_id,
+    target_S=None,
+    partners=None,
+    code_bits=8,
+    build_id=0,
+    meta=None,
+    max_payload=1024,
+    orientation=1,
+):
+    """The `xbp_records.Program` that takes an unformed chip to the masks.
+
+    placement: `mapping.Placement`. on: bool (macros, rows, cols), cells that must end on. level: "pair" or "cell".
+    recipes: dict kind -> `pulses.PulseRecipe`. limits: `Thresholds`. target_S: float (macros, rows, cols), what the
+    kept cells should conduct (None: no targets, code_bits is then 0). partners: pair level, bool (macros, rows,
+    cols), the cell of each pair that its sign does not use. meta: dict of text. A kept cell whose target lies below
+    on_min (it did not form) cannot be on: ConfigError; `attainable` takes such cells out.
+    """
+    on = _map(on, placement, "on", bool)
+    if level not in ("pair", "cell"):
+        raise ConfigError("level {!r}: choose 'pair' or 'cell'".format(level))
+    if (partners is None) != (level == "cell"):
+        raise ConfigError("partners are given at pair level, and only there")
+    if target_S is None:
+        code_bits = 0
+    else:
+        target_S = _map(target_S, placement, "target_S", np.float64)
+        low = on & ~(target_S >= limits.on_min_S)
+        if low.any():
+            raise ConfigError(
+                "{} cells to keep conduct less than on_min = {} S; the first is {}. They did not form: "
+                "take them out with program.attainable".format(
+                    np.count_nonzero(low), limits.on_min_S, np.argwhere(low)[0].tolist()
+                )
+            )
+    partners = np.zeros(on.shape, bool) if partners is None else _map(partners, placement, "partners", bool)
+    if np.any(on & partners):
+        raise ConfigError(
+            "{} cells are both to keep and the unused partner of their pair".format(np.sum(on & partners))
+        )
+    numbers = {kind: number for number, kind in enumerate(RECIPE_ORDER)}
+    tiles = []
+    for number, tile in enumerate(placement.tiles):
+        region = (tile.macro, tile.rows, tile.cols)
+        kept, spare = on[region], partners[region]
+        passes = [(numbers["FORM"], np.ones(kept.shape, bool))]
+        if level == "pair":
+            passes.append((numbers["RESET"], spare.copy()))
+        passes.append((numbers["RESET"], ~kept & ~spare))
+        codes = _no_codes() if target_S is None else encode_targets(target_S[region], kept, code_bits)
+        tiles.append(
+            TileProgram(
+                number,
+                tile.macro,
+                tile.row0,
+                2 * tile.pair0,
+                kept.shape[0],
+                kept.shape[1],
+                table.LEVELS[level],
+                _nS(limits.on_min_S),
+                _nS(limits.off_max_S),
+                kept.copy(),
+                passes=tuple(passes),
+                **codes,
+            )
+        )
+    return Program(
+        chip_id,
+        placement.n_macros,
+        placement.macro_rows,
+        2 * placement.macro_pairs,
+        tuple(recipes[kind].record(number) for kind, number in numbers.items()),
+        tuple(tiles),
+        build_id,
+        orientation,
+        meta=dict(meta or {}),
+        max_payload=max_payload,
+        directory=len(tiles) * table.DIR.size <= max_payload,
+    )
+
+
+def encode_targets(target_S, kept, code_bits, off_S=0.0):
+    """Codes of a tile's conductance targets: dict code_bits, g_off_nS, g_lsb, codes (the fields of TileProgram).
+
+    G = g_off + code * lsb with code 0 for cells that are off, 1..2**code_bits - 1 for kept ones; lsb is the smallest
+    step that reaches the largest target, so |G - target| <= lsb / 2 for every target of at least g_off + lsb / 2.
+    """
+    if code_bits not in (8, 16):
+        raise ConfigError("code_bits is {}; conductance targets take 8 or 16".format(code_bits))
+    most, scale = 2**code_bits - 1, 2 ** table.LIMITS["LSB_FRACTION_BITS"]
+    off_nS = _nS(off_S)
+    target_nS = np.asarray(target_S, np.float64)[kept] * 1e9
+    if not np.all(np.isfinite(target_nS)) or np.any(target_nS <= off_nS):
+        raise ConfigError(
+            "conductance targets of kept cells must be finite and above the off target of {} nS".format(off_nS)
+        )
+    lsb = max(1, math.ceil((target_nS.max() - off_nS) * scale / most)) if target_nS.size else 1
+    codes = np.zeros(kept.shape, "u{}".format(code_bits // 8))
+    codes[kept] = np.clip(np.rint((target_nS - off_nS) * (scale / lsb)), 1, most)
+    return {"code_bits": code_bits, "g_off_nS": off_nS, "g_lsb": lsb, "codes": codes}
+
+
+def increment(old, new):
+    """The program that takes a chip from the state of `old` to that of `new`: SET and RESET of the cells that differ.
+
+    Its program_id is that of `new`; a chip that does not hold `old` refuses it. ConfigError when the two are not
+    programs of the same chip and tiles.
+    """
+    same = ("chip_id", "macros", "rows", "cols", "orientation")
+    place = ("number", "macro", "row0", "col0", "n_row", "n_col", "level")
+    for name in same:
+        if getattr(old, name) != getattr(new, name):
+            raise ConfigError(
+                "{} differs ({} and {}): not programs of one chip".format(
+                    name, getattr(old, name), getattr(new, name)
+                )
+            )
+    if [[getattr(tile, name) for name in place] for tile in old.tiles] != [
+        [getattr(tile, name) for name in place] for tile in new.tiles
+    ]:
+        raise ConfigError("the two programs do not have the same tiles; export the new one whole")
+    numbers = {recipe.kind_name: recipe.id for recipe in new.recipes}
+    tiles = []
+    for before, after in zip(old.tiles, new.tiles):
+        if before.mask is None or after.mask is None:
+            raise ConfigError("tile {} has no mask; export the new program whole".format(after.number))
+        changes = (("SET", after.mask & ~before.mask), ("RESET", before.mask & ~after.mask))
+        passes = tuple((numbers[kind], cells) for kind, cells in changes if cells.any())
+        tiles.append(replace(after, passes=passes))
+    return replace(new, tiles=tuple(tiles), state=table.STATES["programmed"], base_id=old.program_id)
+
+
+def pulse_counts(program):
+    """Cells pulsed by kind, e.g. {"FORM": 262144, "RESET": 131072}: at least one pulse each, at most max_pulses."""
+    kinds = {recipe.id: recipe.kind_name for recipe in program.recipes}
+    counts = {kind: 0 for kind in ("FORM", "SET", "RESET")}
+    for tile in program.tiles:
+        for recipe, cells in tile.passes:
+            counts[kinds[recipe]] += int(np.count_nonzero(cells))
+    return counts
+
+
+def _no_codes():
+    return {"code_bits": 0, "g_off_nS": 0, "g_lsb": 0, "codes": None}
+
+
+def _nS(value_S):
+    return int(round(value_S * 1e9))
+
+
+def _map(values, placement, name, dtype):
+    """`values` as an array of `dtype` over the cells of the placement; ShapeError otherwise."""
+    values = np.asarray(values)
+    shape = (placement.n_macros, placement.macro_rows, 2 * placement.macro_pairs)
+    if values.shape != shape or (dtype is bool and values.dtype != np.bool_):
+        raise ShapeError(
+            "{}: {} of shape {}, expected {} of {}".format(name, values.dtype, values.shape, np.dtype(dtype), shape)
+        )
+    return values.astype(dtype, copy=False)

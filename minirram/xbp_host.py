@@ -1,0 +1,142 @@
+"""From records that passed the streaming checks to a `Program`, with the checks that need the whole file."""
+
+import numpy as np
+
+from . import xbp_table as table
+from .errors import FormatError
+from .xbp_records import Program, Recipe, TileProgram, good_key, unpack_bits
+
+_MOST_CELLS = 1 << 30  # a host expands no more maps than this, one byte a cell: small files can ask for terabytes
+
+
+def program_of(reader):
+    """The Program that a `xbp_reader.Reader` has read; FormatError for the first host check that fails."""
+    _check_size(reader.tiles)
+    tiles = tuple(_expand(tile) for tile in reader.tiles)
+    for kind, at, text in host_faults(reader, tiles):
+        raise FormatError(text, at, kind)
+    chip, header = reader.chip, reader.header
+    return Program(
+        tiles=tiles,
+        recipes=tuple(Recipe(**_without_reserved(values)) for values in reader.recipes),
+        meta={key.decode("ascii"): text.decode("utf-8") for _, key, text in reader.meta},
+        directory=reader.directory is not None,
+        **{name: chip[name] for name in ("orientation", "state", "base_id", "macros", "rows", "cols")},
+        **{name: header[name] for name in ("chip_id", "build_id", "max_payload", "minor")},
+    )
+
+
+def _check_size(tiles):
+    """LIMIT when the file asks for more than a host should expand."""
+    cells = 0
+    for tile in tiles:
+        maps = len(tile.passes) + bool(tile.mask) + tile.values["code_bits"] // 8
+        cells += tile.values["n_row"] * tile.values["n_col"] * maps
+        if cells > _MOST_CELLS:
+            message = "the maps up to tile {} cover {} cells, this reader expands {}"
+            raise FormatError(message.format(tile.number, cells, _MOST_CELLS), tile.at, "LIMIT")
+
+
+def _expand(tile):
+    """The TileProgram of one tile's records."""
+    values = {name: value for name, value in tile.values.items() if name != "n_keep"}
+    n_row, n_col, bits = values["n_row"], values["n_col"], values["code_bits"]
+    passes = []
+    for recipe, records in tile.passes:
+        cells = np.zeros((n_row, n_col), bool)
+        for row, count, bitmap in records:
+            cells[row : row + count] = unpack_bits(bitmap, count, n_col)
+        passes.append((recipe, cells))
+    return TileProgram(
+        number=tile.number,
+        mask=unpack_bits(b"".join(tile.mask), n_row, n_col) if tile.mask else None,
+        codes=_codes(b"".join(tile.codes), bits, n_row, n_col) if tile.codes else None,
+        passes=tuple(passes),
+        **values,
+    )
+
+
+def _without_reserved(values):
+    return {name: value for name, value in values.items() if not name.startswith("reserved")}
+
+
+def _codes(data, bits, n_row, n_col):
+    """uint8 or uint16 (n_row, n_col) in this machine's byte order."""
+    return np.frombuffer(data, "<u{}".format(bits // 8)).astype("u{}".format(bits // 8)).reshape(n_row, n_col)
+
+
+def host_faults(reader, tiles):
+    """Checks X1 to X5, which need the whole file: (error class, byte offset, text) of each fault."""
+    yield from _metadata_faults(reader.meta)
+    if reader.directory is not None:
+        at, entries = reader.directory
+        if entries != [(tile.number, 0, tile.at) for tile in reader.tiles]:
+            yield "DIRECTORY", at + table.RECORD.size, "the directory does not list the tiles and where they start"
+    yield from _overlap_faults(reader.tiles)
+    for source, tile in zip(reader.tiles, tiles):
+        if tile.codes is not None and np.any((tile.codes > 0) != tile.mask):
+            yield (
+                "CONFLICT",
+                source.at,
+                "tile {}: codes above 0 are not exactly those of the cells to keep".format(tile.number),
+            )
+        if tile.mask is not None:
+            for number, cells in _contradictions(tile, reader.kinds):
+                yield (
+                    "CONFLICT",
+                    source.at,
+                    "tile {}: the last pulse of {} cells in pass {} is against the mask".format(
+                        tile.number, cells, number
+                    ),
+                )
+
+
+def _contradictions(tile, kinds):
+    """(pass, cells) whose last pulse is a RESET though they are kept, or a FORM or SET though they are not."""
+    later = np.zeros((tile.n_row, tile.n_col), bool)
+    for number, (recipe, cells) in reversed(list(enumerate(tile.passes))):
+        ends_off = kinds[recipe] == table.KINDS["RESET"]
+        wrong = np.count_nonzero(cells & ~later & (tile.mask if ends_off else ~tile.mask))
+        if wrong:
+            yield number, wrong
+        later |= cells
+
+
+def _metadata_faults(meta):
+    """Keys visible ASCII, sorted, unique; texts UTF-8."""
+    last = b""
+    for at, key, text in meta:
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError:
+            yield "METADATA", at, "the text of {!r} is not UTF-8".format(key)
+        if not good_key(key.decode("latin-1")) or key <= last:
+            yield "METADATA", at, "key {!r} after {!r}: keys are visible ASCII, sorted and unique".format(key, last)
+        last = key
+
+
+def _overlap_faults(tiles):
+    """Pairs of tiles that share a cell."""
+    spans = [
+        (
+            t.values["macro"],
+            t.values["row0"],
+            t.values["row0"] + t.values["n_row"],
+            t.values["col0"],
+            t.values["col0"] + t.values["n_col"],
+            t,
+        )
+        for t in tiles
+    ]
+    open_spans = []
+    for span in sorted(spans, key=lambda one: one[:2]):
+        macro, row0, _, col0, col1, tile = span
+        open_spans = [one for one in open_spans if one[0] == macro and one[2] > row0]
+        for other in open_spans:
+            if other[3] < col1 and col0 < other[4]:
+                yield (
+                    "OVERLAP",
+                    max(tile.at, other[5].at),
+                    "tiles {} and {} share cells".format(*sorted((tile.number, other[5].number))),
+                )
+        open_spans.append(span)

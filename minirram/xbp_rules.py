@@ -1,0 +1,107 @@
+"""The rules on single fields of the program file's records: a list per record type, in the order of SPEC.md.
+
+A list yields (error class, field, what is wrong); its first entry is the one that counts. The dataclasses that build
+a program and the reader of hostile files go through the same lists.
+"""
+
+from . import xbp_table as table
+
+_BITS = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
+
+
+def field_faults(values, fields):
+    """Values (dict) that the integer fields (a list of xbp_table) cannot hold."""
+    for name, character in fields:
+        low, high = _BITS.get(character, (None, None))
+        if name in values and low is not None and not low <= values[name] <= high:
+            yield "RANGE", name, "is {}, allowed are {}..{}".format(values[name], low, high)
+
+
+def header_faults(values, limit=table.LIMITS["MAX_PAYLOAD"]):
+    """Rules of the file header behind its checksum; `limit` is the largest payload that the reader takes."""
+    payload, length, count = values["max_payload"], values["file_length"], values["n_records"]
+    low, high = table.LIMITS["MIN_PAYLOAD"], table.LIMITS["MAX_PAYLOAD"]
+    if not low <= payload <= high or payload % 4:
+        yield "HEADER", "max_payload", "is {}, allowed are multiples of 4 in {}..{}".format(payload, low, high)
+    low, high = table.LIMITS["MIN_FILE"], table.LIMITS["MAX_FILE"]
+    if not low <= length <= high or length % 4:
+        yield "HEADER", "file_length", "is {}, allowed are multiples of 4 in {}..{}".format(length, low, high)
+    most = (length - table.HEADER.size) // (table.RECORD.size + 4)
+    if not 2 <= count <= most:
+        yield "HEADER", "n_records", "is {}, a file of this length holds 2..{}".format(count, most)
+    if payload > limit:
+        yield "LIMIT", "max_payload", "is {}, this reader takes {}".format(payload, limit)
+
+
+def chip_faults(values):
+    """Rules of the CHIP record."""
+    for name in ("macros", "rows", "cols"):
+        if values[name] < 1:
+            yield "RANGE", name, "is 0"
+    for name, names in (("orientation", table.ORIENTATIONS), ("state", table.STATES)):
+        if values[name] not in names.values():
+            yield "RANGE", name, "is {}, allowed are {}".format(values[name], names)
+    if values["base_id"] and values["state"] != table.STATES["programmed"]:
+        yield "RANGE", "base_id", "is given, but the state before is not 'programmed'"
+    if values.get("reserved"):
+        yield "RESERVED", "reserved", "is not 0"
+
+
+def recipe_faults(values):
+    """Rules of one RECIPE record by itself."""
+    if values["id"] >= table.LIMITS["N_RECIPES"]:
+        yield "RANGE", "id", "is {}, allowed are 0..{}".format(values["id"], table.LIMITS["N_RECIPES"] - 1)
+    if values["kind"] not in table.KINDS.values():
+        yield "RANGE", "kind", "is {}, allowed are {}".format(values["kind"], table.KINDS)
+    for name in ("max_pulses", "width_ns"):
+        if values[name] < 1:
+            yield "RANGE", name, "is 0"
+    for name in ("reserved", "reserved2"):
+        if values.get(name):
+            yield "RESERVED", name, "is not 0"
+    if values["floating"] >= 2 * max(table.FLOATING.values()):
+        yield "RESERVED", "floating", "has bits beyond {}".format(table.FLOATING)
+
+
+def recipe_order_faults(values, kinds):
+    """Rules of a RECIPE among those before it; `kinds` maps the ids seen so far to their kinds."""
+    if values["id"] in kinds:
+        yield "RECIPE", "id", "{} stands twice".format(values["id"])
+    verify, read = values["verify_id"], table.KINDS["READ"]
+    if verify != table.LIMITS["BLIND"] and (values["kind"] == read or kinds.get(verify) != read):
+        yield (
+            "RECIPE",
+            "verify_id",
+            "is {}: neither 255 nor a READ recipe further up (and a READ verifies nothing)".format(verify),
+        )
+
+
+def tile_faults(values, chip):
+    """Rules of the TILE record; `chip` holds macros, rows and cols."""
+    for name, start, size in (("n_row", "row0", "rows"), ("n_col", "col0", "cols")):
+        if values[name] < 1:
+            yield "RANGE", name, "is 0"
+        if values[start] + values[name] > chip[size]:
+            yield (
+                "RANGE",
+                start,
+                "+ {} is {}, the macro has {} {}".format(name, values[start] + values[name], chip[size], size),
+            )
+    if values["macro"] >= chip["macros"]:
+        yield "RANGE", "macro", "is {}, the chip has {}".format(values["macro"], chip["macros"])
+    if values["code_bits"] not in (0, 8, 16):
+        yield "RANGE", "code_bits", "is {}, allowed are 0, 8 and 16".format(values["code_bits"])
+    if values["level"] not in table.LEVELS.values():
+        yield "RANGE", "level", "is {}, allowed are {}".format(values["level"], table.LEVELS)
+    if values["level"] != table.LEVELS["single"] and (values["n_col"] | values["col0"]) % 2:
+        yield "RANGE", "n_col", "or col0 is odd, but pairs lie in columns 2k and 2k + 1"
+    if (values["g_lsb"] > 0) != (values["code_bits"] > 0):
+        yield "RANGE", "g_lsb", "must be above 0 with conductance codes, and 0 without"
+    if values["g_off_nS"] and not values["code_bits"]:
+        yield "RANGE", "g_off_nS", "is given without conductance codes"
+    if values["on_min_nS"] <= values["off_max_nS"]:
+        yield (
+            "RANGE",
+            "on_min_nS",
+            "is {}, not above off_max_nS = {}".format(values["on_min_nS"], values["off_max_nS"]),
+        )
