@@ -1,0 +1,85 @@
+"""Convolutions as matrix products: patches of an image are rows, kernels are columns of a (fan_in, fan_out) matrix.
+
+fan_in is ordered (kernel row, kernel column, input channel). Images are (n, height, width, channels).
+"""
+
+import numpy as np
+
+from .errors import ShapeError
+
+
+def output_size(height, width, kernel, stride=(1, 1), padding=(0, 0)):
+    """(height, width) of a convolution's output; ShapeError when the kernel does not fit."""
+    size = tuple(
+        (length + 2 * pad - k) // s + 1 for length, k, s, pad in zip((height, width), kernel, stride, padding)
+    )
+    if min(size) < 1:
+        raise ShapeError(
+            "a kernel of {} with padding {} does not fit an image of {}".format(kernel, padding, (height, width))
+        )
+    return size
+
+
+def pad(x, padding, fill=0):
+    """x (n, height, width, c) with `padding` = (rows, columns) of `fill` on every side."""
+    rows, cols = padding
+    if not rows and not cols:
+        return x
+    n, height, width, channels = x.shape
+    padded = np.full((n, height + 2 * rows, width + 2 * cols, channels), fill, x.dtype)
+    padded[:, rows : rows + height, cols : cols + width] = x
+    return padded
+
+
+def im2col(x, kernel, stride=(1, 1), padding=(0, 0), fill=0, out=None):
+    """The patches that a convolution sees: (n, out_height, out_width, kh * kw * c), same dtype as x.
+
+    Works on floats and on uint8 codes alike; `fill` is the value of padding pixels (for codes: the zero point).
+    """
+    n, height, width, channels = x.shape
+    rows, cols = output_size(height, width, kernel, stride, padding)
+    x = pad(x, padding, fill)
+    by_n, by_row, by_col, by_channel = x.strides
+    view = np.lib.stride_tricks.as_strided(
+        x,
+        (n, rows, cols, kernel[0], kernel[1], channels),
+        (by_n, by_row * stride[0], by_col * stride[1], by_row, by_col, by_channel),
+        writeable=False,
+    )
+    if out is None:
+        out = np.empty((n, rows, cols, kernel[0] * kernel[1] * channels), x.dtype)
+    if channels == 1:  # one long copy per kernel place beats many of one element
+        for k in range(kernel[0] * kernel[1]):
+            out[..., k] = view[:, :, :, k // kernel[1], k % kernel[1], 0]
+    else:
+        out.reshape(view.shape)[...] = view
+    return out
+
+
+def col2im(dcolumns, shape, kernel, stride=(1, 1), padding=(0, 0)):
+    """The transpose of `im2col`: gradients of patches summed over the patches of a pixel; shape = (n, height, width, c)."""
+    n, height, width, channels = shape
+    rows, cols = dcolumns.shape[1:3]
+    patches = dcolumns.reshape(n, rows, cols, kernel[0], kernel[1], channels)
+    dx = np.zeros((n, height + 2 * padding[0], width + 2 * padding[1], channels), dcolumns.dtype)
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            dx[:, i : i + stride[0] * rows : stride[0], j : j + stride[1] * cols : stride[1]] += patches[
+                :, :, :, i, j
+            ]
+    return dx[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
+
+
+def conv2d_forward(x, weight, kernel, stride=(1, 1), padding=(0, 0)):
+    """y (n, out_height, out_width, c_out) = patches of x times weight (kh * kw * c_in, c_out)."""
+    columns = im2col(x, kernel, stride, padding)
+    return np.matmul(columns.reshape(-1, columns.shape[3]), weight).reshape(columns.shape[:3] + weight.shape[1:])
+
+
+def conv2d_backward(dy, x, weight, kernel, stride=(1, 1), padding=(0, 0)):
+    """(dx, dweight) of `conv2d_forward`."""
+    columns = im2col(x, kernel, stride, padding)
+    rows = dy.reshape(-1, weight.shape[1])
+    dweight = np.matmul(columns.reshape(-1, columns.shape[3]).T, rows)
+    dcolumns = np.matmul(rows, weight.T).reshape(columns.shape)
+    return col2im(dcolumns, x.shape, kernel, stride, padding), dweight
