@@ -6,6 +6,7 @@ Static variation is drawn once, from streams named after (seed, macro index, qua
 import numpy as np
 
 from .cells import CellModel
+from .crossbar import ReadNoise, multiply, read_variance
 from .errors import ConfigError, DataError, ShapeError
 from .rng import stream
 
@@ -18,8 +19,8 @@ class Macro:
 
     Arrays (rows, cols), all readable, changed only by the modes below:
     `formed`, `on` bool; `on_grid`, `off_grid` float32, what a cell conducts when on and when off, in grid units;
-    `lrs_grid` float32, the on conductance as formed; `forming_V` float32; `stuck` bool, cells that answer to no pulse;
-    `writes` uint32, SET, RESET and tuning pulses each cell has seen.
+    `lrs_grid` float32, the on conductance as formed; `forming_V` float32; `stuck` bool, cells that answer to no
+    pulse; `writes` uint32, SET, RESET and tuning pulses each cell has seen.
     `pulses` counts pulses by kind ("form", "set", "reset", "tune"); `clipped` counts conductances cut at the grid's
     maximum.
 
@@ -60,9 +61,9 @@ class Macro:
     def from_map(cls, model: CellModel, conductance_S, seed, index=0, rows=None, cols=None):
         """A macro from a measured map: formed and on where the map is above 0, never to be formed where it is 0.
 
-        conductance_S: float (map rows, map cols). The macro takes the shape of the map unless `rows`, `cols` ask for a
-        larger array; its remaining cells are then unformed. Off conductances, which a map does not hold, are drawn from
-        `model`. DataError for NaN, infinite, negative or too large values; ShapeError for a map that is not
+        conductance_S: float (map rows, map cols). The macro takes the shape of the map unless `rows`, `cols` ask for
+        a larger array; its remaining cells are then unformed. Off conductances, which a map does not hold, are drawn
+        from `model`. DataError for NaN, infinite, negative or too large values; ShapeError for a map that is not
         two-dimensional, has an odd number of columns or is larger than the macro.
         """
         measured_S = np.asarray(conductance_S, np.float64)
@@ -103,7 +104,7 @@ class Macro:
         return cls(model, seed, index, arrays, dict(zip(_PULSES, pulses)), operations, clipped)
 
     def form(self, voltage_V, cells=None):
-        """Apply one forming pulse of `voltage_V` to `cells` (default: all); cells that form are on. Returns the pulses.
+        """Apply one forming pulse of `voltage_V` to `cells` (default: all); what forms is on. Returns the pulses.
 
         A pulse counts for every cell addressed, formed or not: forming drives whole lines.
         """
@@ -143,9 +144,9 @@ class Macro:
         return count
 
     def tune(self, cells, target_S):
-        """Tune formed `cells` to `target_S` (scalar or one value per cell, in flat order): closed loop, one write each.
+        """Tune formed `cells` to `target_S` (one value, or one per cell in the order of `cells`), in closed loop.
 
-        What is reached is N(target, model.tuning_std_S), kept within the grid. Returns the pulses (one per cell).
+        What is reached is N(target, model.tuning_std_S), kept within the grid. Returns the writes (one per cell).
         """
         index = self._flat(cells)
         targets_S = np.broadcast_to(np.asarray(target_S, np.float64), index.shape)
@@ -202,7 +203,7 @@ class Macro:
         return cells.astype(np.intp)
 
     def conductance_grid(self, rows=slice(None), cols=slice(None)):
-        """Present conductance of a region in grid units, float32: on, off or pristine value of each cell; no noise."""
+        """Present conductance of a region in grid units, float32: on, off or pristine value of each; no noise."""
         held = np.where(self.on[rows, cols], self.on_grid[rows, cols], self.off_grid[rows, cols])
         return np.where(self.formed[rows, cols], held, self.pristine_grid)
 
@@ -221,15 +222,36 @@ class Macro:
         """One noisy read-out of all cells in siemens, float64 (rows, cols)."""
         return self.read_grid(generator) * np.float64(self.model.grid_S)
 
+    def read_noise(self, seed, rows, cols, held=False):
+        """A `crossbar.ReadNoise` for products with one region, keyed by (seed, macro, first row, first column).
+
+        It counts the samples read: keep it and pass it to each `multiply` of that region.
+        """
+        return ReadNoise(seed, "read", self.index, rows.start or 0, cols.start or 0, held=held)
+
+    def multiply(self, codes, rows, cols, input_bits, adc, noise=None, errors=None, threads=1):
+        """The crossbar product of one region (slices of whole pairs) as it is now; see `crossbar.multiply`.
+
+        codes: uint8 (n, region rows). noise: from `read_noise`, None for ideal reads.
+        Returns (int64 (n, pairs), saturated conversions). ConfigError for a region outside the macro.
+        """
+        check_region(self, rows, cols)
+        cells_grid = self.conductance_grid(rows, cols)
+        variance = None
+        if noise is not None:
+            floor = self.model.read_noise_floor_S / self.model.grid_S
+            variance = read_variance(self.model.read_std(cells_grid, floor))
+        return multiply(codes, cells_grid, input_bits, adc, noise, variance, errors, threads)
+
 
 def _checked_shape(rows, cols):
     if rows < 1 or cols < 2 or cols % 2:
-        raise ShapeError("a macro of {} x {}: it needs at least 1 row and an even number of columns".format(rows, cols))
+        raise ShapeError("a macro of {} x {}: it needs 1 row or more and an even number of columns".format(rows, cols))
     return int(rows), int(cols)
 
 
 def _pristine_arrays(forming_V, lrs_grid, hrs_grid):
-    """State arrays of cells that were never pulsed. A RESET never raises a conductance: off <= on where on is known."""
+    """State arrays of cells never pulsed. A RESET never raises a conductance: off <= on where on is known."""
     shape = lrs_grid.shape
     off_grid = np.where(lrs_grid > 0, np.minimum(hrs_grid, lrs_grid), hrs_grid)
     return {

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram import rng
+from minirram.converters import Adc
 from minirram.errors import ConfigError, DataError, ShapeError
 from minirram.macro import Macro, check_region
 from minirram.technologies import TAOX_40NM
@@ -259,6 +260,30 @@ def test_a_map_larger_than_the_macro():
 def test_wrong_cells_are_refused(cells):
     with pytest.raises(ShapeError):
         formed().set(cells)
+
+
+def test_multiply_is_the_crossbar_product_of_a_region():
+    macro = formed()
+    macro.reset(np.arange(0, 96, 5))
+    codes = np.random.default_rng(1).integers(0, 16, (5, 6)).astype(np.uint8)
+    region, adc = (slice(3, 9), slice(2, 8)), Adc(24, 1.0)
+    y, saturated = macro.multiply(codes, *region, 4, adc)
+    cells_grid = macro.conductance_grid()[3:9, 2:8].astype(np.int64)
+    assert np.array_equal(y, codes.astype(np.int64) @ (cells_grid[:, 0::2] - cells_grid[:, 1::2])) and saturated == 0
+
+
+def test_noise_of_products_has_the_read_noise_of_the_cells():
+    macro = formed()
+    region, n = (slice(0, 12), slice(0, 8)), 20_000
+    noise = macro.read_noise(9, *region)
+    codes = np.full((n, 12), 1, np.uint8)
+    y, _ = macro.multiply(codes, *region, 1, Adc(24, 1.0), noise)
+    assert noise.position == n
+    variance = (0.0065 * macro.conductance_grid().astype(np.float64)) ** 2
+    predicted = (variance[:, 0::2] + variance[:, 1::2]).sum(axis=0)
+    assert np.allclose(y.var(axis=0) / predicted, 1, atol=5 * np.sqrt(2 / n))
+    again, _ = macro.multiply(codes[:50], *region, 1, Adc(24, 1.0), macro.read_noise(9, *region))
+    assert np.array_equal(again, y[:50])
 
 
 def test_regions_are_whole_pairs():
