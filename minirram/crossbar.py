@@ -8,7 +8,7 @@ Currents are in grid units: grid_S * read_voltage_V.
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, Tuple
 
 import numpy as np
 
@@ -24,23 +24,23 @@ _STACKED_ROWS = 512  # bit planes x samples in one GEMM: enough to keep it effic
 _STACKED_COLS = 1024
 
 
-class ReadVariance(NamedTuple):
-    """Variance of one read of each cell, on a grid of its own: sigma^2 = grid * quantum, in (grid units)^2."""
-
-    grid: np.ndarray
-    """float32 integers (rows, 2 * pairs); a column sums exactly"""
-    quantum: float
-    """(grid units)^2 per step: a power of two"""
-
-
 def read_variance(std_grid):
-    """`ReadVariance` of cells with read noise of standard deviation `std_grid` (rows, 2 * pairs), grid units."""
+    """Variance of one read of each cell, for `multiply`: float32 (rows, 2 * pairs), (grid units)^2.
+
+    std_grid: standard deviation of one read, grid units. Rounded to multiples of a power of two so coarse that the
+    variances of a column of pairs sum exactly in float32, and so fine that the sum is right to about 1e-4.
+    """
     variance = np.square(std_grid, dtype=np.float32)
     largest = float(variance.max(initial=0.0))
+    if largest == 0:
+        return variance
     # A pair sums two cells per row, hence 2 * rows of the largest value must stay exact.
-    limit = (EXACT_FLOAT32 - 1) // (2 * max(1, len(variance)))
-    quantum = 2.0 ** np.ceil(np.log2(largest / limit)) if largest > 0 else 1.0
-    return ReadVariance(np.rint(variance / np.float32(quantum)), float(quantum))
+    levels = (EXACT_FLOAT32 - 1) // (2 * len(variance))
+    step = np.float32(2.0 ** np.ceil(np.log2(largest / levels)))
+    variance /= step
+    np.rint(variance, out=variance)
+    variance *= step
+    return variance
 
 
 class ReadNoise:
@@ -56,20 +56,30 @@ class ReadNoise:
         self.name = name
         self.position = int(position)
         self.held = bool(held)
-        self._recent: Dict[Tuple[int, int, int], np.ndarray] = {}
+        self._recent: Dict[Tuple[int, ...], np.ndarray] = {}
 
-    def block(self, index, planes, columns):
-        """Standard normal numbers of samples NOISE_BLOCK * index ...: float32 (NOISE_BLOCK, planes, columns)."""
-        key = (index, planes, columns)
-        recent = self._recent.get(key)
-        if recent is None:
-            generator = stream(self.seed, *self.name, index, planes, columns)
-            recent = fast_normals(generator, (NOISE_BLOCK, planes, columns))
-        return recent
+    def normals(self, first, last, planes, cols):
+        """Standard normal numbers of samples first .. last - 1 of a block of columns, in pieces.
 
-    def keep(self, index, planes, columns, block):
-        """Remember a block that the next call will go on with."""
-        self._recent = {(index, planes, columns): block}
+        Yields (slice of the samples asked for, float32 (planes, samples, columns)). cols: slice of columns.
+        """
+        shape = (NOISE_BLOCK, planes, cols.stop - cols.start)
+        for index in range(first // NOISE_BLOCK, -(-last // NOISE_BLOCK)):
+            origin = index * NOISE_BLOCK
+            key = (index, cols.start) + shape
+            block = self._recent.pop(key, None)
+            if block is None:
+                block = fast_normals(stream(self.seed, *self.name, index, cols.start, *shape[1:]), shape)
+            if origin + NOISE_BLOCK > last:
+                self._recent[key] = block
+            start, stop = max(origin, first), min(origin + NOISE_BLOCK, last)
+            yield slice(start - first, stop - first), block[start - origin : stop - origin].transpose(1, 0, 2)
+
+    def advance(self, samples):
+        """Count `samples` as read; of the blocks begun only those that the next read goes on with are kept."""
+        self.position += samples
+        index = self.position // NOISE_BLOCK
+        self._recent = {key: block for key, block in self._recent.items() if key[0] == index}
 
 
 @lru_cache(maxsize=None)
@@ -101,7 +111,7 @@ def multiply(codes, cells_grid, input_bits, adc, noise=None, variance=None, erro
     """Bit-serial product of input codes with one region of cells, through the ADC.
 
     codes: uint8 (n, rows), each < 2^input_bits. cells_grid: float32 integers (rows, 2 * pairs). adc: `Adc`.
-    noise, variance: `ReadNoise` and `ReadVariance` of the cells, both or neither. errors: `converters.ColumnErrors`.
+    noise, variance: `ReadNoise` and the `read_variance` of the cells, both or neither. errors: `ColumnErrors`.
     threads: Python threads over samples (best with one BLAS thread); the result does not depend on it.
 
     Returns (y, saturated): int64 (n, pairs) = sum_b 2^b code_b in units of the tile's LSB, and the count of saturated
@@ -114,17 +124,21 @@ def multiply(codes, cells_grid, input_bits, adc, noise=None, variance=None, erro
     start = noise.position if noise is not None else 0
     borders = _borders(start, n, input_bits)
 
-    def work(border):
-        first, last = border
-        return columns.multiply_chunk(codes[first:last], result[first:last], noise, start + first)
+    def work(share):
+        buffers = _Buffers()
+        return sum(
+            columns.multiply_chunk(codes[first:last], result[first:last], noise, start + first, buffers)
+            for first, last in share
+        )
 
-    if threads > 1 and len(borders) > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            saturated = sum(pool.map(work, borders))
+    shares = [borders[k::threads] for k in range(min(threads, len(borders)))]
+    if len(shares) > 1:
+        with ThreadPoolExecutor(len(shares)) as pool:
+            saturated = sum(pool.map(work, shares))
     else:
-        saturated = sum(map(work, borders))
+        saturated = sum(map(work, shares))
     if noise is not None:
-        noise.position += n
+        noise.advance(n)
     return result, saturated
 
 
@@ -169,8 +183,8 @@ def _check(codes, cells_grid, input_bits, noise, variance, errors, adc):
         raise ConfigError("cells must be float32 with rows * g_max < 2^24: use a coarser grid or fewer rows")
     if (noise is None) != (variance is None):
         raise ConfigError("read noise needs both `noise` and `variance`")
-    if variance is not None and variance.grid.shape != cells_grid.shape:
-        raise ShapeError("variance of shape {}, expected {}".format(variance.grid.shape, cells_grid.shape))
+    if variance is not None and variance.shape != cells_grid.shape:
+        raise ShapeError("variance of shape {}, expected {}".format(variance.shape, cells_grid.shape))
     converters = columns // 2 if adc.arrangement == "pair" else columns
     if errors is not None and errors.gain.shape != (converters,):
         raise ShapeError("errors of {} converters, expected {}".format(errors.gain.size, converters))
@@ -192,30 +206,30 @@ class _Columns:
         self.input_bits = input_bits
         self.is_pair = adc.arrangement == "pair"
         self.conductance = cells_grid
-        self.variance: Optional[np.ndarray] = None
-        if variance is not None:
-            self.variance, self.quantum = variance.grid, np.float32(variance.quantum)
+        self.variance = variance
         if self.is_pair:
             self.conductance = cells_grid[:, 0::2] - cells_grid[:, 1::2]
-            if self.variance is not None:
-                self.variance = self.variance[:, 0::2] + self.variance[:, 1::2]
+            if variance is not None:
+                self.variance = variance[:, 0::2] + variance[:, 1::2]
         # While the shifted sum stays below 2^24 the shift-and-add may run in float32 and still be exact.
         exact = (2**input_bits - 1) * adc.top < EXACT_FLOAT32
         self.plane_weights = (2 ** np.arange(input_bits)).astype(np.float32 if exact else np.float64)
 
-    def multiply_chunk(self, codes, result, noise, position):
+    def multiply_chunk(self, codes, result, noise, position, buffers):
         """Fill `result` (n, pairs) for a few samples, a block of columns at a time; returns the saturations."""
         n, rows = codes.shape
-        planes = bit_planes(codes, self.input_bits)
-        normals = self._normals(noise, position, n) if noise is not None else []
+        planes = bit_planes(codes, self.input_bits, buffers.take("planes", (self.input_bits, n, rows)))
+        stacked = planes.reshape(-1, rows)
         width = self.conductance.shape[1]
         saturated = 0
         for first in range(0, width, _STACKED_COLS):
             cols = slice(first, min(first + _STACKED_COLS, width))
-            stacked = planes.reshape(-1, rows)
-            current = np.matmul(stacked, self.conductance[:, cols]).reshape(self.input_bits, n, -1)
+            shape = (len(stacked), cols.stop - first)
+            current = np.matmul(stacked, self.conductance[:, cols], out=buffers.take("current", shape))
+            current = current.reshape(self.input_bits, n, -1)
             if self.variance is not None:
-                current += self._noise(planes, self.variance[:, cols], cols, normals, noise.held)
+                normals = noise.normals(position, position + n, self.input_bits, cols)
+                current += self._noise(planes, cols, normals, noise.held, buffers)
             saturated += self.adc.convert(current, self._errors_of(cols))
             sums = self._shift_and_add(current)
             if self.is_pair:
@@ -234,32 +248,33 @@ class _Columns:
             return None
         return type(self.errors)(self.errors.offset_lsb[cols], self.errors.gain[cols])
 
-    def _normals(self, noise, position, n):
-        """Standard normal numbers of samples position .. position + n: a list of (samples, (planes, m, columns))."""
-        shape = (self.input_bits, self.conductance.shape[1])
-        normals: List[Tuple[slice, np.ndarray]] = []
-        for index in range(position // NOISE_BLOCK, -(-(position + n) // NOISE_BLOCK)):
-            origin = index * NOISE_BLOCK - position
-            samples = slice(max(origin, 0), min(origin + NOISE_BLOCK, n))
-            block = noise.block(index, *shape)
-            if origin + NOISE_BLOCK > n:
-                noise.keep(index, *shape, block)
-            normals.append((samples, block[samples.start - origin : samples.stop - origin].transpose(1, 0, 2)))
-        return normals
-
-    def _noise(self, planes, variance, cols, normals, held):
+    def _noise(self, planes, cols, normals, held, buffers):
         """Noise currents (planes, n, columns): normal numbers times the standard deviation of each column's sum."""
         bits, n, rows = planes.shape
+        variance = self.variance[:, cols]
         if held:
-            parts = [held_noise(planes[:, s], variance, block[:, :, cols]) for s, block in normals]
-            return np.concatenate(parts, axis=1) * np.sqrt(self.quantum)
-        std = np.matmul(planes.reshape(-1, rows), variance)
-        std *= self.quantum
-        np.sqrt(std, out=std)
+            parts = [held_noise(planes[:, samples], variance, block) for samples, block in normals]
+            return np.concatenate(parts, axis=1)
+        std = buffers.take("noise", (bits * n, variance.shape[1]))
+        np.sqrt(np.matmul(planes.reshape(-1, rows), variance, out=std), out=std)
         std = std.reshape(bits, n, -1)
         for samples, block in normals:
-            std[:, samples] *= block[:, :, cols]
+            std[:, samples] *= block
         return std
+
+
+class _Buffers:
+    """Working arrays of one thread, kept from chunk to chunk: fresh memory costs more than the arithmetic on it."""
+
+    def __init__(self):
+        self._flat: Dict[str, np.ndarray] = {}
+
+    def take(self, name, shape):
+        """A float32 array of `shape` whose contents are whatever the last user left."""
+        size = int(np.prod(shape))
+        if name not in self._flat or self._flat[name].size < size:
+            self._flat[name] = np.empty(size, np.float32)
+        return self._flat[name][:size].reshape(shape)
 
 
 def held_noise(planes, variance, normals):

@@ -246,7 +246,7 @@ class Macro:
 
 def _checked_shape(rows, cols):
     if rows < 1 or cols < 2 or cols % 2:
-        raise ShapeError("a macro of {} x {}: it needs 1 row or more and an even number of columns".format(rows, cols))
+        raise ShapeError("a macro of {} x {}: it needs rows and an even number of columns".format(rows, cols))
     return int(rows), int(cols)
 
 

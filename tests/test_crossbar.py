@@ -202,8 +202,9 @@ def noise_currents(codes, cells_grid, bits, std_grid, held, n_reads):
     variance = read_variance(std_grid)
     columns = crossbar._Columns(cells_grid, variance, Adc(8, 1.0, "polarity"), None, bits)
     planes = converters.bit_planes(np.repeat(codes, n_reads, axis=0), bits)
-    normals = columns._normals(ReadNoise(11, "law", held=held), 5, n_reads)
-    return columns._noise(planes, columns.variance, slice(None), normals, held).transpose(1, 0, 2)
+    cols = slice(0, cells_grid.shape[1])
+    normals = ReadNoise(11, "law").normals(5, 5 + n_reads, bits, cols)
+    return columns._noise(planes, cols, normals, held, crossbar._Buffers()).transpose(1, 0, 2)
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -244,12 +245,12 @@ def test_held_noise_with_dependent_planes():
 def test_variance_grid_is_exact_and_fine_enough():
     std_grid = np.float32(0.0065) * np.random.default_rng(1).integers(1000, 20_000, (512, 64)).astype(np.float32)
     variance = read_variance(std_grid)
-    assert np.array_equal(variance.grid, np.rint(variance.grid))
-    assert 2 * variance.grid.max() * 512 < 2**24
-    total = variance.grid.sum(axis=0, dtype=np.float64) * variance.quantum
+    step = 2.0 ** (math.ceil(math.log2(variance.max())) - 14)
+    assert np.array_equal(variance / step, np.rint(variance / step))
+    assert 2 * 512 * variance.max() / step < 2**24
+    total = variance.sum(axis=0, dtype=np.float64)
     assert np.allclose(total, (std_grid.astype(np.float64) ** 2).sum(axis=0), rtol=1e-4, atol=0)
-    assert math.log2(variance.quantum).is_integer()
-    assert not read_variance(np.zeros((3, 2), np.float32)).grid.any()
+    assert not read_variance(np.zeros((3, 2), np.float32)).any()
 
 
 def test_fast_normals_are_normal():

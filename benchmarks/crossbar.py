@@ -1,0 +1,154 @@
+"""How close the crossbar product comes to the bare matrix products that it consists of.
+
+The limit is `gemm_limit`: the float32 products (batch, n) @ (n, n), one per bit plane and polarity, and nothing else,
+with the same threads in the same process. Times are medians of interleaved repetitions, so that a busy machine slows
+both.
+
+    python benchmarks/crossbar.py --json            everything, about a minute
+    python benchmarks/crossbar.py --json --quick    the ratios at 512 alone
+
+The numbers are taken with one BLAS thread and two Python threads, as the command line of minirram runs: the variable
+OPENBLAS_NUM_THREADS is set before NumPy starts. `--blas-threads 2 --threads 1` measures the other way.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import sys
+import time
+import tracemalloc
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BATCH, BITS = 256, 8
+
+
+def main(arguments=None):
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--quick", action="store_true", help="only the ratios at 512")
+    parser.add_argument("--threads", type=int, default=2, help="Python threads over samples")
+    parser.add_argument("--blas-threads", type=int, default=1)
+    options = parser.parse_args(arguments)
+    for library in ("OPENBLAS", "MKL", "OMP"):
+        os.environ[library + "_NUM_THREADS"] = str(options.blas_threads)
+    sys.path.insert(0, str(ROOT))
+    results = measure(options.threads, options.quick)
+    results["blas_threads"] = options.blas_threads
+    if options.json:
+        print(json.dumps(results, indent=2, sort_keys=True))
+    else:
+        for name in sorted(results):
+            print("{:24s} {:.4g}".format(name, results[name]))
+
+
+def measure(threads, quick):
+    """All figures as a dict: ratios to the limit, memory, exponents."""
+    results = {"threads": threads}
+    for n in (512,) if quick else (512, 1024, 4096):
+        problem = Problem(n, threads)
+        repetitions = 15 if n < 4096 else 3
+        limit_s, ideal_s = interleaved(problem.gemm_limit, problem.ideal, repetitions)
+        results["ideal_{}".format(n)] = ideal_s / limit_s
+        results["limit_gflops_{}".format(n)] = 4e-9 * BATCH * BITS * n * n / limit_s
+        if n == 512:
+            limit_s, noisy_s = interleaved(problem.gemm_limit, problem.noisy, repetitions)
+            results["noise_512"] = noisy_s / limit_s
+    if not quick:
+        results["extra_mb"] = max(
+            Problem(512, threads, batch=4096).extra_mb(), Problem(4096, threads).extra_mb()
+        )
+        results["exponent_tiles"] = exponent([1, 2, 4, 8], lambda t: Problem(512, threads, tiles=t).ideal)
+        results["exponent_planes"] = exponent([1, 2, 4, 8], lambda b: Problem(512, threads, bits=b).ideal)
+        results["exponent_batch"] = exponent([128, 256, 512, 1024], lambda n: Problem(512, threads, batch=n).ideal)
+    return results
+
+
+class Problem:
+    """Random operands: `tiles` row tiles of 512 or n rows by n pairs, converted per plane and polarity."""
+
+    def __init__(self, n, threads, batch=BATCH, bits=BITS, tiles=None):
+        import numpy as np
+
+        from minirram import crossbar
+        from minirram.converters import Adc, bounding_lsb
+
+        generator = np.random.default_rng(n)
+        rows = n if tiles is None else 512 * tiles
+        self.cells = np.rint(generator.lognormal(9.4, 0.147, (rows, 2 * n))).astype(np.float32)
+        self.codes = generator.integers(0, 2**bits, (batch, rows)).astype(np.uint8)
+        self.adc = Adc(8, bounding_lsb(self.cells[:512], 8, "polarity"), "polarity")
+        self.noises = [crossbar.ReadNoise(1, "bench", t) for t in range(-(-rows // 512))]
+        self.variances = [crossbar.read_variance(0.0065 * self.cells[t : t + 512]) for t in range(0, rows, 512)]
+        self.plain = generator.random((batch, n)).astype(np.float32)
+        self.matrix = generator.random((n, n)).astype(np.float32)
+        self.threads, self.bits = threads, bits
+        self.multiply = crossbar.multiply_tiles
+
+    def ideal(self):
+        """The product without noise."""
+        self.multiply(self.codes, self.cells, self.bits, self.adc, threads=self.threads)
+
+    def noisy(self):
+        """The product with fresh read noise on every plane."""
+        self.multiply(
+            self.codes, self.cells, self.bits, self.adc,
+            noises=self.noises, variances=self.variances, threads=self.threads,
+        )
+
+    def gemm_limit(self):
+        """The bare matrix products of the same reads, shared between the threads."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        import numpy as np
+
+        def share(k):
+            out = np.empty(self.plain.shape, np.float32)
+            for _ in range(k, 2 * self.bits, self.threads):
+                np.matmul(self.plain, self.matrix, out=out)
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(share, range(self.threads)))
+
+    def extra_mb(self):
+        """Largest memory in use during a noisy product beyond operands and result, MB."""
+        result_bytes = 8 * len(self.codes) * self.cells.shape[1] // 2
+        self.noisy()
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        self.noisy()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return (peak - before - result_bytes) / 2**20
+
+
+def seconds(function):
+    """Wall time of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def interleaved(first, second, repetitions):
+    """Median times of two functions, called in turn."""
+    first()
+    second()
+    pairs = [(seconds(first), seconds(second)) for _ in range(repetitions)]
+    return tuple(statistics.median(times) for times in zip(*pairs))
+
+
+def exponent(sizes, make):
+    """Exponent p of the least-squares fit time ~ size^p; the sizes are measured in turn."""
+    import numpy as np
+
+    functions = [make(size) for size in sizes]
+    for function in functions:
+        function()
+    rounds = [[seconds(function) for function in functions] for _ in range(9)]
+    return float(np.polyfit(np.log(sizes), np.log(np.median(rounds, axis=0)), 1)[0])
+
+
+if __name__ == "__main__":
+    main()
