@@ -17,6 +17,10 @@ class DataError(MinirramError):
     """The contents of a data set, a map or a run folder are missing, damaged or inconsistent."""
 
 
+class MissingFileError(DataError):
+    """A file that was named does not exist."""
+
+
 class FormatError(MinirramError):
     """A program file breaks a rule of its format.
 

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from .errors import DataError
+from .errors import DataError, MissingFileError
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def read_json(path):
         with open(path, encoding="utf-8") as handle:
             return json.load(handle)
     except FileNotFoundError:
-        raise DataError("{}: there is no such file".format(path)) from None
+        raise MissingFileError("{}: there is no such file".format(path)) from None
     except (ValueError, UnicodeDecodeError) as error:
         raise DataError("{}: not a JSON file ({})".format(path, error)) from None
 
@@ -69,6 +69,6 @@ def read_npz(path, keys=None):
                     raise ValueError("'{}' is not an array".format(key))
             return arrays
     except FileNotFoundError:
-        raise DataError("{}: there is no such file".format(path)) from None
+        raise MissingFileError("{}: there is no such file".format(path)) from None
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise DataError("{}: not a readable .npz file ({})".format(path, error)) from None

@@ -1,0 +1,19 @@
+"""`minirram` and `python -m minirram`: one BLAS thread per Python thread, then the command line."""
+
+import os
+import sys
+
+
+def main():
+    """Run the command line on `sys.argv`; returns the exit code."""
+    # Work is spread over Python threads; more BLAS threads below them would only fight for the same cores.
+    # It must be settled before NumPy loads its BLAS, so the import stands below.
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    from .cli import main as run_command
+
+    return run_command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""A chip: several macros under one placement, from pristine cells to the weights of a network.
+
+The flow of pulses (Li et al., arXiv 2311.07164): form all cells; read them out; at pair level RESET the partner of
+each pair (initialisation); afterwards RESET and SET carry out what the masks say. Two levels of pruning share it:
+
+- pair: one cell of a pair is kept or reset, its partner stays off; which of the two is the sign, drawn once.
+  A mask and its scores have the shape (fan_in, fan_out).
+- cell: both cells are formed and each is kept or reset: w = m+ G+ - m- G-. Masks and scores are (2, fan_in,
+fan_out), [0] = plus.
+"""
+
+import numpy as np
+
+from .errors import ConfigError, DataError, ShapeError
+from .macro import Macro
+from .mapping import place
+from .rng import stream
+
+LEVELS = ("pair", "cell")
+
+
+def check_level(level):
+    """Return `level`; ConfigError if it is neither 'pair' nor 'cell'."""
+    if level not in LEVELS:
+        raise ConfigError("level {!r}: choose 'pair' or 'cell'".format(level))
+    return level
+
+
+def mask_shape(level, shape):
+    """Shape of the masks and scores of a (fan_in, fan_out) matrix at `level`."""
+    return tuple(shape) if level == "pair" else (2,) + tuple(shape)
+
+
+def draw_signs(seed, placement):
+    """The sign of every pair, drawn once: dict name -> bool (fan_in, fan_out), True = the plus cell stays on."""
+    return {name: stream(seed, "signs", name).random(shape) < 0.5 for name, shape in placement.shapes}
+
+
+def cells_on(level, mask, sign):
+    """Which cells a mask keeps on: (plus, minus), each bool (fan_in, fan_out)."""
+    if level == "pair":
+        return mask & sign, mask & ~sign
+    return mask[0], mask[1]
+
+
+def kept_weights(level, plus, minus, sign):
+    """The weight that each connection has when kept, in the masks' shape: +G of a plus cell, -G of a minus cell."""
+    if level == "pair":
+        return np.where(sign, plus, -minus)
+    return np.stack([plus, -minus])
+
+
+def weight_scale_S(level, kept_S, density):
+    """Conductance that corresponds to weight 1, so that masked weights have the He-initialisation variance 2 /
+    fan_in.
+
+    kept_S: output of `kept_weights`, siemens. Pair level: rms(w) sqrt(fan_in density / 2). Cell level: sqrt(fan_in
+    E[w^2] / 2) with E[w^2] = 2 k (1 - k) mean(G)^2 + 2 k var(G), k = density of the cells.
+    """
+    magnitude = np.abs(kept_S)
+    fan_in = kept_S.shape[-2]
+    if level == "pair":
+        mean_square = density * np.mean(magnitude**2)
+    else:
+        mean_square = 2 * density * (1 - density) * np.mean(magnitude) ** 2 + 2 * density * np.var(magnitude)
+    return float(np.sqrt(fan_in * mean_square / 2))
+
+
+class Chip:
+    """State of the macros that carry one network, and the pulses they have received.
+
+    `pulses` counts by kind: form, partner_reset (initialisation), set and reset (what the masks asked for). The
+    program count of a training run is set + reset.
+    """
+
+    def __init__(self, macros, placement, level):
+        if len(macros) < placement.n_macros:
+            raise ConfigError("the network needs {} macros, the chip has {}".format(placement.n_macros, len(macros)))
+        self.macros = list(macros)
+        self.placement = placement
+        self.level = check_level(level)
+        self.used = placement.used_cells()
+        self.pulses = {"form": 0, "partner_reset": 0, "set": 0, "reset": 0}
+        self._weights_grid = {}
+
+    @classmethod
+    def sample(cls, cell_model, shapes, level, seed):
+        """A pristine chip with as many macros as the matrices `shapes` ((name, (fan_in, fan_out)), ...) need."""
+        placement = place(shapes)
+        macros = [Macro.sample(cell_model, seed, index) for index in range(placement.n_macros)]
+        return cls(macros, placement, level)
+
+    @classmethod
+    def from_maps(cls, cell_model, maps_S, shapes, level, seed):
+        """A formed chip whose macros are measured maps (siemens, all of one shape (rows, cols); 0 = unformed).
+
+        ConfigError when the maps are too few for the matrices, ShapeError when their shapes differ.
+        """
+        sizes = {np.shape(map_S) for map_S in maps_S}
+        if len(sizes) != 1 or len(next(iter(sizes))) != 2:
+            raise ShapeError("the maps of a chip must be tables of one size, these are {}".format(sorted(sizes)))
+        rows, cols = sizes.pop()
+        placement = place(shapes, rows, cols // 2)
+        if len(maps_S) < placement.n_macros:
+            raise ConfigError(
+                "the network needs {} macros of {} x {} cells, {} map(s) were given".format(
+                    placement.n_macros, rows, cols, len(maps_S)
+                )
+            )
+        macros = [Macro.from_map(cell_model, map_S, seed, index) for index, map_S in enumerate(maps_S)]
+        return cls(macros[: placement.n_macros], placement, level)
+
+    def formed_S(self):
+        """The as-formed map, float64 (macros, rows, cols), siemens: what each cell conducts after FORM alone."""
+        maps = [np.where(macro.formed, macro.lrs_grid, macro.pristine_grid) for macro in self.macros]
+        return np.stack(maps) * np.float64(self.cell_model.grid_S)
+
+    def partners(self, signs):
+        """Bool map (macros, rows, cols): the cell of each pair that its sign does not use."""
+        unused = np.zeros(self.used.shape, bool)
+        for name in self.placement.names:
+            self.placement.scatter(name, ~signs[name], signs[name], unused)
+        return unused
+
+    @property
+    def cell_model(self):
+        """The technology's `CellModel`."""
+        return self.macros[0].model
+
+    def conductance_S(self):
+        """Present conductances, float64 (macros, rows, cols), siemens."""
+        return np.stack([macro.conductance_S() for macro in self.macros])
+
+    def form(self, voltage_V):
+        """FORM every cell in use at `voltage_V`; cells whose forming voltage is higher stay pristine."""
+        for macro, used in zip(self.macros, self.used):
+            self.pulses["form"] += macro.form(voltage_V, used)
+        self._weights_grid.clear()
+
+    def read_out(self, generator):
+        """One noisy read of every cell, siemens, float64 (macros, rows, cols)."""
+        return np.stack([macro.read_S(generator) for macro in self.macros])
+
+    def reset_partners(self, signs):
+        """Pair level: RESET the cell of each pair that its sign does not use; every pair is then kept."""
+        everything = {name: np.ones(self.placement.shape(name), bool) for name in self.placement.names}
+        n_set, n_reset = self._bring_to(self.wanted_on(everything, signs))
+        self.pulses["partner_reset"] += n_set + n_reset
+
+    def wanted_on(self, masks, signs):
+        """Bool map (macros, rows, cols) of the cells that `masks` (dict name -> bool) keep on."""
+        wanted = np.zeros(self.used.shape, bool)
+        for name in self.placement.names:
+            expected = mask_shape(self.level, self.placement.shape(name))
+            if name not in masks or masks[name].shape != expected:
+                found = masks[name].shape if name in masks else "none"
+                raise DataError("mask of {}: shape {}, expected {}".format(name, found, expected))
+            self.placement.scatter(name, *cells_on(self.level, masks[name], signs[name]), wanted)
+        return wanted
+
+    def program(self, masks, signs):
+        """SET and RESET the cells that differ from `masks`. Returns (set pulses, reset pulses)."""
+        n_set, n_reset = self._bring_to(self.wanted_on(masks, signs))
+        self.pulses["set"] += n_set
+        self.pulses["reset"] += n_reset
+        return n_set, n_reset
+
+    def _bring_to(self, wanted):
+        """Pulse every used, formed cell whose state differs from `wanted` (macros, rows, cols)."""
+        n_set = n_reset = 0
+        for macro, target, used in zip(self.macros, wanted, self.used):
+            differs = (macro.on != target) & used & macro.formed
+            n_set += macro.set(differs & target)
+            n_reset += macro.reset(differs & ~target)
+        self._weights_grid.clear()
+        return n_set, n_reset
+
+    def pair_grid(self, name):
+        """Present (plus, minus) conductances of matrix `name`, float32 grid units, each (fan_in, fan_out)."""
+        if name not in self._weights_grid:
+            plus = np.empty(self.placement.shape(name), np.float32)
+            minus = np.empty_like(plus)
+            for tile in self.placement.tiles_of(name):
+                block = self.macros[tile.macro].conductance_grid(tile.rows, tile.cols)
+                plus[tile.matrix_rows, tile.matrix_cols] = block[:, 0::2]
+                minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]
+            self._weights_grid[name] = plus, minus
+        return self._weights_grid[name]
+
+    def read_weights(self, name, scale_S, generator=None):
+        """Weights (G+ - G-) / scale of matrix `name`, float32 (fan_in, fan_out), from one fresh read of each of
+        its cells.
+
+        The independent read errors of the two cells enter as one Gaussian of their summed variance: the same law from
+        half the draws. Without a generator the read is noiseless.
+        """
+        plus, minus = self.pair_grid(name)
+        weights = plus - minus
+        if generator is not None:
+            floor = self.cell_model.read_noise_floor_S / self.cell_model.grid_S
+            spread = np.hypot(self.cell_model.read_std(plus, floor), self.cell_model.read_std(minus, floor))
+            spread *= generator.standard_normal(plus.shape, dtype=np.float32)
+            weights += spread
+        weights *= np.float32(self.cell_model.grid_S / scale_S)
+        return weights
+
+    def unformed_pairs(self):
+        """Number of pairs in use with a cell that never formed."""
+        bad = 0
+        for tile in self.placement.tiles:
+            formed = self.macros[tile.macro].formed[tile.rows, tile.cols]
+            bad += int(np.count_nonzero(~(formed[:, 0::2] & formed[:, 1::2])))
+        return bad
+
+    def state(self):
+        """A flat dict of arrays that `restore` takes back: every macro's state, and the pulse counts."""
+        arrays = {"pulses": np.array(list(self.pulses.values()), np.int64)}
+        for index, macro in enumerate(self.macros):
+            arrays.update({"macro{}/{}".format(index, name): array for name, array in macro.state().items()})
+        return arrays
+
+    def restore(self, arrays):
+        """Take the state that `state` gave; DataError when it lacks something."""
+        if "pulses" not in arrays:
+            raise DataError("the state of a chip lacks its pulse counts")
+        self.pulses = dict(zip(self.pulses, (int(count) for count in arrays["pulses"])))
+        for index, macro in enumerate(self.macros):
+            start = "macro{}/".format(index)
+            own = {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
+            self.macros[index] = Macro.from_state(macro.model, own)
+        self._weights_grid.clear()

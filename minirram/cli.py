@@ -1,0 +1,339 @@
+"""The command line: arguments in, text or one JSON object out.
+
+Exit codes: 0 good, 1 verification failed, 2 command line, 3 contents of a file.
+"""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import fields, replace
+
+from . import __version__, readback, workflow
+from .errors import ConfigError, MinirramError, MissingFileError
+from .maps import read_table
+from .runs import Run, RunConfig
+from .tasks import TASKS, task
+from .technologies import TECHNOLOGIES, technology
+from .training import Recipe
+from .units import si_format
+
+GOOD, DIFFERENT, COMMAND_LINE, CONTENTS = 0, 1, 2, 3
+
+
+def main(arguments=None):
+    """Run one command; returns its exit code. Results go to stdout, messages to stderr."""
+    options = build_parser().parse_args(arguments)
+    try:
+        code, result, text = options.command(options)
+    except (ConfigError, MissingFileError) as error:
+        return _fail(error, COMMAND_LINE)
+    except MinirramError as error:
+        return _fail(error, CONTENTS)
+    except OSError as error:
+        return _fail("{}: {}".format(error.filename or "a file", error.strerror or error), COMMAND_LINE)
+    except KeyboardInterrupt:
+        return _fail("stopped; a training continues with --resume", 130)
+    print(json.dumps(result, allow_nan=False) if options.json else text)
+    return code
+
+
+def _fail(error, code):
+    print("minirram: error: {}".format(error), file=sys.stderr)
+    return code
+
+
+def build_parser():
+    """The argparse parser of all commands."""
+    parser = argparse.ArgumentParser(prog="minirram", description="Learn which connections of a random chip to keep.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command, add_options, text in _COMMANDS:
+        sub = commands.add_parser(name, help=text, description=text)
+        add_options(sub)
+        sub.add_argument("--json", action="store_true", help="one JSON object on stdout")
+        sub.set_defaults(command=command)
+    return parser
+
+
+def _threads_option(parser):
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="default %(default)s")
+
+
+# -- train and demo
+# ----------------------------------------------------------------------------------------------------
+
+
+def _train_options(parser):
+    parser.add_argument("task", choices=list(TASKS), metavar="TASK", help="one of " + ", ".join(TASKS))
+    parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
+    parser.add_argument("--out", required=True, help="run folder to make (or to continue, with --resume)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
+    parser.add_argument("--technology", choices=list(TECHNOLOGIES), metavar="NAME", help="preset of the cells")
+    parser.add_argument(
+        "--map", action="append", default=[], help="measured conductance map (.csv, .npy), one per macro"
+    )
+    parser.add_argument("--unit", help="unit of the maps: S, mS, uS or nS")
+    parser.add_argument("--read-noise", type=float, help="relative standard deviation of one read")
+    parser.add_argument(
+        "--re-set", choices=("replay", "redraw"), help="what a SET cell gets: its old value or a new draw"
+    )
+    parser.add_argument("--adc-bits", type=int, help="resolution of the ADCs")
+    parser.add_argument(
+        "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or one per cell column"
+    )
+    for field in fields(Recipe):
+        kind = field.type if field.type in (int, float) else str
+        parser.add_argument("--" + field.name.replace("_", "-"), type=kind, help="see minirram.training.Recipe")
+    _threads_option(parser)
+
+
+def _config(options):
+    """The RunConfig that the options ask for; the run to resume, else the task, gives what they leave open."""
+    if options.resume and Run.exists(options.out):
+        base = Run.open(options.out).config
+    else:
+        chosen = task(options.task)
+        base = RunConfig(options.task, options.data, chosen.build_network(), chosen.recipe, technology("taox-40nm"))
+    cell_model = base.cell_model if options.technology is None else technology(options.technology)
+    return replace(
+        base,
+        task=options.task,
+        data=options.data if options.data == "synthetic" else os.path.abspath(options.data),
+        recipe=replace(base.recipe, **_given(options, [field.name for field in fields(Recipe)])),
+        cell_model=replace(cell_model, **_given(options, ["read_noise", "re_set"])),
+        maps=tuple(os.path.basename(path) for path in options.map),
+        **_given(options, ["adc_bits", "adc_arrangement"]),
+    )
+
+
+def _given(options, names):
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def _train(options):
+    if bool(options.map) != (options.unit is not None):
+        raise ConfigError("--map and --unit belong together: the unit of a map must be given")
+    config = _config(options)
+    with _Progress(config.recipe.epochs) as progress:
+        results = workflow.train(
+            options.out, config, options.threads, options.resume, options.map, options.unit, progress.row
+        )
+    return GOOD, results, _results_text(results)
+
+
+class _Progress:
+    """A line per epoch on stderr, or a tqdm bar when that is installed."""
+
+    def __init__(self, epochs):
+        try:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=epochs, unit="epoch", file=sys.stderr)
+        except ImportError:
+            self.bar = None
+        self.epochs = epochs
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.bar is not None:
+            self.bar.close()
+
+    def row(self, row):
+        """Show one row of the history."""
+        if self.bar is not None:
+            self.bar.update(row["epoch"] - self.bar.n)
+            self.bar.set_postfix(loss=row["loss"], validation=row["validation"])
+            return
+        print(
+            "epoch {epoch}/{epochs}  loss {loss:.4f}  validation {validation:.4f}  kept {kept_fraction:.3f}  "
+            "{samples_per_second:.0f} samples/s".format(epochs=self.epochs, **row),
+            file=sys.stderr,
+        )
+
+
+def _results_text(results):
+    lines = [
+        "validation accuracy  {:.2%}   on the simulated macro, {} ADC bits, read noise {:.2%}".format(
+            results["val_accuracy"], results["adc_bits"], results["read_noise"]
+        ),
+        "test accuracy        {:.2%}   (ideal reads {:.2%})".format(
+            results["test_accuracy"], results["ideal_accuracy"]
+        ),
+        "kept fraction        {:.3f}    best epoch {} of {}".format(
+            results["kept_fraction"], results["best_epoch"], results["epochs"]
+        ),
+        "pulses               {}".format(
+            ", ".join("{} {}".format(count, kind) for kind, count in results["pulses"].items())
+        ),
+        "training             {:.0f} images/s, {:.0f} s".format(
+            results["images_per_second"], results["training_seconds"]
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _demo_options(parser):
+    parser.add_argument("--out", required=True, help="run folder to make")
+    parser.add_argument("--seed", type=int, default=0, help="of scores, signs, batches and read noise")
+    _threads_option(parser)
+
+
+def _demo(options):
+    chosen = task("fashion-mnist")
+    recipe = replace(chosen.demo_recipe, seed=options.seed)
+    config = RunConfig("fashion-mnist", "synthetic", chosen.build_network(), recipe, technology("taox-40nm"))
+    with _Progress(recipe.epochs) as progress:
+        results = workflow.train(options.out, config, options.threads, progress=progress.row)
+    results.update(workflow.demo_baselines(options.out))
+    account = workflow.account(options.out, threads=options.threads)
+    exported = workflow.export(options.out)
+    total = account["total"]
+    results.update(energy_J=total["total_J"], array_J=total["array_J"], program=exported["file"])
+    text = [
+        _results_text(results),
+        "linear classifier    {:.2%}".format(results["linear_accuracy"]),
+        "unpruned random chip {:.2%}".format(results["unpruned_accuracy"]),
+        "energy/inference     {} in the array, {} in all at {} ADC bits; GPU {}".format(
+            si_format(results["array_J"], "J"),
+            si_format(results["energy_J"], "J"),
+            results["adc_bits"],
+            si_format(account["gpu_J"], "J"),
+        ),
+        "program file         {} ({} bytes)".format(exported["file"], exported["bytes"]),
+    ]
+    return GOOD, results, "\n".join(text)
+
+
+# -- on a run folder
+# ---------------------------------------------------------------------------------------------------
+
+
+def _run_option(parser):
+    parser.add_argument("run", metavar="RUN", help="run folder")
+
+
+def _data_option(parser):
+    parser.add_argument("--data", help='folder of the data set, or "synthetic"; default: that of the run')
+
+
+def _evaluate_options(parser):
+    _run_option(parser)
+    parser.add_argument("--split", choices=("validation", "test"), default="validation", help="default %(default)s")
+    _data_option(parser)
+    parser.add_argument("--read-noise", type=float, help="instead of the run's")
+    parser.add_argument("--draws", type=int, default=1, help="repetitions of the read noise")
+    _threads_option(parser)
+
+
+def _evaluate(options):
+    score = workflow.evaluate(
+        options.run, options.split, options.data, options.read_noise, options.draws, options.threads
+    )
+    spread = "" if score["standard_error"] is None else " +- {:.3%}".format(score["standard_error"])
+    lines = [
+        "{} accuracy  {:.2%}{}   (ideal reads {:.2%})".format(
+            score["split"], score["accuracy"], spread, score["ideal_accuracy"]
+        ),
+        "saturated conversions  {}".format(sum(score["saturated"].values())),
+        "clipped activations    {}".format(sum(score["clipped"].values())),
+        "confusion (row = true class)",
+    ] + ["  " + " ".join("{:5d}".format(count) for count in row) for row in score["confusion"]]
+    return GOOD, score, "\n".join(lines)
+
+
+def _energy_options(parser):
+    _run_option(parser)
+    _data_option(parser)
+    _threads_option(parser)
+
+
+def _energy(options):
+    account = workflow.account(options.run, options.data, options.threads)
+    columns = ("array_J", "drive_J", "adc_J", "digital_J", "total_J")
+    lines = ["per inference at {} ADC bits (accuracy {:.2%})".format(account["adc_bits"], account["accuracy"])]
+    lines.append("{:12s}".format("") + "".join("{:>14s}".format(name[:-2]) for name in columns))
+    for name, entry in list(account["by_matrix"].items()) + [("total", account["total"])]:
+        lines.append("{:12s}".format(name) + "".join("{:>14s}".format(si_format(entry[key], "J")) for key in columns))
+    lines.append(
+        "GPU {}; programming {}".format(
+            si_format(account["gpu_J"], "J"), si_format(sum(account["programming_J"].values()), "J")
+        )
+    )
+    return GOOD, account, "\n".join(lines)
+
+
+def _export_options(parser):
+    _run_option(parser)
+    parser.add_argument("--out", help="program file to write; default RUN/program.xbp")
+    parser.add_argument("--code-bits", type=int, choices=(0, 8, 16), default=8, help="conductance targets (0: none)")
+
+
+def _export(options):
+    exported = workflow.export(options.run, options.out, options.code_bits)
+    return (
+        GOOD,
+        exported,
+        "{file}: {bytes} bytes, {cells_on} of {cells} cells on, program {program_id}".format(**exported),
+    )
+
+
+# -- on a program file
+# -------------------------------------------------------------------------------------------------
+
+
+def _file_option(parser):
+    parser.add_argument("file", metavar="FILE", help="program file (.xbp)")
+
+
+def _inspect(options):
+    built, size = workflow.read_program(options.file)
+    shown = readback.describe(built, size)
+    lines = ["{:14s} {}".format(key, value) for key, value in shown.items() if not isinstance(value, list)]
+    lines += ["recipe  {}".format(recipe) for recipe in shown["recipes"]]
+    lines += ["tile    {}".format(tile) for tile in shown["tiles"]]
+    return GOOD, shown, "\n".join(lines)
+
+
+def _verify_options(parser):
+    _file_option(parser)
+    parser.add_argument("readback", metavar="READBACK.npy", help="conductances read back, float siemens")
+    parser.add_argument("--tolerance", type=float, default=0.1, help="of a target, relative (%(default)s)")
+
+
+def _verify(options):
+    built, _ = workflow.read_program(options.file)
+    found = readback.verify(built, read_table(options.readback), options.tolerance)
+    shown = found.to_json()
+    lines = ["{differing} of {checked} cells differ, bit error rate {bit_error_rate:.2e}".format(**shown)]
+    lines += ["  macro {macro} row {row} col {col}: {why}".format(**cell) for cell in shown["cells"]]
+    return GOOD if found.passed else DIFFERENT, shown, "\n".join(lines)
+
+
+def _no_options(_parser):
+    """A command without options of its own."""
+
+
+def _networks(_options):
+    table = workflow.describe_networks()
+    lines = []
+    for name, entry in table.items():
+        lines.append(
+            "{}: {weights} weights, {macs} MACs, {macros} macro(s), {conversions} conversions".format(name, **entry)
+        )
+        lines += ["  {:12s} {}".format(layer, count) for layer, count in entry["weights_by_layer"].items()]
+    return GOOD, table, "\n".join(lines)
+
+
+_COMMANDS = (
+    ("demo", _demo, _demo_options, "train, evaluate, account and export on built-in data"),
+    ("train", _train, _train_options, "learn the masks of a task's network on a simulated chip"),
+    ("evaluate", _evaluate, _evaluate_options, "accuracy of a run on its simulated macros"),
+    ("energy", _energy, _energy_options, "energy of a run by matrix and event"),
+    ("export", _export, _export_options, "write the program file of a run"),
+    ("inspect", _inspect, _file_option, "show a program file"),
+    ("verify", _verify, _verify_options, "compare a read-back with a program file"),
+    ("networks", _networks, _no_options, "weights, MACs, macros and conversions of the tasks' networks"),
+)

@@ -1,0 +1,56 @@
+"""Measured maps of a chip from disk: `.csv` or `.npy`, rows x columns, with a unit that must be given."""
+
+import os
+import warnings
+
+import numpy as np
+
+from .errors import ConfigError, DataError, MissingFileError, ShapeError
+
+UNITS_S = {"S": 1.0, "mS": 1e-3, "uS": 1e-6, "nS": 1e-9}
+"""siemens per unit"""
+
+
+def read_table(path):
+    """The numbers in a `.csv` or `.npy` file as a float array; DataError when it is missing, empty or not numeric."""
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise MissingFileError("{}: there is no such file".format(path))
+    try:
+        if path.endswith(".npy"):
+            with open(path, "rb") as handle:
+                table = np.load(handle, allow_pickle=False)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # numpy warns about an empty file; the check below says it better
+                table = np.loadtxt(path, delimiter=",", ndmin=2)
+    except (ValueError, EOFError, OSError, UnicodeDecodeError) as error:
+        raise DataError("{}: not a table of numbers ({})".format(path, error)) from None
+    if table.dtype.kind not in "fiu" or table.size == 0:
+        raise DataError("{}: holds {} values of {}, expected numbers".format(path, table.size, table.dtype))
+    return table.astype(np.float64)
+
+
+def read_conductance_map(path, unit, rows=512, cols=512):
+    """A conductance map in siemens, float64, at most (rows, cols); 0 = unformed. unit: a key of UNITS_S.
+
+    ConfigError for an unknown unit, ShapeError for a wrong size, DataError for NaN, infinite or negative values.
+    """
+    if unit not in UNITS_S:
+        raise ConfigError("unit {!r} of {}: choose one of {}".format(unit, path, ", ".join(UNITS_S)))
+    table = read_table(path)
+    if table.ndim != 2 or table.shape[0] > rows or table.shape[1] > cols or table.shape[1] % 2:
+        raise ShapeError(
+            "{}: a map of shape {}; expected rows x columns, at most {} x {}, an even number of columns".format(
+                path, table.shape, rows, cols
+            )
+        )
+    for what, wrong in (("not finite", ~np.isfinite(table)), ("negative", table < 0)):
+        if wrong.any():
+            row, col = np.argwhere(wrong)[0]
+            raise DataError(
+                "{}: the value at row {}, column {} is {}; a conductance is 0 (unformed) or above".format(
+                    path, row, col, what
+                )
+            )
+    return table * UNITS_S[unit]

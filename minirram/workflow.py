@@ -1,0 +1,318 @@
+"""What a user does with a run folder, step by step: train, evaluate, account for energy, export. No printing."""
+
+import os
+import time
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from . import __version__, digital, energy, inference, metrics, networks, program, readback, xbp
+from .chip import Chip
+from .errors import ConfigError, MissingFileError
+from .files import atomic_writer, read_json, write_json
+from .mapping import place
+from .maps import read_conductance_map
+from .pulses import pulse_recipes
+from .rng import stream
+from .runs import Model, Run
+from .tasks import TASKS, task
+from .training import MaskLearner
+
+ENERGY_SAMPLES = 500
+"""validation samples whose events are counted"""
+UNPRUNED_STEPS = 20
+"""batches from which the unpruned chip's digital statistics are taken"""
+
+
+def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None):
+    """Learn the masks of `config` in `folder`, then evaluate on validation and, once, on the test set.
+
+    resume: continue the run in the folder, if there is one; its configuration must be `config`. maps, unit:
+    conductance maps to start from, as named in `config.maps`. progress: called with each row of the history.
+    Returns the results, as `results.json` holds them.
+    """
+    chosen = task(config.task)
+    chip = make_chip(config, maps, unit)
+    data = chosen.load_training(config.data, config.network)
+    data.steps_per_epoch(config.recipe.batch_size)
+    run = Run.open(folder) if resume and Run.exists(folder) else Run.create(folder, config)
+    run.check_config(config)
+    if run.has("results.json"):
+        return read_json(run.path("results.json"))
+    learner = MaskLearner(config.network, chip, config.recipe, threads)
+    if run.has("checkpoint.npz"):
+        run.load_checkpoint(learner)
+    while len(learner.history) < config.recipe.epochs:
+        row = learner.epoch(data)
+        run.save_checkpoint(learner)
+        if progress is not None:
+            progress(row)
+    model = finish(learner, data, config)
+    run.save_trained(chip, model, learner.masks)
+    results = _results(run, learner, model, data, threads)
+    write_json(run.path("results.json"), results)
+    return results
+
+
+def make_chip(config, maps=(), unit=None):
+    """The formed chip of a run: drawn from the technology, or from measured maps (paths) in `unit`."""
+    recipe, matrices = config.recipe, networks.matrices(config.network)
+    if tuple(os.path.basename(path) for path in maps) != config.maps:
+        raise ConfigError("this run starts from the maps {}; {} were given".format(config.maps, tuple(maps)))
+    if maps:
+        maps_S = [read_conductance_map(path, unit) for path in maps]
+        return Chip.from_maps(config.cell_model, maps_S, matrices, recipe.level, recipe.chip_seed)
+    chip = Chip.sample(config.cell_model, matrices, recipe.level, recipe.chip_seed)
+    chip.form(config.forming_voltage_V)
+    return chip
+
+
+def finish(learner, data, config):
+    """Programme the best masks onto the chip and calibrate its ADCs on training data: the Model."""
+    learner.take_best()
+    adcs = inference.calibrate_adcs(
+        config.network,
+        learner.state,
+        data.calibration_codes(),
+        learner.chip,
+        learner.scales_S,
+        config.adc_bits,
+        config.adc_arrangement,
+    )
+    return Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
+
+
+def _results(run, learner, model, data, threads):
+    """Figures of a finished training; opens the test set."""
+    config, network = run.config, run.config.network
+    seed = config.recipe.seed
+    validation = _score(config, learner.chip, model, data.validation_codes, data.validation_labels, seed, threads)
+    run.log_test_opening("end of training")
+    test_codes, test_labels = task(config.task).load_test(config.data, network)
+    test = _score(config, learner.chip, model, test_codes, test_labels, seed, threads)
+    pulses = learner.chip.pulses
+    return {
+        "version": __version__,
+        "task": config.task,
+        "data": data.origin,
+        "level": config.recipe.level,
+        "density": config.recipe.density,
+        "kept_fraction": learner.kept_fraction(),
+        "epochs": len(learner.history),
+        "best_epoch": learner.best["epoch"],
+        "val_accuracy": validation["accuracy"],
+        "test_accuracy": test["accuracy"],
+        "ideal_accuracy": test["ideal_accuracy"],
+        "confusion": test["confusion"],
+        "saturated": test["saturated"],
+        "clipped": test["clipped"],
+        "read_noise": config.cell_model.read_noise,
+        "re_set": config.cell_model.re_set,
+        "adc_bits": config.adc_bits,
+        "adc_arrangement": config.adc_arrangement,
+        "seed": seed,
+        "chip_seed": config.recipe.chip_seed,
+        "images_per_second": float(np.mean([row["samples_per_second"] for row in learner.history])),
+        "training_seconds": float(sum(row["seconds"] for row in learner.history)),
+        "weights": sum(networks.weights_by_layer(network).values()),
+        "macros": learner.chip.placement.n_macros,
+        "utilisation": learner.chip.placement.utilisation,
+        "unformed_pairs": learner.chip.unformed_pairs(),
+        "pulses": dict(pulses),
+        "flips_per_weight": (pulses["set"] + pulses["reset"]) / learner.chip.placement.n_pairs,
+        "test_openings": run.test_openings(),
+    }
+
+
+def _score(config, chip, model, codes, labels, noise_seed, threads, draws=1, observer=None):
+    """Accuracy on the macros with everything on, and with ideal reads beside it."""
+    network, bits = config.network, inference.input_bits(config.network)
+    accuracies, started = [], time.perf_counter()
+    for draw in range(draws):
+        product = inference.ChipProduct(
+            chip, model.adcs, bits, model.scales_S, noise_seed + draw, threads, observer if draw == 0 else None
+        )
+        clipped: Counter = Counter()
+        predicted = inference.predict(network, model.state, codes, product, clipped).argmax(axis=1)
+        accuracies.append(metrics.accuracy(predicted, labels))
+    seconds = time.perf_counter() - started
+    weights = {name: chip.read_weights(name, scale_S) for name, scale_S in model.scales_S.items()}
+    ideal = inference.predict(network, model.state, codes, inference.IdealProduct(weights)).argmax(axis=1)
+    return {
+        "accuracy": float(np.mean(accuracies)),
+        "accuracies": accuracies,
+        "ideal_accuracy": metrics.accuracy(ideal, labels),
+        "confusion": metrics.confusion_matrix(predicted, labels, int(labels.max()) + 1).tolist(),
+        "saturated": dict(product.saturated),
+        "conversions": dict(product.conversions),
+        "clipped": dict(clipped),
+        "images": len(codes),
+        "images_per_second": draws * len(codes) / seconds,
+    }
+
+
+def evaluate(folder, split="validation", data=None, read_noise=None, draws=1, threads=1):
+    """Accuracy of a run on its simulated macros: dict. Opening the test set is logged in the run folder.
+
+    data: folder of the data set or "synthetic", instead of the run's. read_noise: instead of the run's technology's.
+    draws: independent repetitions of the read noise.
+    """
+    if split not in ("validation", "test"):
+        raise ConfigError("split {!r}: choose 'validation' or 'test'".format(split))
+    if draws < 1:
+        raise ConfigError("draws is {}; it must be at least 1".format(draws))
+    run = Run.open(folder)
+    config = run.config
+    cell_model = config.cell_model if read_noise is None else replace(config.cell_model, read_noise=read_noise)
+    chip, model, _ = run.load_trained(cell_model)
+    codes, labels = _split(run, split, data or config.data)
+    score = _score(config, chip, model, codes, labels, config.recipe.seed, threads, draws)
+    error = np.std(score["accuracies"], ddof=1) / np.sqrt(draws) if draws > 1 else None
+    return dict(
+        score,
+        split=split,
+        task=config.task,
+        read_noise=cell_model.read_noise,
+        adc_bits=config.adc_bits,
+        draws=draws,
+        standard_error=None if error is None else float(error),
+        test_openings=run.test_openings(),
+    )
+
+
+def _split(run, split, source):
+    """(codes, labels) of one split of a run's task; the test set's opening is logged first."""
+    chosen, network = task(run.config.task), run.config.network
+    if split == "test":
+        run.log_test_opening("evaluate")
+        return chosen.load_test(source, network)
+    data = chosen.load_training(source, network)
+    return data.validation_codes, data.validation_labels
+
+
+def account(folder, data=None, threads=1):
+    """Energy of a run: events and joules per inference by matrix, in all, and of programming; the GPU beside it."""
+    run = Run.open(folder)
+    config = run.config
+    chip, model, _ = run.load_trained()
+    codes, labels = _split(run, "validation", data or config.data)
+    counter = energy.EventCounter()
+    codes, labels = codes[:ENERGY_SAMPLES], labels[:ENERGY_SAMPLES]
+    score = _score(config, chip, model, codes, labels, config.recipe.seed, threads, observer=counter)
+    by_matrix = energy.inference_energy(counter, chip, model.adcs, inference.input_bits(config.network), len(codes))
+    total = energy.totals(by_matrix)
+    gpu_J = energy.gpu_energy_J(networks.macs(config.network))
+    return {
+        "task": config.task,
+        "adc_bits": config.adc_bits,
+        "accuracy": score["accuracy"],
+        "samples": len(codes),
+        "read_voltage_V": config.cell_model.read_voltage_V,
+        "read_time_s": config.cell_model.read_time_s,
+        "by_matrix": by_matrix,
+        "total": total,
+        "gpu_J": gpu_J,
+        "saved_fraction": 1.0 - total["total_J"] / gpu_J,
+        "programming_J": energy.programming_energy(chip.pulses, config.cell_model),
+        "pulses": dict(chip.pulses),
+    }
+
+
+def export(folder, out=None, code_bits=8):
+    """Write the run's program file (default program.xbp in the folder) and digital.json; returns what `inspect`
+    shows.
+
+    Cells that never formed cannot be kept on; `not_formed` counts those that the masks wanted.
+    """
+    run = Run.open(folder)
+    config = run.config
+    chip, model, masks = run.load_trained()
+    built, not_formed = build_program(config, chip, model, masks, code_bits)
+    data = xbp.write(built)
+    path = os.fspath(out) if out is not None else run.path("program.xbp")
+    with atomic_writer(path) as handle:
+        handle.write(data)
+    write_json(run.path("digital.json"), digital.describe(config.network, model, chip))
+    return dict(readback.describe(built, len(data)), file=path, not_formed=not_formed)
+
+
+def build_program(config, chip, model, masks, code_bits=8):
+    """(program that takes the unformed chip to the masks, count of kept cells that never formed)."""
+    limits = program.thresholds(config.cell_model)
+    formed_S = chip.formed_S()
+    wanted = chip.wanted_on(masks, model.signs)
+    on = program.attainable(wanted, formed_S, limits)
+    built = program.build_program(
+        model.placement,
+        on,
+        config.recipe.level,
+        pulse_recipes(config.cell_model, config.forming_voltage_V),
+        limits,
+        program.chip_identity(formed_S),
+        target_S=formed_S if code_bits else None,
+        partners=chip.partners(model.signs) if config.recipe.level == "pair" else None,
+        code_bits=code_bits or 8,
+        build_id=program.build_identity(config.to_json()),
+        meta={"minirram": __version__, "task": config.task},
+    )
+    return built, int(np.count_nonzero(wanted & ~on))
+
+
+def read_program(path):
+    """The program in a file; DataError when there is no such file, FormatError when it breaks a rule."""
+    try:
+        with open(path, "rb") as handle:
+            data = handle.read()
+    except OSError as error:
+        raise MissingFileError("{}: cannot be read ({})".format(path, error.strerror)) from None
+    return xbp.read(data), len(data)
+
+
+def demo_baselines(folder):
+    """What the demo prints beside its result, on the same test set: a linear classifier, the unpruned random chip."""
+    run = Run.open(folder)
+    config, chosen = run.config, task(run.config.task)
+    data = chosen.load_training(config.data, config.network)
+    run.log_test_opening("baselines of the demo")
+    codes, labels = chosen.load_test(config.data, config.network)
+    classes = len(data.class_names)
+    step = np.float32(config.network.input_step)
+    generator = stream(config.recipe.seed, "linear")
+    weights = metrics.softmax_regression(data.codes * step, data.labels, classes, generator)
+    linear = metrics.accuracy(metrics.linear_predict(weights, codes * step), labels)
+    return {"linear_accuracy": linear, "unpruned_accuracy": _unpruned(config, data, codes, labels)}
+
+
+def _unpruned(config, data, codes, labels):
+    """Accuracy of the chip with every connection kept and only the digital statistics taken from data."""
+    learner = MaskLearner(config.network, make_chip(config), config.recipe)
+    everything = {name: np.ones_like(mask) for name, mask in learner.masks.items()}
+    learner.chip.program(everything, learner.signs)
+    generator = stream(config.recipe.seed, "unpruned")
+    batches = data.batches(generator, config.recipe.batch_size)
+    for _, (batch, batch_labels, weight) in zip(range(UNPRUNED_STEPS), batches):
+        learner.engine.training_step(learner.read_weights(generator), learner.state, batch, batch_labels, weight)
+    return metrics.accuracy(learner.predict(codes).argmax(axis=1), labels)
+
+
+def describe_networks():
+    """Counts of every task's network: dict task -> weights, weights_by_layer, macs, pairs, macros, conversions."""
+    table = {}
+    for task_name, chosen in TASKS.items():
+        network = chosen.build_network()
+        placement = place(networks.matrices(network))
+        row_tiles = {name: len({tile.row_start for tile in placement.tiles_of(name)}) for name in placement.names}
+        per_plane, bits = networks.conversions(network, row_tiles), inference.input_bits(network)
+        table[task_name] = {
+            "network": network.name,
+            "weights": sum(networks.weights_by_layer(network).values()),
+            "weights_by_layer": networks.weights_by_layer(network),
+            "macs": networks.macs(network),
+            "pairs": placement.n_pairs,
+            "macros": placement.n_macros,
+            "utilisation": placement.utilisation,
+            "conversions_per_plane": sum(per_plane.values()),
+            "conversions": sum(count * bits[matrix] for matrix, count in per_plane.items()),
+        }
+    return table
