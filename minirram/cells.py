@@ -17,8 +17,8 @@ EXACT_FLOAT32 = 2**24
 class CellModel:
     """Statistics of one kind of cell. `minirram.technologies` holds presets with a source for every number.
 
-    Conductances in siemens, voltages in volt, times in second, energies in joule; `sigma_ln` is the standard deviation
-    of ln(G). LRS is the low-resistance (on) state, HRS the high-resistance (off) state.
+    Conductances in siemens, voltages in volt, times in second, energies in joule; `sigma_ln` is the standard
+    deviation of ln(G). LRS is the low-resistance (on) state, HRS the high-resistance (off) state.
     """
 
     name: str

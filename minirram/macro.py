@@ -9,6 +9,7 @@ from .cells import CellModel
 from .crossbar import ReadNoise, multiply, read_variance
 from .errors import ConfigError, DataError, ShapeError
 from .rng import stream
+from .wires import effective_S
 
 _STATE_ARRAYS = ("forming_V", "lrs_grid", "on_grid", "off_grid", "formed", "on", "stuck", "writes")
 _PULSES = ("form", "set", "reset", "tune")
@@ -37,6 +38,7 @@ class Macro:
         self.pulses = {kind: int((pulses or {}).get(kind, 0)) for kind in _PULSES}
         self.operations = int(operations)
         self.clipped = int(clipped)
+        self._wired = None
         self.pristine_grid = np.float32(np.rint(model.pristine_S / model.grid_S))
 
     @classmethod
@@ -229,14 +231,28 @@ class Macro:
         """
         return ReadNoise(seed, "read", self.index, rows.start or 0, cols.start or 0, held=held)
 
-    def multiply(self, codes, rows, cols, input_bits, adc, noise=None, errors=None, threads=1):
+    def wired_grid(self, wires, rows=slice(None), cols=slice(None)):
+        """Effective conductances of a region behind `wires.Wires`, rounded to the grid: float32, grid units.
+
+        All cells of the macro load the lines. The last result is kept until a cell changes: the exact model takes one
+        nodal solve per line of the region.
+        """
+        present_S = self.conductance_S()
+        key = (wires, rows.indices(self.rows), cols.indices(self.cols))
+        if self._wired is None or self._wired[0] != key or not np.array_equal(self._wired[1], present_S):
+            effective_grid = np.rint(effective_S(present_S, wires, rows, cols) / self.model.grid_S)
+            self._wired = key, present_S, effective_grid.astype(np.float32)
+        return self._wired[2]
+
+    def multiply(self, codes, rows, cols, input_bits, adc, noise=None, errors=None, threads=1, wires=None):
         """The crossbar product of one region (slices of whole pairs) as it is now; see `crossbar.multiply`.
 
-        codes: uint8 (n, region rows). noise: from `read_noise`, None for ideal reads.
+        codes: uint8 (n, region rows). noise: from `read_noise`, None for ideal reads. wires: `Wires` for IR drop,
+        None for ideal wires.
         Returns (int64 (n, pairs), saturated conversions). ConfigError for a region outside the macro.
         """
         check_region(self, rows, cols)
-        cells_grid = self.conductance_grid(rows, cols)
+        cells_grid = self.conductance_grid(rows, cols) if wires is None else self.wired_grid(wires, rows, cols)
         variance = None
         if noise is not None:
             floor = self.model.read_noise_floor_S / self.model.grid_S
@@ -251,7 +267,7 @@ def _checked_shape(rows, cols):
 
 
 def _pristine_arrays(forming_V, lrs_grid, hrs_grid):
-    """State arrays of cells never pulsed. A RESET never raises a conductance: off <= on where on is known."""
+    """State arrays of cells never pulsed. RESET never raises a conductance: off <= on where on is known."""
     shape = lrs_grid.shape
     off_grid = np.where(lrs_grid > 0, np.minimum(hrs_grid, lrs_grid), hrs_grid)
     return {

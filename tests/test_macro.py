@@ -12,6 +12,7 @@ from minirram.converters import Adc
 from minirram.errors import ConfigError, DataError, ShapeError
 from minirram.macro import Macro, check_region
 from minirram.technologies import TAOX_40NM
+from minirram.wires import Wires, column_currents_A
 
 from .conftest import data_folder
 
@@ -284,6 +285,26 @@ def test_noise_of_products_has_the_read_noise_of_the_cells():
     assert np.allclose(y.var(axis=0) / predicted, 1, atol=5 * np.sqrt(2 / n))
     again, _ = macro.multiply(codes[:50], *region, 1, Adc(24, 1.0), macro.read_noise(9, *region))
     assert np.array_equal(again, y[:50])
+
+
+def test_ir_drop_is_an_option_of_multiply():
+    macro = formed()
+    codes = np.random.default_rng(1).integers(0, 16, (5, 6)).astype(np.uint8)
+    region, adc = (slice(3, 9), slice(2, 8)), Adc(24, 1.0)
+    lines = Wires(100.0, 100.0)
+    driven_V = np.zeros((5, 12))
+    driven_V[:, 3:9] = codes
+    grid = column_currents_A(macro.conductance_S(), driven_V, lines)[:, 2:8] / 1e-9
+    y, _ = macro.multiply(codes, *region, 4, adc, wires=lines)
+    expected = grid[:, 0::2] - grid[:, 1::2]
+    assert np.abs(y - expected).max() <= 6 * 15  # half a grid unit per cell and code
+    ideal, _ = macro.multiply(codes, *region, 4, adc)
+    assert np.abs(ideal - expected).max() > 6 * 15
+    macro.reset(np.arange(96))
+    later, _ = macro.multiply(codes, *region, 4, adc, wires=lines)
+    assert not np.array_equal(later, y)
+    nothing, _ = macro.multiply(codes, *region, 4, adc, wires=Wires(0.0, 0.0))
+    assert np.array_equal(nothing, macro.multiply(codes, *region, 4, adc)[0])
 
 
 def test_regions_are_whole_pairs():
