@@ -115,12 +115,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     arrays = [open_file(name, options.source) for name in FILES]
     train_images, train_labels, test_images, test_labels = arrays
-    (inputs, labels), (held_inputs, held_labels) = datasets.hold_back(train_images, train_labels)
-    parts = {
-        "train": {"inputs": inputs, "labels": labels},
-        "validation": {"inputs": held_inputs, "labels": held_labels},
-        "test": {"inputs": test_images, "labels": test_labels},
-    }
+    training, validation = datasets.hold_back({"inputs": train_images, "labels": train_labels})
+    test = {"inputs": test_images, "labels": test_labels}
+    parts = {"train": training, "validation": validation, "test": test}
     path = datasets.save(options.out, "fashion-mnist", parts, "Fashion-MNIST, Zalando SE, MIT licence")
     sizes = ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in datasets.PARTS)
     print("{}: {}".format(path, sizes))

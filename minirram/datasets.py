@@ -12,8 +12,8 @@ from typing import Optional, Tuple
 
 import numpy as np
 
-from . import files, rng, synthetic
-from .errors import ConfigError, DataError
+from . import features, files, fundus, rng, synthetic, synthetic_digits, synthetic_retina
+from .errors import ConfigError, DataError, MissingFileError
 
 PARTS = ("train", "validation", "test")
 
@@ -21,7 +21,8 @@ PARTS = ("train", "validation", "test")
 VALIDATION_SHARE = 1 / 12
 
 # Sizes of the built-in sets: (drawn for training, its last twelfth being validation; drawn for test).
-_SYNTHETIC_SIZES = {"fashion-mnist": (13200, 2000)}
+_SYNTHETIC_SIZES = {"fashion-mnist": (13200, 2000), "spoken-digits": (2400, 300), "retina": (24, 8)}
+_DRAWN = "synthetic, drawn by code"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,19 @@ class Layout:
 
 LAYOUTS = {
     "fashion-mnist": Layout((28, 28), np.uint8, synthetic.CLASS_NAMES, "fashion_mnist.py --out DIR"),
+    "spoken-digits": Layout(
+        (features.ROWS, features.FRAMES),
+        np.float32,
+        synthetic_digits.CLASS_NAMES,
+        "spoken_digits.py --out DIR --source fsdd.zip",
+    ),
+    "retina": Layout(
+        (None, None),
+        np.uint8,
+        synthetic_retina.CLASS_NAMES,
+        "retina.py --out DIR --source DRIVE (or the HRF zip)",
+        per_pixel=True,
+    ),
 }
 
 
@@ -80,7 +94,7 @@ def load_test(task, source):
     """The test part of a task: a Dataset. Arguments and errors as in `load_training`."""
     _layout(task)
     if source == "synthetic":
-        return _draw(task, "test", _SYNTHETIC_SIZES[task][1])
+        return _dataset(LAYOUTS[task], _draw(task, "test", _SYNTHETIC_SIZES[task][1]), _DRAWN)
     return _read_part(task, source, "test")
 
 
@@ -102,10 +116,14 @@ def save(folder, task, parts, origin):
     return path
 
 
-def hold_back(inputs, labels):
-    """Split ordered training data: the last twelfth is validation. Returns ((inputs, labels), (inputs, labels))."""
-    keep = len(inputs) - int(round(len(inputs) * VALIDATION_SHARE))
-    return (inputs[:keep], labels[:keep]), (inputs[keep:], labels[keep:])
+def hold_back(parts):
+    """Split ordered training data: the last twelfth is validation.
+
+    parts: dict of arrays of one length, e.g. inputs and labels. Returns two such dicts: (training, validation).
+    """
+    n = len(parts["inputs"])
+    keep = n - int(round(n * VALIDATION_SHARE))
+    return {name: part[:keep] for name, part in parts.items()}, {name: part[keep:] for name, part in parts.items()}
 
 
 def epoch_order(generator, n):
@@ -139,7 +157,7 @@ def _read_part(task, folder, part):
     path = os.path.join(os.fspath(folder), task + ".npz")
     if not os.path.isfile(path):
         script = layout.script.replace("DIR", os.fspath(folder))
-        raise DataError("{}: there is no such file; make it with: python data_scripts/{}".format(path, script))
+        raise MissingFileError("{}: there is no such file; make it with: python data_scripts/{}".format(path, script))
     names = {part + "_" + member: member for member in _members(layout)}
     arrays = files.read_npz(path, list(names) + ["origin"])
     origin = arrays.pop("origin")
@@ -187,20 +205,27 @@ def _check_like(array, inputs, layout, name, where, kinds):
     """DataError unless `array` has one entry per input (or per pixel) and a dtype of one of the kinds."""
     shape = inputs.shape if layout.per_pixel else inputs.shape[:1]
     if array.shape != shape:
-        raise DataError("{}: the {} have the shape {}, it must be {}".format(where, name, array.shape, shape))
+        raise DataError("{}: the shape of the {} is {}, it must be {}".format(where, name, array.shape, shape))
     if array.dtype.kind not in kinds:
         wanted = "bool" if kinds == "b" else "integers"
-        raise DataError("{}: the {} are {}, they must be {}".format(where, name, array.dtype, wanted))
+        raise DataError("{}: {}: dtype {}, it must be {}".format(where, name, array.dtype, wanted))
 
 
 def _draw_training(task):
     """The built-in training data: one drawing, its last twelfth held back."""
-    whole = _draw(task, "train", _SYNTHETIC_SIZES[task][0])
-    parts = hold_back(whole.inputs, whole.labels)
-    return tuple(Dataset(inputs, labels, whole.class_names, whole.origin) for inputs, labels in parts)
+    training, validation = hold_back(_draw(task, "train", _SYNTHETIC_SIZES[task][0]))
+    return _dataset(LAYOUTS[task], training, _DRAWN), _dataset(LAYOUTS[task], validation, _DRAWN)
 
 
 def _draw(task, part, n):
-    """n items of a built-in set. The set is fixed: it depends on the task and the part alone."""
-    inputs, labels = synthetic.garments(rng.stream(0, "synthetic", task, part), n)
-    return _dataset(LAYOUTS[task], {"inputs": inputs, "labels": labels}, "synthetic garments, drawn by code")
+    """n items of a built-in set as a dict of arrays. The set is fixed: it depends on the task and the part alone."""
+    generator = rng.stream(0, "synthetic", task, part)
+    if task == "fashion-mnist":
+        images, labels = synthetic.garments(generator, n)
+        return {"inputs": images, "labels": labels}
+    if task == "spoken-digits":
+        clips, labels = synthetic_digits.spoken_digits(generator, n)
+        return {"inputs": np.stack([features.speech_features(clip) for clip in clips]), "labels": labels}
+    grey, vessels, region = synthetic_retina.vessel_images(generator, n)
+    flat = [fundus.normalise_contrast(image, seen, fundus.box_smooth) for image, seen in zip(grey, region)]
+    return {"inputs": np.stack(flat), "labels": vessels, "region": region}

@@ -104,8 +104,8 @@ def spoil(member, array):
         (spoil("inputs", np.zeros((2, 28, 27), np.uint8)), r"the inputs have the shape \(2, 28, 27\)"),
         (spoil("inputs", np.zeros((0, 28, 28), np.uint8)), "with n > 0"),
         (spoil("inputs", np.zeros((2, 28, 28), np.float32)), "the inputs are float32, they must be uint8"),
-        (spoil("labels", np.zeros((3,), np.uint8)), r"labels have the shape \(3,\), it must be \(2,\)"),
-        (spoil("labels", np.zeros(2)), "the labels are float64, they must be integers"),
+        (spoil("labels", np.zeros((3,), np.uint8)), r"the shape of the labels is \(3,\), it must be \(2,\)"),
+        (spoil("labels", np.zeros(2)), "labels: dtype float64, it must be integers"),
         (spoil("labels", np.array([0, 10])), r"labels run from 0 to 10, they must be 0\.\.9"),
         (spoil("labels", np.array([-1, 3])), "labels run from -1 to 3"),
     ],
@@ -120,6 +120,46 @@ def test_arrays_that_do_not_fit_the_task_are_refused(tmp_path, parts, message):
         datasets.load_training("fashion-mnist", tmp_path)
 
 
+def eye_part(n=2, height=6, width=7):
+    region = np.ones((n, height, width), bool)
+    return {"inputs": np.full(region.shape, 128, np.uint8), "labels": region.astype(np.uint8), "region": region}
+
+
+def test_images_labelled_by_pixel_keep_their_region(tmp_path):
+    parts = {part: eye_part() for part in datasets.PARTS}
+    parts["test"]["region"] = np.arange(84).reshape(2, 6, 7) % 3 == 0
+    datasets.save(tmp_path, "retina", parts, "made up")
+    test = datasets.load_test("retina", tmp_path)
+    assert test.region.dtype == np.bool_ and test.labels.dtype == np.uint8
+    np.testing.assert_array_equal(test.region, parts["test"]["region"])
+
+
+@pytest.mark.parametrize(
+    "member, array, message",
+    [
+        ("region", np.ones((2, 6, 8), bool), r"the shape of the region is \(2, 6, 8\)"),
+        ("region", np.ones((2, 6, 7), np.uint8), "region: dtype uint8, it must be bool"),
+        ("region", np.zeros((2, 6, 7), bool), "image 0 has an empty field of view"),
+        ("labels", np.full((2, 6, 7), 255, np.uint8), r"labels run from 255 to 255, they must be 0\.\.1"),
+        ("inputs", np.zeros((2, 6), np.uint8), r"must be \(n, any, any\)"),
+    ],
+)
+def test_pixel_arrays_that_do_not_fit_are_refused(tmp_path, member, array, message):
+    parts = {part: eye_part() for part in datasets.PARTS}
+    parts["train"][member] = array
+    with pytest.raises(DataError, match="retina train: .*" + message):
+        datasets.save(tmp_path, "retina", parts, "made up")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.1, 1.5])
+def test_features_must_be_finite_and_in_range(tmp_path, value):
+    part = {"inputs": np.zeros((3, 23, 20), np.float32), "labels": np.zeros(3, np.int64)}
+    wrong = {"inputs": part["inputs"].copy(), "labels": part["labels"]}
+    wrong["inputs"][2, 0, 0] = value
+    with pytest.raises(DataError, match=r"1 input\(s\) hold NaN or values outside 0..1, the first is number 2"):
+        datasets.save(tmp_path, "spoken-digits", {"train": part, "validation": part, "test": wrong}, "made up")
+
+
 def test_pickled_objects_are_refused(tmp_path):
     np.savez(tmp_path / "fashion-mnist.npz", origin="x", train_inputs=np.array([{}]), train_labels=np.zeros(1))
     with pytest.raises(DataError, match="not a readable .npz"):
@@ -127,25 +167,34 @@ def test_pickled_objects_are_refused(tmp_path):
 
 
 def test_unknown_task_lists_the_tasks():
-    with pytest.raises(ConfigError, match="unknown task 'mnist': choose one of fashion-mnist"):
+    with pytest.raises(ConfigError, match="unknown task 'mnist': choose one of fashion-mnist, retina, spoken-digits"):
         datasets.load_training("mnist", "synthetic")
 
 
-def test_synthetic_parts_are_fixed_and_differ():
-    train, validation = datasets.load_training("fashion-mnist", "synthetic")
-    test = datasets.load_test("fashion-mnist", "synthetic")
-    assert (len(train), len(validation), len(test)) == (12100, 1100, 2000)
-    again = datasets.load_test("fashion-mnist", "synthetic")
+@pytest.mark.parametrize(
+    "task, sizes",
+    [("fashion-mnist", (12100, 1100, 2000)), ("spoken-digits", (2200, 200, 300)), ("retina", (22, 2, 8))],
+)
+def test_synthetic_parts_are_fixed_and_differ(task, sizes):
+    train, validation = datasets.load_training(task, "synthetic")
+    test = datasets.load_test(task, "synthetic")
+    assert (len(train), len(validation), len(test)) == sizes
+    again = datasets.load_test(task, "synthetic")
     np.testing.assert_array_equal(test.inputs, again.inputs)
+    layout = datasets.LAYOUTS[task]
+    for part in (train, validation, test):
+        assert part.inputs.dtype == layout.input_dtype and part.class_names == layout.class_names
+        assert part.labels.max() == len(part.class_names) - 1 and "synthetic" in part.origin
+        assert (part.region is not None) == layout.per_pixel
     seen = {image.tobytes() for image in train.inputs}
     assert not any(image.tobytes() in seen for part in (validation, test) for image in part.inputs)
 
 
 def test_the_last_5000_of_60000_are_held_back():
-    (keep, _), (held, labels) = datasets.hold_back(np.arange(60000), np.arange(60000))
-    np.testing.assert_array_equal(keep, np.arange(55000))
-    np.testing.assert_array_equal(held, np.arange(55000, 60000))
-    np.testing.assert_array_equal(labels, held)
+    kept, held = datasets.hold_back({"inputs": np.arange(60000), "labels": -np.arange(60000)})
+    np.testing.assert_array_equal(kept["inputs"], np.arange(55000))
+    np.testing.assert_array_equal(held["inputs"], np.arange(55000, 60000))
+    np.testing.assert_array_equal(held["labels"], -held["inputs"])
 
 
 @given(st.integers(1, 300), st.integers(0, 2**31), st.data())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram import metrics, rng
-from minirram.errors import ShapeError
+from minirram.errors import DataError, ShapeError
 
 
 @st.composite
@@ -67,3 +67,108 @@ def test_softmax_regression_is_deterministic():
     x, labels = rng.stream(2, "x").random((300, 4)), np.arange(300) % 3
     first, second = (metrics.softmax_regression(x, labels, 3, rng.stream(3, "fit"), epochs=2) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def pairwise_roc_auc(scores, truth):
+    """The definition, pair by pair."""
+    wins = [1.0 if p > q else 0.5 if p == q else 0.0 for p in scores[truth] for q in scores[~truth]]
+    return sum(wins) / len(wins)
+
+
+def stepwise_average_precision(scores, truth):
+    """Precision and recall counted anew at every distinct threshold."""
+    area, recall_before = 0.0, 0.0
+    for threshold in sorted(set(scores.tolist()), reverse=True):
+        called = [index for index, score in enumerate(scores) if score >= threshold]
+        hits = sum(1 for index in called if truth[index])
+        recall = hits / sum(1 for item in truth if item)
+        area += (recall - recall_before) * hits / len(called)
+        recall_before = recall
+    return area
+
+
+@st.composite
+def scored(draw):
+    n = draw(st.integers(2, 40))
+    levels = draw(st.integers(1, 12))  # few levels make many ties
+    scores = draw(arrays.arrays(np.int64, n, elements=st.integers(0, levels))) / np.float32(7)
+    truth = draw(arrays.arrays(np.bool_, n))
+    truth[:2] = True, False
+    return scores.astype(np.float32), truth
+
+
+@given(scored())
+def test_areas_agree_with_their_definitions_ties_and_all(case):
+    scores, truth = case
+    assert metrics.roc_auc(scores, truth) == pytest.approx(pairwise_roc_auc(scores, truth), rel=1e-12)
+    assert metrics.pr_auc(scores, truth) == pytest.approx(stepwise_average_precision(scores, truth), rel=1e-12)
+
+
+@given(scored(), st.integers(0, 2**31))
+def test_areas_ignore_the_order_of_items_and_rising_maps_of_the_scores(case, seed):
+    scores, truth = case
+    order = rng.stream(seed, "order").permutation(len(scores))
+    for area in (metrics.roc_auc, metrics.pr_auc):
+        assert area(scores[order], truth[order]) == area(scores, truth)
+        assert area(np.exp(scores.astype(np.float64)), truth) == area(scores, truth)
+    assert metrics.roc_auc(-scores, truth) == pytest.approx(1 - metrics.roc_auc(scores, truth), abs=1e-12)
+
+
+def test_areas_of_the_extreme_cases():
+    truth = np.array([1, 1, 0, 0, 0])
+    assert metrics.roc_auc(truth, truth) == metrics.pr_auc(truth, truth) == 1.0
+    assert metrics.roc_auc(-truth, truth) == 0.0
+    constant = np.zeros(5)
+    assert metrics.roc_auc(constant, truth) == 0.5
+    assert metrics.pr_auc(constant, truth) == pytest.approx(0.4)
+
+
+def test_areas_of_many_pixels_do_not_overflow():
+    scores = np.linspace(0, 1, 400_000, dtype=np.float32).reshape(400, 1000)
+    truth = np.arange(400_000).reshape(400, 1000) % 2 == 0
+    assert metrics.roc_auc(scores, truth) == pytest.approx(0.5, abs=1e-5)
+
+
+@given(scored())
+def test_overlap_agrees_with_counting(case):
+    scores, truth = case
+    called = scores >= 0.5
+    cells = {(bool(c), bool(t)): 0 for c in (0, 1) for t in (0, 1)}
+    for c, t in zip(called, truth):
+        cells[bool(c), bool(t)] += 1
+    found = metrics.overlap(called, truth)
+    assert found["sensitivity"] == pytest.approx(cells[True, True] / truth.sum())
+    assert found["specificity"] == pytest.approx(cells[False, False] / (~truth).sum())
+    assert found["dice"] == pytest.approx(2 * cells[True, True] / (called.sum() + truth.sum()))
+
+
+def test_segmentation_counts_only_the_region():
+    generator = rng.stream(5, "pixels")
+    truth = generator.random((2, 12, 12)) < 0.3
+    probability = (0.5 * truth + 0.5 * generator.random(truth.shape)).astype(np.float32)
+    region = np.zeros(truth.shape, bool)
+    region[:, 2:10, 2:10] = True
+    inside = metrics.segmentation_scores(probability, truth.astype(np.uint8), region)
+    spoilt = np.where(region, probability, 1 - probability)
+    assert metrics.segmentation_scores(spoilt, truth.astype(np.uint8), region) == inside
+    assert inside["roc_auc"] == metrics.roc_auc(probability[region], truth[region])
+    assert inside["pr_auc"] == metrics.pr_auc(probability[region], truth[region])
+    assert inside["dice"] == metrics.overlap(probability[region] >= 0.5, truth[region])["dice"]
+    assert set(inside) == {"roc_auc", "pr_auc", "accuracy", "sensitivity", "specificity", "dice"}
+    assert metrics.segmentation_scores(probability, truth, region, threshold=2)["sensitivity"] == 0
+
+
+@pytest.mark.parametrize(
+    "scores, truth, error, message",
+    [
+        ([0.1, 0.2], [1, 1], DataError, "2 positive and 0 negative"),
+        ([0.1, 0.2], [0, 0], DataError, "0 positive and 2 negative"),
+        ([0.1, np.nan], [0, 1], DataError, "1 of 2 scores are NaN"),
+        ([0.1, 0.2], [1], ShapeError, "must be equal"),
+        ([], [], ShapeError, "not empty"),
+    ],
+)
+def test_areas_refuse_what_has_no_area(scores, truth, error, message):
+    for area in (metrics.roc_auc, metrics.pr_auc):
+        with pytest.raises(error, match=message):
+            area(np.array(scores), np.array(truth, np.int64))
