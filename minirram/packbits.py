@@ -33,16 +33,16 @@ def encode(data, lengths):
     runs_before = np.searchsorted(run_start, ends)
     slot_run = 2 * np.arange(n_run) + payload + 1
     slot_tail = 2 * runs_before + np.arange(n_payload)
-    segment_end = np.empty(2 * n_run + n_payload, np.int64)
+    segment_end: np.ndarray = np.empty(2 * n_run + n_payload, np.int64)
     segment_end[slot_run - 1], segment_end[slot_run], segment_end[slot_tail] = run_start, run_start + run_length, ends
     length = np.diff(segment_end, prepend=0)
-    is_run = np.zeros(len(length), bool)
+    is_run: np.ndarray = np.zeros(len(length), bool)
     is_run[slot_run] = True
     n_tokens = -(-length // _LONGEST)  # of a literal segment; a repeat segment is always one token
     stored_end = np.cumsum(np.where(is_run, 2, length + n_tokens))
 
     stored = np.empty(stored_end[-1], np.uint8)
-    literal = np.ones(len(stored), bool)
+    literal: np.ndarray = np.ones(len(stored), bool)
     position = stored_end[slot_run] - 2
     stored[position], stored[position + 1] = 257 - run_length, data[run_start]
     literal[position] = literal[position + 1] = False
@@ -58,10 +58,10 @@ def encode(data, lengths):
 
 def _repeats(data, starts, ends):
     """(start, length) of every repeat token of the canonical encoding."""
-    same = np.zeros(len(data) + 1, bool)  # byte i equals byte i - 1 of the same payload
+    same: np.ndarray = np.zeros(len(data) + 1, bool)  # byte i equals byte i - 1 of the same payload
     np.equal(data[1:], data[:-1], out=same[1:-1])
     same[starts] = False
-    at_end = np.zeros(len(data) + 1, bool)
+    at_end: np.ndarray = np.zeros(len(data) + 1, bool)
     at_end[ends] = True
     start = np.flatnonzero(same[1:] & ~same[:-1])
     end = np.flatnonzero(same[:-1] & ~same[1:]) + 1
@@ -99,11 +99,11 @@ def decode(stored, lengths):
     token = data[tokens]
     is_repeat = token > _ILLEGAL
     repeats = tokens[is_repeat]
-    literal = np.ones(len(data), bool)
+    literal: np.ndarray = np.ones(len(data), bool)
     literal[tokens] = False
     literal[repeats + 1] = False
     count = _TOKEN_COUNT[token]
-    from_literal = np.repeat(~is_repeat, count)
+    from_literal: np.ndarray = np.repeat(~is_repeat, count)
     out = np.empty(len(from_literal), np.uint8)
     out[from_literal] = data[literal]
     out[~from_literal] = np.repeat(data[repeats + 1], count[is_repeat])
@@ -113,7 +113,7 @@ def decode(stored, lengths):
 
 def _tokens(data, starts, ends):
     """(True where a token byte lies, where each payload's chain of tokens stops); all payloads walk in step."""
-    is_token = np.zeros(len(data), bool)
+    is_token: np.ndarray = np.zeros(len(data), bool)
     stops = starts.copy()
     alive = np.flatnonzero(starts < ends)
     at, end = starts[alive], ends[alive]

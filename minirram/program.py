@@ -8,6 +8,7 @@ import json
 import math
 import zlib
 from dataclasses import dataclass, replace
+from typing import Any, Dict
 
 import numpy as np
 
@@ -97,49 +98,24 @@ def build_program(
         raise ConfigError("level {!r}: choose 'pair' or 'cell'".format(level))
     if (partners is None) != (level == "cell"):
         raise ConfigError("partners are given at pair level, and only there")
-    if target_S is None:
-        code_bits = 0
-    else:
-        target_S = _map(target_S, placement, "target_S", np.float64)
-        low = on & ~(target_S >= limits.on_min_S)
-        if low.any():
-            raise ConfigError(
-                "{} cells to keep conduct less than on_min = {} S; the first is {}. They did not form: "
-                "take them out with program.attainable".format(
-                    np.count_nonzero(low), limits.on_min_S, np.argwhere(low)[0].tolist()
-                )
-            )
+    if target_S is not None:
+        target_S = _attainable_targets(_map(target_S, placement, "target_S", np.float64), on, limits)
     partners = np.zeros(on.shape, bool) if partners is None else _map(partners, placement, "partners", bool)
-    if np.any(on & partners):
-        raise ConfigError(
-            "{} cells are both to keep and the unused partner of their pair".format(np.sum(on & partners))
-        )
+    both = np.count_nonzero(on & partners)
+    if both:
+        raise ConfigError("{} cells are both to keep and the unused partner of their pair".format(both))
     numbers = {kind: number for number, kind in enumerate(RECIPE_ORDER)}
     tiles = []
     for number, tile in enumerate(placement.tiles):
         region = (tile.macro, tile.rows, tile.cols)
-        kept, spare = on[region], partners[region]
-        passes = [(numbers["FORM"], np.ones(kept.shape, bool))]
-        if level == "pair":
-            passes.append((numbers["RESET"], spare.copy()))
-        passes.append((numbers["RESET"], ~kept & ~spare))
-        codes = _no_codes() if target_S is None else encode_targets(target_S[region], kept, code_bits)
-        tiles.append(
-            TileProgram(
-                number,
-                tile.macro,
-                tile.row0,
-                2 * tile.pair0,
-                kept.shape[0],
-                kept.shape[1],
-                table.LEVELS[level],
-                _nS(limits.on_min_S),
-                _nS(limits.off_max_S),
-                kept.copy(),
-                passes=tuple(passes),
-                **codes,
-            )
-        )
+        kept, spare = on[region].copy(), partners[region].copy()
+        initial = [(numbers["RESET"], spare)] if level == "pair" else []
+        passes = [(numbers["FORM"], np.ones(kept.shape, bool)), *initial, (numbers["RESET"], ~kept & ~spare)]
+        fields: Dict[str, Any] = {"mask": kept, "passes": tuple(passes), "level": table.LEVELS[level]}
+        fields.update(on_min_nS=_nS(limits.on_min_S), off_max_nS=_nS(limits.off_max_S))
+        if target_S is not None:
+            fields.update(encode_targets(target_S[region], kept, code_bits))
+        tiles.append(TileProgram(number, tile.macro, tile.row0, 2 * tile.pair0, *kept.shape, **fields))
     return Program(
         chip_id,
         placement.n_macros,
@@ -153,6 +129,17 @@ def build_program(
         max_payload=max_payload,
         directory=len(tiles) * table.DIR.size <= max_payload,
     )
+
+
+def _attainable_targets(target_S, on, limits):
+    """`target_S`; ConfigError when a cell to keep has a target below on_min."""
+    low = np.argwhere(on & ~(target_S >= limits.on_min_S))
+    if len(low):
+        message = (
+            "{} cells to keep conduct less than on_min = {} S; the first is {}. They did not form: take them out "
+        )
+        raise ConfigError((message + "with program.attainable").format(len(low), limits.on_min_S, low[0].tolist()))
+    return target_S
 
 
 def encode_targets(target_S, kept, code_bits, off_S=0.0):
@@ -214,10 +201,6 @@ def pulse_counts(program):
         for recipe, cells in tile.passes:
             counts[kinds[recipe]] += int(np.count_nonzero(cells))
     return counts
-
-
-def _no_codes():
-    return {"code_bits": 0, "g_off_nS": 0, "g_lsb": 0, "codes": None}
 
 
 def _nS(value_S):

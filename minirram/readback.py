@@ -9,6 +9,22 @@ from . import xbp_table as table
 from .errors import ConfigError, DataError, ShapeError
 from .program import pulse_counts
 
+_CHIP_FIELDS = ("chip_id", "build_id", "macros", "rows", "cols", "orientation", "state", "base_id", "program_id")
+_PROGRAM_FIELDS = _CHIP_FIELDS + ("meta", "recipes")
+_TILE_FIELDS = (
+    "macro",
+    "row0",
+    "col0",
+    "n_row",
+    "n_col",
+    "level",
+    "on_min_nS",
+    "off_max_nS",
+    "code_bits",
+    "g_off_nS",
+    "g_lsb",
+)
+
 _MOST_CONDUCTANCE_S = 0.1  # no memory cell conducts this much: such a map is in another unit
 
 
@@ -89,7 +105,7 @@ def _checked_map(program, readback_S):
         raise ShapeError("read-back of shape {}, the program is for {}".format(np.shape(readback_S), expected))
     if readback.dtype.kind != "f":
         raise DataError("read-back of {}; expected floats in siemens".format(readback.dtype))
-    largest = np.max(np.abs(readback), where=np.isfinite(readback), initial=0.0)
+    largest: float = np.max(np.abs(readback), where=np.isfinite(readback), initial=0.0)
     if largest > _MOST_CONDUCTANCE_S:
         raise DataError(
             "the read-back reaches {:g}; a map in siemens stays below {:g}: is it in another unit?".format(
@@ -101,24 +117,7 @@ def _checked_map(program, readback_S):
 
 def differences(a, b):
     """How two programs differ, JSON-ready: fields, cells that turn on and off, codes, per tile and in all."""
-    names = (
-        "chip_id",
-        "build_id",
-        "macros",
-        "rows",
-        "cols",
-        "orientation",
-        "state",
-        "base_id",
-        "program_id",
-        "meta",
-        "recipes",
-    )
-    fields = {
-        name: [_plain(getattr(a, name)), _plain(getattr(b, name))]
-        for name in names
-        if getattr(a, name) != getattr(b, name)
-    }
+    fields = _unequal(a, b, _PROGRAM_FIELDS)
     tiles_a, tiles_b = ({tile.number: tile for tile in program.tiles} for program in (a, b))
     tiles = [
         _tile_difference(number, tiles_a.get(number), tiles_b.get(number)) for number in sorted({*tiles_a, *tiles_b})
@@ -138,20 +137,7 @@ def _tile_difference(number, a, b):
     """What differs between two tiles of one number; an empty dict when nothing does."""
     if a is None or b is None:
         return {"tile": number, "only_in": "B" if a is None else "A"}
-    shape = (
-        "macro",
-        "row0",
-        "col0",
-        "n_row",
-        "n_col",
-        "level",
-        "on_min_nS",
-        "off_max_nS",
-        "code_bits",
-        "g_off_nS",
-        "g_lsb",
-    )
-    found = {name: [getattr(a, name), getattr(b, name)] for name in shape if getattr(a, name) != getattr(b, name)}
+    found = _unequal(a, b, _TILE_FIELDS)
     if (a.n_row, a.n_col) == (b.n_row, b.n_col):
         before, after = (np.zeros((t.n_row, t.n_col), bool) if t.mask is None else t.mask for t in (a, b))
         counts = {
@@ -167,9 +153,14 @@ def _tile_difference(number, a, b):
     return dict(found, tile=number) if found else {}
 
 
-def _plain(value):
-    """`value` for JSON."""
-    return [vars(recipe) for recipe in value] if isinstance(value, tuple) else value
+def _unequal(a, b, names):
+    """The fields that differ: name -> [value in a, value in b], JSON-ready."""
+    found = {}
+    for name in names:
+        values = [getattr(one, name) for one in (a, b)]
+        if values[0] != values[1]:
+            found[name] = [[vars(item) for item in value] if isinstance(value, tuple) else value for value in values]
+    return found
 
 
 def describe(program, size=None):

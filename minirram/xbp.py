@@ -28,7 +28,7 @@ def read(data, chip_id=None, max_payload=table.LIMITS["MAX_PAYLOAD"]):
 
 
 def check(data, chip_id=None, max_payload=table.LIMITS["MAX_PAYLOAD"]):
-    """The checks of a streaming reader alone, arguments as of `read`; returns the `xbp_reader.Reader` with the records."""
+    """The checks of a streaming reader alone; arguments as of `read`. The `xbp_reader.Reader` with the records."""
     reader = Reader(data, chip_id, max_payload)
     reader.run()
     return reader

@@ -20,7 +20,7 @@ def program_of(reader):
         tiles=tiles,
         recipes=tuple(Recipe(**_without_reserved(values)) for values in reader.recipes),
         meta={key.decode("ascii"): text.decode("utf-8") for _, key, text in reader.meta},
-        directory=reader.directory is not None,
+        directory=bool(reader.directories),
         **{name: chip[name] for name in ("orientation", "state", "base_id", "macros", "rows", "cols")},
         **{name: header[name] for name in ("chip_id", "build_id", "max_payload", "minor")},
     )
@@ -68,10 +68,10 @@ def _codes(data, bits, n_row, n_col):
 def host_faults(reader, tiles):
     """Checks X1 to X5, which need the whole file: (error class, byte offset, text) of each fault."""
     yield from _metadata_faults(reader.meta)
-    if reader.directory is not None:
-        at, entries = reader.directory
-        if entries != [(tile.number, 0, tile.at) for tile in reader.tiles]:
-            yield "DIRECTORY", at + table.RECORD.size, "the directory does not list the tiles and where they start"
+    listed = b"".join(table.DIR.pack(tile.number, 0, tile.at) for tile in reader.tiles)
+    for number, (at, payload) in enumerate(reader.directories):
+        if number or payload != listed or not listed:
+            yield "DIRECTORY", at + table.RECORD.size, "not one list of all tiles and where their records start"
     yield from _overlap_faults(reader.tiles)
     for source, tile in zip(reader.tiles, tiles):
         if tile.codes is not None and np.any((tile.codes > 0) != tile.mask):
@@ -128,7 +128,7 @@ def _overlap_faults(tiles):
         )
         for t in tiles
     ]
-    open_spans = []
+    open_spans: list = []
     for span in sorted(spans, key=lambda one: one[:2]):
         macro, row0, _, col0, col1, tile = span
         open_spans = [one for one in open_spans if one[0] == macro and one[2] > row0]

@@ -138,6 +138,8 @@ class TileProgram:
     @property
     def target_nS(self):
         """float64 (n_row, n_col): what each cell should conduct by its code."""
+        if self.codes is None:
+            raise ConfigError("tile {} has no conductance targets".format(self.number))
         return self.g_off_nS + self.codes * (self.g_lsb / 2.0 ** table.LIMITS["LSB_FRACTION_BITS"])
 
 
@@ -175,12 +177,12 @@ class Program:
     """minor version of the format that the writer followed"""
 
     def __post_init__(self):
-        header = dict(vars(self), n_records=2, file_length=table.LIMITS["MIN_FILE"])
+        header = dict(vars(self), file_length=0)
         _refuse("file", rules.field_faults(header, table.HEADER_FIELDS))
         _refuse("file", rules.header_faults(header))
         _refuse("chip", rules.field_faults(vars(self), table.CHIP_FIELDS))
         _refuse("chip", rules.chip_faults(vars(self)))
-        kinds = {}
+        kinds: Dict[int, int] = {}
         for recipe in self.recipes:
             _refuse("recipe {}".format(recipe.id), rules.recipe_order_faults(vars(recipe), kinds))
             kinds[recipe.id] = recipe.kind

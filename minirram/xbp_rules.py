@@ -19,16 +19,12 @@ def field_faults(values, fields):
 
 def header_faults(values, limit=table.LIMITS["MAX_PAYLOAD"]):
     """Rules of the file header behind its checksum; `limit` is the largest payload that the reader takes."""
-    payload, length, count = values["max_payload"], values["file_length"], values["n_records"]
+    payload, length, most = values["max_payload"], values["file_length"], table.LIMITS["MAX_FILE"]
     low, high = table.LIMITS["MIN_PAYLOAD"], table.LIMITS["MAX_PAYLOAD"]
     if not low <= payload <= high or payload % 4:
         yield "HEADER", "max_payload", "is {}, allowed are multiples of 4 in {}..{}".format(payload, low, high)
-    low, high = table.LIMITS["MIN_FILE"], table.LIMITS["MAX_FILE"]
-    if not low <= length <= high or length % 4:
-        yield "HEADER", "file_length", "is {}, allowed are multiples of 4 in {}..{}".format(length, low, high)
-    most = (length - table.HEADER.size) // (table.RECORD.size + 4)
-    if not 2 <= count <= most:
-        yield "HEADER", "n_records", "is {}, a file of this length holds 2..{}".format(count, most)
+    if length > most:
+        yield "HEADER", "file_length", "is {}, a file has at most {} bytes".format(length, most)
     if payload > limit:
         yield "LIMIT", "max_payload", "is {}, this reader takes {}".format(payload, limit)
 

@@ -105,11 +105,14 @@ LIMITS = {
     "MIN_PAYLOAD": 64,
     "MAX_PAYLOAD": 4096,
     "MAX_FILE": 64 << 20,
-    "MIN_FILE": 92,  # header, CHIP, END
     "N_RECIPES": 16,
     "BLIND": 0xFF,  # verify_id of a recipe whose pulses nobody checks
     "LSB_FRACTION_BITS": 16,  # g_lsb counts nS * 2**-16
 }
+
+# Record types with one payload length, and those with rows of a tile in the order in which they follow a TILE.
+FIXED_SIZES = {"CHIP": CHIP.size, "RECIPE": RECIPE.size, "TILE": TILE.size, "END": 0}
+ROW_TYPES = ("MASK", "GTAR", "OPS")
 
 # Error class -> what it says. The order numbers them: the n-th is -n in C.
 ERRORS = {

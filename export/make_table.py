@@ -1,0 +1,82 @@
+"""Write xbp_table.h: the C constants of the program file's layout, from the one table in minirram/xbp_table.py.
+
+Run it after a change of the table: `python export/make_table.py`. A test compares the file with what this prints.
+"""
+
+import pathlib
+import struct
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from minirram import xbp_table as table  # noqa: E402  (found through the path above)
+
+
+def enum(prefix, items):
+    """One anonymous enum; `items` yields (name, value text)."""
+    lines = ["    {}_{} = {}".format(prefix, name, value) for name, value in items]
+    return "enum {{\n{}\n}};\n".format(",\n".join(lines))
+
+
+def offsets(fields):
+    """(NAME, offset) of every field that is not reserved, then the whole size."""
+    layout = "<"
+    for name, character in fields:
+        if not name.startswith("reserved"):
+            yield name.upper(), struct.calcsize(layout)
+        layout += character
+    yield "SIZE", struct.calcsize(layout)
+
+
+def header_text():
+    """The text of xbp_table.h."""
+    parts = [
+        "/* Constants of XBP {}.{}: written by make_table.py from minirram/xbp_table.py. Do not edit. */".format(
+            table.MAJOR, table.MINOR
+        ),
+        "#ifndef XBP_TABLE_H\n#define XBP_TABLE_H\n",
+        "#define XBP_MAGIC_BYTES { " + ", ".join("0x{:02X}".format(byte) for byte in table.MAGIC) + " }",
+        "#define XBP_MAJOR {}".format(table.MAJOR),
+        "#define XBP_ANCILLARY 0x{:04X}u".format(table.ANCILLARY),
+        *("#define XBP_{} {}u".format(name, value) for name, value in table.LIMITS.items()),
+        "",
+        "/* record types */\n"
+        + enum("XBP", ((name, "0x{:04X}".format(value)) for name, value in table.TYPES.items())),
+    ]
+    for prefix, names in (
+        ("XBP_KIND", table.KINDS),
+        ("XBP_LEVEL", table.LEVELS),
+        ("XBP_STATE", table.STATES),
+        ("XBP_FLOATING", table.FLOATING),
+        ("XBP_ENCODING", table.ENCODINGS),
+    ):
+        parts.append(enum(prefix, ((name.upper(), value) for name, value in names.items())))
+    parts.append("/* byte offsets of fields, from the start of the file, the record or the payload */")
+    for prefix, fields in (
+        ("XBP_HEADER", table.HEADER_FIELDS),
+        ("XBP_RECORD", table.RECORD_FIELDS),
+        ("XBP_CHIP", table.CHIP_FIELDS),
+        ("XBP_RECIPE", table.RECIPE_FIELDS),
+        ("XBP_TILE", table.TILE_FIELDS),
+        ("XBP_OPS", table.OPS_FIELDS),
+        ("XBP_DIR", table.DIR_FIELDS),
+    ):
+        parts.append(enum(prefix, offsets(fields)))
+    streaming = [name for name in table.ERRORS if name not in table.HOST_ERRORS]
+    parts.append(
+        "typedef enum {{\n    XBP_OK = 0,\n    XBP_DONE = 1,\n{}\n}} xbp_status;\n".format(
+            ",\n".join("    XBP_E_{} = -{}".format(name, number) for number, name in enumerate(streaming, 1))
+        )
+    )
+    parts.append(
+        "/* names of the error classes by number: XBP_ERROR_NAMES[-status] */\n#define XBP_ERROR_NAMES \\\n    { "
+        + ", \\\n      ".join('"{}"'.format(name) for name in ["OK"] + streaming)
+        + " }\n"
+    )
+    parts.append("#endif")
+    return "\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    (HERE / "xbp_table.h").write_bytes(header_text().encode("ascii"))

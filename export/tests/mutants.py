@@ -1,0 +1,266 @@
+"""Damaged program files with good checksums, read by the C and the Python reader: both must say the same of each.
+
+A checksum hides the parser from random damage, so every mutant gets its sequence numbers, lengths and CRCs recomputed
+(now and then one of them is left wrong on purpose). Run from anywhere: `python export/tests/mutants.py CLASSIFY
+[--count N] [--seed N]`, CLASSIFY being the program built from classify.c, usually with sanitizers.
+"""
+
+import argparse
+import collections
+import pathlib
+import struct
+import subprocess
+import sys
+import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+import numpy as np  # noqa: E402
+
+from minirram import xbp  # noqa: E402
+from minirram import xbp_table as table  # noqa: E402
+from minirram.errors import FormatError  # noqa: E402
+from minirram.xbp_records import Program, Recipe, TileProgram  # noqa: E402
+
+CHIP_ID = 0xC0FFEE11
+READER_PAYLOAD = 1024  # of the C reader that the Makefile builds
+HEAD_FIELDS = [name for name, _ in table.RECORD_FIELDS]
+BATCH = 2000
+
+
+def random_tile(random, number, chip):
+    """A small tile somewhere on the chip; bitmaps dense, sparse or empty."""
+    level = int(random.integers(3))
+    step = 2 if level else 1
+    n_row, n_col = int(random.integers(1, 12)), step * int(random.integers(1, 40 // step))
+    row0, col0 = int(random.integers(0, 64 - n_row)), step * int(random.integers(0, (64 - n_col) // step))
+    shape = n_row, n_col
+    mask = random.random(shape) < random.choice([0.02, 0.5, 0.97]) if random.random() < 0.9 else None
+    if mask is not None and level == 1:
+        mask[:, 1::2] &= ~mask[:, 0::2]
+    bits = int(random.choice([0, 8, 16])) if mask is not None else 0
+    codes = None
+    if bits:
+        codes = np.where(mask, random.integers(1, 2**bits, shape), 0).astype("u{}".format(bits // 8))
+    passes = [
+        (int(random.integers(1, 4)), random.random(shape) < random.choice([0.0, 0.03, 0.5, 1.0]))
+        for _ in range(random.integers(0, 4))
+    ]
+    return TileProgram(
+        number,
+        int(random.integers(chip["macros"])),
+        row0,
+        col0,
+        n_row,
+        n_col,
+        level,
+        5000,
+        4000,
+        mask,
+        bits,
+        700 if bits else 0,
+        65536 if bits else 0,
+        codes,
+        tuple(passes),
+    )
+
+
+def random_program(random):
+    """A small program of any kind that the format knows."""
+    chip = {"macros": int(random.integers(1, 4)), "rows": 64, "cols": 64}
+    tiles = tuple(random_tile(random, number, chip) for number in range(random.integers(0, 4)))
+    recipes = (
+        Recipe(0, 4, width_ns=50, row_mV=200),
+        Recipe(1, 1, width_ns=100000, row_mV=3800),
+        Recipe(2, 2, 0, 10, width_ns=50, row_mV=2000),
+        Recipe(3, 3, 0, 10, width_ns=50, col_mV=1800),
+    )
+    state = int(random.integers(3))
+    return Program(
+        CHIP_ID,
+        recipes=recipes,
+        tiles=tiles,
+        state=state,
+        base_id=77 if state == 2 else 0,
+        meta={"run": "a", "tool": "b" * 20} if random.random() < 0.5 else {},
+        max_payload=int(random.choice([80, 128, 512, 1024, 4096], p=[0.3, 0.3, 0.2, 0.15, 0.05])),
+        directory=bool(random.random() < 0.5),
+        **chip,
+    )
+
+
+def split(data):
+    """(header fields, records) of a good file; a record is [dict of head fields, stored bytes]."""
+    header = dict(zip((name for name, _ in table.HEADER_FIELDS), table.HEADER.unpack_from(data)))
+    records, at = [], table.HEADER.size
+    while at < len(data):
+        head = dict(zip(HEAD_FIELDS, table.RECORD.unpack_from(data, at)))
+        body = at + table.RECORD.size
+        records.append([head, data[body : body + head["stored"]]])
+        at = body + (head["stored"] + 3 & ~3) + 4
+    return header, records
+
+
+def join(random, header, records):
+    """The bytes again, with everything recomputed that makes a file look whole; seldom one thing is left wrong."""
+    lazy = (
+        set(random.choice(["sequence", "stored", "n_records", "file_length", "crc", "pad", "ids"], 1))
+        if random.random() < 0.1
+        else set()
+    )
+    bodies = []
+    if "ids" not in lazy and random.random() < 0.8:
+        recount(records)
+    for index, (head, stored) in enumerate(records):
+        if "sequence" not in lazy:
+            head["sequence"] = index & 0xFFFF
+        if "stored" not in lazy:
+            head["stored"] = len(stored) & 0xFFFF
+        pad = bytes(-len(stored) % 4)
+        bodies.append(
+            table.RECORD.pack(*(head[name] for name in HEAD_FIELDS))
+            + stored
+            + (b"\1" * len(pad) if "pad" in lazy else pad)
+        )
+    if "n_records" not in lazy:
+        header["n_records"] = len(records)
+    if "file_length" not in lazy:
+        header["file_length"] = 32 + sum(len(body) + 4 for body in bodies)
+    front = table.HEADER.pack(*header.values())[:28]
+    seed = zlib.crc32(front)
+    wrong = random.integers(len(bodies) + 1) if "crc" in lazy else -1
+    data = front + struct.pack("<I", seed ^ (wrong == len(bodies)))
+    for index, body in enumerate(bodies):
+        data += body + struct.pack("<I", zlib.crc32(body, seed) ^ (index == wrong))
+    return data
+
+
+def recount(records):
+    """Make n_keep of every tile and the program_id agree with the maps, as far as these can be decoded."""
+    value, tile = 0, None
+    for record in records:
+        head, stored = record
+        if head["type"] == table.TYPES["TILE"] and len(stored) == 32:
+            tile = record
+            tile[1] = stored[:20] + bytes(4) + stored[24:]
+        if head["type"] not in (table.TYPES["MASK"], table.TYPES["GTAR"]):
+            continue
+        payload = stored
+        if head["encoding"]:
+            payload = xbp.packbits.decode([stored], [head["length"]])[0] or b""
+        value = zlib.crc32(payload, value)
+        if head["type"] == table.TYPES["MASK"] and tile is not None:
+            kept = struct.unpack_from("<I", tile[1], 20)[0] + bin(int.from_bytes(payload, "little")).count("1")
+            tile[1] = tile[1][:20] + struct.pack("<I", kept & 0xFFFFFFFF) + tile[1][24:]
+    if records and len(records[0][1]) == 20:
+        records[0][1] = records[0][1][:12] + struct.pack("<I", value) + records[0][1][16:]
+
+
+def odd_value(random, bits):
+    """A number that likes borders."""
+    if random.random() < 0.5:
+        return int(random.choice([0, 1, 2, 3, 4, 7, 8, 15, 16, 17, 20, 24, 32, 64, 255])) & ((1 << bits) - 1)
+    return int(random.integers(1 << bits)) if random.random() < 0.5 else (1 << bits) - 1 - int(random.integers(4))
+
+
+def mutate(random, header, records):
+    """Change one thing in place."""
+    what = int(random.integers(12))
+    k = int(random.integers(len(records)))
+    head, stored = records[k]
+    if what == 0:
+        name, character = table.HEADER_FIELDS[1 + int(random.integers(len(table.HEADER_FIELDS) - 2))]
+        header[name] = odd_value(random, 8 * struct.calcsize("<" + character))
+    elif what in (1, 2):
+        name, character = table.RECORD_FIELDS[int(random.integers(len(table.RECORD_FIELDS)))]
+        head[name] = odd_value(random, 8 * struct.calcsize("<" + character))
+    elif what in (3, 4, 5) and stored:
+        at = int(random.integers(len(stored)))
+        byte = stored[at] ^ 1 << int(random.integers(8)) if random.random() < 0.6 else odd_value(random, 8)
+        records[k][1] = stored[:at] + bytes((byte,)) + stored[at + 1 :]
+    elif what == 6:
+        del records[k]
+        if not records:
+            records.append([head, stored])
+    elif what == 7:
+        records.insert(int(random.integers(len(records) + 1)), [dict(head), stored])
+    elif what == 8:
+        other = int(random.integers(len(records)))
+        records[k], records[other] = records[other], records[k]
+    elif what == 9:
+        cut = int(random.integers(len(stored) + 1))
+        records[k][1] = (
+            stored[:cut] if random.random() < 0.5 else stored + bytes(random.integers(0, 256, 3, dtype=np.uint8))
+        )
+        if random.random() < 0.7:
+            head["length"] = len(records[k][1])
+    elif what == 10:
+        head["type"] = int(random.choice(list(table.TYPES.values()) + [0x8123, 0x0123]))
+    else:
+        words = len(stored) // 2
+        if words:
+            at = 2 * int(random.integers(words))
+            records[k][1] = stored[:at] + struct.pack("<H", odd_value(random, 16)) + stored[at + 2 :]
+
+
+def mutant(random, sources):
+    """The bytes of one mutant."""
+    header, records = split(sources[int(random.integers(len(sources)))])
+    for _ in range(random.integers(1, 4)):
+        mutate(random, header, records)
+    data = join(random, header, records)
+    if random.random() < 0.03:
+        data = data[: int(random.integers(len(data)))] if random.random() < 0.5 else data + b"\0"
+    return data
+
+
+def python_says(data):
+    """The verdict of the Python reader, in the words of classify.c (without the number of records)."""
+    try:
+        xbp.check(data, CHIP_ID, READER_PAYLOAD)
+    except FormatError as error:
+        return error.kind
+    return "DONE"
+
+
+def c_says(classify, cases, random):
+    """The verdicts of the C reader, each mutant fed in chunks of some size."""
+    chunks = random.choice([1, 7, 64, 1000, 1 << 20], len(cases), p=[0.05, 0.15, 0.2, 0.3, 0.3])
+    stream = b"".join(struct.pack("<III", CHIP_ID, int(n), len(case)) + case for case, n in zip(cases, chunks))
+    done = subprocess.run(classify, input=stream, stdout=subprocess.PIPE, check=True)
+    return [line.split()[0] for line in done.stdout.decode("ascii").splitlines()]
+
+
+def compare(classify, count, seed):
+    """(Counter of verdicts, list of (bytes, Python's verdict, C's verdict) that differ)."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    verdicts, differing, left = collections.Counter(), [], count
+    while left > 0:
+        sources = [xbp.write(random_program(random)) for _ in range(50)]
+        cases = [mutant(random, sources) for _ in range(min(BATCH, left))]
+        expected, found = [python_says(case) for case in cases], c_says(classify, cases, random)
+        if len(found) != len(cases):
+            raise SystemExit("{} answers for {} cases".format(len(found), len(cases)))
+        verdicts.update(expected)
+        differing += [case for case in zip(cases, expected, found) if case[1] != case[2]]
+        left -= len(cases)
+    return verdicts, differing
+
+
+def main(arguments=None):
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("classify", nargs="+", help="the program (and what runs it, such as qemu-s390x)")
+    parser.add_argument("--count", type=int, default=20000, help="mutants (default 20000)")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    verdicts, differing = compare(options.classify, options.count, options.seed)
+    print("{} mutants: {}".format(options.count, ", ".join("{} {}".format(*item) for item in verdicts.most_common())))
+    for data, expected, found in differing[:10]:
+        print("differ: Python {}, C {}: {}".format(expected, found, data.hex()))
+    print("{} differ".format(len(differing)))
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
