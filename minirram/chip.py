@@ -113,7 +113,7 @@ class Chip:
     def formed_S(self):
         """The as-formed map, float64 (macros, rows, cols), siemens: what each cell conducts after FORM alone."""
         maps = [np.where(macro.formed, macro.lrs_grid, macro.pristine_grid) for macro in self.macros]
-        return np.stack(maps) * np.float64(self.cell_model.grid_S)
+        return np.stack(maps).astype(np.float64) * self.cell_model.grid_S
 
     def partners(self, signs):
         """Bool map (macros, rows, cols): the cell of each pair that its sign does not use."""

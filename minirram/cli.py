@@ -126,13 +126,13 @@ class _Progress:
     """A line per epoch on stderr, or a tqdm bar when that is installed."""
 
     def __init__(self, epochs):
+        self.epochs = epochs
+        self.bar = None
         try:
             from tqdm import tqdm
-
-            self.bar = tqdm(total=epochs, unit="epoch", file=sys.stderr)
         except ImportError:
-            self.bar = None
-        self.epochs = epochs
+            tqdm = None
+        self.make_bar = tqdm
 
     def __enter__(self):
         return self
@@ -143,7 +143,9 @@ class _Progress:
 
     def row(self, row):
         """Show one row of the history."""
-        if self.bar is not None:
+        if self.make_bar is not None:
+            if self.bar is None:
+                self.bar = self.make_bar(total=self.epochs, unit="epoch", file=sys.stderr)
             self.bar.update(row["epoch"] - self.bar.n)
             self.bar.set_postfix(loss=row["loss"], validation=row["validation"])
             return
