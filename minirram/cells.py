@@ -1,13 +1,14 @@
 """The cell: forming, on and off conductance, read and write noise as one frozen set of parameters; samplers, CDFs."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from .errors import ConfigError
+from .errors import ConfigError, DataError
+from .units import BOLTZMANN_J_K, ELECTRON_CHARGE_C, ROOM_TEMPERATURE_K
 
 EXACT_FLOAT32 = 2**24
 """Integers below this are exact in float32, whatever the order of a sum."""
@@ -55,6 +56,24 @@ class CellModel:
     """share of cells that are off from the start and answer to no pulse"""
     endurance_cycles: Optional[int] = None
     """SET + RESET cycles after which a cell answers to no pulse any more; None: no limit"""
+    drift_exponent: float = 0.0
+    """nu of G(t) = G (t / drift_start_s)^-nu after programming; 0: no drift"""
+    drift_exponent_std: float = 0.0
+    """standard deviation of nu over cells"""
+    drift_start_s: float = 1.0
+    """time after programming at which the programmed value was read"""
+    relaxation_mean_S: float = 0.0
+    """mean change of the conductance `relaxation_time_s` after programming; may be negative"""
+    relaxation_std_S: float = 0.0
+    """standard deviation of that change over cells; 0: no relaxation"""
+    relaxation_time_s: float = 1.0
+    """time at which the two numbers above were measured"""
+    relaxation_per_decade: float = 0.0
+    """how much of the change comes with each further decade of time, relative to the change at `relaxation_time_s`"""
+    activation_eV: float = 0.0
+    """Arrhenius energy by which temperature speeds drift and relaxation up; 0: temperature does not matter"""
+    reference_K: float = ROOM_TEMPERATURE_K
+    """temperature at which drift and relaxation were measured"""
     grid_S: float = 1e-9
     """step of the integer grid on which conductances are held inside products"""
     read_voltage_V: float = 0.2
@@ -82,9 +101,11 @@ class CellModel:
 
     def __post_init__(self):
         for field, value in vars(self).items():
-            if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
+            least = -math.inf if field == "relaxation_mean_S" else 0.0
+            if isinstance(value, float) and not (math.isfinite(value) and value >= least):
                 raise ConfigError("{} of {}: {} must be finite and not negative".format(field, self.name, value))
-        for field in ("lrs_median_S", "hrs_median_S", "pristine_S", "grid_S", "read_voltage_V"):
+        above_zero = ("lrs_median_S", "hrs_median_S", "pristine_S", "grid_S", "read_voltage_V")
+        for field in above_zero + ("drift_start_s", "relaxation_time_s", "reference_K"):
             if getattr(self, field) <= 0:
                 raise ConfigError("{} of {} must be above 0".format(field, self.name))
         if self.re_set not in ("replay", "redraw"):
@@ -144,6 +165,31 @@ class CellModel:
         """Share of off cells at or below `conductance_S` (array, > 0)."""
         return normal_cdf(np.log(np.asarray(conductance_S) / self.hrs_median_S) / self.hrs_sigma_ln)
 
+    @property
+    def ages(self):
+        """True when conductances change with time."""
+        return any((self.drift_exponent, self.drift_exponent_std, self.relaxation_mean_S, self.relaxation_std_S))
+
+    def acceleration(self, temperature_K):
+        """Seconds at `reference_K` that one second at `temperature_K` is worth (Arrhenius)."""
+        if not temperature_K > 0:
+            raise ConfigError("a temperature of {} K; it must be above 0".format(temperature_K))
+        energy_K = self.activation_eV * ELECTRON_CHARGE_C / BOLTZMANN_J_K
+        return math.exp(energy_K * (1 / self.reference_K - 1 / temperature_K))
+
+    def aged_S(self, conductance_S, age_s, drift_normal, relaxation_normal):
+        """Conductance `age_s` seconds (at `reference_K`) after programming, siemens; arrays of one shape.
+
+        conductance_S: as programmed. The two arrays of standard normal numbers are the cells' own luck: one for the
+        drift exponent, one for the relaxation; the same numbers at several ages give one cell's course of time.
+        """
+        exponent = self.drift_exponent + self.drift_exponent_std * drift_normal
+        drifted_S = conductance_S * np.maximum(age_s / self.drift_start_s, 1.0) ** -exponent
+        decades = np.log10(np.maximum(age_s / self.relaxation_time_s, 1e-30))
+        progress = np.where(age_s > 0, np.maximum(1.0 + self.relaxation_per_decade * decades, 0.0), 0.0)
+        change_S = self.relaxation_mean_S + self.relaxation_std_S * relaxation_normal
+        return np.maximum(drifted_S + progress * change_S, 0.0)
+
     def grid_max(self, rows):
         """Largest conductance in grid units for which a column of `rows` cells sums exactly in float32."""
         return (EXACT_FLOAT32 - 1) // rows
@@ -178,3 +224,73 @@ def ks_distance_on_grid(samples, cdf, step):
     above = np.abs(empirical - cdf((values + 0.5) * step))
     below = np.abs(np.concatenate(([0.0], empirical[:-1])) - cdf((values - 0.5) * step))
     return float(max(above.max(), below.max()))
+
+
+class Fit(NamedTuple):
+    """A `CellModel` fitted to measured maps, and how well it fits."""
+
+    model: CellModel
+    """`base` with the fitted numbers and their sources"""
+    cells: int
+    """cells in the maps"""
+    formed: int
+    """cells above 0"""
+    ks_lognormal: float
+    """Kolmogorov-Smirnov distance of the formed cells to the fitted log-normal"""
+    ks_normal: float
+    """the same to a normal distribution of their mean and standard deviation, for comparison"""
+    ks_limit: float
+    """distance that a true log-normal exceeds once in twenty fits (Lilliefors 1967, large n)"""
+    ks_forming: Optional[float]
+    """distance of the forming voltages to the fitted normal; None without voltages"""
+
+    @property
+    def is_lognormal(self):
+        """Whether the maps are compatible with the fitted log-normal at the 5 % level."""
+        return self.ks_lognormal <= self.ks_limit
+
+
+def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
+    """Fit the on conductance, and what else the data allow, to measured maps: a `Fit`.
+
+    maps_S: sequence of arrays, siemens, 0 = not formed. base: `CellModel` that supplies all other numbers.
+    forming_V: measured forming voltages, any shape. repeated: the maps are reads of one array, from which read noise
+    is fitted too. DataError for values that are no conductances and for fewer than 20 formed cells.
+    """
+    values_S = [np.asarray(values, np.float64) for values in maps_S]
+    for k, values in enumerate(values_S):
+        if not (np.isfinite(values).all() and (values >= 0).all()):
+            raise DataError("map {}: conductances must be finite and not negative".format(k))
+    every_S = np.concatenate([values.ravel() for values in values_S]) if values_S else np.zeros(0)
+    formed_S = every_S[every_S > 0]
+    if formed_S.size < 20:
+        raise DataError("{} formed cells; a fit needs at least 20".format(formed_S.size))
+    logarithm = np.log(formed_S)
+    found = {"lrs_median_S": float(np.exp(logarithm.mean())), "lrs_sigma_ln": float(logarithm.std(ddof=1))}
+    if repeated:
+        found["read_noise"] = _repeated_read_noise(values_S)
+    if forming_V is not None:
+        found["forming_mean_V"] = float(np.mean(forming_V))
+        found["forming_std_V"] = float(np.std(forming_V, ddof=1))
+    source = "fitted to {} formed cells of {} map(s)".format(formed_S.size, len(values_S))
+    sources = dict(base.sources, **{field: source for field in found})
+    model = replace(base, name=name, sources=tuple(sources.items()), **found)
+    mean_S, std_S = formed_S.mean(), formed_S.std(ddof=1)
+    return Fit(
+        model=model,
+        cells=every_S.size,
+        formed=formed_S.size,
+        ks_lognormal=ks_distance(formed_S, model.lrs_cdf),
+        ks_normal=ks_distance(formed_S, lambda values: normal_cdf((values - mean_S) / std_S)),
+        ks_limit=0.886 / math.sqrt(formed_S.size),
+        ks_forming=None if forming_V is None else ks_distance(forming_V, model.formed_share),
+    )
+
+
+def _repeated_read_noise(values_S):
+    """Relative standard deviation of single reads: root mean square over the formed cells of std / mean."""
+    if len(values_S) < 2 or any(values.shape != values_S[0].shape for values in values_S):
+        raise DataError("repeated reads need at least two maps of one shape")
+    reads_S = np.stack(values_S)
+    reads_S = reads_S[:, (reads_S > 0).all(axis=0)]
+    return float(np.sqrt(np.mean(reads_S.var(axis=0, ddof=1) / reads_S.mean(axis=0) ** 2)))

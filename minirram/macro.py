@@ -12,6 +12,7 @@ from .rng import stream
 from .wires import effective_S
 
 _STATE_ARRAYS = ("forming_V", "lrs_grid", "on_grid", "off_grid", "formed", "on", "stuck", "writes")
+_AGING_ARRAYS = ("age_s", "drift_normal", "relaxation_normal")
 _PULSES = ("form", "set", "reset", "tune")
 
 
@@ -39,6 +40,7 @@ class Macro:
         self.operations = int(operations)
         self.clipped = int(clipped)
         self._wired = None
+        self._aging = {name: arrays[name] for name in _AGING_ARRAYS if name in arrays}
         self.pristine_grid = np.float32(np.rint(model.pristine_S / model.grid_S))
 
     @classmethod
@@ -56,7 +58,7 @@ class Macro:
         fate = streamed("stuck").random(shape)
         stuck_lrs = fate < model.stuck_lrs
         stuck_hrs = (fate >= model.stuck_lrs) & (fate < model.stuck_lrs + model.stuck_hrs)
-        _fix_stuck(arrays, stuck_lrs, stuck_hrs)
+        _fix_stuck(arrays["formed"], arrays["on"], arrays["stuck"], stuck_lrs, stuck_hrs)
         return cls(model, seed, index, arrays, clipped=clipped_on + clipped_off)
 
     @classmethod
@@ -88,6 +90,7 @@ class Macro:
     def state(self):
         """A dict of arrays that `from_state` takes back; every draw made so far is in it."""
         state = {name: getattr(self, name) for name in _STATE_ARRAYS}
+        state.update(self._aging)
         counters = [self.seed, self.index, self.operations, self.clipped] + [self.pulses[kind] for kind in _PULSES]
         state["counters"] = np.array(counters, np.int64)
         return state
@@ -99,10 +102,11 @@ class Macro:
         if missing:
             raise DataError("the state of a macro lacks {}".format(", ".join(missing)))
         shape = np.shape(state["on"])
-        if any(np.shape(state[name]) != shape for name in _STATE_ARRAYS) or np.shape(state["counters"]) != (8,):
+        present = _STATE_ARRAYS + tuple(name for name in _AGING_ARRAYS if name in state)
+        if any(np.shape(state[name]) != shape for name in present) or np.shape(state["counters"]) != (8,):
             raise DataError("the arrays of a macro's state differ in shape; expected {} for all cells".format(shape))
         seed, index, operations, clipped, *pulses = (int(number) for number in state["counters"])
-        arrays = {name: np.array(state[name]) for name in _STATE_ARRAYS}
+        arrays = {name: np.array(state[name]) for name in present}
         return cls(model, seed, index, arrays, dict(zip(_PULSES, pulses)), operations, clipped)
 
     def form(self, voltage_V, cells=None):
@@ -132,6 +136,7 @@ class Macro:
         else:
             reached_S = self.model.sample_lrs_S(generator, changed.shape)
         self.on_grid.reshape(-1)[changed] = self._to_grid(reached_S)
+        self._rejuvenate(changed, generator)
         return count
 
     def reset(self, cells):
@@ -140,8 +145,11 @@ class Macro:
         Under `re_set = "replay"` the off value of a cell is drawn once; under "redraw" each RESET draws it anew.
         """
         changed, count = self._switch(cells, "reset", False)
+        if self.model.re_set == "redraw" or self._aging:
+            generator = self._write_stream()
+            self._rejuvenate(changed, generator)
         if self.model.re_set == "redraw":
-            drawn = self._to_grid(self.model.sample_hrs_S(self._write_stream(), changed.shape))
+            drawn = self._to_grid(self.model.sample_hrs_S(generator, changed.shape))
             self.off_grid.reshape(-1)[changed] = np.minimum(drawn, self.on_grid.reshape(-1)[changed])
         return count
 
@@ -154,11 +162,42 @@ class Macro:
         targets_S = np.broadcast_to(np.asarray(target_S, np.float64), index.shape)
         changed = self._count_writes(index, "tune")
         able = np.isin(index, changed, assume_unique=True)
-        error_S = self.model.tuning_std_S * self._write_stream().standard_normal(changed.size)
+        generator = self._write_stream()
+        error_S = self.model.tuning_std_S * generator.standard_normal(changed.size)
         reached_S = np.maximum(targets_S[able] + error_S, 0.0)
         self.on_grid.reshape(-1)[changed] = self._to_grid(reached_S)
         self.on.reshape(-1)[changed] = True
+        self._rejuvenate(changed, generator)
         return int(index.size)
+
+    def stick(self, lrs=None, hrs=None):
+        """Fix cells, bool maps (rows, cols): `lrs` conduct and `hrs` are off from now on, whatever pulse they get."""
+        maps = [np.zeros(self.on.shape, bool) if cells is None else np.asarray(cells) for cells in (lrs, hrs)]
+        if any(cells.shape != self.on.shape or cells.dtype != bool for cells in maps) or (maps[0] & maps[1]).any():
+            raise ShapeError("faults are bool maps of shape {} that do not overlap".format(self.on.shape))
+        _fix_stuck(self.formed, self.on, self.stuck, *maps)
+
+    def age(self, seconds, temperature_K=None):
+        """Let time pass: every formed cell drifts and relaxes from its last programming on.
+
+        temperature_K: None for the temperature of the model's figures. ConfigError when the model does not age.
+        """
+        if not self.model.ages:
+            raise ConfigError("{} has neither drift nor relaxation: nothing would age".format(self.model.name))
+        if not seconds >= 0:
+            raise ConfigError("an age of {} s; it must be 0 or more".format(seconds))
+        if not self._aging:
+            luck = stream(self.seed, "macro", self.index, "aging").standard_normal((2,) + self.on.shape)
+            self._aging = dict(zip(_AGING_ARRAYS, (np.zeros(self.on.shape), *luck)))
+        temperature_K = self.model.reference_K if temperature_K is None else temperature_K
+        self._aging["age_s"] += seconds * self.model.acceleration(temperature_K)
+
+    def _rejuvenate(self, changed, generator):
+        """Cells that were just programmed begin to age anew, with new luck."""
+        if self._aging:
+            fresh = (0.0, *generator.standard_normal((2, changed.size)))
+            for array, values in zip(self._aging.values(), fresh):
+                array.reshape(-1)[changed] = values
 
     def _switch(self, cells, kind, on):
         """Count the pulses, flip the cells that answer; returns (flat indices of flipped cells, pulses)."""
@@ -207,11 +246,16 @@ class Macro:
     def conductance_grid(self, rows=slice(None), cols=slice(None)):
         """Present conductance of a region in grid units, float32: on, off or pristine value of each; no noise."""
         held = np.where(self.on[rows, cols], self.on_grid[rows, cols], self.off_grid[rows, cols])
+        if self._aging:
+            aged_S = self.model.aged_S(
+                held.astype(np.float64) * self.model.grid_S, *(array[rows, cols] for array in self._aging.values())
+            )
+            held, _ = self.model.to_grid(aged_S, self.rows)
         return np.where(self.formed[rows, cols], held, self.pristine_grid)
 
     def conductance_S(self, rows=slice(None), cols=slice(None)):
         """Present conductance of a region in siemens, float64; no noise."""
-        return self.conductance_grid(rows, cols) * np.float64(self.model.grid_S)
+        return self.conductance_grid(rows, cols).astype(np.float64) * self.model.grid_S
 
     def read_grid(self, generator, rows=slice(None), cols=slice(None)):
         """One noisy read-out of a region in grid units, float32, not rounded (training reads weights this way)."""
@@ -222,7 +266,7 @@ class Macro:
 
     def read_S(self, generator):
         """One noisy read-out of all cells in siemens, float64 (rows, cols)."""
-        return self.read_grid(generator) * np.float64(self.model.grid_S)
+        return self.read_grid(generator).astype(np.float64) * self.model.grid_S
 
     def read_noise(self, seed, rows, cols, held=False):
         """A `crossbar.ReadNoise` for products with one region, keyed by (seed, macro, first row, first column).
@@ -282,11 +326,12 @@ def _pristine_arrays(forming_V, lrs_grid, hrs_grid):
     }
 
 
-def _fix_stuck(arrays, stuck_lrs, stuck_hrs):
-    """Cells that conduct (LRS) or are off (HRS) from the start, whatever is done to them."""
-    arrays["stuck"] |= stuck_lrs | stuck_hrs
-    arrays["formed"] |= stuck_lrs | stuck_hrs
-    arrays["on"] = (arrays["on"] | stuck_lrs) & ~stuck_hrs
+def _fix_stuck(formed, on, stuck, stuck_lrs, stuck_hrs):
+    """Cells that conduct (LRS) or are off (HRS) whatever is done to them: the first three maps change in place."""
+    stuck |= stuck_lrs | stuck_hrs
+    formed |= stuck_lrs | stuck_hrs
+    on |= stuck_lrs
+    on &= ~stuck_hrs
 
 
 def _check_map(measured_S, limit_S):

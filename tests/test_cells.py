@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram import cells, rng
-from minirram.errors import ConfigError
+from minirram.errors import ConfigError, DataError
+from minirram.macro import Macro
 from minirram.technologies import TAOX_40NM, TECHNOLOGIES, technology
 
 from .conftest import data_folder
@@ -32,6 +33,21 @@ def test_on_conductance_follows_the_measured_maps():
 def test_forming_voltage_follows_the_measured_sweep():
     measured = np.loadtxt(str(data_folder("devices", "breakdown_voltage_400.csv")))
     assert cells.ks_distance_on_grid(measured, TAOX_40NM.formed_share, 0.02) <= 0.05
+
+
+@pytest.mark.parametrize("name", sorted(TECHNOLOGIES))
+def test_every_preset_makes_a_macro_that_works(name):
+    model = technology(name)
+    macro = Macro.sample(model, 1, 0, 32, 32)
+    macro.form(model.forming_voltage_V(0.9999))
+    on_S = macro.conductance_S()
+    macro.reset(np.ones((32, 32), bool))
+    off_S = macro.conductance_S()
+    assert np.median(on_S) > 3 * np.median(off_S)
+    if model.ages:
+        macro.set(np.ones((32, 32), bool))
+        macro.age(3600.0)
+        assert np.isfinite(macro.conductance_S()).all()
 
 
 def test_ks_distance_sees_a_wrong_spread():
@@ -98,6 +114,54 @@ def test_read_std_adds_the_floor_in_quadrature():
     model = dataclasses.replace(TAOX_40NM, read_noise=1.0)
     assert np.allclose(model.read_std(conductance, 0.0), conductance, rtol=1e-12, atol=0)
     assert np.allclose(model.read_std(conductance, 4.0), [5.0, math.sqrt(32)], rtol=1e-12, atol=0)
+
+
+def test_fit_of_the_published_maps():
+    names = ("random_conductance_50x8.csv", "random_conductance_50x50.csv")
+    maps = [np.loadtxt(str(data_folder("devices", name)), delimiter=",") * 1e-6 for name in names]
+    forming_V = np.loadtxt(str(data_folder("devices", "breakdown_voltage_400.csv")))
+    fit = cells.fit_maps(maps, TAOX_40NM, forming_V)
+    assert (fit.cells, fit.formed) == (2900, 1430)
+    assert math.isclose(fit.model.lrs_median_S, TAOX_40NM.lrs_median_S, rel_tol=1e-4)
+    assert math.isclose(fit.model.lrs_sigma_ln, TAOX_40NM.lrs_sigma_ln, rel_tol=1e-3)
+    assert math.isclose(fit.model.forming_mean_V, TAOX_40NM.forming_mean_V, rel_tol=1e-3)
+    assert math.isclose(fit.model.forming_std_V, TAOX_40NM.forming_std_V, rel_tol=1e-2)
+    assert fit.is_lognormal and fit.ks_lognormal < fit.ks_normal and not fit.ks_normal < fit.ks_limit
+    assert fit.ks_forming < 0.07
+    assert "1430 formed cells" in fit.model.source("lrs_sigma_ln")
+
+
+def test_fit_recovers_what_was_drawn():
+    truth = dataclasses.replace(TAOX_40NM, lrs_median_S=30e-6, lrs_sigma_ln=0.3, read_noise=0.02)
+    lrs_S = truth.sample_lrs_S(rng.stream(4, "fit"), (60, 60))
+    noise = rng.stream(4, "read").standard_normal((5, 60, 60))
+    fit = cells.fit_maps(list(lrs_S * (1 + 0.02 * noise)), TAOX_40NM, repeated=True)
+    assert math.isclose(fit.model.lrs_median_S, 30e-6, rel_tol=0.02)
+    assert math.isclose(fit.model.lrs_sigma_ln, 0.3, rel_tol=0.03)
+    assert math.isclose(fit.model.read_noise, 0.02, rel_tol=0.03)
+    assert fit.ks_forming is None
+
+
+def test_fit_says_when_a_map_is_not_log_normal():
+    generator = rng.stream(5, "two")
+    two_kinds_S = np.where(generator.random(3000) < 0.5, 5e-6, 20e-6) * np.exp(0.1 * generator.standard_normal(3000))
+    assert not cells.fit_maps([two_kinds_S], TAOX_40NM).is_lognormal
+
+
+@pytest.mark.parametrize(
+    "maps, options, message",
+    [
+        ([], {}, "at least 20"),
+        ([np.zeros((50, 50))], {}, "0 formed cells"),
+        ([np.full((5, 5), np.nan)], {}, "map 0"),
+        ([np.ones((5, 5)), -np.ones((5, 5))], {}, "map 1"),
+        ([np.ones((5, 5))], {"repeated": True}, "two maps"),
+        ([np.ones((5, 5)), np.ones((5, 6))], {"repeated": True}, "one shape"),
+    ],
+)
+def test_hostile_maps_are_not_fitted(maps, options, message):
+    with pytest.raises(DataError, match=message):
+        cells.fit_maps(maps, TAOX_40NM, **options)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,95 @@ def test_stuck_cells_answer_to_nothing():
     assert not macro.on[~macro.stuck].any()
 
 
+def test_faults_from_maps():
+    macro = small()
+    lrs, hrs = np.zeros(macro.on.shape, bool), np.zeros(macro.on.shape, bool)
+    lrs[0, :3], hrs[1, :2] = True, True
+    macro.stick(lrs, hrs)
+    macro.form(10.0)
+    macro.reset(np.ones(macro.on.shape, bool))
+    assert np.array_equal(macro.on, lrs)
+    macro.set(np.ones(macro.on.shape, bool))
+    assert np.array_equal(macro.on, ~hrs) and np.array_equal(macro.stuck, lrs | hrs)
+    for maps in ((lrs, lrs), (lrs[:2], None), (lrs.astype(int), None)):
+        with pytest.raises(ShapeError, match="bool maps"):
+            small().stick(*maps)
+
+
+RELAXING = dataclasses.replace(
+    TAOX_40NM, relaxation_std_S=0.5e-6, relaxation_mean_S=-0.2e-6, relaxation_time_s=100.0, relaxation_per_decade=0.2
+)
+
+
+def test_relaxation_has_its_mean_and_spread_and_follows_the_logarithm_of_time():
+    macro = formed(RELAXING, rows=200, cols=200)
+    programmed_S = macro.conductance_S()
+    changes = []
+    for seconds in (100.0, 900.0):  # 100 s, then 1000 s in all
+        macro.age(seconds)
+        changes.append(macro.conductance_S() - programmed_S)
+    assert np.isclose(changes[0].std(), 0.5e-6, rtol=0.02, atol=0)
+    assert np.isclose(changes[0].mean(), -0.2e-6, rtol=0.05, atol=0)
+    assert np.allclose(changes[1], 1.2 * changes[0], rtol=0, atol=1.5e-9)  # the same cells, one decade later
+
+
+def test_age_adds_up_and_programming_starts_it_anew():
+    cells = np.zeros((12, 8), bool)
+    cells[2] = True
+    once, twice = formed(RELAXING), formed(RELAXING)
+    once.age(50.0)
+    for _ in range(2):
+        twice.age(25.0)
+    assert np.array_equal(once.conductance_grid(), twice.conductance_grid())
+    once.reset(cells)
+    once.set(cells)
+    fresh = once.on_grid[cells]
+    assert np.array_equal(once.conductance_grid()[cells], fresh)
+    once.age(50.0)
+    assert not np.array_equal(once.conductance_grid()[cells], fresh)
+
+
+def test_an_aged_macro_resumes_bit_for_bit():
+    straight = formed(RELAXING)
+    straight.age(30.0)
+    broken = Macro.from_state(RELAXING, straight.state())
+    for macro in (straight, broken):
+        macro.reset(np.arange(40))
+        macro.set(np.arange(20))
+        macro.age(10.0)
+    assert same_state(straight, broken)
+    assert np.array_equal(straight.conductance_grid(), broken.conductance_grid())
+
+
+def test_drift_is_a_power_law_and_heat_speeds_it_up():
+    model = dataclasses.replace(TAOX_40NM, drift_exponent=0.05, drift_start_s=20.0, activation_eV=0.5)
+    macro = formed(model)
+    programmed_S = macro.conductance_S()
+    macro.age(10.0)
+    assert np.array_equal(macro.conductance_S(), programmed_S)  # before the first read nothing is known
+    macro.age(1990.0)
+    assert np.allclose(macro.conductance_S(), programmed_S * 100.0**-0.05, rtol=0, atol=0.6e-9)
+    hot = formed(model)
+    factor = np.exp(0.5 * 1.602176634e-19 / 1.380649e-23 * (1 / 300 - 1 / 400))
+    hot.age(2000.0 / factor, temperature_K=400.0)
+    assert np.allclose(hot.conductance_S(), macro.conductance_S(), rtol=0, atol=1.01e-9)
+
+
+def test_pristine_cells_do_not_age():
+    macro = small(RELAXING)
+    macro.age(1e6)
+    assert np.all(macro.conductance_grid() == 100.0)
+
+
+def test_impossible_ages():
+    with pytest.raises(ConfigError, match="neither drift nor relaxation"):
+        formed().age(1.0)
+    with pytest.raises(ConfigError, match="0 or more"):
+        formed(RELAXING).age(-1.0)
+    with pytest.raises(ConfigError, match="temperature"):
+        formed(RELAXING).age(1.0, temperature_K=0.0)
+
+
 def test_endurance_limit_freezes_a_cell():
     model = dataclasses.replace(TAOX_40NM, endurance_cycles=3)
     macro = formed(model)

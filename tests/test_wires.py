@@ -94,12 +94,11 @@ def test_ideal_wires_drop_nothing(seed, m, n):
 
 
 @given(seeds, sizes, sizes, ohms)
-def test_positive_inputs_lose_current_and_never_gain(seed, m, n, ohm):
-    conductance_S, inputs_V = draw(seed, m, n)
-    inputs_V = np.abs(inputs_V)
-    with_A = column_currents_A(conductance_S, inputs_V, Wires(ohm, ohm), 1e-10)
-    assert np.all(with_A <= (inputs_V @ conductance_S) * (1 + 1e-7) + 1e-15)
-    assert np.all(with_A >= -1e-12)
+def test_equal_inputs_only_lose_current(seed, m, n, ohm):
+    """No cell can see more than the common drive. (Unequal inputs may gain: a strong row can lift a weak one.)"""
+    conductance_S, _ = draw(seed, m, n)
+    volts = wires.cell_voltages_V(conductance_S, np.full((1, m), 0.2), Wires(ohm, ohm), 1e-10)
+    assert np.all(volts <= 0.2 * (1 + 1e-7)) and np.all(volts >= -1e-8)
 
 
 @given(seeds, sizes, sizes, ohms)
