@@ -1,12 +1,80 @@
-"""What the data scripts share: errors become one line and an exit code."""
+"""What the data scripts share: a folder or a zip as a source of files; errors as one line and an exit code."""
 
+import bisect
+import importlib
 import os
 import sys
+import zipfile
+import zlib
 
 # The scripts also run from a source tree that is not installed.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
-from minirram.errors import DataError, MinirramError  # noqa: E402
+from minirram.errors import ConfigError, DataError, MinirramError  # noqa: E402
+
+MAX_FILE_BYTES = 64_000_000  # no single file of these data sets comes near; a zip may claim anything
+
+
+class Source:
+    """The files of a folder (with its subfolders) or of a zip, by their paths with '/'."""
+
+    def __init__(self, path):
+        """DataError when there is no such folder or file, or when it is not a zip."""
+        self.path = path
+        self._zip = None
+        if os.path.isdir(path):
+            self.names = sorted(
+                os.path.relpath(os.path.join(folder, name), path).replace(os.sep, "/")
+                for folder, _, names in os.walk(path)
+                for name in names
+            )
+            return
+        if not os.path.isfile(path):
+            raise DataError("{}: there is no such folder or file".format(path))
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise DataError("{}: neither a folder nor a readable zip ({})".format(path, error)) from None
+        names = (name for name in self._zip.namelist() if not name.endswith("/"))
+        self.names = sorted(name for name in names if not name.startswith("__MACOSX/"))
+
+    def holds(self, name):
+        """Whether there is a file of that path."""
+        at = bisect.bisect_left(self.names, name)
+        return at < len(self.names) and self.names[at] == name
+
+    def where(self, name):
+        """How messages call a file."""
+        return os.path.join(self.path, *name.split("/"))
+
+    def read(self, name):
+        """Contents of one file; DataError naming it when it is missing, damaged or absurdly large."""
+        if not self.holds(name):
+            raise DataError("{}: there is no such file".format(self.where(name)))
+        size = self._zip.getinfo(name).file_size if self._zip else os.path.getsize(self.where(name))
+        if size > MAX_FILE_BYTES:
+            raise DataError("{}: {} bytes, more than any file of this set".format(self.where(name), size))
+        if not self._zip:
+            with open(self.where(name), "rb") as handle:
+                return handle.read()
+        try:
+            return self._zip.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise DataError("{}: damaged in its zip ({})".format(self.where(name), error)) from None
+
+
+def optional(name):
+    """An optional package, or a ConfigError that says how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        message = "this script needs the package {}: pip install 'minirram[data]'"
+        raise ConfigError(message.format(name.split(".")[0])) from None
+
+
+def warn(message):
+    """Print a warning as one line."""
+    print("warning: {}".format(message), file=sys.stderr)
 
 
 def run(main):

@@ -1,8 +1,8 @@
 """Make fashion-mnist.npz from the four official files: python data_scripts/fashion_mnist.py --out DIR [--source DIR].
 
 Without --source the files are downloaded from Zalando's site (https://github.com/zalandoresearch/fashion-mnist, MIT
-licence, about 31 MB). With --source they are taken from a folder; Debian's package dataset-fashion-mnist will do: its
-gzip headers differ, its contents do not. The SHA-256 of the decompressed contents is checked.
+licence, about 31 MB). With --source they are taken from a folder; Debian's package dataset-fashion-mnist will do:
+its gzip headers differ, its contents do not. The SHA-256 of the decompressed contents is checked.
 """
 
 import argparse

@@ -78,14 +78,16 @@ class Crops:
         self._corners = np.flatnonzero(middle).astype(np.int64)
         if not self._corners.size:
             raise ConfigError("no crop of {} pixels has its middle inside a field of view".format(size))
-        self._corner_shape = (n, rows, cols)
+        self._corner_shape = (rows, cols)
         self._images = (inputs, labels, region)
         self.size = size
 
     def draw(self, generator, n):
         """`n` crops, every place inside the region equally likely: (inputs, labels, region), each (n, size, size)."""
         places = self._corners[generator.integers(0, self._corners.size, n)]
-        image, row, col = np.unravel_index(places, self._corner_shape)
+        rows, cols = self._corner_shape
+        image, corner = np.divmod(places, rows * cols)
+        row, col = np.divmod(corner, cols)
         span = np.arange(self.size)
         row, col = row[:, None, None] + span[:, None], col[:, None, None] + span
         which = generator.integers(0, 8, n)

@@ -50,8 +50,8 @@ def roc_auc(scores, truth):
     """
     _, hits, false_alarms = threshold_counts(scores, truth)
     _need_both(hits[-1], false_alarms[-1])
-    doubled = np.sum(np.diff(false_alarms, prepend=0) * (hits + np.append(0, hits[:-1])))
-    return float(doubled) / (2.0 * float(hits[-1]) * float(false_alarms[-1]))
+    doubled_area = int(np.sum(np.diff(false_alarms, prepend=0) * (hits + np.append(0, hits[:-1]))))
+    return doubled_area / (2.0 * float(hits[-1]) * float(false_alarms[-1]))
 
 
 def pr_auc(scores, truth):

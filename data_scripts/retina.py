@@ -1,0 +1,222 @@
+"""Make retina.npz: python data_scripts/retina.py --out DIR --source FOLDER_OR_ZIP [--strict].
+
+The source is one of two data sets of fundus images with vessels marked by hand; which one is seen from its files:
+
+DRIVE in its official layout (training/ and test/, each with images, 1st_manual and mask). Its terms forbid passing
+it on, so everyone gets it from its site. Files whose SHA-256 differs from drive_sha256sums.txt are named in a
+warning; with --strict that is an error. Images 38-40 are for validation.
+
+HRF, the reduced PNG set (images, vessels, fov and MANIFEST.tsv, whose split is kept and whose checksums of the
+pixels are checked alike). Patients numbered 05 are for validation: one healthy, one with glaucoma, one with diabetic
+retinopathy.
+
+Each patient is in one part alone. The green channel is stored with its contrast normalised.
+"""
+
+import argparse
+import csv
+import hashlib
+import os
+
+import numpy as np
+from _common import DataError, Source, optional, run, warn
+
+from minirram import datasets, fundus
+
+DRIVE_VALIDATION = ("38", "39", "40")
+HRF_VALIDATION_PATIENT = "05"
+REGION_SHARE = (0.4, 0.98)  # of the image; both data sets have 0.69 to 0.85
+VESSEL_SHARE = (0.01, 0.4)  # of the region; both data sets have 0.06 to 0.17
+
+
+def read_image(source, name):
+    """Pixels of an image file, uint8; DataError naming the file when it cannot be decoded."""
+    imageio = optional("imageio.v3")
+    data = source.read(name)
+    try:
+        # Pillow reads LZW-compressed TIFF; imageio's own TIFF reader would need one more package.
+        pixels = imageio.imread(data, extension=os.path.splitext(name)[1], plugin="pillow")
+    except Exception as error:  # a decoder may raise anything on damaged data
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError("{}: cannot be read as an image ({})".format(source.where(name), reason)) from None
+    if pixels.dtype != np.uint8:
+        raise DataError("{}: the pixels are {}, they must be uint8".format(source.where(name), pixels.dtype))
+    return pixels
+
+
+def read_colour(source, name):
+    """A colour image, uint8 (height, width, 3)."""
+    pixels = read_image(source, name)
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise DataError("{}: shape {}, a colour image is (height, width, 3)".format(source.where(name), pixels.shape))
+    return pixels
+
+
+def read_mask(source, name, shape):
+    """A black and white image as bool of the given shape."""
+    pixels = read_image(source, name)
+    if pixels.ndim > 2 and pixels.shape[0] == 1:  # the one frame of a GIF
+        pixels = pixels[0]
+    if pixels.ndim == 3 and pixels.shape[2] == 3 and (pixels == pixels[:, :, :1]).all():  # a palette of greys
+        pixels = pixels[:, :, 0]
+    if pixels.shape != shape:
+        raise DataError("{}: shape {}, the image has {}".format(source.where(name), pixels.shape, shape))
+    values = np.unique(pixels)
+    if not np.isin(values, (0, 255)).all():
+        message = "{}: a mask holds 0 and 255 only, this one {} values from {} to {}"
+        raise DataError(message.format(source.where(name), len(values), values[0], values[-1]))
+    return pixels == 255
+
+
+def check_share(part, whole, limits, source, name, what):
+    """DataError (a mislabelled file?) unless `part` takes a plausible share of `whole`."""
+    share = np.count_nonzero(part & whole) / np.count_nonzero(whole)
+    if not limits[0] <= share <= limits[1]:
+        message = "{}: marks {:.1%} of the {}, expected {:.0%} to {:.0%}: is it another kind of file?"
+        raise DataError(message.format(source.where(name), share, what, *limits))
+
+
+def read_eye(source, names):
+    """One eye from its (image, vessels, region) files: (flat image uint8, vessels uint8, region bool)."""
+    colour = read_colour(source, names[0])
+    shape = colour.shape[:2]
+    vessels, region = (read_mask(source, name, shape) for name in names[1:])
+    check_share(region, np.ones(shape, bool), REGION_SHARE, source, names[2], "image")
+    check_share(vessels, region, VESSEL_SHARE, source, names[1], "field of view")
+    try:
+        flat = fundus.normalise_contrast(colour[:, :, 1], region)
+    except DataError as error:
+        raise DataError("{}: {}".format(source.where(names[0]), error)) from None
+    return flat, vessels.astype(np.uint8), region
+
+
+def drive_files(source, root):
+    """DRIVE's eyes: {part: [(image, vessels, region) paths]}; DataError naming the first file that is missing."""
+    eyes = {part: [] for part in datasets.PARTS}
+    for folder, numbers in (("training", range(21, 41)), ("test", range(1, 21))):
+        for number in ("{:02d}".format(number) for number in numbers):
+            part = "test" if folder == "test" else "validation" if number in DRIVE_VALIDATION else "train"
+            patterns = ("{0}/images/{1}_{0}.tif", "{0}/1st_manual/{1}_manual1.gif", "{0}/mask/{1}_{0}_mask.gif")
+            names = tuple(root + pattern.format(folder, number) for pattern in patterns)
+            for name in names:
+                if not source.holds(name):
+                    raise DataError("{}: there is no such file (DRIVE's layout)".format(source.where(name)))
+            eyes[part].append(names)
+    return eyes
+
+
+def check_drive(source, root, eyes):
+    """Lines about the files whose SHA-256 is not that of the official ones."""
+    listed = os.path.join(os.path.dirname(os.path.abspath(__file__)), "drive_sha256sums.txt")
+    with open(listed, encoding="ascii") as handle:
+        known = {name: sha256 for sha256, name in (line.split() for line in handle)}
+    for names in sum(eyes.values(), []):
+        for name in names:
+            found = hashlib.sha256(source.read(name)).hexdigest()
+            expected = known[name[len(root) :]]
+            if found != expected:
+                yield "{}: SHA-256 {}, the official file has {}".format(source.where(name), found, expected)
+
+
+def read_manifest(source, root):
+    """Rows of HRF's MANIFEST.tsv as dicts; DataError when it lacks a column, or an id appears twice."""
+    name = root + "MANIFEST.tsv"
+    try:
+        text = source.read(name).decode("utf-8")
+    except UnicodeDecodeError:
+        raise DataError("{}: not a text file".format(source.where(name))) from None
+    rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    for number, row in enumerate(rows, 2):
+        if not row.get("id") or row.get("split") not in ("train", "test"):
+            message = "{}, line {}: needs an id, and the split 'train' or 'test'"
+            raise DataError(message.format(source.where(name), number))
+    ids = [row["id"] for row in rows]
+    twice = sorted({name for name in ids if ids.count(name) > 1})
+    if twice:
+        raise DataError("{}: {} is listed twice".format(source.where(name), twice[0]))
+    return rows
+
+
+def hrf_files(source, root):
+    """HRF's eyes: {part: [(image, vessels, region) paths]}, the patients of one number together."""
+    eyes = {part: [] for part in datasets.PARTS}
+    for row in read_manifest(source, root):
+        patient = row["id"].split("_")[0]
+        part = "validation" if row["split"] == "train" and patient == HRF_VALIDATION_PATIENT else row["split"]
+        names = tuple("{}{}/{}.png".format(root, folder, row["id"]) for folder in ("images", "vessels", "fov"))
+        for name in names:
+            if not source.holds(name):
+                raise DataError("{}: there is no such file, MANIFEST.tsv lists it".format(source.where(name)))
+        eyes[part].append(names)
+    return eyes
+
+
+def check_hrf(source, root, _eyes):
+    """Lines about the files whose pixels are not those of MANIFEST.tsv."""
+    for row in read_manifest(source, root):
+        for folder in ("images", "vessels", "fov"):
+            name = "{}{}/{}.png".format(root, folder, row["id"])
+            column = "px_sha256_16_" + {"images": "image"}.get(folder, folder)
+            found = hashlib.sha256(read_image(source, name).tobytes()).hexdigest()[:16]
+            if found != row.get(column):
+                message = "{}: SHA-256 of the pixels begins with {}, MANIFEST.tsv has {}"
+                yield message.format(source.where(name), found, row.get(column))
+
+
+def find_set(source):
+    """(name, root folder inside the source, function for its files, function for its checksums)."""
+    kinds = (
+        ("MANIFEST.tsv", ("HRF, FAU Erlangen, CC BY 4.0, reduced", hrf_files, check_hrf)),
+        ("training/images/21_training.tif", ("DRIVE, as supplied by the user", drive_files, check_drive)),
+    )
+    for landmark, (origin, files, check) in kinds:
+        roots = [name[: -len(landmark)] for name in source.names if ("/" + name).endswith("/" + landmark)]
+        if roots:
+            return origin, min(roots, key=len), files, check
+    raise DataError("{}: holds neither {} (HRF) nor {} (DRIVE)".format(source.path, kinds[0][0], kinds[1][0]))
+
+
+def read_part(source, eyes, part):
+    """The arrays of one part; DataError when an eye differs in size or appears twice."""
+    if not eyes:
+        raise DataError("{}: no images for the {} part".format(source.path, part))
+    columns = list(zip(*(read_eye(source, names) for names in eyes)))
+    for names, flat in zip(eyes, columns[0]):
+        if flat.shape != columns[0][0].shape:
+            message = "{}: {} pixels, {} has {}"
+            first = source.where(eyes[0][0])
+            raise DataError(message.format(source.where(names[0]), flat.shape, first, columns[0][0].shape))
+    return dict(zip(("inputs", "labels", "region"), (np.stack(column) for column in columns)))
+
+
+def check_distinct(source, eyes):
+    """DataError when two images have the same contents: a copy under another name would leak between the parts."""
+    seen = {}
+    for names in sum(eyes.values(), []):
+        digest = hashlib.sha256(source.read(names[0])).hexdigest()
+        if digest in seen:
+            raise DataError("{}: the same image as {}".format(source.where(names[0]), source.where(seen[digest])))
+        seen[digest] = names[0]
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for retina.npz")
+    parser.add_argument("--source", required=True, metavar="PATH", help="DRIVE's folder, or HRF's zip or folder")
+    parser.add_argument("--strict", action="store_true", help="a file that is not the official one is an error")
+    options = parser.parse_args(arguments)
+    source = Source(options.source)
+    origin, root, files, check = find_set(source)
+    eyes = files(source, root)
+    check_distinct(source, eyes)
+    for difference in check(source, root, eyes):
+        if options.strict:
+            raise DataError(difference)
+        warn(difference)
+    parts = {part: read_part(source, eyes[part], part) for part in datasets.PARTS}
+    path = datasets.save(options.out, "retina", parts, origin)
+    print("{}: {}".format(path, ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in parts)))
+
+
+if __name__ == "__main__":
+    run(main)
