@@ -5,7 +5,7 @@ inside one macro. Pair k of a row is columns 2k (G+) and 2k+1 (G-): two cells pe
 """
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 
@@ -172,8 +172,9 @@ def place(shapes, macro_rows=512, macro_pairs=256):
         raise ConfigError("two matrices of one name in {}".format([name for name, _ in shapes]))
     pieces = [piece for name, shape in shapes for piece in _cut(name, shape, macro_rows, macro_pairs)]
     order = sorted(range(len(pieces)), key=lambda k: (-pieces[k][3] * pieces[k][4], -max(pieces[k][3:]), k))
-    free = []  # per macro: maximal free rectangles (row, pair, height, width); they may overlap
-    tiles = {}
+    # per macro: maximal free rectangles (row, pair, height, width); they may overlap
+    free: List[List[Tuple[int, int, int, int]]] = []
+    tiles: Dict[int, Tile] = {}
     for k in order:
         name, row_start, col_start, height, width = pieces[k]
         macro, row0, pair0 = _best_spot(free, height, width, macro_rows, macro_pairs)
