@@ -12,6 +12,7 @@ fan_out), [0] = plus.
 import numpy as np
 
 from .errors import ConfigError, DataError, ShapeError
+from .lines import ChipLines
 from .macro import Macro
 from .mapping import place
 from .rng import stream
@@ -84,10 +85,19 @@ class Chip:
         self._weights_grid = {}
 
     @classmethod
-    def sample(cls, cell_model, shapes, level, seed):
-        """A pristine chip with as many macros as the matrices `shapes` ((name, (fan_in, fan_out)), ...) need."""
-        placement = place(shapes)
-        macros = [Macro.sample(cell_model, seed, index) for index in range(placement.n_macros)]
+    def sample(cls, cell_model, shapes, level, seed, lines=None):
+        """A pristine chip with as many macros as the matrices `shapes` ((name, (fan_in, fan_out)), ...) need.
+
+        lines: `lines.ChipLines` when some lines are dead; the chip then consists of the live ones.
+        """
+        lines = ChipLines() if lines is None else lines
+        placement = place(shapes, lines.logical_rows, lines.logical_pairs)
+        macros = [
+            Macro.sample(cell_model, seed, index, lines.rows, 2 * lines.pairs).on_lines(
+                lines.row_map(index), lines.col_map(index)
+            )
+            for index in range(placement.n_macros)
+        ]
         return cls(macros, placement, level)
 
     @classmethod

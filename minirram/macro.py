@@ -13,6 +13,7 @@ from .wires import effective_S
 
 _STATE_ARRAYS = ("forming_V", "lrs_grid", "on_grid", "off_grid", "formed", "on", "stuck", "writes")
 _AGING_ARRAYS = ("age_s", "drift_normal", "relaxation_normal")
+_LINE_ARRAYS = ("row_map", "col_map", "physical_shape")
 _PULSES = ("form", "set", "reset", "tune")
 
 
@@ -41,6 +42,7 @@ class Macro:
         self.clipped = int(clipped)
         self._wired = None
         self._aging = {name: arrays[name] for name in _AGING_ARRAYS if name in arrays}
+        self._lines = {name: arrays[name] for name in _LINE_ARRAYS if name in arrays}
         self.pristine_grid = np.float32(np.rint(model.pristine_S / model.grid_S))
 
     @classmethod
@@ -91,6 +93,7 @@ class Macro:
         """A dict of arrays that `from_state` takes back; every draw made so far is in it."""
         state = {name: getattr(self, name) for name in _STATE_ARRAYS}
         state.update(self._aging)
+        state.update(self._lines)
         counters = [self.seed, self.index, self.operations, self.clipped] + [self.pulses[kind] for kind in _PULSES]
         state["counters"] = np.array(counters, np.int64)
         return state
@@ -105,9 +108,24 @@ class Macro:
         present = _STATE_ARRAYS + tuple(name for name in _AGING_ARRAYS if name in state)
         if any(np.shape(state[name]) != shape for name in present) or np.shape(state["counters"]) != (8,):
             raise DataError("the arrays of a macro's state differ in shape; expected {} for all cells".format(shape))
+        if (len(state.get("row_map", range(shape[0]))), len(state.get("col_map", range(shape[1])))) != shape:
+            raise DataError("the line maps of a macro's state do not match its {} rows and columns".format(shape))
         seed, index, operations, clipped, *pulses = (int(number) for number in state["counters"])
-        arrays = {name: np.array(state[name]) for name in present}
+        arrays = {name: np.array(state[name]) for name in present + _LINE_ARRAYS if name in state}
         return cls(model, seed, index, arrays, dict(zip(_PULSES, pulses)), operations, clipped)
+
+    def on_lines(self, row_map, col_map):
+        """The macro that uses only some physical lines: its row i is row `row_map[i]` of this one, columns likewise.
+
+        Integer arrays without repeats; `col_map` holds whole pairs. IR drop still sees the cells where they are.
+        """
+        if np.array_equal(row_map, np.arange(self.rows)) and np.array_equal(col_map, np.arange(self.cols)):
+            return self
+        _checked_shape(len(row_map), len(col_map))
+        where = np.ix_(row_map, col_map)
+        arrays = {name: array[where] for name, array in self.state().items() if np.shape(array) == self.on.shape}
+        arrays.update(row_map=row_map, col_map=col_map, physical_shape=np.array(self.on.shape, np.int64))
+        return type(self)(self.model, self.seed, self.index, arrays, self.pulses, self.operations, self.clipped)
 
     def form(self, voltage_V, cells=None):
         """Apply one forming pulse of `voltage_V` to `cells` (default: all); what forms is on. Returns the pulses.
@@ -284,7 +302,13 @@ class Macro:
         present_S = self.conductance_S()
         key = (wires, rows.indices(self.rows), cols.indices(self.cols))
         if self._wired is None or self._wired[0] != key or not np.array_equal(self._wired[1], present_S):
-            effective_grid = np.rint(effective_S(present_S, wires, rows, cols) / self.model.grid_S)
+            array_S, row_map, col_map = present_S, np.arange(self.rows), np.arange(self.cols)
+            if self._lines:
+                # Cells on lines out of use are taken to carry no current.
+                row_map, col_map, physical_shape = self._lines.values()
+                array_S = np.zeros(physical_shape)
+                array_S[np.ix_(row_map, col_map)] = present_S
+            effective_grid = np.rint(effective_S(array_S, wires, row_map[rows], col_map[cols]) / self.model.grid_S)
             self._wired = key, present_S, effective_grid.astype(np.float32)
         return self._wired[2]
 

@@ -85,12 +85,11 @@ def column_currents_A(conductance_S, inputs_V, wires, tolerance=1e-7):
 
 
 def transfer_S(conductance_S, wires, rows=slice(None), cols=slice(None), tolerance=1e-7):
-    """Effective conductances from `rows` to `cols` of an array, siemens, float64: column currents = inputs @
-    transfer.
+    """Effective conductances T from `rows` to `cols` (slices or index arrays) of an array, siemens, float64.
 
-    Exact for any input while the other rows are held at 0 V. One solve per row of the region or, when it has fewer
-    columns, per column: by reciprocity a column driven at its end with the rows held at 0 V shows the same
-    conductances.
+    Column currents = inputs @ T, exact for any input while the other rows are held at 0 V. One solve per row of the
+    region or, when it has fewer columns, per column: by reciprocity a column driven at its end with the rows held at
+    0 V shows the same conductances.
     """
     conductance_S = np.asarray(conductance_S, np.float64)
     n_rows, n_cols = conductance_S.shape
@@ -117,11 +116,11 @@ def attenuated_S(conductance_S, wires, tolerance=1e-4):
 
 
 def effective_S(conductance_S, wires, rows=slice(None), cols=slice(None)):
-    """Effective conductances of a region by the model that `wires` names, siemens, float64."""
+    """Effective conductances of a region (slices or index arrays) by the model that `wires` names, siemens."""
     if wires.row_ohm == 0 and wires.col_ohm == 0:
-        return np.asarray(conductance_S, np.float64)[rows, cols]
+        return np.asarray(conductance_S, np.float64)[rows][:, cols]
     if wires.model == "reduced":
-        return attenuated_S(conductance_S, wires)[rows, cols]
+        return attenuated_S(conductance_S, wires)[rows][:, cols]
     return transfer_S(conductance_S, wires, rows, cols)
 
 

@@ -12,7 +12,7 @@ from minirram.converters import Adc
 from minirram.errors import ConfigError, DataError, ShapeError
 from minirram.macro import Macro, check_region
 from minirram.technologies import TAOX_40NM
-from minirram.wires import Wires, column_currents_A
+from minirram.wires import Wires, column_currents_A, transfer_S
 
 from .conftest import data_folder
 
@@ -155,6 +155,10 @@ def test_from_state_refuses_a_damaged_state():
     state = formed().state()
     del state["on_grid"]
     with pytest.raises(DataError, match="lacks on_grid"):
+        Macro.from_state(TAOX_40NM, state)
+    state = formed().on_lines(np.arange(4), np.arange(6)).state()
+    state["row_map"] = np.arange(5)
+    with pytest.raises(DataError, match="line maps"):
         Macro.from_state(TAOX_40NM, state)
     state = formed().state()
     state["formed"] = np.zeros((3, 2), bool)
@@ -394,6 +398,20 @@ def test_ir_drop_is_an_option_of_multiply():
     assert not np.array_equal(later, y)
     nothing, _ = macro.multiply(codes, *region, 4, adc, wires=Wires(0.0, 0.0))
     assert np.array_equal(nothing, macro.multiply(codes, *region, 4, adc)[0])
+
+
+def test_ir_drop_sees_cells_where_they_are():
+    macro = formed()
+    rows, cols = np.array([0, 9, 2, 3]), np.array([0, 1, 6, 7])
+    some = macro.on_lines(rows, cols)
+    assert np.array_equal(some.on_grid, macro.on_grid[np.ix_(rows, cols)])
+    lines = Wires(50.0, 50.0)
+    alone_S = np.zeros((12, 8))
+    alone_S[np.ix_(rows, cols)] = some.conductance_S()
+    expected_S = transfer_S(alone_S, lines)[np.ix_(rows, cols)]
+    for macro_again in (some, Macro.from_state(TAOX_40NM, some.state())):
+        found_grid = macro_again.wired_grid(lines)
+        assert np.abs(found_grid - expected_S / 1e-9).max() <= 0.51
 
 
 def test_regions_are_whole_pairs():

@@ -1,0 +1,91 @@
+"""Dead lines: which physical rows and columns of each macro carry the logical ones, and what had to move.
+
+Everything else in minirram counts logical lines. A pair needs both of its columns, so a dead column costs its pair.
+"""
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+
+from .errors import ConfigError
+
+POLICIES = ("skip", "spare")
+
+
+@dataclass(frozen=True)
+class ChipLines:
+    """The lines of a chip's macros. Each offers as many logical lines as the one with most dead lines has left."""
+
+    dead_rows: Tuple[Tuple[int, int], ...] = ()
+    """(macro, physical row) of each dead row"""
+    dead_cols: Tuple[Tuple[int, int], ...] = ()
+    """(macro, physical column) of each dead column of cells"""
+    policy: str = "skip"
+    """skip: later lines move up past a dead one; spare: a dead line moves to a spare at the far end, others stay"""
+    rows: int = 512
+    """physical rows of a macro"""
+    pairs: int = 256
+    """physical pairs of columns of a macro"""
+
+    def __post_init__(self):
+        if self.policy not in POLICIES:
+            raise ConfigError("policy for dead lines {!r}: choose {}".format(self.policy, " or ".join(POLICIES)))
+        for what, lines, count in (("row", self.dead_rows, self.rows), ("column", self.dead_cols, 2 * self.pairs)):
+            for macro, line in lines:
+                if macro < 0 or not 0 <= line < count:
+                    raise ConfigError(
+                        "dead {} {} of macro {}: a macro has {}s 0..{}".format(what, line, macro, what, count - 1)
+                    )
+        if self.logical_rows < 1 or self.logical_pairs < 1:
+            raise ConfigError("a macro without a live row or pair cannot be used")
+
+    @property
+    def logical_rows(self):
+        """Rows that every macro can offer."""
+        return self.rows - max((len(self._dead("row", m)) for m in self._macros()), default=0)
+
+    @property
+    def logical_pairs(self):
+        """Pairs that every macro can offer."""
+        return self.pairs - max((len(self._dead("pair", m)) for m in self._macros()), default=0)
+
+    def row_map(self, macro):
+        """Physical row of each logical row of `macro`, int64 (logical_rows,)."""
+        return self._map(self.rows, self.logical_rows, self._dead("row", macro))
+
+    def pair_map(self, macro):
+        """Physical pair of each logical pair of `macro`, int64 (logical_pairs,)."""
+        return self._map(self.pairs, self.logical_pairs, self._dead("pair", macro))
+
+    def col_map(self, macro):
+        """Physical column of each logical column of cells of `macro`, int64 (2 * logical_pairs,)."""
+        return (2 * self.pair_map(macro)[:, None] + np.arange(2)).reshape(-1)
+
+    def report(self):
+        """What moved: a list of dicts (macro, line "row" or "pair", logical, physical), in order."""
+        moved = []
+        for macro in sorted(self._macros()):
+            for line, physical in (("row", self.row_map(macro)), ("pair", self.pair_map(macro))):
+                for logical in np.flatnonzero(physical != np.arange(len(physical))):
+                    moved.append(
+                        {"macro": macro, "line": line, "logical": int(logical), "physical": int(physical[logical])}
+                    )
+        return moved
+
+    def _macros(self):
+        return {macro for macro, _ in self.dead_rows + self.dead_cols}
+
+    def _dead(self, line, macro):
+        if line == "row":
+            return {row for m, row in self.dead_rows if m == macro}
+        return {col // 2 for m, col in self.dead_cols if m == macro}
+
+    def _map(self, physical, logical, dead):
+        alive = np.array([k for k in range(physical) if k not in dead], np.int64)
+        if self.policy == "skip":
+            return alive[:logical]
+        lines = np.arange(logical, dtype=np.int64)
+        moved = np.isin(lines, list(dead))
+        lines[moved] = alive[alive >= logical][: np.count_nonzero(moved)]
+        return lines

@@ -1,0 +1,82 @@
+"""Dead lines: every logical line lies on a live physical one, none twice; chips work on what is left."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minirram.chip import Chip
+from minirram.errors import ConfigError
+from minirram.lines import ChipLines
+from minirram.technologies import TAOX_40NM
+
+dead = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 11)), max_size=8).map(tuple)
+policies = st.sampled_from(["skip", "spare"])
+
+
+@given(dead, dead, policies)
+def test_maps_are_one_to_one_onto_live_lines(dead_rows, dead_cols, policy):
+    lines = ChipLines(dead_rows, dead_cols, policy, rows=12, pairs=9)
+    for macro in range(4):
+        rows, cols = lines.row_map(macro), lines.col_map(macro)
+        assert len(rows) == lines.logical_rows and len(cols) == 2 * lines.logical_pairs
+        assert len(set(rows)) == len(rows) and len(set(cols)) == len(cols)
+        assert not set(rows) & {row for m, row in dead_rows if m == macro}
+        assert not set(cols) & {col for m, col in dead_cols if m == macro}
+        assert np.array_equal(cols[0::2] + 1, cols[1::2]) and not (cols[0::2] % 2).any()
+        if policy == "skip":
+            assert np.all(np.diff(rows) > 0) and np.all(np.diff(cols) > 0)
+        else:
+            moved = {k for k, row in enumerate(rows) if row != k}
+            assert moved == {row for m, row in dead_rows if m == macro and row < len(rows)}
+
+
+@given(dead, dead, policies)
+def test_the_report_names_exactly_what_moved(dead_rows, dead_cols, policy):
+    lines = ChipLines(dead_rows, dead_cols, policy, rows=12, pairs=9)
+    expected = []
+    for macro in range(3):
+        for line, physical in (("row", lines.row_map(macro)), ("pair", lines.pair_map(macro))):
+            expected += [(macro, line, k, p) for k, p in enumerate(physical) if k != p]
+    assert [tuple(entry.values()) for entry in lines.report()] == expected
+
+
+def test_two_small_cases_by_hand():
+    skip = ChipLines(((0, 1),), ((0, 5),), "skip", rows=4, pairs=4)
+    assert skip.row_map(0).tolist() == [0, 2, 3] and skip.row_map(1).tolist() == [0, 1, 2]
+    assert skip.col_map(0).tolist() == [0, 1, 2, 3, 6, 7]
+    spare = ChipLines(((0, 1),), ((0, 5),), "spare", rows=4, pairs=4)
+    assert spare.row_map(0).tolist() == [0, 3, 2]
+    assert spare.report() == [
+        {"macro": 0, "line": "row", "logical": 1, "physical": 3},
+        {"macro": 0, "line": "pair", "logical": 2, "physical": 3},
+    ]
+
+
+@pytest.mark.parametrize("policy", ["skip", "spare"])
+def test_a_chip_keeps_the_cells_of_its_live_lines(policy):
+    shapes = (("fc", (700, 300)),)
+    dead_rows, dead_cols = ((0, 3), (0, 510), (1, 0)), ((0, 10), (2, 511))
+    lines = ChipLines(dead_rows, dead_cols, policy)
+    chip, intact = Chip.sample(TAOX_40NM, shapes, "pair", 1, lines), Chip.sample(TAOX_40NM, shapes, "pair", 1)
+    assert (chip.placement.macro_rows, chip.placement.macro_pairs) == (510, 255)
+    for index, macro in enumerate(chip.macros):
+        where = np.ix_(lines.row_map(index), lines.col_map(index))
+        if index < len(intact.macros):
+            assert np.array_equal(macro.lrs_grid, intact.macros[index].lrs_grid[where])
+    chip.form(5.0)
+    assert chip.unformed_pairs() == 0
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"policy": "pray"}, "choose skip or spare"),
+        ({"dead_rows": ((0, 512),)}, "rows 0..511"),
+        ({"dead_cols": ((-1, 0),)}, "macro -1"),
+        ({"dead_rows": ((0, 0),), "rows": 1}, "without a live row"),
+    ],
+)
+def test_impossible_lines_are_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        ChipLines(**values)
