@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from dataclasses import fields, replace
+from typing import Optional
 
 from . import __version__, readback, workflow
 from .errors import ConfigError, MinirramError, MissingFileError
@@ -68,6 +69,9 @@ def _train_options(parser):
     parser.add_argument("task", choices=list(TASKS), metavar="TASK", help="one of " + ", ".join(TASKS))
     parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
     parser.add_argument("--out", required=True, help="run folder to make (or to continue, with --resume)")
+    parser.add_argument(
+        "--preset", choices=("full", "quick"), default="full", help="recipe to start from (%(default)s)"
+    )
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
     parser.add_argument("--technology", choices=list(TECHNOLOGIES), metavar="NAME", help="preset of the cells")
     parser.add_argument(
@@ -83,7 +87,7 @@ def _train_options(parser):
         "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or one per cell column"
     )
     for field in fields(Recipe):
-        kind = field.type if field.type in (int, float) else str
+        kind = {int: int, float: float, Optional[int]: int}.get(field.type, str)
         parser.add_argument("--" + field.name.replace("_", "-"), type=kind, help="see minirram.training.Recipe")
     _threads_option(parser)
 
@@ -94,7 +98,8 @@ def _config(options):
         base = Run.open(options.out).config
     else:
         chosen = task(options.task)
-        base = RunConfig(options.task, options.data, chosen.build_network(), chosen.recipe, technology("taox-40nm"))
+        recipe = chosen.recipes[options.preset]
+        base = RunConfig(options.task, options.data, chosen.build_network(), recipe, technology("taox-40nm"))
     cell_model = base.cell_model if options.technology is None else technology(options.technology)
     return replace(
         base,
@@ -157,20 +162,19 @@ class _Progress:
 
 
 def _results_text(results):
+    name, test = results["primary"], results["test"]
     lines = [
-        "validation accuracy  {:.2%}   on the simulated macro, {} ADC bits, read noise {:.2%}".format(
-            results["val_accuracy"], results["adc_bits"], results["read_noise"]
+        "validation {:12s} {:.2%}   on the simulated macro, {} ADC bits, read noise {:.2%}".format(
+            name, results["validation"][name], results["adc_bits"], results["read_noise"]
         ),
-        "test accuracy        {:.2%}   (ideal reads {:.2%})".format(
-            results["test_accuracy"], results["ideal_accuracy"]
-        ),
-        "kept fraction        {:.3f}    best epoch {} of {}".format(
+        "test {:18s} {:.2%}   (ideal reads {:.2%})".format(name, test[name], test["ideal"][name]),
+        "kept fraction           {:.3f}    best epoch {} of {}".format(
             results["kept_fraction"], results["best_epoch"], results["epochs"]
         ),
-        "pulses               {}".format(
+        "pulses                  {}".format(
             ", ".join("{} {}".format(count, kind) for kind, count in results["pulses"].items())
         ),
-        "training             {:.0f} images/s, {:.0f} s".format(
+        "training                {:.0f} images/s, {:.0f} s".format(
             results["images_per_second"], results["training_seconds"]
         ),
     ]
@@ -185,7 +189,7 @@ def _demo_options(parser):
 
 def _demo(options):
     chosen = task("fashion-mnist")
-    recipe = replace(chosen.demo_recipe, seed=options.seed)
+    recipe = replace(chosen.recipes["quick"], seed=options.seed)
     config = RunConfig("fashion-mnist", "synthetic", chosen.build_network(), recipe, technology("taox-40nm"))
     with _Progress(recipe.epochs) as progress:
         results = workflow.train(options.out, config, options.threads, progress=progress.row)
@@ -196,15 +200,15 @@ def _demo(options):
     results.update(energy_J=total["total_J"], array_J=total["array_J"], program=exported["file"])
     text = [
         _results_text(results),
-        "linear classifier    {:.2%}".format(results["linear_accuracy"]),
-        "unpruned random chip {:.2%}".format(results["unpruned_accuracy"]),
-        "energy/inference     {} in the array, {} in all at {} ADC bits; GPU {}".format(
+        "linear classifier       {:.2%}".format(results["linear_accuracy"]),
+        "unpruned random chip    {:.2%}".format(results["unpruned_accuracy"]),
+        "energy/inference        {} in the array, {} in all at {} ADC bits; GPU {}".format(
             si_format(results["array_J"], "J"),
             si_format(results["energy_J"], "J"),
             results["adc_bits"],
             si_format(account["gpu_J"], "J"),
         ),
-        "program file         {} ({} bytes)".format(exported["file"], exported["bytes"]),
+        "program file            {} ({} bytes)".format(exported["file"], exported["bytes"]),
     ]
     return GOOD, results, "\n".join(text)
 
@@ -234,15 +238,19 @@ def _evaluate(options):
     score = workflow.evaluate(
         options.run, options.split, options.data, options.read_noise, options.draws, options.threads
     )
+    split = score["split"]
     spread = "" if score["standard_error"] is None else " +- {:.3%}".format(score["standard_error"])
+    name = score["primary"]
     lines = [
-        "{} accuracy  {:.2%}{}   (ideal reads {:.2%})".format(
-            score["split"], score["accuracy"], spread, score["ideal_accuracy"]
-        ),
+        "{} {}  {:.2%}{}   (ideal reads {:.2%})".format(split, name, score[name], spread, score["ideal"][name]),
         "saturated conversions  {}".format(sum(score["saturated"].values())),
         "clipped activations    {}".format(sum(score["clipped"].values())),
-        "confusion (row = true class)",
-    ] + ["  " + " ".join("{:5d}".format(count) for count in row) for row in score["confusion"]]
+    ]
+    if "confusion" in score:
+        lines += ["confusion (row = true class)"]
+        lines += ["  " + " ".join("{:5d}".format(count) for count in row) for row in score["confusion"]]
+    else:
+        lines += ["{:12s} {:.4f}".format(key, score[key]) for key in score["ideal"]]
     return GOOD, score, "\n".join(lines)
 
 

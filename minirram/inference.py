@@ -114,10 +114,12 @@ def forward(network, state, codes, product, clipped=None):
     """
     signal = _Signal(codes, network.input_step, network.input_zero)
     clipped = Counter() if clipped is None else clipped
+    joined_later = {layer.other for layer in network.layers if isinstance(layer, Concat)}
     outputs: Dict[str, _Signal] = {}
     for layer in network.layers:
         signal = _LAYERS[type(layer)](layer, signal, state, product, outputs, clipped)
-        outputs[layer.name] = signal
+        if layer.name in joined_later:
+            outputs[layer.name] = signal
     return signal.values
 
 

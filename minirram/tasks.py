@@ -1,15 +1,19 @@
-"""What belongs together: a task's network, its data, how its inputs become codes, and its default recipe."""
+"""What belongs together: a task's network, its data, how its inputs become codes, and its recipes."""
 
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Dict
 
 import numpy as np
 
 from . import datasets, metrics
 from .errors import ConfigError, DataError
+from .fundus import Crops, predict_by_tiles
 from .layers import max_pool_forward
-from .networks import Network, fashion_mnist_cnn
+from .networks import Network, fashion_mnist_cnn, retina_unet, spoken_digit_crnn
 from .training import Recipe
+
+TILE_PX, TILE_STEP_PX = 96, 64
+"""side and distance of the overlapping tiles from which a whole image is answered"""
 
 
 @dataclass(frozen=True)
@@ -20,76 +24,200 @@ class Task:
     """what the command line calls it"""
     build_network: Callable[[], Network]
     """gives the network"""
-    recipe: Recipe
-    """how its masks are learned by default"""
-    demo_recipe: Recipe
-    """the same in a minute, for built-in data"""
+    recipes: Dict[str, Recipe]
+    """how its masks are learned: "full", and "quick" in a few minutes"""
     to_codes: Callable[[np.ndarray, int], np.ndarray]
     """(inputs of the data set, input bits) -> uint8 codes (n, height, width, channels)"""
+    per_pixel: bool = False
+    """whether every pixel has a label, and training cuts crops out of whole images"""
 
     def load_training(self, source, network):
-        """Training and validation data from `source` (a folder, or "synthetic") as a `LabelledData`."""
+        """Training and validation data from `source` (a folder, or "synthetic")."""
         training, validation = datasets.load_training(self.name, source)
-        return LabelledData(
-            self.to_codes(training.inputs, network.input_bits),
-            training.labels,
-            self.to_codes(validation.inputs, network.input_bits),
-            validation.labels,
-            training.class_names,
-            training.origin,
-        )
+        codes = self.to_codes(training.inputs, network.input_bits)
+        held_back = self._examination(validation, network)
+        if self.per_pixel:
+            return CropData(codes, training, held_back, network)
+        return LabelledData(codes, training.labels, held_back, training.class_names, training.origin)
 
     def load_test(self, source, network):
-        """The test set: (codes, labels). Every call is an opening of the test set: the caller logs it."""
-        test = datasets.load_test(self.name, source)
-        return self.to_codes(test.inputs, network.input_bits), test.labels
+        """The test set as an examination. Every call is an opening of the test set: the caller logs it."""
+        return self._examination(datasets.load_test(self.name, source), network)
+
+    def _examination(self, data, network):
+        codes = self.to_codes(data.inputs, network.input_bits)
+        if self.per_pixel:
+            return PixelExamination(codes, data.labels, data.region)
+        return LabelExamination(codes, data.labels, len(data.class_names))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelExamination:
+    """Samples with one label each, to be answered."""
+
+    codes: np.ndarray
+    """uint8 (n, height, width, channels)"""
+    labels: np.ndarray
+    """int64 (n,)"""
+    classes: int
+    """number of classes"""
+    primary = "accuracy"
+
+    def figures(self, predict):
+        """How good `predict` (codes -> logits) is: dict with `accuracy` and `confusion`."""
+        predicted = predict(self.codes).argmax(axis=1)
+        confusion = metrics.confusion_matrix(predicted, self.labels, self.classes)
+        return {"accuracy": metrics.accuracy(predicted, self.labels), "confusion": confusion.tolist()}
+
+    def first(self, n):
+        """The examination's first `n` samples."""
+        return LabelExamination(self.codes[:n], self.labels[:n], self.classes)
+
+    def __len__(self):
+        return len(self.codes)
+
+
+@dataclass(frozen=True, eq=False)
+class PixelExamination:
+    """Whole images whose pixels are to be labelled, judged inside the field of view."""
+
+    codes: np.ndarray
+    """uint8 (n, height, width, 1)"""
+    labels: np.ndarray
+    """uint8 (n, height, width), 1 = vessel"""
+    region: np.ndarray
+    """bool (n, height, width), pixels that count"""
+    primary = "roc_auc"
+
+    def figures(self, predict):
+        """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.segmentation_scores`."""
+
+        def vessel_probability(tiles):
+            logits = predict(tiles[..., None])
+            return 1.0 / (1.0 + np.exp(np.clip(logits[..., 0] - logits[..., 1], -80, 80)))
+
+        maps = [predict_by_tiles(vessel_probability, image[..., 0], TILE_PX, TILE_STEP_PX) for image in self.codes]
+        return metrics.segmentation_scores(np.stack(maps), self.labels, self.region)
+
+    def first(self, n):
+        """The examination's first `n` images."""
+        return PixelExamination(self.codes[:n], self.labels[:n], self.region[:n])
+
+    def __len__(self):
+        return len(self.codes)
 
 
 class LabelledData:
-    """Training and validation samples with one label each, as `training.MaskLearner` reads them."""
+    """Training samples with one label each, and an examination to validate on."""
 
-    def __init__(self, codes, labels, validation_codes, validation_labels, class_names, origin):
+    def __init__(self, codes, labels, validation, class_names, origin):
         self.codes, self.labels = codes, labels
-        self.validation_codes, self.validation_labels = validation_codes, validation_labels
+        self.validation = validation
         self.class_names = class_names
         self.origin = origin
 
-    def steps_per_epoch(self, batch_size):
+    def steps_per_epoch(self, recipe):
         """Whole batches in one pass; ConfigError when there is none."""
-        if batch_size > len(self.codes):
-            raise ConfigError("batch size {}: the training set has {} samples".format(batch_size, len(self.codes)))
-        return len(self.codes) // batch_size
+        if recipe.samples_per_epoch is not None:
+            raise ConfigError("samples_per_epoch applies to tasks that train on crops; here an epoch is one pass")
+        if recipe.batch_size > len(self.codes):
+            raise ConfigError(
+                "batch size {}: the training set has {} samples".format(recipe.batch_size, len(self.codes))
+            )
+        return len(self.codes) // recipe.batch_size
 
-    def batches(self, generator, batch_size):
+    def batches(self, generator, recipe):
         """One pass in random order: (codes, labels, None); what does not fill a batch is left out."""
         order = datasets.epoch_order(generator, len(self.codes))
-        for chosen in datasets.batches(order, batch_size):
+        for chosen in datasets.batches(order, recipe.batch_size):
             yield self.codes[chosen], self.labels[chosen], None
 
     def validation_score(self, predict):
-        """Accuracy of `predict` (codes -> logits) on the validation set."""
-        return metrics.accuracy(predict(self.validation_codes).argmax(axis=1), self.validation_labels)
+        """The examination's primary figure for `predict` (codes -> logits)."""
+        return self.validation.figures(predict)[self.validation.primary]
 
     def calibration_codes(self, n=200):
         """The first `n` training inputs, for the range of the ADCs."""
         return self.codes[:n]
 
 
+class CropData:
+    """Random turned crops of whole images with a label per pixel, and an examination of whole images."""
+
+    def __init__(self, codes, training, validation, network):
+        size = network.input_shape[0]
+        self.crops = Crops(codes[..., 0], training.labels, training.region, size)
+        self.validation = validation
+        self.class_names = training.class_names
+        self.origin = training.origin
+
+    def steps_per_epoch(self, recipe):
+        """Batches in one epoch of `recipe.samples_per_epoch` crops."""
+        if recipe.samples_per_epoch is None or recipe.samples_per_epoch < recipe.batch_size:
+            raise ConfigError(
+                "samples_per_epoch is {}; an epoch of crops needs at least the batch size, {}".format(
+                    recipe.samples_per_epoch, recipe.batch_size
+                )
+            )
+        return recipe.samples_per_epoch // recipe.batch_size
+
+    def batches(self, generator, recipe):
+        """One epoch of crops: (codes, labels, weight), weight 0 outside the field of view."""
+        for _ in range(self.steps_per_epoch(recipe)):
+            codes, labels, region = self.crops.draw(generator, recipe.batch_size)
+            yield codes[..., None], labels.astype(np.int64), region.astype(np.float32)
+
+    def validation_score(self, predict):
+        """The examination's primary figure for `predict` (codes -> logits per pixel)."""
+        return self.validation.figures(predict)[self.validation.primary]
+
+    def calibration_codes(self, n=20):
+        """`n` crops, always the same, for the range of the ADCs."""
+        return self.crops.draw(np.random.default_rng(0), n)[0][..., None]
+
+
 def pooled_pixels(images, bits):
     """uint8 images (n, 28, 28), max-pooled by 2 -> codes (n, 14, 14, 1) = rint(pixel / 255 * (2^bits - 1))."""
     if images.ndim != 3 or images.dtype != np.uint8:
         raise DataError("images are {} {}, expected uint8 (n, height, width)".format(images.dtype, images.shape))
-    pooled = max_pool_forward(images[..., None])
-    return np.rint(pooled * np.float32((2**bits - 1) / 255)).astype(np.uint8)
+    return pixels(max_pool_forward(images[..., None])[..., 0], bits)
+
+
+def pixels(images, bits):
+    """uint8 images (n, height, width) -> codes (n, height, width, 1) = rint(pixel / 255 * (2^bits - 1))."""
+    return np.rint(images[..., None] * np.float32((2**bits - 1) / 255)).astype(np.uint8)
+
+
+def unit_features(features, bits):
+    """Features in 0..1 (n, rows, frames) -> codes (n, rows, frames, 1) = rint(feature * (2^bits - 1))."""
+    return np.rint(features[..., None] * np.float32(2**bits - 1)).astype(np.uint8)
 
 
 TASKS = {
     "fashion-mnist": Task(
         name="fashion-mnist",
         build_network=fashion_mnist_cnn,
-        recipe=Recipe(),
-        demo_recipe=Recipe(epochs=8, batch_size=120),
+        recipes={"full": Recipe(), "quick": Recipe(epochs=8, batch_size=120)},
         to_codes=pooled_pixels,
+    ),
+    "spoken-digits": Task(
+        name="spoken-digits",
+        build_network=spoken_digit_crnn,
+        recipes={
+            "full": Recipe(epochs=60, batch_size=60, hysteresis=0.0009, hysteresis_end=0.0007, hysteresis_steps=10),
+            "quick": Recipe(epochs=15, batch_size=60, hysteresis=0.0009, hysteresis_end=0.0007, hysteresis_steps=10),
+        },
+        to_codes=unit_features,
+    ),
+    "retina": Task(
+        name="retina",
+        build_network=retina_unet,
+        recipes={
+            "full": Recipe(epochs=20, samples_per_epoch=960, batch_size=16, hysteresis=0.001, hysteresis_end=0.001),
+            "quick": Recipe(epochs=4, samples_per_epoch=320, batch_size=16, hysteresis=0.001, hysteresis_end=0.001),
+        },
+        to_codes=pixels,
+        per_pixel=True,
     ),
 }
 

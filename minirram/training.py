@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class Recipe:
     """passes over the training set"""
     batch_size: int = 240
     """samples per step"""
+    samples_per_epoch: Optional[int] = None
+    """crops of one epoch, for tasks that train on crops; None: an epoch is one pass over the training set"""
     learning_rate: float = 0.1
     """at the first step; falls to 0 as half a cosine over all steps"""
     momentum: float = 0.9
@@ -139,9 +141,9 @@ class MaskLearner:
         recipe, index = self.recipe, len(self.history)
         started = time.perf_counter()
         before = dict(self.chip.pulses)
-        n_steps = data.steps_per_epoch(recipe.batch_size)
+        n_steps = data.steps_per_epoch(recipe)
         losses, n_correct, n_labels = 0.0, 0, 0
-        batches = data.batches(stream(recipe.seed, "batches", index), recipe.batch_size)
+        batches = data.batches(stream(recipe.seed, "batches", index), recipe)
         for step, (codes, labels, weight) in enumerate(batches):
             rate = cosine_rate(recipe.learning_rate, index * n_steps + step, recipe.epochs * n_steps)
             loss, correct = self.step(codes, labels, weight, rate)

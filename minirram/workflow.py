@@ -35,7 +35,7 @@ def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     chosen = task(config.task)
     chip = make_chip(config, maps, unit)
     data = chosen.load_training(config.data, config.network)
-    data.steps_per_epoch(config.recipe.batch_size)
+    data.steps_per_epoch(config.recipe)
     run = Run.open(folder) if resume and Run.exists(folder) else Run.create(folder, config)
     run.check_config(config)
     if run.has("results.json"):
@@ -87,10 +87,10 @@ def _results(run, learner, model, data, threads):
     """Figures of a finished training; opens the test set."""
     config, network = run.config, run.config.network
     seed = config.recipe.seed
-    validation = _score(config, learner.chip, model, data.validation_codes, data.validation_labels, seed, threads)
+    validation = examine(config, learner.chip, model, data.validation, seed, threads)
     run.log_test_opening("end of training")
-    test_codes, test_labels = task(config.task).load_test(config.data, network)
-    test = _score(config, learner.chip, model, test_codes, test_labels, seed, threads)
+    test_set = task(config.task).load_test(config.data, network)
+    test = examine(config, learner.chip, model, test_set, seed, threads)
     pulses = learner.chip.pulses
     return {
         "version": __version__,
@@ -101,12 +101,12 @@ def _results(run, learner, model, data, threads):
         "kept_fraction": learner.kept_fraction(),
         "epochs": len(learner.history),
         "best_epoch": learner.best["epoch"],
+        "primary": test_set.primary,
         "val_accuracy": validation["accuracy"],
         "test_accuracy": test["accuracy"],
         "ideal_accuracy": test["ideal_accuracy"],
-        "confusion": test["confusion"],
-        "saturated": test["saturated"],
-        "clipped": test["clipped"],
+        "validation": validation,
+        "test": test,
         "read_noise": config.cell_model.read_noise,
         "re_set": config.cell_model.re_set,
         "adc_bits": config.adc_bits,
@@ -125,31 +125,43 @@ def _results(run, learner, model, data, threads):
     }
 
 
-def _score(config, chip, model, codes, labels, noise_seed, threads, draws=1, observer=None):
-    """Accuracy on the macros with everything on, and with ideal reads beside it."""
+def examine(config, chip, model, examination, noise_seed, threads=1, draws=1, observer=None):
+    """How a run answers an examination (see `tasks`) on its macros with everything on, and with ideal reads beside it.
+
+    The figures are means over `draws` of the read noise (the confusion matrix is that of the last one); `by_draw` lists
+    the primary figure of each, `ideal` holds the figures of ideal reads, `ideal_accuracy` their accuracy. `saturated`,
+    `conversions` count per matrix, `clipped` per quantiser, in the last draw. observer: sees the first draw's codes.
+    """
     network, bits = config.network, inference.input_bits(config.network)
-    accuracies, started = [], time.perf_counter()
+    answers, started = [], time.perf_counter()
     for draw in range(draws):
         product = inference.ChipProduct(
             chip, model.adcs, bits, model.scales_S, noise_seed + draw, threads, observer if draw == 0 else None
         )
         clipped: Counter = Counter()
-        predicted = inference.predict(network, model.state, codes, product, clipped).argmax(axis=1)
-        accuracies.append(metrics.accuracy(predicted, labels))
+        answers.append(_answer(examination, network, model, product, clipped))
     seconds = time.perf_counter() - started
     weights = {name: chip.read_weights(name, scale_S) for name, scale_S in model.scales_S.items()}
-    ideal = inference.predict(network, model.state, codes, inference.IdealProduct(weights)).argmax(axis=1)
-    return {
-        "accuracy": float(np.mean(accuracies)),
-        "accuracies": accuracies,
-        "ideal_accuracy": metrics.accuracy(ideal, labels),
-        "confusion": metrics.confusion_matrix(predicted, labels, int(labels.max()) + 1).tolist(),
-        "saturated": dict(product.saturated),
-        "conversions": dict(product.conversions),
-        "clipped": dict(clipped),
-        "images": len(codes),
-        "images_per_second": draws * len(codes) / seconds,
-    }
+    ideal = _answer(examination, network, model, inference.IdealProduct(weights), None)
+    figures = dict(answers[-1])
+    figures.update({key: float(np.mean([answer[key] for answer in answers])) for key in figures if key != "confusion"})
+    return dict(
+        figures,
+        primary=examination.primary,
+        by_draw=[answer[examination.primary] for answer in answers],
+        ideal={key: value for key, value in ideal.items() if key != "confusion"},
+        ideal_accuracy=ideal["accuracy"],
+        saturated=dict(product.saturated),
+        conversions=dict(product.conversions),
+        clipped=dict(clipped),
+        images=len(examination),
+        images_per_second=draws * len(examination) / seconds,
+    )
+
+
+def _answer(examination, network, model, product, clipped):
+    """The examination's figures for one way to multiply."""
+    return examination.figures(lambda codes: inference.predict(network, model.state, codes, product, clipped))
 
 
 def evaluate(folder, split="validation", data=None, read_noise=None, draws=1, threads=1):
@@ -166,9 +178,9 @@ def evaluate(folder, split="validation", data=None, read_noise=None, draws=1, th
     config = run.config
     cell_model = config.cell_model if read_noise is None else replace(config.cell_model, read_noise=read_noise)
     chip, model, _ = run.load_trained(cell_model)
-    codes, labels = _split(run, split, data or config.data)
-    score = _score(config, chip, model, codes, labels, config.recipe.seed, threads, draws)
-    error = np.std(score["accuracies"], ddof=1) / np.sqrt(draws) if draws > 1 else None
+    examination = _split(run, split, data or config.data)
+    score = examine(config, chip, model, examination, config.recipe.seed, threads, draws)
+    error = np.std(score["by_draw"], ddof=1) / np.sqrt(draws) if draws > 1 else None
     return dict(
         score,
         split=split,
@@ -182,13 +194,12 @@ def evaluate(folder, split="validation", data=None, read_noise=None, draws=1, th
 
 
 def _split(run, split, source):
-    """(codes, labels) of one split of a run's task; the test set's opening is logged first."""
+    """The examination of one split of a run's task; the test set's opening is logged first."""
     chosen, network = task(run.config.task), run.config.network
     if split == "test":
         run.log_test_opening("evaluate")
         return chosen.load_test(source, network)
-    data = chosen.load_training(source, network)
-    return data.validation_codes, data.validation_labels
+    return chosen.load_training(source, network).validation
 
 
 def account(folder, data=None, threads=1):
@@ -196,18 +207,19 @@ def account(folder, data=None, threads=1):
     run = Run.open(folder)
     config = run.config
     chip, model, _ = run.load_trained()
-    codes, labels = _split(run, "validation", data or config.data)
+    examination = _split(run, "validation", data or config.data).first(ENERGY_SAMPLES)
     counter = energy.EventCounter()
-    codes, labels = codes[:ENERGY_SAMPLES], labels[:ENERGY_SAMPLES]
-    score = _score(config, chip, model, codes, labels, config.recipe.seed, threads, observer=counter)
-    by_matrix = energy.inference_energy(counter, chip, model.adcs, inference.input_bits(config.network), len(codes))
+    score = examine(config, chip, model, examination, config.recipe.seed, threads, observer=counter)
+    by_matrix = energy.inference_energy(
+        counter, chip, model.adcs, inference.input_bits(config.network), len(examination)
+    )
     total = energy.totals(by_matrix)
     gpu_J = energy.gpu_energy_J(networks.macs(config.network))
     return {
         "task": config.task,
         "adc_bits": config.adc_bits,
         "accuracy": score["accuracy"],
-        "samples": len(codes),
+        "samples": len(examination),
         "read_voltage_V": config.cell_model.read_voltage_V,
         "read_time_s": config.cell_model.read_time_s,
         "by_matrix": by_matrix,
@@ -275,25 +287,24 @@ def demo_baselines(folder):
     config, chosen = run.config, task(run.config.task)
     data = chosen.load_training(config.data, config.network)
     run.log_test_opening("baselines of the demo")
-    codes, labels = chosen.load_test(config.data, config.network)
-    classes = len(data.class_names)
+    test_set = chosen.load_test(config.data, config.network)
     step = np.float32(config.network.input_step)
     generator = stream(config.recipe.seed, "linear")
-    weights = metrics.softmax_regression(data.codes * step, data.labels, classes, generator)
-    linear = metrics.accuracy(metrics.linear_predict(weights, codes * step), labels)
-    return {"linear_accuracy": linear, "unpruned_accuracy": _unpruned(config, data, codes, labels)}
+    weights = metrics.softmax_regression(data.codes * step, data.labels, test_set.classes, generator)
+    linear = metrics.accuracy(metrics.linear_predict(weights, test_set.codes * step), test_set.labels)
+    return {"linear_accuracy": linear, "unpruned_accuracy": _unpruned(config, data, test_set)}
 
 
-def _unpruned(config, data, codes, labels):
+def _unpruned(config, data, test_set):
     """Accuracy of the chip with every connection kept and only the digital statistics taken from data."""
     learner = MaskLearner(config.network, make_chip(config), config.recipe)
     everything = {name: np.ones_like(mask) for name, mask in learner.masks.items()}
     learner.chip.program(everything, learner.signs)
     generator = stream(config.recipe.seed, "unpruned")
-    batches = data.batches(generator, config.recipe.batch_size)
+    batches = data.batches(generator, config.recipe)
     for _, (batch, batch_labels, weight) in zip(range(UNPRUNED_STEPS), batches):
         learner.engine.training_step(learner.read_weights(generator), learner.state, batch, batch_labels, weight)
-    return metrics.accuracy(learner.predict(codes).argmax(axis=1), labels)
+    return test_set.figures(learner.predict)["accuracy"]
 
 
 def describe_networks():

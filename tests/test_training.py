@@ -69,7 +69,7 @@ def test_every_flip_is_a_pulse():
     data = StripeData()
     learner = tiny_learner(hysteresis=0.0, hysteresis_end=0.0)
     flips = 0
-    for codes, labels, weight in data.batches(np.random.default_rng(0), 20):
+    for codes, labels, weight in data.batches(np.random.default_rng(0), learner.recipe):
         old = {name: mask.copy() for name, mask in learner.masks.items()}
         before = learner.chip.pulses["set"] + learner.chip.pulses["reset"]
         learner.step(codes, labels, weight, 0.1)

@@ -80,7 +80,7 @@ def test_evaluate_repeats_the_results(trained, capsys):
     score = call_json(capsys, "evaluate", trained)
     assert score["accuracy"] == results["val_accuracy"] and score["split"] == "validation"
     many = call_json(capsys, "evaluate", trained, "--draws", "3", "--read-noise", "0.05")
-    assert len(many["accuracies"]) == 3 and many["standard_error"] >= 0 and many["read_noise"] == 0.05
+    assert len(many["by_draw"]) == 3 and many["standard_error"] >= 0 and many["read_noise"] == 0.05
 
 
 def test_each_opening_of_the_test_set_is_logged(trained, capsys, tmp_path):

@@ -47,11 +47,12 @@ class StripeData:
         codes = pattern * 9 + generator.integers(0, 7, (n, 6, 6))
         return codes.astype(np.uint8)[..., None], labels.astype(np.int64)
 
-    def steps_per_epoch(self, batch_size):
-        return len(self.codes) // batch_size
+    def steps_per_epoch(self, recipe):
+        return len(self.codes) // recipe.batch_size
 
-    def batches(self, generator, batch_size):
-        for chosen in datasets.batches(datasets.epoch_order(generator, len(self.codes)), batch_size):
+    def batches(self, generator, recipe):
+        order = datasets.epoch_order(generator, len(self.codes))
+        for chosen in datasets.batches(order, recipe.batch_size):
             yield self.codes[chosen], self.labels[chosen], None
 
     def validation_score(self, predict):
