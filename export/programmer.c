@@ -1,0 +1,347 @@
+/* programmer.c: an example chip programmer. It runs program files on the virtual chip of chip.c.
+ *
+ *     programmer --chip MAP.npy [--formed] [--faults FILE] [--out READBACK.npy] PROGRAM.xbp ...
+ *
+ * Each file is read twice: pass 1 checks everything against the limits below without touching the chip, pass 2 acts. A file
+ * with good checksums is not trusted: what a recipe may ask for is decided here, at compile time. Conductance targets are
+ * for the host that verifies; the programmer stops pulsing a cell by the thresholds of its tile alone.
+ *
+ * Exit status: 0 all programs ran (cells that did not get past their threshold are counted), 2 command line or input
+ * files, 3 a program was refused: its error class is named.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chip.h"
+#include "npy.h"
+#include "xbp.h"
+
+#ifndef LIMIT_LINE_MV
+#define LIMIT_LINE_MV 4500 /* any line against ground, either sign */
+#endif
+#ifndef LIMIT_CELL_MV
+#define LIMIT_CELL_MV 4000 /* across a cell, either sign */
+#endif
+#ifndef LIMIT_READ_MV
+#define LIMIT_READ_MV 300 /* across a cell in a READ, which must not change it */
+#endif
+#ifndef LIMIT_COMPLIANCE_NA
+#define LIMIT_COMPLIANCE_NA 200000u
+#endif
+#ifndef LIMIT_WIDTH_NS
+#define LIMIT_WIDTH_NS 10000000u /* of one pulse */
+#endif
+#ifndef LIMIT_PULSES
+#define LIMIT_PULSES 100u /* of one recipe into one cell */
+#endif
+#ifndef LIMIT_CELL_PULSES
+#define LIMIT_CELL_PULSES 1000u /* of one program into one cell, all passes */
+#endif
+#ifndef LIMIT_TOTAL_NS
+#define LIMIT_TOTAL_NS 3600000000000u /* of all pulses of one program, at worst: an hour */
+#endif
+
+typedef struct {
+    unsigned kind, verify_id, max_pulses;
+    int32_t mV;
+    uint32_t ns;
+} pulse_recipe;
+
+typedef struct {
+    chip *target;
+    int live;
+    const char *refusal; /* why the sink stopped the reader */
+    pulse_recipe recipes[XBP_N_RECIPES];
+    size_t macro, row0, col0, n_col;
+    uint32_t on_min_nS, off_max_nS, program_id;
+    int has_mask;
+    uint16_t *planned;   /* pulses that pass 1 counted for every cell, at worst */
+    uint64_t total_ns;
+    unsigned long pulses[XBP_KIND_READ + 1], failed;
+} board;
+
+static int refuse(board *b, const char *why)
+{
+    b->refusal = why;
+    return -1;
+}
+
+static int32_t s16(const uint8_t *p)
+{
+    return (int32_t)(xbp_u16(p) ^ 0x8000) - 0x8000;
+}
+
+static int beyond(int32_t value, int32_t limit)
+{
+    return value > limit || value < -limit;
+}
+
+static int take_chip(board *b, const uint8_t *p)
+{
+    const chip *const c = b->target;
+
+    if (xbp_u16(p + XBP_CHIP_MACROS) != c->macros || xbp_u16(p + XBP_CHIP_ROWS) != c->rows
+        || xbp_u16(p + XBP_CHIP_COLS) != c->cols)
+        return refuse(b, "made for a chip of another size");
+    if (p[XBP_CHIP_STATE] != c->state)
+        return refuse(b, "made for another state of the chip (unformed, formed or programmed)");
+    if (c->state == CHIP_PROGRAMMED && xbp_u32(p + XBP_CHIP_BASE_ID) != c->holds)
+        return refuse(b, "made for a chip that holds another program");
+    b->program_id = xbp_u32(p + XBP_CHIP_PROGRAM_ID);
+    return 0;
+}
+
+static int take_recipe(board *b, const uint8_t *p)
+{
+    pulse_recipe *const recipe = &b->recipes[p[XBP_RECIPE_ID]];
+    const int32_t row_mV = s16(p + XBP_RECIPE_ROW_MV), col_mV = s16(p + XBP_RECIPE_COL_MV);
+
+    recipe->kind = p[XBP_RECIPE_KIND];
+    recipe->verify_id = p[XBP_RECIPE_VERIFY_ID];
+    recipe->max_pulses = xbp_u16(p + XBP_RECIPE_MAX_PULSES);
+    recipe->mV = row_mV - col_mV;
+    recipe->ns = xbp_u32(p + XBP_RECIPE_WIDTH_NS);
+    if (beyond(row_mV, LIMIT_LINE_MV) || beyond(col_mV, LIMIT_LINE_MV)
+        || beyond(s16(p + XBP_RECIPE_SELECT_MV), LIMIT_LINE_MV))
+        return refuse(b, "a line voltage beyond the limit of this board");
+    if (beyond(recipe->mV, recipe->kind == XBP_KIND_READ ? LIMIT_READ_MV : LIMIT_CELL_MV))
+        return refuse(b, "a cell voltage beyond the limit of this board");
+    if (xbp_u32(p + XBP_RECIPE_COMPLIANCE_NA) > LIMIT_COMPLIANCE_NA)
+        return refuse(b, "a current beyond the limit of this board");
+    if (recipe->ns > LIMIT_WIDTH_NS)
+        return refuse(b, "a pulse longer than the limit of this board");
+    if (recipe->max_pulses > LIMIT_PULSES)
+        return refuse(b, "more pulses than the limit of this board");
+    return 0;
+}
+
+static int take_tile(board *b, const uint8_t *p)
+{
+    b->macro = xbp_u16(p + XBP_TILE_MACRO);
+    b->row0 = xbp_u16(p + XBP_TILE_ROW0);
+    b->col0 = xbp_u16(p + XBP_TILE_COL0);
+    b->n_col = xbp_u16(p + XBP_TILE_N_COL);
+    b->on_min_nS = xbp_u32(p + XBP_TILE_ON_MIN_NS);
+    b->off_max_nS = xbp_u32(p + XBP_TILE_OFF_MAX_NS);
+    return 0;
+}
+
+/* Pulses one cell until it is past its threshold, or as often as the recipe allows. */
+static void drive(board *b, const pulse_recipe *recipe, size_t row, size_t col)
+{
+    unsigned n;
+
+    for (n = 0; n < recipe->max_pulses; n++) {
+        uint32_t nS;
+        chip_pulse(b->target, b->macro, row, col, recipe->mV, recipe->ns);
+        b->pulses[recipe->kind]++;
+        if (recipe->verify_id == XBP_BLIND)
+            continue;
+        b->pulses[XBP_KIND_READ]++;
+        nS = chip_read(b->target, b->macro, row, col);
+        if (recipe->kind == XBP_KIND_RESET ? nS <= b->off_max_nS : nS >= b->on_min_nS)
+            return;
+    }
+    if (recipe->verify_id != XBP_BLIND)
+        b->failed++;
+}
+
+/* Pass 1: counts what one cell would get. */
+static int plan(board *b, const pulse_recipe *recipe, size_t row, size_t col)
+{
+    uint16_t *const planned = &b->planned[(b->macro * b->target->rows + row) * b->target->cols + col];
+
+    if (*planned + recipe->max_pulses > LIMIT_CELL_PULSES)
+        return refuse(b, "more pulses into one cell than the limit of this board");
+    *planned = (uint16_t)(*planned + recipe->max_pulses);
+    b->total_ns += (uint64_t)recipe->max_pulses * recipe->ns;
+    if (b->total_ns > LIMIT_TOTAL_NS)
+        return refuse(b, "longer than the limit of this board");
+    return 0;
+}
+
+static int take_pulses(board *b, const xbp_rec *rec, const uint8_t *p)
+{
+    const pulse_recipe *const recipe = &b->recipes[p[XBP_OPS_RECIPE]];
+    const size_t row_bytes = (b->n_col + 7) / 8;
+    size_t row, col;
+
+    p += XBP_OPS_SIZE;
+    for (row = 0; row < rec->n_row; row++, p += row_bytes)
+        for (col = 0; col < b->n_col; col++) {
+            const size_t chip_row = b->row0 + rec->row + row, chip_col = b->col0 + col;
+            if (!(p[col >> 3] >> (col & 7) & 1))
+                continue;
+            if (b->live)
+                drive(b, recipe, chip_row, chip_col);
+            else if (plan(b, recipe, chip_row, chip_col) != 0)
+                return -1;
+        }
+    return 0;
+}
+
+static int take(void *user, const xbp_rec *rec, const uint8_t *payload)
+{
+    board *const b = user;
+
+    switch (rec->type) {
+    case XBP_CHIP:
+        return take_chip(b, payload);
+    case XBP_RECIPE:
+        return take_recipe(b, payload);
+    case XBP_TILE:
+        return take_tile(b, payload);
+    case XBP_MASK:
+        b->has_mask = 1;
+        return 0;
+    case XBP_OPS:
+        return take_pulses(b, rec, payload);
+    default:
+        return 0; /* GTAR is the host's; META and DIR are nobody's here */
+    }
+}
+
+static xbp_status stream(FILE *file, uint32_t chip_id, board *b)
+{
+    static xbp_reader reader;
+    uint8_t chunk[512];
+    size_t n;
+
+    rewind(file);
+    xbp_init(&reader, chip_id, take, b);
+    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
+        if (xbp_feed(&reader, chunk, n) != XBP_OK)
+            break;
+    return ferror(file) ? XBP_E_TRUNCATED : xbp_finish(&reader);
+}
+
+/* Runs one program file; 0 when it was refused. */
+static int run(chip *c, const char *path)
+{
+    static const char *const names[] = XBP_ERROR_NAMES;
+    FILE *const file = fopen(path, "rb");
+    board b;
+    xbp_status status = XBP_OK;
+    int pass;
+
+    memset(&b, 0, sizeof b);
+    b.target = c;
+    b.planned = calloc(c->macros * c->rows * c->cols, sizeof *b.planned);
+    if (!file || !b.planned) {
+        fprintf(stderr, "%s: cannot be opened\n", path);
+        if (file)
+            fclose(file);
+        free(b.planned);
+        return 0;
+    }
+    for (pass = 1; pass <= 2 && status >= 0; pass++) {
+        b.live = pass == 2;
+        status = stream(file, c->chip_id, &b);
+    }
+    fclose(file);
+    free(b.planned);
+    if (status != XBP_DONE) {
+        fprintf(stderr, "%s: refused: %s%s%s\n", path, names[-(int)status], b.refusal ? ": " : "", b.refusal ? b.refusal : "");
+        return 0;
+    }
+    if (b.has_mask) {
+        c->state = CHIP_PROGRAMMED;
+        c->holds = b.program_id;
+    } else if (b.pulses[XBP_KIND_FORM]) {
+        c->state = CHIP_FORMED;
+    }
+    printf("%s: program %08lx: %lu FORM, %lu SET, %lu RESET pulses, %lu reads, %lu cells short of their threshold\n", path,
+           (unsigned long)b.program_id, b.pulses[XBP_KIND_FORM], b.pulses[XBP_KIND_SET], b.pulses[XBP_KIND_RESET],
+           b.pulses[XBP_KIND_READ], b.failed);
+    return 1;
+}
+
+/* Lines of "macro row col stuck_on" or "macro row col stuck_off"; the number of faults, or -1. */
+static long plant(chip *c, const char *path)
+{
+    FILE *const file = fopen(path, "r");
+    char line[128], kind[16] = "", rest;
+    long n = 0;
+
+    if (!file)
+        return -1;
+    while (fgets(line, sizeof line, file)) {
+        unsigned long macro, row, col;
+        const int found = sscanf(line, "%lu %lu %lu %15s %c", &macro, &row, &col, kind, &rest);
+        const int stuck_on = strcmp(kind, "stuck_on") == 0;
+        if (found == EOF)
+            continue;
+        if (found != 4 || (!stuck_on && strcmp(kind, "stuck_off") != 0) || !chip_stick(c, macro, row, col, stuck_on)) {
+            fclose(file);
+            return -1;
+        }
+        n++;
+    }
+    fclose(file);
+    return n;
+}
+
+static int usage(void)
+{
+    fputs("usage: programmer --chip MAP.npy [--formed] [--faults FILE] [--out READBACK.npy] PROGRAM.xbp ...\n"
+          "  --chip    as-formed map of the chip, siemens, (macros, rows, cols) or (rows, cols)\n"
+          "  --formed  the chip is formed already\n"
+          "  --faults  text, a fault a line: macro row col stuck_on|stuck_off\n"
+          "  --out     where to write what the cells conduct afterwards\n", stderr);
+    return 2;
+}
+
+static int complain(const char *path, const char *problem)
+{
+    fprintf(stderr, "%s: %s\n", path, problem);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    const char *map_path = NULL, *faults = NULL, *out = NULL, *problem;
+    npy_map map;
+    chip c;
+    int i, formed = 0, refused = 0;
+
+    for (i = 1; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+        if (strcmp(argv[i], "--formed") == 0)
+            formed = 1;
+        else if (i + 1 == argc)
+            return usage();
+        else if (strcmp(argv[i], "--chip") == 0)
+            map_path = argv[++i];
+        else if (strcmp(argv[i], "--faults") == 0)
+            faults = argv[++i];
+        else if (strcmp(argv[i], "--out") == 0)
+            out = argv[++i];
+        else
+            return usage();
+    }
+    if (!map_path || i == argc)
+        return usage();
+    problem = npy_read(map_path, &map);
+    if (problem)
+        return complain(map_path, problem);
+    problem = chip_open(&c, &map, formed);
+    free(map.values);
+    if (problem)
+        return complain(map_path, problem);
+    if (faults && plant(&c, faults) < 0) {
+        chip_close(&c);
+        return complain(faults, "expected lines of: macro row col stuck_on|stuck_off, cells of this chip");
+    }
+    for (; i < argc && !refused; i++)
+        refused = !run(&c, argv[i]);
+    if (out && !refused) {
+        problem = chip_dump(&c, &map);
+        if (!problem)
+            problem = npy_write(out, &map);
+        free(map.values);
+    }
+    chip_close(&c);
+    if (problem)
+        return complain(out, problem);
+    return refused ? 3 : 0;
+}
