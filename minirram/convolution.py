@@ -56,18 +56,15 @@ def im2col(x, kernel, stride=(1, 1), padding=(0, 0), fill=0, out=None):
     return out
 
 
-def col2im(dcolumns, shape, kernel, stride=(1, 1), padding=(0, 0)):
-    """The transpose of `im2col`: gradients of patches summed over the patches of a pixel; shape = (n, height, width, c)."""
-    n, height, width, channels = shape
-    rows, cols = dcolumns.shape[1:3]
-    patches = dcolumns.reshape(n, rows, cols, kernel[0], kernel[1], channels)
-    dx = np.zeros((n, height + 2 * padding[0], width + 2 * padding[1], channels), dcolumns.dtype)
+def add_patches(dcolumns, dx, kernel, stride=(1, 1)):
+    """The transpose of `im2col` without padding: adds each patch's gradient to the pixels of dx that it came from."""
+    n, rows, cols, _ = dcolumns.shape
+    patches = dcolumns.reshape(n, rows, cols, kernel[0], kernel[1], dx.shape[3])
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             dx[:, i : i + stride[0] * rows : stride[0], j : j + stride[1] * cols : stride[1]] += patches[
                 :, :, :, i, j
             ]
-    return dx[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
 
 
 def conv2d_forward(x, weight, kernel, stride=(1, 1), padding=(0, 0)):
@@ -82,4 +79,7 @@ def conv2d_backward(dy, x, weight, kernel, stride=(1, 1), padding=(0, 0)):
     rows = dy.reshape(-1, weight.shape[1])
     dweight = np.matmul(columns.reshape(-1, columns.shape[3]).T, rows)
     dcolumns = np.matmul(rows, weight.T).reshape(columns.shape)
-    return col2im(dcolumns, x.shape, kernel, stride, padding), dweight
+    n, height, width, channels = x.shape
+    dx = np.zeros((n, height + 2 * padding[0], width + 2 * padding[1], channels), x.dtype)
+    add_patches(dcolumns, dx, kernel, stride)
+    return dx[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width], dweight

@@ -1,261 +1,252 @@
-"""Runs a network forward and backward over the chunks of a batch, with threads and preallocated buffers.
+"""Runs a network forward and backward over a batch, with threads and preallocated buffers.
 
-Batch norm needs the statistics of the whole batch, so the network is cut there: every chunk runs one segment before
-any chunk runs the next. Chunk borders depend on shapes alone, every chunk belongs to one of a fixed number of lanes,
-and sums are taken in the order of chunks and lanes: the results are the same bits with any number of threads.
+Batch norm needs the statistics of the whole batch, so the network is cut there: all samples pass one segment before
+any enters the next. A batch is split into a fixed number of lanes, a lane into chunks that fit a core's cache; the
+borders depend on shapes alone and sums are taken in the order of lanes and chunks, so the results are the same bits
+with any number of threads.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import List
 
 import numpy as np
 
 from . import layers
 from .errors import ConfigError, ShapeError
-from .networks import BatchNorm, Quantize, Rnn, affine_parameters, clip_tail, matrices, output_shapes
-from .nodes import Chunk, Run
+from .lanes import Lane
+from .networks import BatchNorm, Quantize, Rnn, clip_tail, matrices, output_shapes
+from .nodes import Run, nhwc
 
 MOMENTUM = 0.1  # share of the present batch in running means, variances and ranges
-LANES = 2  # sums of gradients are kept per lane, so the number is part of the arithmetic and not of the machine
-CHUNK_FLOATS = 200_000  # floats of all layer outputs of one chunk: about half a megabyte of cache per core and pass
+LANES = 2  # a part of the arithmetic, not of the machine: one thread runs both, one after the other
+CHUNK_FLOATS = 100_000  # floats of the largest layer for the samples of one chunk
+EVALUATION_FLOATS = 4_000_000  # floats of the largest layer for the samples that one lane evaluates at a time
 
 
 class Engine:
     """Forward and backward of one network at one batch size.
 
-    threads: Python threads (1 or 2; the results do not depend on it). Set OPENBLAS_NUM_THREADS=1 before NumPy starts
-    when using 2. dtype: float32, or float64 to check gradients.
+    threads: 1 or 2 Python threads (the results do not depend on it; with 2, set OPENBLAS_NUM_THREADS=1 before NumPy
+    starts). dtype: float32, or float64 to check gradients. chunk_floats: size of the chunks; it changes results by
+    rounding only.
     """
 
-    def __init__(self, network, batch_size, threads=1, dtype=np.float32, chunk_size=None):
+    def __init__(self, network, batch_size, threads=1, dtype=np.float32, chunk_floats=CHUNK_FLOATS):
         if batch_size < 1 or threads < 1:
             raise ConfigError("batch_size {} and threads {}: at least 1 each".format(batch_size, threads))
         self.network = network
         self.batch_size = batch_size
         self.dtype = np.dtype(dtype)
-        self.shapes = output_shapes(network)
-        self.chunk_size = chunk_size or self._chunk_size()
-        self.threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self.chunk_floats = chunk_floats
+        self._pool = ThreadPoolExecutor(1) if threads > 1 else None
         self._matrices = dict(matrices(network))
-        self._parameters = affine_parameters(network)
         self._batch_norms = [layer for layer in network.layers if isinstance(layer, BatchNorm)]
         self._quantisers = [layer for layer in network.layers if isinstance(layer, (Quantize, Rnn))]
-        self._chunks = []
-        self._gradients = []
+        self._output_shape = output_shapes(network)[network.layers[-1].name]
+        edges = [batch_size * k // LANES for k in range(LANES + 1)]
+        self._samples = [slice(start, stop) for start, stop in zip(edges, edges[1:]) if stop > start]
+        self._lanes = []
         self._evaluators = {}
-
-    def _chunk_size(self):
-        floats = sum(int(np.prod(shape)) for shape in self.shapes.values())
-        return max(1, min(CHUNK_FLOATS // floats, -(-self.batch_size // LANES)))
 
     def training_step(self, weights, state, x, labels, weight=None, smoothing=0.0):
         """(loss, n_correct, gradients) of one batch; running statistics and ranges in `state` move in place.
 
         weights: {matrix: (fan_in, fan_out)}. x: uint8 codes (batch_size, height, width, channels), or floats as they
-        are. labels: integers (batch_size,) or per pixel (batch_size, height, width); weight: as labels, 0 leaves a
+        are. labels: integers (batch_size,), or per pixel (batch_size, height, width); weight: as labels, 0 leaves a
         pixel out. smoothing: label smoothing. The loss is the weighted mean cross-entropy. gradients: {matrix or
-        affine parameter: array}, arrays that the next call overwrites. Activations are quantised with the ranges that
-        `state` held before the step. A range of 0 is calibrated on this batch first.
+        affine parameter: array}; the next call overwrites them. Activations are quantised with the ranges that
+        `state` held before the step; a range of 0 is calibrated on this batch first.
         """
-        x = self._check_input(x)
+        self._check_input(x)
         if len(x) != self.batch_size:
             raise ShapeError("a batch of {}, expected {}".format(len(x), self.batch_size))
-        if labels.shape != (len(x),) + self.shapes[self.network.layers[-1].name][:-1]:
-            raise ShapeError("labels of shape {} for a batch of {}".format(labels.shape, x.shape))
-        self._prepare()
+        for array in (labels,) if weight is None else (labels, weight):
+            if array.shape != (len(x),) + self._output_shape[:-1]:
+                raise ShapeError("labels of shape {} for a batch of {}".format(array.shape, x.shape))
+        if not self._lanes:
+            for samples in self._samples:
+                sizes = self._chunk_sizes(samples.stop - samples.start)
+                self._lanes.append(Lane(self.network, sizes, self.batch_size, self.dtype, True))
         if any(state[layer.name + ".range"] == 0 for layer in self._quantisers):
             self._calibrate(weights, state, x)
-        run = self._run(weights, state, training=True)
+        run = self._run(weights, state, self._lanes)
         self._forward(run, x)
-        total = float(len(labels.reshape(-1)) if weight is None else weight.sum(dtype=np.float64))
-        losses, gradients = self._backward(run, labels, weight, smoothing, total)
+        total = float(labels.size if weight is None else weight.sum(dtype=np.float64))
+        losses = self._backward(run, labels, weight, smoothing, total)
         self._update(state, run)
-        return sum(loss for loss, _ in losses), sum(n for _, n in losses), gradients
+        return sum(loss for loss, _ in losses), sum(n for _, n in losses), self._gradients(run)
 
     def predict(self, weights, state, x):
         """Logits (n, classes), or per pixel (n, height, width, classes), with frozen statistics and ranges.
 
         x: any number of samples, codes or floats. Images of another size than the network's are allowed where every
-        layer is a convolution: they are continued at the lower and right border to a multiple that pooling needs.
+        layer takes them; they are continued at the lower and right border to the multiple that pooling needs.
         """
-        x = self._check_input(x)
-        network = self.network
+        self._check_input(x)
         n, height, width = x.shape[:3]
-        multiple = network.size_multiple
-        extra = (-height % multiple, -width % multiple)
+        extra = [-length % self.network.size_multiple for length in (height, width)]
         if any(extra):
             x = np.pad(x, ((0, 0), (0, extra[0]), (0, extra[1]), (0, 0)), mode="edge")
-        evaluators = self._evaluators_for(x.shape[1:3])
-        run = self._run(weights, state, training=False)
-        size = evaluators[0].size
+        lanes = self._lanes_for(x.shape[1:3])
+        run = self._run(weights, state, lanes, frozen=True)
+        size = lanes[0].size
         parts = [None] * -(-n // size)
 
-        def work(lane):
-            chunk = evaluators[lane]
-            for k in range(lane, len(parts), len(evaluators)):
-                parts[k] = _evaluate(chunk, run, network, x[k * size : (k + 1) * size])
+        def work(index):
+            for k in range(index, len(parts), len(lanes)):
+                parts[k] = _evaluate(lanes[index], run, x[k * size : (k + 1) * size])
 
-        self._each_lane(work)
-        logits = np.concatenate(parts) if parts else np.empty((0,) + evaluators[0].output.shape[1:], self.dtype)
+        self._each(work, len(lanes))
+        logits = np.concatenate([np.empty((0,) + _sample_shape(lanes[0].chunks[0].output), self.dtype)] + parts)
         return logits[:, :height, :width] if logits.ndim == 4 else logits
 
-    def _evaluators_for(self, size):
+    def _chunk_sizes(self, n):
+        """n samples of a lane in chunks as even as can be."""
+        largest = max(int(np.prod(shape)) for shape in output_shapes(self.network).values())
+        count = -(-n // max(1, self.chunk_floats // largest))
+        edges = [n * k // count for k in range(count + 1)]
+        return [stop - start for start, stop in zip(edges, edges[1:])]
+
+    def _lanes_for(self, size):
+        """Lanes that evaluate images of a size, kept for the next call."""
         if size not in self._evaluators:
             network = self.network
             if size != tuple(network.input_shape[:2]):
                 network = network.resized(*size)
-            shapes = output_shapes(network)
-            self._evaluators[size] = [Chunk(network, shapes, self.chunk_size, self.dtype) for _ in range(LANES)]
+            largest = max(int(np.prod(shape)) for shape in output_shapes(network).values())
+            n = max(1, min(EVALUATION_FLOATS // largest, -(-self.batch_size // LANES)))
+            self._evaluators[size] = [Lane(network, [n], n, self.dtype, False) for _ in range(LANES)]
         return self._evaluators[size]
 
     def _check_input(self, x):
-        if x.ndim != 4 or x.shape[3] != self.network.input_shape[2]:
-            raise ShapeError(
-                "input of shape {}, expected (n, height, width, {})".format(x.shape, self.network.input_shape[2])
-            )
-        return x
+        channels = self.network.input_shape[2]
+        if x.ndim != 4 or x.shape[3] != channels:
+            raise ShapeError("input of shape {}, expected (n, height, width, {})".format(x.shape, channels))
 
-    def _prepare(self):
-        """Chunks and gradient buffers of the whole batch, made at the first step."""
-        if self._chunks:
-            return
-        for start in range(0, self.batch_size, self.chunk_size):
-            size = min(self.chunk_size, self.batch_size - start)
-            self._chunks.append(Chunk(self.network, self.shapes, size, self.dtype))
-        for _ in range(LANES):
-            self._gradients.append({name: np.zeros(shape, self.dtype) for name, shape in self._matrices.items()})
-
-    def _run(self, weights, state, training):
+    def _run(self, weights, state, lanes, frozen=False):
+        """What a pass shares; frozen: with the running statistics, else with those of the batch."""
         for name, shape in self._matrices.items():
             if name not in weights or weights[name].shape != shape:
-                raise ShapeError(
-                    "weights of {}: {}, expected {}".format(name, getattr(weights.get(name), "shape", None), shape)
-                )
+                found = weights[name].shape if name in weights else None
+                raise ShapeError("weights of {}: {}, expected {}".format(name, found, shape))
         steps = {}
         for layer in self._quantisers:
             value = float(state[layer.name + ".range"])
             steps[layer.name] = value / (2**layer.bits - 1) if 0 < value < np.inf else None
         weights = {name: np.asarray(weights[name], self.dtype) for name in self._matrices}
-        run = Run(weights, state, steps, training)
-        if not training:
-            for layer in self._batch_norms:
-                run.statistics[layer.name] = (1, state[layer.name + ".mean"], state[layer.name + ".var"])
+        run = Run(weights, state, steps, not frozen)
+        if frozen:
+            for norm in self._batch_norms:
+                run.statistics[norm.name] = (1, state[norm.name + ".mean"], state[norm.name + ".var"])
+        nodes = lanes[0].chunks[0].winograd_nodes()
+
+        def prepare(index):
+            for node in nodes[index::LANES]:
+                node.prepare(run)
+
+        self._each(prepare, LANES)
         return run
 
-    def _each_lane(self, work):
-        """work(lane) for every lane, in threads when there are any; the first error is raised here."""
-        if self._pool is None:
-            for lane in range(LANES):
-                work(lane)
-        else:
-            for done in [self._pool.submit(work, lane) for lane in range(LANES)]:
-                done.result()
-
-    def _lane(self, lane):
-        """(position of its first sample, chunk) of the chunks of one lane."""
-        return [(k * self.chunk_size, self._chunks[k]) for k in range(lane, len(self._chunks), LANES)]
+    def _each(self, work, count):
+        """work(index) for every lane, in two threads when there are any; an error in one of them is raised here."""
+        others = [self._pool.submit(work, index) for index in range(1, count)] if self._pool else []
+        work(0)
+        for index in range(1, count):
+            if self._pool:
+                others[index - 1].result()
+            else:
+                work(index)
 
     def _forward(self, run, x):
-        segments = len(self._chunks[0].segments)
-        for segment in range(segments):
+        for segment in range(len(self._batch_norms) + 1):
 
-            def work(lane, segment=segment):
-                for start, chunk in self._lane(lane):
-                    if segment == 0:
-                        _load(chunk, self.network, x[start : start + chunk.size])
-                    chunk.forward(segment, run)
+            def work(index, segment=segment):
+                if segment == 0:
+                    self._lanes[index].load(x[self._samples[index]])
+                self._lanes[index].forward(segment, run)
 
-            self._each_lane(work)
+            self._each(work, len(self._lanes))
             if segment < len(self._batch_norms):
-                name = self._batch_norms[segment].name
-                count, mean, squares = layers.merge_moments(c.segments[segment][-1].moments for c in self._chunks)
-                run.statistics[name] = (count, mean, squares / count)
+                parts = [chunk.segments[segment][-1].moments for lane in self._lanes for chunk in lane.chunks]
+                count, mean, squares = layers.merge_moments(parts)
+                run.statistics[self._batch_norms[segment].name] = (count, mean, squares / count)
 
     def _backward(self, run, labels, weight, smoothing, total):
-        for gradients in self._gradients:
-            for array in gradients.values():
-                array[...] = 0
-        losses = [None] * len(self._chunks)
-        grads = [None] * len(self._chunks)
-        last = len(self._chunks[0].segments) - 1
-        for segment in range(last, -1, -1):
+        """[(loss, n_correct)] of the chunks; gradients stay with the lanes."""
+        losses: List[list] = [[] for _ in self._lanes]
+        for segment in range(len(self._batch_norms), -1, -1):
 
-            def work(lane, segment=segment):
-                for start, chunk in self._lane(lane):
-                    k = start // self.chunk_size
-                    here = slice(start, start + chunk.size)
-                    if segment == last:
-                        losses[k], grads[k] = _loss(chunk, labels[here], weight, here, smoothing, total)
-                    grads[k] = chunk.backward(segment, grads[k], run, self._gradients[lane])
+            def work(index, segment=segment):
+                own = [None if a is None else a[self._samples[index]] for a in (labels, weight)]
 
-            self._each_lane(work)
+                def loss(logits, here):
+                    target, parts = (None if a is None else _as_chunk(a[here]) for a in own)
+                    value, n_correct, dlogits = layers.softmax_cross_entropy(logits, target, parts, smoothing, total)
+                    losses[index].append((value, n_correct))
+                    return dlogits
+
+                self._lanes[index].backward(segment, run, loss)
+
+            self._each(work, len(self._lanes))
             if segment:
-                layer = self._batch_norms[segment - 1]
-                sums = [chunk.segments[segment][0].sums for chunk in self._chunks]
-                run.sums[layer.name] = sum(s[0] for s in sums), sum(s[1] for s in sums)
-        return losses, self._collect(run)
+                sums = [chunk.segments[segment][0].sums for lane in self._lanes for chunk in lane.chunks]
+                norm = self._batch_norms[segment - 1]
+                run.sums[norm.name] = sum(part[0] for part in sums), sum(part[1] for part in sums)
+        return [one for lane in losses for one in lane]
 
-    def _collect(self, run):
+    def _gradients(self, run):
         """Gradients of the whole batch: lanes added in order, affine parameters beside the matrices."""
-        first = self._gradients[0]
-        for other in self._gradients[1:]:
-            for name, array in other.items():
-                first[name] += array
-        gradients = dict(first)
-        for layer in self._batch_norms:
-            if layer.affine:
-                dbeta, dgamma = run.sums[layer.name]
-                gradients[layer.name + ".beta"] = dbeta.astype(self.dtype)
-                gradients[layer.name + ".gamma"] = dgamma.astype(self.dtype)
+        gradients = dict(self._lanes[0].gradients)
+        for lane in self._lanes[1:]:
+            for name, gradient in lane.gradients.items():
+                gradients[name] += gradient
+        for norm in self._batch_norms:
+            if norm.affine:
+                for part, total in zip((".beta", ".gamma"), run.sums[norm.name]):
+                    gradients[norm.name + part] = total.astype(self.dtype)
         return gradients
 
     def _update(self, state, run):
-        """Move running statistics and ranges towards those of this batch."""
-        for layer in self._batch_norms:
-            _, mean, var = run.statistics[layer.name]
+        """Move running statistics and ranges towards those of this batch; an infinite range stays."""
+        for norm in self._batch_norms:
+            _, mean, var = run.statistics[norm.name]
             for part, value in ((".mean", mean), (".var", var)):
-                state[layer.name + part] += (MOMENTUM * (value - state[layer.name + part])).astype(np.float32)
+                old = state[norm.name + part]
+                old += (MOMENTUM * (value - old)).astype(old.dtype)
         for layer in self._quantisers:
             old = state[layer.name + ".range"]
             if np.isfinite(old):
-                old += np.float32(MOMENTUM) * (self._range(layer) - old)
+                old += old.dtype.type(MOMENTUM) * (self._range(layer) - old)
 
     def _range(self, layer):
-        """The value that this batch's activations exceed with the quantiser's tail probability."""
-        values = np.concatenate([chunk.nodes[layer.name].sample for chunk in self._chunks])
-        above = int(clip_tail(layer.bits) * len(values))
-        top = np.partition(values, len(values) - 1 - above)[len(values) - 1 - above]
-        return np.float32(max(top, np.finfo(np.float32).tiny) if top > 0 else values.max() or 1)
+        """The value that this batch's activations exceed with the quantiser's tail probability; never 0."""
+        values = np.concatenate([chunk.samples[layer.name] for lane in self._lanes for chunk in lane.chunks])
+        index = len(values) - 1 - int(clip_tail(layer.bits) * len(values))
+        top = np.partition(values, index)[index]
+        return top if top > 0 else max(values.max(), values.dtype.type(1e-3))
 
     def _calibrate(self, weights, state, x):
         """Set the ranges that are still 0 from this batch, one after the other in the network's order."""
         for layer in self._quantisers:
             if state[layer.name + ".range"] == 0:
-                self._forward(self._run(weights, state, training=True), x)
+                self._forward(self._run(weights, state, self._lanes), x)
                 state[layer.name + ".range"][...] = self._range(layer)
 
 
-def _load(chunk, network, x):
-    """Put codes or floats into a chunk's input buffer, as values; places without a sample are 0."""
-    target = chunk.input[: len(x)]
-    if x.dtype == np.uint8:
-        np.subtract(x, target.dtype.type(network.input_zero), out=target)
-        target *= target.dtype.type(network.input_step)
-    else:
-        target[...] = x
-    chunk.input[len(x) :] = 0
+def _as_chunk(labels):
+    """Labels of images in the order of a chunk: (n, height, width) -> (height, width, n)."""
+    return labels.transpose(1, 2, 0) if labels.ndim == 3 else labels
 
 
-def _evaluate(chunk, run, network, x):
-    _load(chunk, network, x)
+def _sample_shape(array):
+    """Shape of one sample of a lane's array."""
+    return array.shape[:2] + array.shape[3:] if array.ndim == 4 else array.shape[1:]
+
+
+def _evaluate(lane, run, x):
+    """Logits (n, ...) of at most as many samples as the lane holds."""
+    lane.load(x)
+    chunk = lane.chunks[0]
     for segment in range(len(chunk.segments)):
-        chunk.forward(segment, run)
-    return chunk.output[: len(x)].copy()
-
-
-def _loss(chunk, labels, weight, here, smoothing, total):
-    """((loss, n_correct), gradient of the logits) of one chunk."""
-    loss, n_correct, dlogits = layers.softmax_cross_entropy(
-        chunk.output, labels, None if weight is None else weight[here], smoothing, total
-    )
-    return (loss, n_correct), dlogits
+        lane.forward(segment, run)
+    return nhwc(chunk.output)[: len(x)].copy()

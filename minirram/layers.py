@@ -106,32 +106,42 @@ def _windows(x, size):
     return [x[:, i:height:size, j:width:size] for i in range(size) for j in range(size)]
 
 
-def max_pool_forward(x, size=2, out=None, winner=None):
-    """Maximum over windows of size x size: (n, height, width, c) -> (n, height // size, width // size, c).
+def largest(places, out, first=None):
+    """Elementwise maximum of several arrays of one shape.
 
-    winner: optional uint8 array of the output's shape that takes the index of the first maximum, row by row.
+    first: optional bool (len(places), shape...), becomes True where that array is the first to hold the maximum.
     """
-    first, *others = _windows(x, size)
-    if out is None:
-        out = np.empty_like(first)
-    out[...] = first
-    if winner is not None:
-        winner[...] = 0
-    for k, candidate in enumerate(others, 1):
-        if winner is not None:
-            np.copyto(winner, np.uint8(k), where=candidate > out)
-        np.maximum(out, candidate, out=out)
+    out[...] = places[0]
+    for place in places[1:]:
+        np.maximum(out, place, out=out)
+    if first is not None:
+        for place, is_first in zip(places, first):
+            np.equal(place, out, out=is_first)
+        taken = first[0].copy()
+        for is_first in first[1:]:
+            np.greater(is_first, taken, out=is_first)
+            taken |= is_first
     return out
 
 
-def max_pool_backward(dy, winner, shape, size=2, out=None):
+def max_pool_forward(x, size=2, out=None, first=None):
+    """Maximum over windows of size x size: (n, height, width, c) -> (n, height // size, width // size, c).
+
+    first: optional bool (size * size, shape of the output), where each window's maximum lies (ties: the first, row by
+    row).
+    """
+    places = _windows(x, size)
+    return largest(places, np.empty(places[0].shape, x.dtype) if out is None else out, first)
+
+
+def max_pool_backward(dy, first, shape, size=2, out=None):
     """dx, shape (n, height, width, c): dy goes to the window's first maximum, all else is 0."""
     if out is None:
         out = np.empty(shape, dy.dtype)
     out[:, dy.shape[1] * size :] = 0
     out[:, :, dy.shape[2] * size :] = 0
-    for k, place in enumerate(_windows(out, size)):
-        np.multiply(dy, winner == k, out=place)
+    for place, is_first in zip(_windows(out, size), first):
+        np.multiply(dy, is_first, out=place)
     return out
 
 

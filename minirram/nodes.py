@@ -1,15 +1,19 @@
-"""The layers of a network at work on one chunk of a batch: buffers, forward and backward of each, in order.
+"""The layers of a network at work on one chunk of a batch: buffers, forward and backward of each.
 
-A chunk is small enough to stay in a core's cache. Images lie in memory as (height, width, n, channels), which gives
-long contiguous runs; the functions of `layers` see them as (n, height, width, channels) views.
+A chunk is a few samples, few enough that a layer's arrays stay in a core's cache. Images lie as (height, width, n,
+channels), which gives long contiguous runs. What is needed for a moment only lies in a workspace that all chunks of a
+lane share.
 """
+
+from typing import Any
 
 import numpy as np
 
 from . import layers
-from .convolution import col2im, im2col
-from .networks import BatchNorm, Concat, Conv2d, Flatten, Linear, MaxPool, MeanSteps, Quantize, Relu, Rnn, Upsample
+from .networks import BatchNorm, Concat, Flatten, Linear, MaxPool, MeanSteps, Quantize, Relu, Rnn, Upsample
 from .recurrent import rnn_backward, rnn_forward
+
+LONG_RUN = 256  # elements; NumPy is slow on shorter runs than this
 
 
 class Run:
@@ -18,265 +22,337 @@ class Run:
     def __init__(self, weights, state, steps, training):
         self.weights = weights
         self.state = state
-        self.steps = steps  # {layer name: quantisation step, or None: not calibrated, values pass through}
+        self.steps = steps  # {layer name: quantisation step, or None: the values pass as they are}
         self.training = training
-        self.statistics = {}  # {batch norm: (count, mean, variance)} of the whole batch
-        self.sums = {}  # {batch norm: (d loss / d beta, d loss / d gamma)} of the whole batch
+        self.kernels = {}  # {convolution: transformed weights}
+        self.statistics = {}  # {batch norm: (count, mean, variance)}
+        self.sums = {}  # {batch norm: (d loss / d beta, d loss / d gamma)}
 
 
-def _image(shape, dtype):
-    """A buffer for images (n, height, width, channels) that lies in memory as (height, width, n, channels)."""
-    if len(shape) == 2:
-        return np.empty(shape, dtype)
-    n, height, width, channels = shape
-    return np.empty((height, width, n, channels), dtype).transpose(2, 0, 1, 3)
+class Workspace:
+    """Named scratch arrays, kept from call to call."""
+
+    def __init__(self, dtype):
+        self.dtype = np.dtype(dtype)
+        self._flat = {}
+        self._turn = 0
+
+    def array(self, name, shape, dtype=None):
+        """An array of any contents; the same memory for the same name."""
+        size = int(np.prod(shape))
+        flat = self._flat.get(name)
+        if flat is None or flat.size < size:
+            flat = self._flat[name] = np.empty(size, dtype or self.dtype)
+        return flat[:size].reshape(shape)
+
+    def gradient(self, shape):
+        """The same for a gradient on its way back; the one handed out before stays valid."""
+        self._turn = 1 - self._turn
+        return self.array("gradient{}".format(self._turn), shape)
 
 
-def _rows(image):
-    """All positions of such an image as rows (height * width * n, channels), without a copy."""
-    return image.transpose(1, 2, 0, 3).reshape(-1, image.shape[3]) if image.ndim == 4 else image
+def nhwc(image):
+    """An image of the chunk as `layers` sees it."""
+    return image.transpose(2, 0, 1, 3) if image.ndim == 4 else image
 
 
-class _Node:
-    """One layer on one chunk. `x` is its input buffer, `y` its output buffer, both filled by `forward`."""
+def rows(array):
+    """All positions of a contiguous array as rows (positions, channels)."""
+    return array.reshape(-1, array.shape[-1])
 
-    def __init__(self, layer, x, shape):
+
+def long_rows(array):
+    """A contiguous array as rows long enough for NumPy, each a whole number of times all channels."""
+    channels = array.shape[-1]
+    count = array.size // channels
+    repeat = array.shape[-2] if array.ndim == 4 else 1
+    if array.ndim == 4 and repeat * channels < LONG_RUN:
+        repeat *= array.shape[1]
+    return array.reshape(count // repeat, repeat * channels)
+
+
+def tiled(vector, like):
+    """A value per channel, repeated to the length of a row of `like` = long_rows(...)."""
+    return np.tile(vector.astype(like.dtype), like.shape[1] // len(vector))
+
+
+def channel_sums(long, channels):
+    """Sums per channel, float64 (channels,), of an array in `long_rows`."""
+    return long.sum(axis=0).reshape(-1, channels).sum(axis=0, dtype=np.float64)
+
+
+class Node:
+    """One layer, or a few that belong together, on one chunk. `x` is the input's array, `y` the output's."""
+
+    floats = 0  # of workspace per sample
+    dskipped = None  # gradient that comes from a Concat further on
+
+    def __init__(self, layer, x, y, chunk):
         self.layer = layer
         self.x = x
-        self.y = _image(x.shape[:1] + shape, x.dtype)
+        self.y = y
+        self.chunk = chunk
+        self.workspace = chunk.workspace
 
     def forward(self, run):
         """Fill y from x."""
         raise NotImplementedError
 
-    def backward(self, dy, run, gradients):
-        """dx from dy; adds d loss / d weight to `gradients`."""
+    def backward(self, run, dy):
+        """dx from dy; gradients of weights are added to those of the chunk's lane."""
         raise NotImplementedError
 
+    def add_gradient(self, name, left, right):
+        """Add left^T right, summed over rows, to the gradient of matrix `name`; the lane's first chunk begins it."""
+        total = self.chunk.gradients[name]
+        if self.chunk.begins:
+            np.matmul(left.T, right, out=total)
+        else:
+            total += np.matmul(left.T, right, out=self.workspace.array("dweight", total.shape))
 
-class _Linear(_Node):
+
+class LinearNode(Node):
+    """Matrix product."""
+
     def forward(self, run):
+        """y = x W"""
         layers.linear_forward(self.x, run.weights[self.layer.name], out=self.y)
 
-    def backward(self, dy, run, gradients):
-        dx, dweight = layers.linear_backward(dy, self.x, run.weights[self.layer.name])
-        gradients[self.layer.name] += dweight
+    def backward(self, run, dy):
+        """dx = dy W^T, dW = x^T dy"""
+        self.add_gradient(self.layer.name, self.x, dy)
+        return np.matmul(dy, run.weights[self.layer.name].T, out=self.workspace.gradient(self.x.shape))
+
+
+class RnnNode(Node):
+    """ReLU-RNN through time."""
+
+    def _arguments(self, run):
+        name = self.layer.name
+        x, h = (array[0].transpose(1, 0, 2) for array in (self.x, self.y))
+        w_input, w_hidden = run.weights[name + ".input"], run.weights[name + ".hidden"]
+        return x, h, w_input, w_hidden, run.steps[name], self.layer.bits
+
+    def forward(self, run):
+        """h_t = relu(x_t W_input + q(h_{t-1}) W_hidden)"""
+        x, h, w_input, w_hidden, step, bits = self._arguments(run)
+        rnn_forward(x, w_input, w_hidden, step, bits, out=h)
+        if run.training:
+            self.chunk.sample(self.layer.name, self.y)
+
+    def backward(self, run, dy):
+        """Back through time."""
+        x, h, w_input, w_hidden, step, bits = self._arguments(run)
+        dx = self.workspace.gradient(self.x.shape)
+        inside = dx[0].transpose(1, 0, 2)
+        dweights = rnn_backward(dy[0].transpose(1, 0, 2), x, h, w_input, w_hidden, step, bits, out=inside)[1:]
+        for part, dweight in zip((".input", ".hidden"), dweights):
+            total = self.chunk.gradients[self.layer.name + part]
+            if self.chunk.begins:
+                total[...] = 0
+            total += dweight
         return dx
 
 
-class _Conv2d(_Node):
-    def __init__(self, layer, x, shape):
-        super().__init__(layer, x, shape)
-        self.columns = _image(x.shape[:1] + shape[:2] + layer.matrices()[0][1][:1], x.dtype)
+class MomentsNode(Node):
+    """First half of a batch norm: moments of what comes in; backward the last step, once the batch is summed up."""
+
+    normalised: Any = None  # (x - mean) / sqrt(var + epsilon) and the gradient of it, both set by the second half
+    dnormalised: Any = None
 
     def forward(self, run):
-        layer = self.layer
-        im2col(self.x, layer.kernel, layer.stride, layer.padding, out=self.columns)
-        np.matmul(_rows(self.columns), run.weights[layer.name], out=_rows(self.y))
+        """This chunk's count, mean and sum of squared deviations."""
+        if not run.training:
+            return
+        x, channels = long_rows(self.x), self.x.shape[-1]
+        count = self.x.size // channels
+        mean = channel_sums(x, channels) / count
+        centred = np.subtract(x, tiled(mean, x), out=self.workspace.array("centred", x.shape))
+        self.moments = count, mean, channel_sums(np.square(centred, out=centred), channels)
 
-    def backward(self, dy, run, gradients):
-        layer = self.layer
-        gradients[layer.name] += np.matmul(_rows(self.columns).T, _rows(dy))
-        dcolumns = _image(self.columns.shape, dy.dtype)
-        np.matmul(_rows(dy), run.weights[layer.name].T, out=_rows(dcolumns))
-        return _in_order(col2im(dcolumns, self.x.shape, layer.kernel, layer.stride, layer.padding))
-
-
-def _in_order(image):
-    """The image itself when its memory is in the order of `_image`, else a copy that is."""
-    if image.transpose(1, 2, 0, 3).flags.c_contiguous:
-        return image
-    copy = _image(image.shape, image.dtype)
-    copy[...] = image
-    return copy
-
-
-class _Rnn(_Node):
-    def _arguments(self, run):
-        layer = self.layer
-        weights = run.weights[layer.name + ".input"], run.weights[layer.name + ".hidden"]
-        return weights + (run.steps[layer.name], layer.bits)
-
-    def forward(self, run):
-        rnn_forward(self.x[:, 0], *self._arguments(run), out=self.y[:, 0])
-        self.sample = _sample(self.y)
-
-    def backward(self, dy, run, gradients):
-        dx, dw_input, dw_hidden = rnn_backward(dy[:, 0], self.x[:, 0], self.y[:, 0], *self._arguments(run))
-        gradients[self.layer.name + ".input"] += dw_input
-        gradients[self.layer.name + ".hidden"] += dw_hidden
-        return _in_order(dx[:, None])
-
-
-class _Moments(_Node):
-    """First half of a batch norm: this chunk's moments, before the whole batch is known; the last step backward."""
-
-    def __init__(self, layer, x, shape):
-        self.layer = layer
-        self.x = self.y = x
-
-    def forward(self, run):
-        if run.training:
-            self.moments = layers.moments(self.x)
-
-    def backward(self, dy, run, gradients):
-        count, _, var = run.statistics[self.layer.name]
-        gamma = run.state[self.layer.name + ".gamma"] if self.layer.affine else None
-        return layers.batch_norm_backward(dy, self.normalised, var, count, *run.sums[self.layer.name], gamma)
-
-
-class _Normalise(_Node):
-    """Second half of a batch norm: normalise with the whole batch's statistics; backward, this chunk's sums."""
-
-    def __init__(self, layer, x, shape, moments):
-        super().__init__(layer, x, shape)
-        self.first_half = moments
-        moments.normalised = _image(x.shape, x.dtype) if layer.affine else self.y
-
-    def forward(self, run):
-        _, mean, var = run.statistics[self.layer.name]
-        normalised = layers.batch_norm_forward(self.x, mean, var, out=self.first_half.normalised)
+    def backward(self, run, dy):
+        """dx = scale * (dy - mean(dy) - normalised * mean(dy * normalised)), with d normalised for dy"""
+        name = self.layer.name
+        count, _, var = run.statistics[name]
+        dbeta, dgamma = run.sums[name]
+        scale = 1 / np.sqrt(var + layers.BATCH_NORM_EPSILON)
         if self.layer.affine:
-            np.multiply(normalised, run.state[self.layer.name + ".gamma"].astype(self.x.dtype), out=self.y)
-            self.y += run.state[self.layer.name + ".beta"].astype(self.x.dtype)
+            scale = scale * run.state[name + ".gamma"]
+        normalised, dnormalised = long_rows(self.normalised), long_rows(self.dnormalised)
+        dx = self.workspace.gradient(self.x.shape)
+        total = np.multiply(normalised, tiled(-scale * dgamma / count, normalised), out=dx.reshape(normalised.shape))
+        total -= tiled(scale * dbeta / count, total)
+        dnormalised *= tiled(scale, dnormalised)
+        total += dnormalised
+        return dx
 
-    def backward(self, dy, run, gradients):
-        self.sums = layers.batch_norm_sums(dy, self.first_half.normalised)
-        return dy
 
+class ActivationNode(Node):
+    """What happens to each element alone: rest of a batch norm, ReLU, quantisation, or some of them in this order."""
 
-class _Relu(_Node):
+    def __init__(self, group, x, y, chunk, moments=None, overwrite=False):
+        super().__init__(group[-1], x, y, chunk)
+        self.norm: Any = _first_of(BatchNorm, group)
+        self.relu: Any = _first_of(Relu, group)
+        self.quantiser: Any = _first_of(Quantize, group)
+        self.passes = None
+        if chunk.training and (self.relu or self.quantiser):
+            self.passes = np.empty(y.shape, bool)
+        if self.norm:
+            self.normalised = x if overwrite else np.empty_like(x)
+            moments.normalised, moments.dnormalised = self.normalised, y
+
     def forward(self, run):
-        layers.relu_forward(self.x, out=self.y)
-
-    def backward(self, dy, run, gradients):
-        return layers.relu_backward(dy, self.y)
-
-
-SAMPLE = 512  # values per chunk that the running range of a quantiser sees
-
-
-def _sample(x):
-    """About SAMPLE values of x, evenly spread in memory."""
-    flat = _rows(x).reshape(-1)
-    return flat[:: max(1, flat.size // SAMPLE)].copy()
-
-
-class _Quantize(_Node):
-    def forward(self, run):
-        step = run.steps[self.layer.name]
+        """y = quantise(relu(gamma * normalised + beta))"""
+        t, y = self._normalise(run) if self.norm else self.x, self.y
+        step = run.steps[self.quantiser.name] if self.quantiser else None
         if run.training:
-            self.sample = _sample(self.x)
-        if step is None:
-            self.y[...] = self.x
+            if self.quantiser:
+                self.chunk.sample(self.quantiser.name, t)
+            self._mark(t, step)
+        if step is not None:
+            layers.quantise_forward(t, step, self.quantiser.bits, out=y)
+        elif self.relu:
+            np.maximum(t, 0, out=y)
+        elif t is not y:
+            y[...] = t
+
+    def _normalise(self, run):
+        """(x - mean) / sqrt(var + epsilon), kept for the way back; scaled and shifted into y when affine."""
+        name = self.norm.name
+        _, mean, var = run.statistics[name]
+        x, y = long_rows(self.x), long_rows(self.y)
+        normalised = np.subtract(x, tiled(mean, x), out=long_rows(self.normalised))
+        normalised *= tiled(1 / np.sqrt(var + layers.BATCH_NORM_EPSILON), x)
+        if not self.norm.affine:
+            return self.normalised
+        np.multiply(normalised, tiled(run.state[name + ".gamma"], y), out=y)
+        y += tiled(run.state[name + ".beta"], y)
+        return self.y
+
+    def _mark(self, t, step):
+        """Remember where the gradient passes: above 0 for a ReLU, inside the range for a quantiser."""
+        if self.passes is None:
+            return
+        if self.relu:
+            np.greater(t, 0, out=self.passes)
+        elif step is not None:
+            np.greater_equal(t, 0, out=self.passes)
         else:
-            layers.quantise_forward(self.x, step, self.layer.bits, out=self.y)
+            self.passes[...] = True
+        if step is not None:
+            top = t.dtype.type(step * (2**self.quantiser.bits - 1))
+            self.passes &= np.less_equal(t, top, out=self.workspace.array("bool", t.shape, bool))
 
-    def backward(self, dy, run, gradients):
-        step = run.steps[self.layer.name]
-        return dy if step is None else layers.quantise_backward(dy, self.x, step, self.layer.bits)
+    def backward(self, run, dy):
+        """dy where it passes; with a batch norm also its sums."""
+        target = self.y if self.norm else dy  # y itself is not needed any more
+        if self.passes is not None:
+            np.multiply(dy, self.passes, out=target)
+        elif target is not dy:
+            target[...] = dy
+        if self.norm:
+            channels = dy.shape[-1]
+            product = np.multiply(target, self.normalised, out=self.workspace.array("centred", dy.shape))
+            self.sums = channel_sums(long_rows(target), channels), channel_sums(long_rows(product), channels)
+        return target
 
 
-class _MaxPool(_Node):
-    def __init__(self, layer, x, shape):
-        super().__init__(layer, x, shape)
-        self.winner = _image(self.y.shape, np.uint8)
+def _first_of(kind, group):
+    return next((layer for layer in group if isinstance(layer, kind)), None)
+
+
+class MaxPoolNode(Node):
+    """Maximum over windows."""
+
+    def __init__(self, layer, x, y, chunk):
+        super().__init__(layer, x, y, chunk)
+        self.first = np.empty((layer.size**2,) + y.shape, bool) if chunk.training else None
+
+    def _first(self):
+        return None if self.first is None else self.first.transpose(0, 3, 1, 2, 4)
 
     def forward(self, run):
-        layers.max_pool_forward(self.x, self.layer.size, out=self.y, winner=self.winner)
+        """y = the largest of each window"""
+        layers.max_pool_forward(nhwc(self.x), self.layer.size, out=nhwc(self.y), first=self._first())
 
-    def backward(self, dy, run, gradients):
-        dx = _image(self.x.shape, dy.dtype)
-        return layers.max_pool_backward(dy, self.winner, self.x.shape, self.layer.size, out=dx)
-
-
-class _Upsample(_Node):
-    def forward(self, run):
-        layers.upsample_forward(self.x, out=self.y)
-
-    def backward(self, dy, run, gradients):
-        return layers.upsample_backward(dy, out=_image(self.x.shape, dy.dtype))
+    def backward(self, run, dy):
+        """dy to where the largest was"""
+        dx = self.workspace.gradient(self.x.shape)
+        layers.max_pool_backward(nhwc(dy), self._first(), nhwc(dx).shape, self.layer.size, out=nhwc(dx))
+        return dx
 
 
-class _Concat(_Node):
-    def __init__(self, layer, x, shape, other):
-        super().__init__(layer, x, shape)
-        self.other = other
+class UpsampleNode(Node):
+    """Bilinear interpolation."""
 
     def forward(self, run):
+        """y = x between its pixels"""
+        layers.upsample_forward(nhwc(self.x), out=nhwc(self.y))
+
+    def backward(self, run, dy):
+        """The transpose of the forward."""
+        dx = self.workspace.gradient(self.x.shape)
+        layers.upsample_backward(nhwc(dy), out=nhwc(dx))
+        return dx
+
+
+class ConcatNode(Node):
+    """Channels of the input, then of an earlier node's output."""
+
+    def __init__(self, layer, x, y, chunk):
+        super().__init__(layer, x, y, chunk)
+        self.other = chunk.nodes[layer.other]
+        if chunk.training:
+            self.other.dskipped = np.empty_like(self.other.y)
+
+    def forward(self, run):
+        """y = x, other"""
         layers.concat_forward(self.x, self.other.y, out=self.y)
 
-    def backward(self, dy, run, gradients):
-        dx, self.other.skipped = layers.concat_backward(dy, self.x.shape[-1])
-        return _in_order(dx)
+    def backward(self, run, dy):
+        """dx and the part that skips back to the other node"""
+        dx, self.other.dskipped[...] = layers.concat_backward(dy, self.x.shape[-1])
+        result = self.workspace.gradient(dx.shape)
+        result[...] = dx
+        return result
 
 
-class _Flatten(_Node):
+class FlattenNode(Node):
+    """(height, width, n, channels) -> (n, height * width * channels)"""
+
     def forward(self, run):
-        self.y.reshape(self.x.shape)[...] = self.x
+        """y = x in another order"""
+        x = nhwc(self.x)
+        self.y.reshape(x.shape)[...] = x
 
-    def backward(self, dy, run, gradients):
-        return _in_order(dy.reshape(self.x.shape))
+    def backward(self, run, dy):
+        """dx = dy in the order of x"""
+        dx = self.workspace.gradient(self.x.shape)
+        nhwc(dx)[...] = dy.reshape(nhwc(dx).shape)
+        return dx
 
 
-class _MeanSteps(_Node):
+class MeanStepsNode(Node):
+    """Mean over height and width."""
+
     def forward(self, run):
-        layers.mean_forward(self.x, out=self.y)
+        """y = mean of x"""
+        layers.mean_forward(nhwc(self.x), out=self.y)
 
-    def backward(self, dy, run, gradients):
-        return layers.mean_backward(dy, self.x.shape, out=_image(self.x.shape, dy.dtype))
+    def backward(self, run, dy):
+        """dx = dy / steps"""
+        dx = self.workspace.gradient(self.x.shape)
+        layers.mean_backward(dy, nhwc(dx).shape, out=nhwc(dx))
+        return dx
 
 
-_NODES = {
-    Conv2d: _Conv2d,
-    Linear: _Linear,
-    Rnn: _Rnn,
-    Relu: _Relu,
-    Quantize: _Quantize,
-    MaxPool: _MaxPool,
-    Upsample: _Upsample,
-    Flatten: _Flatten,
-    MeanSteps: _MeanSteps,
+SIMPLE = {
+    Linear: LinearNode,
+    Rnn: RnnNode,
+    MaxPool: MaxPoolNode,
+    Upsample: UpsampleNode,
+    Concat: ConcatNode,
+    Flatten: FlattenNode,
+    MeanSteps: MeanStepsNode,
 }
-
-
-class Chunk:
-    """All layers of a network on `size` samples, cut into segments where a batch norm waits for the whole batch."""
-
-    def __init__(self, network, shapes, size, dtype):
-        self.size = size
-        self.input = _image((size,) + tuple(network.input_shape), dtype)
-        self.segments = [[]]
-        nodes = {}
-        x = self.input
-        for layer in network.layers:
-            shape = shapes[layer.name]
-            if isinstance(layer, BatchNorm):
-                moments = _Moments(layer, x, shape)
-                self.segments[-1].append(moments)
-                self.segments.append([])
-                node = _Normalise(layer, x, shape, moments)
-            elif isinstance(layer, Concat):
-                node = _Concat(layer, x, shape, nodes[layer.other])
-            else:
-                node = _NODES[type(layer)](layer, x, shape)
-            node.skipped = None
-            nodes[layer.name] = node
-            self.segments[-1].append(node)
-            x = node.y
-        self.nodes = nodes
-        self.output = x
-
-    def forward(self, segment, run):
-        """Run one segment forward."""
-        for node in self.segments[segment]:
-            node.forward(run)
-
-    def backward(self, segment, dy, run, gradients):
-        """Run one segment backward from the gradient of its output; returns that of its input."""
-        for node in reversed(self.segments[segment]):
-            if getattr(node, "skipped", None) is not None:
-                dy = dy + node.skipped
-                node.skipped = None
-            dy = node.backward(dy, run, gradients)
-        return dy

@@ -22,9 +22,9 @@ def rnn_forward(x, w_input, w_hidden, step=None, bits=8, out=None):
     return out
 
 
-def rnn_backward(dh, x, h, w_input, w_hidden, step=None, bits=8):
+def rnn_backward(dh, x, h, w_input, w_hidden, step=None, bits=8, out=None):
     """(dx, dw_input, dw_hidden). dh (n, steps, hidden): gradient of each step's output; h: what the forward gave."""
-    dx = np.empty_like(x)
+    dx = np.empty_like(x) if out is None else out
     dw_input, dw_hidden = np.zeros_like(w_input), np.zeros_like(w_hidden)
     from_later = None
     for t in reversed(range(x.shape[1])):

@@ -101,9 +101,9 @@ def test_max_pool(n, size, rows, cols, channels, memory):
     np.testing.assert_array_equal(layers.max_pool_forward(x, size), slow_max_pool(x, size))
 
     def backward(dy, x):
-        winner = np.empty(dy.shape, np.uint8)
-        layers.max_pool_forward(x, size, winner=winner)
-        return (layers.max_pool_backward(dy, winner, x.shape, size),)
+        first = np.empty((size * size,) + dy.shape, bool)
+        layers.max_pool_forward(x, size, first=first)
+        return (layers.max_pool_backward(dy, first, x.shape, size),)
 
     check_backward(lambda x: layers.max_pool_forward(x, size), backward, (x,), generator_of(5))
 
@@ -111,9 +111,9 @@ def test_max_pool(n, size, rows, cols, channels, memory):
 def test_max_pool_gradient_of_a_tie_goes_to_the_first():
     x = np.zeros((1, 4, 2, 1))
     x[0, 2:, :, 0] = [[1, 2], [2, 2]]
-    winner = np.empty((1, 2, 1, 1), np.uint8)
-    layers.max_pool_forward(x, winner=winner)
-    dx = layers.max_pool_backward(np.array([5.0, 7.0]).reshape(1, 2, 1, 1), winner, x.shape)
+    first = np.empty((4, 1, 2, 1, 1), bool)
+    layers.max_pool_forward(x, first=first)
+    dx = layers.max_pool_backward(np.array([5.0, 7.0]).reshape(1, 2, 1, 1), first, x.shape)
     np.testing.assert_array_equal(dx[0, :, :, 0], [[5, 0], [0, 0], [0, 7], [0, 0]])
 
 

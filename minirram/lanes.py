@@ -1,0 +1,159 @@
+"""A batch cut up: chunks of a few samples, each with the nodes of the whole network; lanes of chunks that one thread
+runs.
+"""
+
+from typing import Any, List
+
+import numpy as np
+
+from .networks import BatchNorm, Concat, Conv2d, MaxPool, Quantize, Relu, matrices, output_shapes
+from .nodes import SIMPLE, ActivationNode, MomentsNode, Workspace
+from .nodes_convolution import WinogradNode, convolution_node
+
+SAMPLE = 4096  # activations of a batch, per layer, from which the range of a quantiser is estimated
+# what one node does together with the layers that may follow
+FUSED = {Conv2d: (MaxPool,), BatchNorm: (Relu, Quantize), Relu: (Quantize,)}
+
+
+class Lane:
+    """Chunks that one thread runs in order; they share a workspace and the sums of gradients.
+
+    sizes: samples of each chunk. training: keep what the way back needs; without it, arrays are reused from layer to
+    layer.
+    """
+
+    def __init__(self, network, sizes, batch_size, dtype, training):
+        self.network = network
+        self.dtype = np.dtype(dtype)
+        self.training = training
+        self.workspace = Workspace(dtype)
+        self.gradients = {name: np.empty(shape, dtype) for name, shape in matrices(network) if training}
+        self.kernel_sums = {}
+        self.per_sample = max(1, SAMPLE // batch_size)
+        self.size = sum(sizes)
+        self.chunks = []
+        for size in sizes:
+            self.chunks.append(Chunk(self, size))
+
+    def load(self, x):
+        """Codes (uint8) or floats, (n, height, width, channels), as values into the inputs; places without a sample
+        get 0.
+        """
+        start = 0
+        for chunk in self.chunks:
+            chunk.load(x[start : start + chunk.size])
+            start += chunk.size
+
+    def forward(self, segment, run):
+        """One segment of the network, chunk by chunk."""
+        for chunk in self.chunks:
+            for node in chunk.segments[segment]:
+                node.forward(run)
+
+    def backward(self, segment, run, loss):
+        """One segment back, chunk by chunk; loss(chunk's output, its samples as a slice) -> d loss / d output."""
+        start = 0
+        for chunk in self.chunks:
+            dy = None
+            if segment == len(chunk.segments) - 1:
+                dy = loss(chunk.output, slice(start, start + chunk.size))
+            for node in reversed(chunk.segments[segment]):
+                if node.dskipped is not None:
+                    dy += node.dskipped
+                dy = node.backward(run, dy)
+            start += chunk.size
+        for node in self.chunks[0].segments[segment]:
+            if isinstance(node, WinogradNode):
+                node.finish()
+
+
+class Chunk:
+    """`size` samples: the nodes in order, cut into segments where a batch norm waits for the whole batch."""
+
+    def __init__(self, lane, size):
+        self.size = size
+        self.begins = not lane.chunks  # the first chunk of a lane sets the sums, the others add
+        self.training = lane.training
+        self.network = lane.network
+        self.workspace = lane.workspace
+        self.gradients = lane.gradients
+        self.kernel_sums = lane.kernel_sums
+        self.wanted = lane.per_sample * size
+        self.sources = {layer.other for layer in self.network.layers if isinstance(layer, Concat)}
+        self.samples = {}
+        self.nodes = {}
+        self._reused = 0
+        self.input = self._image("", self.network.input_shape)
+        self.segments = self._build()
+        self.output = self.segments[-1][-1].y
+
+    def _image(self, name, shape):
+        """The array of a layer's output: images (height, width, size, channels), else (size, features)."""
+        shape = shape[:2] + (self.size,) + shape[2:] if len(shape) == 3 else (self.size,) + shape
+        if self.training or name in self.sources:
+            return np.empty(shape, self.workspace.dtype)
+        self._reused = 1 - self._reused
+        return self.workspace.array("layer{}".format(self._reused), shape)
+
+    def _build(self):
+        shapes = output_shapes(self.network)
+        segments: List[list] = [[]]
+        x, left, previous = self.input, list(self.network.layers), ""
+        while left:
+            group = self._group(left)
+            del left[: len(group)]
+            node: Any
+            y = self._image(group[-1].name, shapes[group[-1].name])
+            if isinstance(group[0], BatchNorm):
+                segments[-1].append(MomentsNode(group[0], x, x, self))
+                segments.append([])
+                node = ActivationNode(group, x, y, self, segments[-2][-1], previous not in self.sources)
+            elif isinstance(group[0], (Relu, Quantize)):
+                node = ActivationNode(group, x, y, self)
+            elif isinstance(group[0], Conv2d):
+                node = convolution_node(group[0], group[1] if len(group) > 1 else None, x, y, self)
+            else:
+                node = SIMPLE[type(group[0])](group[0], x, y, self)
+            previous = group[-1].name
+            self.nodes[previous] = node
+            segments[-1].append(node)
+            x = y
+        return segments
+
+    def _group(self, left):
+        """The first of the layers `left`, with those after it that the same node does: nobody else needs what lies
+        between.
+        """
+        group = left[:1]
+        for layer in left[1:]:
+            if not isinstance(layer, FUSED.get(type(group[-1]), ())) or group[-1].name in self.sources:
+                break
+            group.append(layer)
+        return group
+
+    def kernel_sum(self, name, shape):
+        """The lane's sum of a transformed kernel's gradient."""
+        if name not in self.kernel_sums:
+            self.kernel_sums[name] = np.empty(shape, self.workspace.dtype)
+        return self.kernel_sums[name]
+
+    def winograd_nodes(self):
+        """The nodes whose kernels are transformed."""
+        return [node for node in self.nodes.values() if isinstance(node, WinogradNode)]
+
+    def load(self, x):
+        """As `Lane.load`, for at most `size` samples."""
+        target = self.input[:, :, : len(x)]
+        x = x.transpose(1, 2, 0, 3)
+        if x.dtype == np.uint8:
+            np.subtract(x, target.dtype.type(self.network.input_zero), out=target)
+            target *= target.dtype.type(self.network.input_step)
+        else:
+            target[...] = x
+        self.input[:, :, x.shape[2] :] = 0
+
+    def sample(self, name, values):
+        """Keep some of the values that quantiser `name` sees, evenly spread over samples, channels and image."""
+        flat = values.reshape(-1)
+        stride = max(1, flat.size // self.wanted) | 1  # odd: never in step with the channels
+        self.samples[name] = flat[::stride].copy()
