@@ -72,8 +72,8 @@ def overlap(predicted, truth):
     predicted, truth: bool (or 0/1), one shape. DataError unless truth holds both kinds.
     """
     predicted, truth = (part.astype(bool) for part in _pair(predicted, truth, "predicted", "truth"))
-    hits, misses = np.count_nonzero(predicted & truth), np.count_nonzero(~predicted & truth)
-    false_alarms, rejections = np.count_nonzero(predicted & ~truth), np.count_nonzero(~predicted & ~truth)
+    hits, misses = int(np.sum(predicted & truth)), int(np.sum(~predicted & truth))
+    false_alarms, rejections = int(np.sum(predicted & ~truth)), int(np.sum(~predicted & ~truth))
     _need_both(hits + misses, false_alarms + rejections)
     return {
         "sensitivity": hits / (hits + misses),

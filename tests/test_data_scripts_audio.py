@@ -1,5 +1,6 @@
 """The script that prepares spoken digits: the real set, other recordings, and each way in which they can be wrong."""
 
+import json
 import shutil
 import zipfile
 
@@ -49,6 +50,18 @@ def test_the_real_set_keeps_its_own_split(tmp_path, monkeypatch):
         codes = np.rint(7 * part.inputs)
         assert part.inputs.dtype == np.float32 and set(np.unique(codes)) == set(range(8))
     assert "CC BY-SA 4.0" in train.origin
+
+
+def test_the_real_clips_have_the_known_lengths(monkeypatch):
+    known = json.loads(data_folder("STATS.json").read_text())["fsdd"]
+    script = script_module("spoken_digits", monkeypatch)
+    source = script.Source(str(data_folder("fsdd.zip")))
+    recordings = script.find_recordings(source)
+    lengths = {key: len(script.read_wave(source.read(name), name)) for key, name in recordings.items()}
+    assert len(lengths) == known["files"] and sum(lengths.values()) == known["samples"]
+    test = [n for key, n in lengths.items() if script.part_of(key[2]) == "test"]
+    assert len(test) == known["test_files"] and sum(test) / known["rate"] == pytest.approx(known["test_seconds"])
+    assert sorted({speaker for _, speaker, _ in lengths}) == known["speakers"]
 
 
 def test_numbers_choose_the_part_and_names_the_label(folder, clips, tmp_path, monkeypatch):

@@ -155,6 +155,7 @@ def test_segmentation_counts_only_the_region():
     assert inside["pr_auc"] == metrics.pr_auc(probability[region], truth[region])
     assert inside["dice"] == metrics.overlap(probability[region] >= 0.5, truth[region])["dice"]
     assert set(inside) == {"roc_auc", "pr_auc", "accuracy", "sensitivity", "specificity", "dice"}
+    assert all(type(value) is float for value in inside.values())  # as JSON wants them
     assert metrics.segmentation_scores(probability, truth, region, threshold=2)["sensitivity"] == 0
 
 
