@@ -42,6 +42,8 @@ class CellModel:
     """standard deviation of one read of one cell, relative to its conductance"""
     write_noise: float
     """relative standard deviation of a cell that is programmed again under `re_set = "replay"`"""
+    hrs_max_S: Optional[float] = None
+    """RESET is verified: a cell that conducts more than this is pulsed again; None: whatever one pulse gives"""
     re_set: str = "replay"
     """what SET and RESET give a cell: "replay" its old value within write noise, "redraw" a new draw"""
     write_clip_sigmas: float = 2.0
@@ -108,6 +110,8 @@ class CellModel:
         for field in above_zero + ("drift_start_s", "relaxation_time_s", "reference_K"):
             if getattr(self, field) <= 0:
                 raise ConfigError("{} of {} must be above 0".format(field, self.name))
+        if self.hrs_max_S is not None and not self.hrs_max_S > self.hrs_median_S:
+            raise ConfigError("hrs_max_S of {} must be above the median off conductance".format(self.name))
         if self.re_set not in ("replay", "redraw"):
             raise ConfigError("re_set is {!r}; it must be 'replay' or 'redraw'".format(self.re_set))
         if self.stuck_lrs + self.stuck_hrs > 1:
@@ -131,8 +135,13 @@ class CellModel:
         return self.lrs_median_S * np.exp(self.lrs_sigma_ln * generator.standard_normal(shape))
 
     def sample_hrs_S(self, generator, shape):
-        """Off conductances, float64 of `shape`: independent log-normal draws."""
-        return self.hrs_median_S * np.exp(self.hrs_sigma_ln * generator.standard_normal(shape))
+        """Off conductances, float64 of `shape`: independent log-normal draws, repeated where above `hrs_max_S`."""
+        off_S = self.hrs_median_S * np.exp(self.hrs_sigma_ln * generator.standard_normal(shape))
+        while self.hrs_max_S is not None and np.any(off_S > self.hrs_max_S):
+            high = off_S > self.hrs_max_S
+            again = generator.standard_normal(np.count_nonzero(high))
+            off_S[high] = self.hrs_median_S * np.exp(self.hrs_sigma_ln * again)
+        return off_S
 
     def write_factor(self, generator, shape):
         """What multiplies the old value of a re-programmed cell: 1 + write_noise * N(0, 1), clipped; float64."""
@@ -163,7 +172,13 @@ class CellModel:
 
     def hrs_cdf(self, conductance_S):
         """Share of off cells at or below `conductance_S` (array, > 0)."""
-        return normal_cdf(np.log(np.asarray(conductance_S) / self.hrs_median_S) / self.hrs_sigma_ln)
+
+        def one_pulse(value_S):
+            return normal_cdf(np.log(np.asarray(value_S) / self.hrs_median_S) / self.hrs_sigma_ln)
+
+        if self.hrs_max_S is None:
+            return one_pulse(conductance_S)
+        return one_pulse(np.minimum(conductance_S, self.hrs_max_S)) / one_pulse(self.hrs_max_S)
 
     @property
     def ages(self):

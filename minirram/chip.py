@@ -214,6 +214,15 @@ class Chip:
         weights *= np.float32(self.cell_model.grid_S / scale_S)
         return weights
 
+    def replace_conductances(self, map_S):
+        """Let every cell conduct what `map_S` (macros, rows, cols), siemens, says: a chip as it was read back."""
+        if map_S.shape != self.used.shape:
+            raise ShapeError("a map of shape {}, the chip has {}".format(map_S.shape, self.used.shape))
+        self.macros = [
+            Macro.from_map(macro.model, cells_S, macro.seed, macro.index) for macro, cells_S in zip(self.macros, map_S)
+        ]
+        self._weights_grid.clear()
+
     def unformed_pairs(self):
         """Number of pairs in use with a cell that never formed."""
         bad = 0

@@ -10,16 +10,15 @@ import sys
 from dataclasses import fields, replace
 from typing import Optional
 
-from . import __version__, readback, workflow
+from . import __version__, commands_file, workflow
 from .errors import ConfigError, MinirramError, MissingFileError
-from .maps import read_table
-from .runs import Run, RunConfig
+from .runs import Run, RunConfig, load_cell_model
 from .tasks import TASKS, task
 from .technologies import TECHNOLOGIES, technology
 from .training import Recipe
 from .units import si_format
 
-GOOD, DIFFERENT, COMMAND_LINE, CONTENTS = 0, 1, 2, 3
+GOOD, COMMAND_LINE, CONTENTS = 0, 2, 3
 
 
 def main(arguments=None):
@@ -49,7 +48,7 @@ def build_parser():
     parser = argparse.ArgumentParser(prog="minirram", description="Learn which connections of a random chip to keep.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command, add_options, text in _COMMANDS:
+    for name, command, add_options, text in _COMMANDS + commands_file.COMMANDS:
         sub = commands.add_parser(name, help=text, description=text)
         add_options(sub)
         sub.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -73,7 +72,8 @@ def _train_options(parser):
         "--preset", choices=("full", "quick"), default="full", help="recipe to start from (%(default)s)"
     )
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
-    parser.add_argument("--technology", choices=list(TECHNOLOGIES), metavar="NAME", help="preset of the cells")
+    names = ", ".join(TECHNOLOGIES)
+    parser.add_argument("--technology", metavar="NAME", help="preset of the cells (" + names + ") or a fitted .json")
     parser.add_argument(
         "--map", action="append", default=[], help="measured conductance map (.csv, .npy), one per macro"
     )
@@ -100,7 +100,7 @@ def _config(options):
         chosen = task(options.task)
         recipe = chosen.recipes[options.preset]
         base = RunConfig(options.task, options.data, chosen.build_network(), recipe, technology("taox-40nm"))
-    cell_model = base.cell_model if options.technology is None else technology(options.technology)
+    cell_model = base.cell_model if options.technology is None else load_cell_model(options.technology)
     return replace(
         base,
         task=options.task,
@@ -277,49 +277,18 @@ def _energy(options):
 
 def _export_options(parser):
     _run_option(parser)
+    parser.add_argument("--from", dest="old", metavar="OLD", help="program the chip holds: write only what differs")
     parser.add_argument("--out", help="program file to write; default RUN/program.xbp")
     parser.add_argument("--code-bits", type=int, choices=(0, 8, 16), default=8, help="conductance targets (0: none)")
 
 
 def _export(options):
-    exported = workflow.export(options.run, options.out, options.code_bits)
+    exported = workflow.export(options.run, options.out, options.code_bits, options.old)
     return (
         GOOD,
         exported,
         "{file}: {bytes} bytes, {cells_on} of {cells} cells on, program {program_id}".format(**exported),
     )
-
-
-# -- on a program file
-# -------------------------------------------------------------------------------------------------
-
-
-def _file_option(parser):
-    parser.add_argument("file", metavar="FILE", help="program file (.xbp)")
-
-
-def _inspect(options):
-    built, size = workflow.read_program(options.file)
-    shown = readback.describe(built, size)
-    lines = ["{:14s} {}".format(key, value) for key, value in shown.items() if not isinstance(value, list)]
-    lines += ["recipe  {}".format(recipe) for recipe in shown["recipes"]]
-    lines += ["tile    {}".format(tile) for tile in shown["tiles"]]
-    return GOOD, shown, "\n".join(lines)
-
-
-def _verify_options(parser):
-    _file_option(parser)
-    parser.add_argument("readback", metavar="READBACK.npy", help="conductances read back, float siemens")
-    parser.add_argument("--tolerance", type=float, default=0.1, help="of a target, relative (%(default)s)")
-
-
-def _verify(options):
-    built, _ = workflow.read_program(options.file)
-    found = readback.verify(built, read_table(options.readback), options.tolerance)
-    shown = found.to_json()
-    lines = ["{differing} of {checked} cells differ, bit error rate {bit_error_rate:.2e}".format(**shown)]
-    lines += ["  macro {macro} row {row} col {col}: {why}".format(**cell) for cell in shown["cells"]]
-    return GOOD if found.passed else DIFFERENT, shown, "\n".join(lines)
 
 
 def _no_options(_parser):
@@ -343,7 +312,5 @@ _COMMANDS = (
     ("evaluate", _evaluate, _evaluate_options, "accuracy of a run on its simulated macros"),
     ("energy", _energy, _energy_options, "energy of a run by matrix and event"),
     ("export", _export, _export_options, "write the program file of a run"),
-    ("inspect", _inspect, _file_option, "show a program file"),
-    ("verify", _verify, _verify_options, "compare a read-back with a program file"),
     ("networks", _networks, _no_options, "weights, MACs, macros and conversions of the tasks' networks"),
 )

@@ -31,15 +31,17 @@ def read_table(path):
     return table.astype(np.float64)
 
 
-def read_conductance_map(path, unit, rows=512, cols=512):
+def read_conductance_map(path, unit, rows=512, cols=512, even=True):
     """A conductance map in siemens, float64, at most (rows, cols); 0 = unformed. unit: a key of UNITS_S.
+
+    even: the columns must pair up.
 
     ConfigError for an unknown unit, ShapeError for a wrong size, DataError for NaN, infinite or negative values.
     """
     if unit not in UNITS_S:
         raise ConfigError("unit {!r} of {}: choose one of {}".format(unit, path, ", ".join(UNITS_S)))
     table = read_table(path)
-    if table.ndim != 2 or table.shape[0] > rows or table.shape[1] > cols or table.shape[1] % 2:
+    if table.ndim != 2 or table.shape[0] > rows or table.shape[1] > cols or (even and table.shape[1] % 2):
         raise ShapeError(
             "{}: a map of shape {}; expected rows x columns, at most {} x {}, an even number of columns".format(
                 path, table.shape, rows, cols

@@ -32,6 +32,7 @@ from .errors import ConfigError, DataError, MissingFileError
 from .files import atomic_writer, read_json, read_npz, write_json, write_npz
 from .macro import Macro
 from .mapping import Placement, placement_from_json
+from .technologies import technology
 from .training import Recipe
 
 FORMAT = 1
@@ -104,6 +105,21 @@ def config_from_json(value):
         return RunConfig(**{field.name: _built(value[field.name], _TYPES) for field in fields(RunConfig)})
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise DataError("not the configuration of a run: {}".format(error)) from None
+
+
+def load_cell_model(name):
+    """The technology preset called `name`, or the `CellModel` in the file `name` (.json of `save_cell_model`)."""
+    if not os.fspath(name).endswith(".json"):
+        return technology(name)
+    try:
+        return _built(read_json(name), {"CellModel": CellModel})
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise DataError("{}: not a cell model: {}".format(name, error)) from None
+
+
+def save_cell_model(path, cell_model):
+    """Write a `CellModel` as JSON."""
+    write_json(path, _plain(cell_model))
 
 
 @dataclass(frozen=True)

@@ -231,16 +231,20 @@ def account(folder, data=None, threads=1):
     }
 
 
-def export(folder, out=None, code_bits=8):
+def export(folder, out=None, code_bits=8, old=None):
     """Write the run's program file (default program.xbp in the folder) and digital.json; returns what `inspect`
     shows.
 
-    Cells that never formed cannot be kept on; `not_formed` counts those that the masks wanted.
+    Cells that never formed cannot be kept on; `not_formed` counts those that the masks wanted. old: program file that
+    the chip holds; the new one then takes it from there with the pulses that differ, and a chip in any other state
+    refuses it.
     """
     run = Run.open(folder)
     config = run.config
     chip, model, masks = run.load_trained()
     built, not_formed = build_program(config, chip, model, masks, code_bits)
+    if old is not None:
+        built = program.increment(read_program(old)[0], built)
     data = xbp.write(built)
     path = os.fspath(out) if out is not None else run.path("program.xbp")
     with atomic_writer(path) as handle:
@@ -279,6 +283,36 @@ def read_program(path):
     except OSError as error:
         raise MissingFileError("{}: cannot be read ({})".format(path, error.strerror)) from None
     return xbp.read(data), len(data)
+
+
+def chip_map(folder, out, state="formed"):
+    """Write the chip of a run as `.npy`, float64 siemens (macros, rows, cols); returns the array.
+
+    state: "formed", as after FORM alone (what the example programmer starts from), or "programmed", with the masks.
+    """
+    if state not in ("formed", "programmed"):
+        raise ConfigError("state {!r}: choose 'formed' or 'programmed'".format(state))
+    chip, _, _ = Run.open(folder).load_trained()
+    map_S = chip.formed_S() if state == "formed" else chip.conductance_S()
+    with atomic_writer(out) as handle:
+        np.save(handle, map_S)
+    return map_S
+
+
+def accuracy_of_readback(folder, readback_S, data=None, threads=1):
+    """What a chip that reads back as `readback_S` (macros, rows, cols) answers: (figures as programmed, as read back).
+
+    Both on the run's validation set, on its macros; NaN counts as no conductance.
+    """
+    run = Run.open(folder)
+    chip, model, _ = run.load_trained()
+    if readback_S.ndim == 2:
+        readback_S = readback_S[None]
+    examination = _split(run, "validation", data or run.config.data)
+    seed = run.config.recipe.seed
+    programmed = examine(run.config, chip, model, examination, seed, threads)
+    chip.replace_conductances(np.nan_to_num(readback_S))
+    return programmed, examine(run.config, chip, model, examination, seed, threads)
 
 
 def demo_baselines(folder):

@@ -81,6 +81,14 @@ def test_every_number_of_a_preset_has_a_source(name):
         model.source("colour")
 
 
+def test_a_verified_reset_stays_below_its_limit():
+    drawn_S = TAOX_40NM.sample_hrs_S(rng.stream(3, "hrs"), (200, 200))
+    assert drawn_S.max() <= TAOX_40NM.hrs_max_S
+    assert cells.ks_distance(drawn_S, TAOX_40NM.hrs_cdf) < 1.63 / 200  # 1 % level for n = 40,000
+    with pytest.raises(ConfigError, match="hrs_max_S"):
+        dataclasses.replace(TAOX_40NM, hrs_max_S=0.5e-6)
+
+
 def test_formed_share_matches_the_published_curve():
     measured = {3.2: 0.03, 3.3: 0.16, 3.4: 0.39, 3.5: 0.71, 3.6: 0.94}
     for voltage_V, share in measured.items():

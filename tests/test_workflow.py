@@ -126,6 +126,72 @@ def test_export_inspect_verify(trained, capsys, tmp_path):
     assert {"macro": 0, "row": int(row), "col": int(col), "why": "off"} in found["cells"]
 
 
+def test_the_simulated_chip_reads_back_as_programmed(trained, data, capsys, tmp_path):
+    file, readback = str(tmp_path / "p.xbp"), str(tmp_path / "r.npy")
+    call_json(capsys, "export", trained, "--out", file)
+    call_json(capsys, "chip", trained, "--out", readback, "--state", "programmed")
+    found = call_json(capsys, "verify", file, readback, "--run", trained, "--data", data)
+    assert found["differing"] == 0 and found["accuracy_read_back"] == pytest.approx(
+        found["accuracy_programmed"], abs=0.05
+    )
+    broken = np.load(readback)
+    broken[:, :, 0::2] = 12e-6
+    np.save(readback, broken)
+    code, out, _ = call(capsys, "verify", file, readback, "--run", trained, "--data", data, "--json")
+    worse = json.loads(out)
+    assert code == 1 and worse["accuracy_read_back"] < worse["accuracy_programmed"] - 0.2
+
+
+def test_incremental_program_diff_and_dump(trained, data, capsys, tmp_path):
+    first, second, step = (str(tmp_path / name) for name in ("a.xbp", "b.xbp", "step.xbp"))
+    other = str(tmp_path / "other")
+    shutil.copytree(trained, other)
+    masks = masks_of(other)
+    masks["fc2"] = ~masks["fc2"]
+    np.savez(os.path.join(other, "masks.npz"), **masks)
+    call_json(capsys, "export", trained, "--out", first)
+    call_json(capsys, "export", other, "--out", second)
+    moved = call_json(capsys, "export", other, "--from", first, "--out", step)
+    flips = moved["pulses"]["SET"] + moved["pulses"]["RESET"]
+    assert moved["pulses"]["FORM"] == 0 and masks["fc2"].size - 5 <= flips <= masks["fc2"].size
+    assert (
+        moved["state_before"] == "programmed"
+        and moved["program_id"] == call_json(capsys, "inspect", second)["program_id"]
+    )
+    code, out, _ = call(capsys, "diff", first, second, "--json")
+    assert code == 1 and json.loads(out)["turned_on"] + json.loads(out)["turned_off"] == flips
+    assert call_json(capsys, "diff", first, first)["equal"]
+    for form in ("csv", "json", "npy"):
+        files = call_json(capsys, "dump", first, "--format", form, "--out", str(tmp_path / form))["files"]
+        assert files and all(os.path.getsize(name) > 0 for name in files)
+
+
+def test_fit_writes_a_technology_that_trains(data, capsys, tmp_path):
+    maps = [str(data_folder("devices", "random_conductance_50x{}.csv".format(k))) for k in (50, 8)]
+    forming = str(data_folder("devices", "breakdown_voltage_400.csv"))
+    model = str(tmp_path / "model.json")
+    found = call_json(capsys, "fit", *maps, "--unit", "uS", "--forming", forming, "--out", model)
+    assert found["formed"] == 1430 and found["ks_lognormal"] < 0.03 < found["ks_normal"]
+    assert found["model"]["lrs_median_S"] == pytest.approx(12.2e-6, rel=0.01)
+    out = str(tmp_path / "run")
+    call_json(
+        capsys,
+        "train",
+        "fashion-mnist",
+        "--data",
+        data,
+        "--out",
+        out,
+        "--technology",
+        model,
+        "--epochs",
+        "1",
+        "--batch-size",
+        "50",
+    )
+    assert Run.open(out).config.cell_model.name == "fitted"
+
+
 def test_pulses_of_the_program_are_those_of_the_flow(trained, capsys, tmp_path):
     exported = call_json(capsys, "export", trained, "--out", str(tmp_path / "p.xbp"))
     masks = Run.open(trained).load_trained()[2]
