@@ -1,0 +1,274 @@
+"""The C side of export/: strict builds, golden and hostile files, agreement with Python, the loop over a chip."""
+
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minirram import mapping, program, pulses, readback, technologies, xbp
+from minirram.errors import FormatError
+from minirram.rng import stream
+
+EXPORT = pathlib.Path(__file__).resolve().parents[1] / "export"
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror"]
+SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+EXPECTED = json.loads((EXPORT / "vectors" / "expected.json").read_text(encoding="ascii"))
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+
+pytestmark = pytest.mark.skipif(
+    not COMPILERS or os.name == "nt", reason="no C compiler (gcc or clang) on this machine"
+)
+
+
+def build(folder, name, sources, flags=()):
+    """The program built from sources of export/, with sanitizers where they work."""
+    out = folder / name
+    command = [COMPILERS[0], *STRICT, *flags, *(str(EXPORT / source) for source in sources), "-o", str(out), "-lm"]
+    subprocess.run(command, check=True)
+    return str(out)
+
+
+@pytest.fixture(scope="session")
+def classify(tmp_path_factory):
+    """The reader that prints verdicts, under address and undefined-behaviour sanitizers."""
+    return build(tmp_path_factory.mktemp("classify"), "classify", ["tests/classify.c", "xbp.c"], SANITIZE)
+
+
+@pytest.fixture(scope="session")
+def programmer(tmp_path_factory):
+    """The example programmer, built from all of export/*.c."""
+    sources = sorted(path.name for path in EXPORT.glob("*.c"))
+    return build(tmp_path_factory.mktemp("programmer"), "programmer", sources, SANITIZE)
+
+
+def verdicts(classify, cases, records=False):
+    """Lines that classify prints for (chunk size, bytes) cases."""
+    stream_ = b"".join(struct.pack("<III", EXPECTED["chip_id"], chunk, len(data)) + data for chunk, data in cases)
+    done = subprocess.run([classify] + ["--records"] * records, input=stream_, stdout=subprocess.PIPE, check=True)
+    return done.stdout.decode("ascii").splitlines()
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_every_source_is_clean_under_the_strict_flags(compiler, tmp_path):
+    for source in sorted(EXPORT.rglob("*.c")):
+        command = [compiler, *STRICT, "-O2", "-c", str(source), "-o", str(tmp_path / "object.o")]
+        assert subprocess.run(command).returncode == 0, source.name
+
+
+def test_code_and_memory_stay_within_the_promised_sizes():
+    if not shutil.which("gcc") or not shutil.which("size") or os.uname().machine != "x86_64":
+        pytest.skip("the sizes are promised for gcc on x86-64")
+    environment = dict(os.environ, CC="gcc")
+    done = subprocess.run(["sh", str(EXPORT / "size.sh")], stdout=subprocess.PIPE, env=environment)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 64, 100_000])
+def test_golden_files_give_the_expected_records(classify, chunk):
+    for name, expected in EXPECTED["good"].items():
+        data = (EXPORT / "vectors" / "good" / name).read_bytes()
+        *records, verdict = verdicts(classify, [(chunk, data)], records=True)
+        stated = ["{} {} {} {} {}".format(*record) for record in expected["records"]]
+        assert [line.rstrip() for line in records] == [line.rstrip() for line in stated], name
+        assert verdict == "DONE {}".format(len(stated))
+
+
+def test_hostile_files_give_the_expected_classes(classify):
+    names = sorted(EXPECTED["bad"])
+    cases = [(7, (EXPORT / "vectors" / "bad" / name).read_bytes()) for name in names]
+    found = [line.split()[0] for line in verdicts(classify, cases)]
+    expected = [
+        entry["error"] if entry["streaming"] else "DONE" for entry in (EXPECTED["bad"][name] for name in names)
+    ]
+    assert found == expected
+
+
+def test_every_truncation_and_every_bit_flip_is_refused_as_python_refuses_it(classify):
+    data = (EXPORT / "vectors" / "good" / "example.xbp").read_bytes()
+    cases = [data[:size] for size in range(len(data))]
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit >> 3] ^= 1 << (bit & 7)
+        cases.append(bytes(flipped))
+    found = verdicts(classify, [(33, case) for case in cases])
+    assert "DONE" not in {line.split()[0] for line in found}
+    for case, verdict in zip(cases, found):
+        with pytest.raises(FormatError) as caught:
+            xbp.check(case, EXPECTED["chip_id"], 1024)
+        assert caught.value.kind == verdict
+
+
+def test_both_readers_say_the_same_of_mutants_with_good_checksums(classify):
+    command = [sys.executable, str(EXPORT / "tests" / "mutants.py"), classify, "--count", "2000", "--seed", "5"]
+    done = subprocess.run(command, stdout=subprocess.PIPE)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+# -- the loop: Python exports, the programmer runs it, the read-back is verified --------------------------------------
+
+
+class Bench:
+    """A simulated chip of one macro and programs for it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.model = technologies.TAOX_40NM
+        self.placement = mapping.place([("a", (40, 30)), ("b", (600, 20)), ("c", (7, 9))])
+        random = stream(3, "bench")
+        shape = (self.placement.n_macros, 512, 512)
+        self.map_S = np.rint(self.model.sample_lrs_S(random, shape) * 1e9) * 1e-9
+        self.map_S[0, ::97, ::31] = self.model.pristine_S  # cells that do not form
+        sign = random.random(shape[:2] + (256,)) < 0.5
+        self.partners = np.stack([~sign, sign], axis=-1).reshape(shape) & self.placement.used_cells()
+        self.kept = random.random(shape) < 0.5
+        self.limits = program.thresholds(self.model)
+        np.save(folder / "map.npy", self.map_S)
+
+    def program(self, kept=None):
+        """The whole program for a choice of kept cells."""
+        wanted = (self.kept if kept is None else kept) & self.placement.used_cells() & ~self.partners
+        return program.build_program(
+            self.placement,
+            program.attainable(wanted, self.map_S, self.limits),
+            "pair",
+            pulses.pulse_recipes(self.model),
+            self.limits,
+            program.chip_identity(self.map_S),
+            self.map_S,
+            self.partners,
+        )
+
+    def save(self, name, made):
+        """Write a program; its path."""
+        (self.folder / name).write_bytes(xbp.write(made))
+        return str(self.folder / name)
+
+    def run(self, programmer, *arguments):
+        """Run the programmer; (return code, standard error, read-back or None)."""
+        out = self.folder / "readback.npy"
+        command = [programmer, "--chip", str(self.folder / "map.npy"), "--out", str(out), *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        found = np.load(out) if out.exists() else None
+        if out.exists():
+            out.unlink()
+        return done.returncode, done.stderr.decode(), found
+
+
+@pytest.fixture()
+def bench(tmp_path):
+    """A fresh bench."""
+    return Bench(tmp_path)
+
+
+def test_the_programmed_chip_verifies_without_a_difference(programmer, bench):
+    made = bench.program()
+    code, _, found = bench.run(programmer, bench.save("a.xbp", made))
+    report = readback.verify(made, found)
+    assert code == 0 and report.passed and report.checked == 2 * bench.placement.n_pairs
+    assert sum(tile.n_keep for tile in made.tiles) > 3000
+
+
+def test_seventeen_planted_faults_are_the_seventeen_that_verify_finds(programmer, bench):
+    made = bench.program()
+    on = np.zeros(bench.map_S.shape, bool)
+    for tile in made.tiles:
+        on[tile.macro, tile.rows, tile.cols] = tile.mask
+    cells = np.argwhere(bench.placement.used_cells())
+    planted = sorted(map(tuple, cells[stream(1, "faults").choice(len(cells), 17, replace=False)].tolist()))
+    lines = ["{} {} {} {}".format(*cell, "stuck_off" if on[cell] else "stuck_on") for cell in planted]
+    (bench.folder / "faults.txt").write_text("\n".join(lines) + "\n")
+    code, _, found = bench.run(programmer, "--faults", str(bench.folder / "faults.txt"), bench.save("a.xbp", made))
+    report = readback.verify(made, found)
+    assert code == 0 and [cell[:3] for cell in report.cells] == planted and report.bit_errors == 17
+
+
+def test_an_incremental_program_runs_on_the_chip_that_holds_the_old_one_and_on_no_other(programmer, bench):
+    old, new = bench.program(), bench.program(bench.kept ^ (stream(2, "flips").random(bench.kept.shape) < 0.02))
+    step = program.increment(old, new)
+    files = [bench.save("old.xbp", old), bench.save("step.xbp", step)]
+    code, _, found = bench.run(programmer, *files)
+    assert code == 0 and readback.verify(new, found).passed and not readback.verify(old, found).passed
+    assert step.program_id == new.program_id
+    for sequence, why in [
+        (files[1:], "another state"),
+        (files + files[1:], "holds another program"),
+        (files[:1] * 2, "state"),
+    ]:
+        code, errors, found = bench.run(programmer, *sequence)
+        assert code == 3 and "SINK" in errors and why in errors and found is None
+
+
+def test_a_program_for_another_chip_is_refused(programmer, bench):
+    path = bench.save("a.xbp", bench.program())
+    bench.map_S[0, 0, 0] += 1e-9
+    np.save(bench.folder / "map.npy", bench.map_S)
+    code, errors, found = bench.run(programmer, path)
+    assert code == 3 and "refused: CHIP" in errors and found is None
+
+
+@pytest.mark.parametrize(
+    "change, why",
+    [
+        ({"kind": 1, "row_mV": 9000}, "line voltage"),
+        ({"kind": 3, "row_mV": -4400, "col_mV": 400}, "cell voltage"),
+        ({"kind": 4, "row_mV": 2000}, "cell voltage"),
+        ({"kind": 2, "max_pulses": 60000}, "more pulses"),
+        ({"kind": 2, "width_ns": 2_000_000_000}, "pulse longer"),
+        ({"kind": 2, "compliance_nA": 4_000_000_000}, "current"),
+    ],
+)
+def test_a_hostile_but_well_formed_file_meets_the_compiled_limits(programmer, bench, change, why):
+    made = bench.program()
+    recipes = tuple(
+        type(recipe)(**dict(vars(recipe), **change)) if recipe.kind == change["kind"] else recipe
+        for recipe in made.recipes
+    )
+    hostile = type(made)(**dict(vars(made), recipes=recipes))
+    code, errors, found = bench.run(programmer, bench.save("a.xbp", hostile))
+    assert code == 3 and "SINK" in errors and why in errors and found is None
+
+
+def test_endless_passes_meet_the_limit_per_cell(programmer, bench):
+    made = bench.program()
+    tiles = tuple(
+        type(tile)(**dict(vars(tile), passes=tile.passes + tile.passes[-1:] * 200)) if tile.number == 2 else tile
+        for tile in made.tiles
+    )
+    code, errors, _ = bench.run(programmer, bench.save("a.xbp", type(made)(**dict(vars(made), tiles=tiles))))
+    assert code == 3 and "more pulses into one cell" in errors
+
+
+@pytest.mark.parametrize(
+    "content, why",
+    [
+        (b"", "not a .npy file"),
+        (b"\x93NUMPY\x09\x00v\x00", "not a .npy file"),
+        (np.zeros((2, 2), np.int64), "little-endian floats"),
+        (np.zeros(4), "expected the shape"),
+        (np.zeros((2, 2, 2, 2)), "expected the shape"),
+        (np.full((4, 4), 12.0), "the unit is siemens"),
+        (np.full((4, 4), np.nan), "not finite"),
+    ],
+)
+def test_a_map_that_is_none_is_named(programmer, bench, content, why):
+    path = bench.save("a.xbp", bench.program())
+    if isinstance(content, bytes):
+        (bench.folder / "map.npy").write_bytes(content)
+    else:
+        np.save(bench.folder / "map.npy", content)
+    code, errors, _ = bench.run(programmer, path)
+    assert code == 2 and why in errors
+
+
+def test_a_truncated_map_is_named(programmer, bench):
+    path = bench.save("a.xbp", bench.program())
+    whole = (bench.folder / "map.npy").read_bytes()
+    (bench.folder / "map.npy").write_bytes(whole[:-3])
+    code, errors, _ = bench.run(programmer, path)
+    assert code == 2 and "ends too early" in errors
