@@ -16,6 +16,8 @@ CHUNK = 500
 """samples that pass through the network together; results do not depend on it"""
 CALIBRATION_CHUNK = 50
 """samples that pass together when the ADCs are calibrated"""
+HEADROOM = 1.1
+"""ADC range over the largest calibration current: read noise and other inputs go a little beyond"""
 CALIBRATION_VECTORS = 4096
 """input vectors per chunk and matrix whose currents are looked at"""
 
@@ -215,7 +217,7 @@ def predict(network, state, codes, product, clipped=None, chunk=CHUNK):
 
 
 def calibrate_adcs(network, state, codes, chip, scales_S, adc_bits, arrangement="pair", percentile=100.0):
-    """One ADC per matrix, its range taken from noiseless plane currents of the calibration `codes`: dict name -> Adc.
+    """One ADC per matrix, its range HEADROOM over noiseless plane currents of the calibration `codes`: name -> Adc.
 
     All tiles of a matrix share the LSB, so their sums add up without alignment. percentile: of |current| that the
     largest code covers, 100 for the largest seen. Of each product at most CALIBRATION_VECTORS input vectors are
@@ -235,7 +237,7 @@ def calibrate_adcs(network, state, codes, chip, scales_S, adc_bits, arrangement=
         return ideal(name, patches, zero_point)
 
     predict(network, state, codes, recording, chunk=CALIBRATION_CHUNK)
-    return {name: Adc(adc_bits, float(np.float32(lsb)), arrangement) for name, lsb in largest.items()}
+    return {name: Adc(adc_bits, float(np.float32(HEADROOM * lsb)), arrangement) for name, lsb in largest.items()}
 
 
 def _tile_lsb(chip, tile, codes, bits, adc_bits, arrangement, percentile):
