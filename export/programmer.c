@@ -69,7 +69,7 @@ static int refuse(board *b, const char *why)
 
 static int32_t s16(const uint8_t *p)
 {
-    return (int32_t)(xbp_u16(p) ^ 0x8000) - 0x8000;
+    return (int32_t)(XBP_U16(p) ^ 0x8000) - 0x8000;
 }
 
 static int beyond(int32_t value, int32_t limit)
@@ -81,14 +81,14 @@ static int take_chip(board *b, const uint8_t *p)
 {
     const chip *const c = b->target;
 
-    if (xbp_u16(p + XBP_CHIP_MACROS) != c->macros || xbp_u16(p + XBP_CHIP_ROWS) != c->rows
-        || xbp_u16(p + XBP_CHIP_COLS) != c->cols)
+    if (XBP_U16(p + XBP_CHIP_MACROS) != c->macros || XBP_U16(p + XBP_CHIP_ROWS) != c->rows
+        || XBP_U16(p + XBP_CHIP_COLS) != c->cols)
         return refuse(b, "made for a chip of another size");
     if (p[XBP_CHIP_STATE] != c->state)
         return refuse(b, "made for another state of the chip (unformed, formed or programmed)");
-    if (c->state == CHIP_PROGRAMMED && xbp_u32(p + XBP_CHIP_BASE_ID) != c->holds)
+    if (c->state == CHIP_PROGRAMMED && XBP_U32(p + XBP_CHIP_BASE_ID) != c->holds)
         return refuse(b, "made for a chip that holds another program");
-    b->program_id = xbp_u32(p + XBP_CHIP_PROGRAM_ID);
+    b->program_id = XBP_U32(p + XBP_CHIP_PROGRAM_ID);
     return 0;
 }
 
@@ -99,15 +99,15 @@ static int take_recipe(board *b, const uint8_t *p)
 
     recipe->kind = p[XBP_RECIPE_KIND];
     recipe->verify_id = p[XBP_RECIPE_VERIFY_ID];
-    recipe->max_pulses = xbp_u16(p + XBP_RECIPE_MAX_PULSES);
+    recipe->max_pulses = XBP_U16(p + XBP_RECIPE_MAX_PULSES);
     recipe->mV = row_mV - col_mV;
-    recipe->ns = xbp_u32(p + XBP_RECIPE_WIDTH_NS);
+    recipe->ns = XBP_U32(p + XBP_RECIPE_WIDTH_NS);
     if (beyond(row_mV, LIMIT_LINE_MV) || beyond(col_mV, LIMIT_LINE_MV)
         || beyond(s16(p + XBP_RECIPE_SELECT_MV), LIMIT_LINE_MV))
         return refuse(b, "a line voltage beyond the limit of this board");
     if (beyond(recipe->mV, recipe->kind == XBP_KIND_READ ? LIMIT_READ_MV : LIMIT_CELL_MV))
         return refuse(b, "a cell voltage beyond the limit of this board");
-    if (xbp_u32(p + XBP_RECIPE_COMPLIANCE_NA) > LIMIT_COMPLIANCE_NA)
+    if (XBP_U32(p + XBP_RECIPE_COMPLIANCE_NA) > LIMIT_COMPLIANCE_NA)
         return refuse(b, "a current beyond the limit of this board");
     if (recipe->ns > LIMIT_WIDTH_NS)
         return refuse(b, "a pulse longer than the limit of this board");
@@ -118,12 +118,12 @@ static int take_recipe(board *b, const uint8_t *p)
 
 static int take_tile(board *b, const uint8_t *p)
 {
-    b->macro = xbp_u16(p + XBP_TILE_MACRO);
-    b->row0 = xbp_u16(p + XBP_TILE_ROW0);
-    b->col0 = xbp_u16(p + XBP_TILE_COL0);
-    b->n_col = xbp_u16(p + XBP_TILE_N_COL);
-    b->on_min_nS = xbp_u32(p + XBP_TILE_ON_MIN_NS);
-    b->off_max_nS = xbp_u32(p + XBP_TILE_OFF_MAX_NS);
+    b->macro = XBP_U16(p + XBP_TILE_MACRO);
+    b->row0 = XBP_U16(p + XBP_TILE_ROW0);
+    b->col0 = XBP_U16(p + XBP_TILE_COL0);
+    b->n_col = XBP_U16(p + XBP_TILE_N_COL);
+    b->on_min_nS = XBP_U32(p + XBP_TILE_ON_MIN_NS);
+    b->off_max_nS = XBP_U32(p + XBP_TILE_OFF_MAX_NS);
     return 0;
 }
 

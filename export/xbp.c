@@ -6,9 +6,6 @@
 enum { IN_HEADER, IN_HEAD, IN_BODY, AFTER_END };           /* what `in` is being filled with */
 enum { STAGE_MASK, STAGE_GTAR, STAGE_OPS, NO_TILE };       /* how far the present tile has come */
 
-#define U16(p) ((uint16_t)((p)[0] | (unsigned)(p)[1] << 8))
-#define U32(p) ((uint32_t)(p)[0] | (uint32_t)(p)[1] << 8 | (uint32_t)(p)[2] << 16 | (uint32_t)(p)[3] << 24)
-
 #if defined(__GNUC__)
 #define APART __attribute__((noinline)) /* -Os would inline these, and pay in long jumps: 10 % more code */
 #else
@@ -24,27 +21,21 @@ static const uint16_t types[UNKNOWN] = {
 };
 static const uint8_t lengths[MASK] = { XBP_CHIP_SIZE, XBP_RECIPE_SIZE, XBP_TILE_SIZE, 0 };
 
-uint16_t xbp_u16(const uint8_t *p)
-{
-    return U16(p);
-}
-
-uint32_t xbp_u32(const uint8_t *p)
-{
-    return U32(p);
-}
-
 uint32_t xbp_crc32(uint32_t crc, const uint8_t *data, size_t n)
 {
-    static const uint32_t table[16] = { /* four bits at a time: 64 bytes of table */
+    /* The table of a byte is linear: low nibble and high nibble apart take 128 bytes instead of 1,024. */
+    static const uint32_t low[16] = {
+        0x00000000, 0x77073096, 0xEE0E612C, 0x990951BA, 0x076DC419, 0x706AF48F, 0xE963A535, 0x9E6495A3,
+        0x0EDB8832, 0x79DCB8A4, 0xE0D5E91E, 0x97D2D988, 0x09B64C2B, 0x7EB17CBD, 0xE7B82D07, 0x90BF1D91
+    };
+    static const uint32_t high[16] = {
         0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
         0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C
     };
-    crc = ~crc;
-    while (n--) {
-        crc ^= *data++;
-        crc = crc >> 4 ^ table[crc & 15u];
-        crc = crc >> 4 ^ table[crc & 15u];
+
+    for (crc = ~crc; n; n--) {
+        const uint32_t x = crc ^ *data++;
+        crc = crc >> 8 ^ low[x & 15u] ^ high[x >> 4 & 15u];
     }
     return ~crc;
 }
@@ -69,17 +60,17 @@ static error_code header(xbp_reader *r)
     if (h[XBP_HEADER_MAJOR] != XBP_MAJOR)
         return XBP_E_VERSION; /* H3 */
     r->seed = xbp_crc32(0, h, XBP_HEADER_CRC);
-    if (r->seed != U32(h + XBP_HEADER_CRC))
+    if (r->seed != XBP_U32(h + XBP_HEADER_CRC))
         return XBP_E_CRC; /* H4 */
-    r->max_payload = U16(h + XBP_HEADER_MAX_PAYLOAD);
-    r->file_length = U32(h + XBP_HEADER_FILE_LENGTH);
-    r->n_records = U32(h + XBP_HEADER_N_RECORDS);
+    r->max_payload = XBP_U16(h + XBP_HEADER_MAX_PAYLOAD);
+    r->file_length = XBP_U32(h + XBP_HEADER_FILE_LENGTH);
+    r->n_records = XBP_U32(h + XBP_HEADER_N_RECORDS);
     if (r->max_payload < XBP_MIN_PAYLOAD || r->max_payload > XBP_MAX_PAYLOAD || (r->max_payload & 3u)
         || r->file_length > XBP_MAX_FILE)
         return XBP_E_HEADER; /* H5 */
     if (r->max_payload > XBP_READER_PAYLOAD)
         return XBP_E_LIMIT; /* H6 */
-    return U32(h + XBP_HEADER_CHIP_ID) == r->chip_id ? XBP_OK : XBP_E_CHIP; /* H7 */
+    return XBP_U32(h + XBP_HEADER_CHIP_ID) == r->chip_id ? XBP_OK : XBP_E_CHIP; /* H7 */
 }
 
 /* PackBits: n bytes at s to exactly `want` bytes at d; 0 when they are not that. */
@@ -105,14 +96,14 @@ static int unpack(const uint8_t *s, unsigned n, uint8_t *d, unsigned want)
 
 static error_code chip(xbp_reader *r, const uint8_t *p)
 {
-    r->macros = U16(p + XBP_CHIP_MACROS);
-    r->rows = U16(p + XBP_CHIP_ROWS);
-    r->cols = U16(p + XBP_CHIP_COLS);
-    r->wanted_id = U32(p + XBP_CHIP_PROGRAM_ID);
+    r->macros = XBP_U16(p + XBP_CHIP_MACROS);
+    r->rows = XBP_U16(p + XBP_CHIP_ROWS);
+    r->cols = XBP_U16(p + XBP_CHIP_COLS);
+    r->wanted_id = XBP_U32(p + XBP_CHIP_PROGRAM_ID);
     if (!r->macros || !r->rows || !r->cols || p[XBP_CHIP_ORIENTATION] > 1 || p[XBP_CHIP_STATE] > XBP_STATE_PROGRAMMED
-        || (U32(p + XBP_CHIP_BASE_ID) && p[XBP_CHIP_STATE] != XBP_STATE_PROGRAMMED))
+        || (XBP_U32(p + XBP_CHIP_BASE_ID) && p[XBP_CHIP_STATE] != XBP_STATE_PROGRAMMED))
         return XBP_E_RANGE; /* C1 */
-    return U32(p + XBP_CHIP_SIZE - 4) ? XBP_E_RESERVED : XBP_OK; /* C2 */
+    return XBP_U32(p + XBP_CHIP_SIZE - 4) ? XBP_E_RESERVED : XBP_OK; /* C2 */
 }
 
 static error_code recipe(xbp_reader *r, const uint8_t *p)
@@ -121,10 +112,10 @@ static error_code recipe(xbp_reader *r, const uint8_t *p)
 
     if (r->stage != NO_TILE)
         return XBP_E_ORDER; /* P1 */
-    if (id >= XBP_N_RECIPES || kind - 1u > 3u || !U16(p + XBP_RECIPE_MAX_PULSES)
-        || !U32(p + XBP_RECIPE_WIDTH_NS))
+    if (id >= XBP_N_RECIPES || kind - 1u > 3u || !XBP_U16(p + XBP_RECIPE_MAX_PULSES)
+        || !XBP_U32(p + XBP_RECIPE_WIDTH_NS))
         return XBP_E_RANGE; /* P2 */
-    if (p[XBP_RECIPE_VERIFY_ID + 1] || U32(p + XBP_RECIPE_FLOATING) > 7u)
+    if (p[XBP_RECIPE_VERIFY_ID + 1] || XBP_U32(p + XBP_RECIPE_FLOATING) > 7u)
         return XBP_E_RESERVED; /* P3 */
     if (r->known >> id & 1u
         || (verify != XBP_BLIND && (kind == XBP_KIND_READ || verify >= XBP_N_RECIPES || !(r->reads >> verify & 1u))))
@@ -161,18 +152,18 @@ static error_code tile(xbp_reader *r, const xbp_rec *c, const uint8_t *p)
         if (c->tile <= r->tile)
             return XBP_E_ORDER; /* T2 */
     }
-    r->n_row = U16(p + XBP_TILE_N_ROW);
-    r->n_col = U16(p + XBP_TILE_N_COL);
+    r->n_row = XBP_U16(p + XBP_TILE_N_ROW);
+    r->n_col = XBP_U16(p + XBP_TILE_N_COL);
     r->code_bits = p[XBP_TILE_CODE_BITS];
     r->level = p[XBP_TILE_LEVEL];
-    r->n_keep = U32(p + XBP_TILE_N_KEEP);
-    row0 = U16(p + XBP_TILE_ROW0);
-    col0 = U16(p + XBP_TILE_COL0);
+    r->n_keep = XBP_U32(p + XBP_TILE_N_KEEP);
+    row0 = XBP_U16(p + XBP_TILE_ROW0);
+    col0 = XBP_U16(p + XBP_TILE_COL0);
     if (!r->n_row || !r->n_col || row0 + r->n_row > r->rows || col0 + r->n_col > r->cols
-        || U16(p + XBP_TILE_MACRO) >= r->macros || r->code_bits > 16u || (r->code_bits & 7u)
+        || XBP_U16(p + XBP_TILE_MACRO) >= r->macros || r->code_bits > 16u || (r->code_bits & 7u)
         || r->level > XBP_LEVEL_CELL || (r->level && ((r->n_col | col0) & 1u))
-        || !U32(p + XBP_TILE_G_LSB) != !r->code_bits || (!r->code_bits && U32(p + XBP_TILE_G_OFF_NS))
-        || U32(p + XBP_TILE_ON_MIN_NS) <= U32(p + XBP_TILE_OFF_MAX_NS))
+        || !XBP_U32(p + XBP_TILE_G_LSB) != !r->code_bits || (!r->code_bits && XBP_U32(p + XBP_TILE_G_OFF_NS))
+        || XBP_U32(p + XBP_TILE_ON_MIN_NS) <= XBP_U32(p + XBP_TILE_OFF_MAX_NS))
         return XBP_E_RANGE; /* T3 */
     r->tile = c->tile;
     r->next_row = r->kept = 0;
@@ -195,11 +186,11 @@ static error_code count(xbp_reader *r, const uint8_t *p, unsigned n)
 }
 
 /* Which pass of which recipe the pulses of an OPS record belong to. */
-APART static error_code pulses(xbp_reader *r, const xbp_rec *c, const uint8_t *p)
+static error_code pulses(xbp_reader *r, const xbp_rec *c, const uint8_t *p)
 {
     const unsigned id = p[XBP_OPS_RECIPE], pass = p[XBP_OPS_PASS];
 
-    if (U16(p + 2))
+    if (XBP_U16(p + 2))
         return XBP_E_RESERVED; /* O1 */
     if (id >= XBP_N_RECIPES || !((r->known & ~r->reads) >> id & 1u))
         return XBP_E_RECIPE; /* O2 */
@@ -262,7 +253,7 @@ static error_code end(xbp_reader *r)
 /* The head of a record bounds what follows before anything is trusted. */
 static error_code head(xbp_reader *r)
 {
-    const uint32_t length = U16(r->in + XBP_RECORD_LENGTH), stored = U16(r->in + XBP_RECORD_STORED);
+    const uint32_t length = XBP_U16(r->in + XBP_RECORD_LENGTH), stored = XBP_U16(r->in + XBP_RECORD_STORED);
     const uint32_t rest = ((stored + 3u) & ~3u) + 4u;
 
     r->need = XBP_RECORD_SIZE + rest;
@@ -274,16 +265,16 @@ static error_code head(xbp_reader *r)
 static error_code frame(const xbp_reader *r, unsigned *kind)
 {
     const uint8_t *const h = r->in;
-    const unsigned body = r->need - 4u, type = U16(h + XBP_RECORD_TYPE);
+    const unsigned body = r->need - 4u, type = XBP_U16(h + XBP_RECORD_TYPE);
     unsigned i, k = 0;
 
-    if (xbp_crc32(r->seed, h, body) != U32(h + body))
+    if (xbp_crc32(r->seed, h, body) != XBP_U32(h + body))
         return XBP_E_CRC; /* R5 */
-    if (U16(h + XBP_RECORD_SEQUENCE) != (r->index & 0xFFFFu))
+    if (XBP_U16(h + XBP_RECORD_SEQUENCE) != (r->index & 0xFFFFu))
         return XBP_E_SEQUENCE; /* R6 */
     if (h[XBP_RECORD_ENCODING + 1])
         return XBP_E_RESERVED; /* R7 */
-    for (i = U16(h + XBP_RECORD_STORED); i & 3u; i++)
+    for (i = XBP_U16(h + XBP_RECORD_STORED); i & 3u; i++)
         if (h[XBP_RECORD_SIZE + i])
             return XBP_E_RESERVED; /* R7 */
     while (k < UNKNOWN && types[k] != type)
@@ -299,18 +290,18 @@ static error_code frame(const xbp_reader *r, unsigned *kind)
 APART static error_code record(xbp_reader *r)
 {
     const uint8_t *const h = r->in, *p = h + XBP_RECORD_SIZE;
-    const unsigned stored = U16(h + XBP_RECORD_STORED), encoding = h[XBP_RECORD_ENCODING];
+    const unsigned stored = XBP_U16(h + XBP_RECORD_STORED), encoding = h[XBP_RECORD_ENCODING];
     unsigned kind, has_rows;
     xbp_rec c;
     error_code status = frame(r, &kind);
 
     if (status != XBP_OK || kind == UNKNOWN)
         return status;
-    c.type = U16(h + XBP_RECORD_TYPE);
-    c.tile = U16(h + XBP_RECORD_TILE);
-    c.row = U16(h + XBP_RECORD_ROW);
-    c.n_row = U16(h + XBP_RECORD_N_ROW);
-    c.length = U16(h + XBP_RECORD_LENGTH);
+    c.type = XBP_U16(h + XBP_RECORD_TYPE);
+    c.tile = XBP_U16(h + XBP_RECORD_TILE);
+    c.row = XBP_U16(h + XBP_RECORD_ROW);
+    c.n_row = XBP_U16(h + XBP_RECORD_N_ROW);
+    c.length = XBP_U16(h + XBP_RECORD_LENGTH);
     has_rows = kind - MASK <= OPS - MASK;
     if (encoding > has_rows)
         return XBP_E_ENCODING; /* R11 */

@@ -60,8 +60,8 @@ xbp_status xbp_finish(const xbp_reader *r);
 /* CRC-32 as of zlib; crc is the value so far, 0 at the start. */
 uint32_t xbp_crc32(uint32_t crc, const uint8_t *data, size_t n);
 
-/* Little-endian integers at p. */
-uint16_t xbp_u16(const uint8_t *p);
-uint32_t xbp_u32(const uint8_t *p);
+/* Little-endian integers at the uint8_t pointer p, which is evaluated several times. */
+#define XBP_U16(p) ((uint16_t)((p)[0] | (unsigned)(p)[1] << 8))
+#define XBP_U32(p) ((uint32_t)(p)[0] | (uint32_t)(p)[1] << 8 | (uint32_t)(p)[2] << 16 | (uint32_t)(p)[3] << 24)
 
 #endif

@@ -21,36 +21,41 @@ SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=
 EXPECTED = json.loads((EXPORT / "vectors" / "expected.json").read_text(encoding="ascii"))
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 
+# Another compiler and what runs its programs, for example MINIRRAM_CC="s390x-linux-gnu-gcc -static" and
+# MINIRRAM_RUN=qemu-s390x: the same tests on a big-endian machine.
+CROSS = os.environ.get("MINIRRAM_CC", "").split()
+RUN = os.environ.get("MINIRRAM_RUN", "").split()
+
 pytestmark = pytest.mark.skipif(
-    not COMPILERS or os.name == "nt", reason="no C compiler (gcc or clang) on this machine"
+    not (COMPILERS or CROSS) or os.name == "nt", reason="no C compiler (gcc or clang) on this machine"
 )
 
 
-def build(folder, name, sources, flags=()):
-    """The program built from sources of export/, with sanitizers where they work."""
+def build(folder, name, sources):
+    """The command that runs the program built from sources of export/, with sanitizers unless cross-compiled."""
     out = folder / name
-    command = [COMPILERS[0], *STRICT, *flags, *(str(EXPORT / source) for source in sources), "-o", str(out), "-lm"]
-    subprocess.run(command, check=True)
-    return str(out)
+    compiler = [*CROSS, *STRICT, "-O2"] if CROSS else [COMPILERS[0], *STRICT, *SANITIZE]
+    subprocess.run([*compiler, *(str(EXPORT / source) for source in sources), "-o", str(out), "-lm"], check=True)
+    return [*RUN, str(out)]
 
 
 @pytest.fixture(scope="session")
 def classify(tmp_path_factory):
     """The reader that prints verdicts, under address and undefined-behaviour sanitizers."""
-    return build(tmp_path_factory.mktemp("classify"), "classify", ["tests/classify.c", "xbp.c"], SANITIZE)
+    return build(tmp_path_factory.mktemp("classify"), "classify", ["tests/classify.c", "xbp.c"])
 
 
 @pytest.fixture(scope="session")
 def programmer(tmp_path_factory):
     """The example programmer, built from all of export/*.c."""
     sources = sorted(path.name for path in EXPORT.glob("*.c"))
-    return build(tmp_path_factory.mktemp("programmer"), "programmer", sources, SANITIZE)
+    return build(tmp_path_factory.mktemp("programmer"), "programmer", sources)
 
 
 def verdicts(classify, cases, records=False):
     """Lines that classify prints for (chunk size, bytes) cases."""
     stream_ = b"".join(struct.pack("<III", EXPECTED["chip_id"], chunk, len(data)) + data for chunk, data in cases)
-    done = subprocess.run([classify] + ["--records"] * records, input=stream_, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(classify + ["--records"] * records, input=stream_, stdout=subprocess.PIPE, check=True)
     return done.stdout.decode("ascii").splitlines()
 
 
@@ -105,7 +110,7 @@ def test_every_truncation_and_every_bit_flip_is_refused_as_python_refuses_it(cla
 
 
 def test_both_readers_say_the_same_of_mutants_with_good_checksums(classify):
-    command = [sys.executable, str(EXPORT / "tests" / "mutants.py"), classify, "--count", "2000", "--seed", "5"]
+    command = [sys.executable, str(EXPORT / "tests" / "mutants.py"), *classify, "--count", "2000", "--seed", "5"]
     done = subprocess.run(command, stdout=subprocess.PIPE)
     assert done.returncode == 0, done.stdout.decode()
 
@@ -152,7 +157,7 @@ class Bench:
     def run(self, programmer, *arguments):
         """Run the programmer; (return code, standard error, read-back or None)."""
         out = self.folder / "readback.npy"
-        command = [programmer, "--chip", str(self.folder / "map.npy"), "--out", str(out), *arguments]
+        command = [*programmer, "--chip", str(self.folder / "map.npy"), "--out", str(out), *arguments]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         found = np.load(out) if out.exists() else None
         if out.exists():

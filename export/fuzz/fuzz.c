@@ -25,7 +25,7 @@ static int take(void *user, const xbp_rec *rec, const uint8_t *payload)
     for (i = 0; i < rec->length; i++)
         sum += payload[i];
     if (rec->type == XBP_CHIP)
-        s->rows = xbp_u16(payload + XBP_CHIP_ROWS);
+        s->rows = XBP_U16(payload + XBP_CHIP_ROWS);
     if ((s->records == 0) != (rec->type == XBP_CHIP) || (uint32_t)rec->row + rec->n_row > s->rows)
         abort();
     s->records++;
@@ -50,7 +50,7 @@ static void repair(uint8_t *data, size_t size, unsigned leave)
     uint32_t index = 0, seed;
 
     for (; at + XBP_RECORD_SIZE + 4 <= size; index++) {
-        const size_t stored = xbp_u16(data + at + XBP_RECORD_STORED);
+        const size_t stored = XBP_U16(data + at + XBP_RECORD_STORED);
         at += XBP_RECORD_SIZE + ((stored + 3) & ~(size_t)3) + 4;
     }
     if (!(leave & 1u))
@@ -61,7 +61,7 @@ static void repair(uint8_t *data, size_t size, unsigned leave)
     seed = xbp_crc32(0, data, XBP_HEADER_CRC);
     put32(data + XBP_HEADER_CRC, seed);
     for (at = XBP_HEADER_SIZE, index = 0; at + XBP_RECORD_SIZE + 4 <= size; index++) {
-        const size_t stored = xbp_u16(data + at + XBP_RECORD_STORED);
+        const size_t stored = XBP_U16(data + at + XBP_RECORD_STORED);
         const size_t body = XBP_RECORD_SIZE + ((stored + 3) & ~(size_t)3);
         if (!(leave & 4u))
             put16(data + at + XBP_RECORD_SEQUENCE, index);

@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 
     (void)argv;
     while (fread(head, 1, sizeof head, stdin) == sizeof head) {
-        const size_t chunk = xbp_u32(head + 4), size = xbp_u32(head + 8);
+        const size_t chunk = XBP_U32(head + 4), size = XBP_U32(head + 8);
         uint8_t *data = malloc(size ? size : 1);
         counter seen = { 0, 0 };
         size_t at;
@@ -48,7 +48,7 @@ int main(int argc, char **argv)
             return EXIT_FAILURE;
         }
         seen.print = argc > 1;
-        xbp_init(&reader, xbp_u32(head), count, &seen);
+        xbp_init(&reader, XBP_U32(head), count, &seen);
         for (at = 0; at < size; at += chunk) {
             const size_t n = size - at < chunk ? size - at : chunk;
             uint8_t *copy = malloc(n); /* of exactly this size, so that a sanitizer sees any reading past it */
