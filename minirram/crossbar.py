@@ -17,11 +17,9 @@ from .converters import bit_planes, check_input_bits
 from .errors import ConfigError, ShapeError
 from .rng import stream
 
-NOISE_BLOCK = 32
-"""Samples whose read noise comes from one random stream."""
-
-_STACKED_ROWS = 512  # bit planes x samples in one GEMM: enough to keep it efficient, small enough for the cache
-_STACKED_COLS = 1024
+_BLOCK_VALUES = 2**17  # float32 values in one block of planes, currents or noise: 0.5 MB, to stay in the cache
+_STACKED_COLS = 512  # columns worked on together
+_STACKED_BLOCKS = 2  # blocks in one matrix product: longer ones are no faster
 
 
 def read_variance(std_grid):
@@ -56,30 +54,41 @@ class ReadNoise:
         self.name = name
         self.position = int(position)
         self.held = bool(held)
-        self._recent: Dict[Tuple[int, ...], np.ndarray] = {}
+        self._begun: Dict[Tuple[int, ...], np.ndarray] = {}
 
-    def normals(self, first, last, planes, cols):
-        """Standard normal numbers of samples first .. last - 1 of a block of columns, in pieces.
+    def normals(self, first, last, planes, cols, samples):
+        """Standard normal numbers of samples first .. last - 1 of some columns, in pieces.
 
-        Yields (slice of the samples asked for, float32 (planes, samples, columns)). cols: slice of columns.
+        Yields (slice of the samples asked for, float32 (planes, samples, columns)). cols: slice of columns. samples:
+        how many samples share a random stream; a region must keep to one number, `block_samples`.
         """
-        shape = (NOISE_BLOCK, planes, cols.stop - cols.start)
-        for index in range(first // NOISE_BLOCK, -(-last // NOISE_BLOCK)):
-            origin = index * NOISE_BLOCK
+        shape = (planes, samples, cols.stop - cols.start)
+        for index in range(first // samples, -(-last // samples)):
+            origin = index * samples
             key = (index, cols.start) + shape
-            block = self._recent.pop(key, None)
+            block = self._begun.pop(key, None)
             if block is None:
-                block = fast_normals(stream(self.seed, *self.name, index, cols.start, *shape[1:]), shape)
-            if origin + NOISE_BLOCK > last:
-                self._recent[key] = block
-            start, stop = max(origin, first), min(origin + NOISE_BLOCK, last)
-            yield slice(start - first, stop - first), block[start - origin : stop - origin].transpose(1, 0, 2)
+                block = fast_normals(stream(self.seed, *self.name, index, cols.start, *shape), shape)
+            if origin + samples > last:
+                self._begun[key] = block
+            start, stop = max(origin, first), min(origin + samples, last)
+            yield slice(start - first, stop - first), block[:, start - origin : stop - origin]
 
     def advance(self, samples):
         """Count `samples` as read; of the blocks begun only those that the next read goes on with are kept."""
         self.position += samples
-        index = self.position // NOISE_BLOCK
-        self._recent = {key: block for key, block in self._recent.items() if key[0] == index}
+        self._begun = {
+            key: block for key, block in self._begun.items() if 0 < self.position - key[0] * key[3] < key[3]
+        }
+
+
+def block_samples(planes, rows, columns):
+    """Samples whose noise comes from one random stream and that are worked on together: set by the shape alone.
+
+    As many as keep a plane stack of rows and one of currents within a working set of the cache; a power of two.
+    """
+    widest = max(rows, min(columns, _STACKED_COLS))
+    return 2 ** int(np.log2(max(1, min(_BLOCK_VALUES // (planes * widest), 4096))))
 
 
 @lru_cache(maxsize=None)
@@ -122,7 +131,7 @@ def multiply(codes, cells_grid, input_bits, adc, noise=None, variance=None, erro
     n = len(codes)
     result = np.empty((n, cells_grid.shape[1] // 2), np.int64)
     start = noise.position if noise is not None else 0
-    borders = _borders(start, n, input_bits)
+    borders = _borders(start, n, columns.block * _STACKED_BLOCKS)
 
     def work(share):
         buffers = _Buffers()
@@ -190,9 +199,8 @@ def _check(codes, cells_grid, input_bits, noise, variance, errors, adc):
         raise ShapeError("errors of {} converters, expected {}".format(errors.gain.size, converters))
 
 
-def _borders(start, n, input_bits):
-    """(first, last) samples of each chunk; chunks end where noise blocks end, counted from the absolute position."""
-    chunk = NOISE_BLOCK * max(1, _STACKED_ROWS // (NOISE_BLOCK * input_bits))
+def _borders(start, n, chunk):
+    """(first, last) samples of each chunk; chunks end at multiples of `chunk`, counted from the absolute position."""
     stops = list(range(chunk - start % chunk, n, chunk)) + [n]
     return list(zip([0] + stops[:-1], stops)) if n else []
 
@@ -205,6 +213,7 @@ class _Columns:
         self.errors = errors
         self.input_bits = input_bits
         self.is_pair = adc.arrangement == "pair"
+        self.block = block_samples(input_bits, *cells_grid.shape)
         self.conductance = cells_grid
         self.variance = variance
         if self.is_pair:
@@ -228,7 +237,7 @@ class _Columns:
             current = np.matmul(stacked, self.conductance[:, cols], out=buffers.take("current", shape))
             current = current.reshape(self.input_bits, n, -1)
             if self.variance is not None:
-                normals = noise.normals(position, position + n, self.input_bits, cols)
+                normals = noise.normals(position, position + n, self.input_bits, cols, self.block)
                 current += self._noise(planes, cols, normals, noise.held, buffers)
             saturated += self.adc.convert(current, self._errors_of(cols))
             sums = self._shift_and_add(current)

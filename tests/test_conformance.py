@@ -1,6 +1,7 @@
 """The conformance kit passes what keeps the laws and catches simulators that were broken on purpose."""
 
 import re
+import runpy
 
 import numpy as np
 import pytest
@@ -291,7 +292,7 @@ def test_expected_is_the_simulator():
     assert np.array_equal(y, wanted) and saturated == count > 0
 
 
-def test_the_worked_example_says_what_the_page_says(capsys):
+def test_the_worked_example_says_what_the_page_says(capsys, tmp_path):
     """Runs the code of docs/conformance.md, wrong and right, and compares the verdicts that the page prints."""
     page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
     example, noisy = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
@@ -300,7 +301,9 @@ def test_the_worked_example_says_what_the_page_says(capsys):
     assert rounded_down in example
     printed = []
     for code in (example, example.replace(rounded_down, rounded_up), noisy):
-        exec(compile(code, "docs/conformance.md", "exec"), {})
+        script = tmp_path / "example.py"
+        script.write_text(code, encoding="utf-8")
+        runpy.run_path(str(script))
         printed.append(re.findall(r"^(holds|BROKEN) +(.*)", capsys.readouterr().out, re.MULTILINE))
     assert printed[0] + printed[1] == re.findall(r"^    (holds|BROKEN) +(.*)", page, re.MULTILINE)
     assert [verdict for verdict, _ in printed[2]] == 5 * ["holds"]

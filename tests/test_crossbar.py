@@ -1,7 +1,9 @@
 """The crossbar product against a slow integer oracle; its laws; its noise."""
 
 import math
+from unittest import mock
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,13 +61,15 @@ def test_multiply_against_the_oracle(seed, rows, pairs, bits, adc_bits, arrangem
     assert np.array_equal(y, expected) and saturated == expected_saturated
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @given(seeds, st.integers(1, 600), sizes, input_bits, arrangements, st.integers(1, 70))
-def test_exact_integers_at_unit_lsb(seed, rows, pairs, bits, arrangement, n):
+def test_exact_integers_at_unit_lsb(threads, seed, rows, pairs, bits, arrangement, n):
     codes, cells_grid = draw(seed, rows, pairs, bits, n, g_max=(2**24 - 1) // rows)
     # A sum of 24 bits needs a 24-bit converter; the signed one keeps 23 for the magnitude.
     if arrangement == "pair":
         cells_grid = np.floor(cells_grid / 2)
-    y, saturated = multiply(codes, cells_grid, bits, Adc(24, 1.0, arrangement))
+    with mock.patch.object(crossbar, "_BLOCK_VALUES", 9000):
+        y, saturated = multiply(codes, cells_grid, bits, Adc(24, 1.0, arrangement), threads=threads)
     assert saturated == 0
     assert np.array_equal(y, exact_product(codes, cells_grid))
 
@@ -161,10 +165,18 @@ def test_errors_of_converters_are_per_column():
         assert np.array_equal(y[:, column], alone[:, 0])
 
 
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of few samples and columns, so that small cases have many."""
+    monkeypatch.setattr(crossbar, "_BLOCK_VALUES", 600)
+    monkeypatch.setattr(crossbar, "_STACKED_COLS", 4)
+
+
+@hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @given(seeds, st.lists(st.integers(1, 90), min_size=1, max_size=5), input_bits, arrangements, st.booleans())
-def test_noise_is_the_same_for_any_split_and_any_threads(seed, split, bits, arrangement, held):
+def test_noise_is_the_same_for_any_split_and_any_threads(small_blocks, seed, split, bits, arrangement, held):
     n = sum(split)
-    codes, cells_grid = draw(seed, 6, 2, bits, n)
+    codes, cells_grid = draw(seed, 6, 3, bits, n)
     adc, variance = Adc(14, 5.0, arrangement), read_variance(0.02 * cells_grid)
 
     def noise():
@@ -203,7 +215,7 @@ def noise_currents(codes, cells_grid, bits, std_grid, held, n_reads):
     columns = crossbar._Columns(cells_grid, variance, Adc(8, 1.0, "polarity"), None, bits)
     planes = converters.bit_planes(np.repeat(codes, n_reads, axis=0), bits)
     cols = slice(0, cells_grid.shape[1])
-    normals = ReadNoise(11, "law").normals(5, 5 + n_reads, bits, cols)
+    normals = ReadNoise(11, "law").normals(5, 5 + n_reads, bits, cols, 64)
     return columns._noise(planes, cols, normals, held, crossbar._Buffers()).transpose(1, 0, 2)
 
 
