@@ -131,7 +131,9 @@ def multiply(codes, cells_grid, input_bits, adc, noise=None, variance=None, erro
     n = len(codes)
     result = np.empty((n, cells_grid.shape[1] // 2), np.int64)
     start = noise.position if noise is not None else 0
-    borders = _borders(start, n, columns.block * _STACKED_BLOCKS)
+    # With noise, a chunk is made of whole blocks; without, small batches are shared out evenly.
+    chunk = columns.block * _STACKED_BLOCKS
+    borders = _borders(start, n, chunk if noise is not None else min(chunk, max(1, -(-n // threads))))
 
     def work(share):
         buffers = _Buffers()
@@ -308,4 +310,8 @@ def held_noise(planes, variance, normals):
             else:
                 pivot = factor[b, b]
                 np.divide(remainder, pivot, out=factor[a, b], where=pivot > 0)
-    return np.einsum("abnj,bnj->anj", factor, normals)
+    # Summed plane by plane: the order of additions, hence every bit, is the same on any NumPy.
+    noise = factor[:, 0] * normals[0]
+    for b in range(1, bits):
+        noise += factor[:, b] * normals[b]
+    return noise

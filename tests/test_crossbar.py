@@ -1,6 +1,7 @@
 """The crossbar product against a slow integer oracle; its laws; its noise."""
 
 import math
+import zlib
 from unittest import mock
 
 import hypothesis
@@ -281,6 +282,17 @@ def test_noise_numbers_are_pinned():
     assert values.tolist() == PINNED
 
 
+def test_noisy_products_are_pinned():
+    """The same bits on every supported Python and NumPy: the checksum of one noisy product, for each noise law."""
+    codes, cells_grid = draw(1, 40, 3, 4, n=70)
+    cells_grid = np.rint(cells_grid / 3)
+    for held, checksum in ((False, PINNED_FRESH), (True, PINNED_HELD)):
+        noise = ReadNoise(5, "pin", held=held)
+        y, _ = multiply(codes, cells_grid, 4, Adc(14, 40.0), noise, read_variance(np.float32(0.02) * cells_grid))
+        assert zlib.crc32(y.astype("<i8").tobytes()) == checksum
+
+
+PINNED_FRESH, PINNED_HELD = 218500849, 1003011225
 PINNED = [-0.6715555191040039, 1.4073388576507568, -1.623826026916504, -1.0705264806747437]
 
 
