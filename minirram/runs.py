@@ -70,22 +70,22 @@ class RunConfig:
 
     def to_json(self):
         """A JSON-ready dict; `config_from_json` reads it."""
-        value = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        value = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
         return dict(value, format=FORMAT)
 
 
-def _plain(value):
+def plain(value):
     """Dataclasses as dicts that name their type, tuples as lists."""
     if is_dataclass(value):
-        entries = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        entries = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
         return dict(entries, type=type(value).__name__)
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
 def _built(value, types):
-    """The inverse of `_plain`: dicts with a `type` become that dataclass, lists become tuples."""
+    """The inverse of `plain`: dicts with a `type` become that dataclass, lists become tuples."""
     if isinstance(value, dict):
         known = {name: _built(item, types) for name, item in value.items() if name != "type"}
         return types[value["type"]](**known)
@@ -119,7 +119,7 @@ def load_cell_model(name):
 
 def save_cell_model(path, cell_model):
     """Write a `CellModel` as JSON."""
-    write_json(path, _plain(cell_model))
+    write_json(path, plain(cell_model))
 
 
 @dataclass(frozen=True)
@@ -191,12 +191,17 @@ class Run:
         """Whether `folder` holds a run."""
         return os.path.isfile(os.path.join(os.fspath(folder), "config.json"))
 
-    @classmethod
-    def create(cls, folder, config):
-        """Make the folder (an empty one may exist) and write `config.json`. ConfigError when it holds anything."""
+    @staticmethod
+    def require_empty(folder):
+        """Make the folder; ConfigError when there is one that holds anything."""
         os.makedirs(folder, exist_ok=True)
         if any(not name.endswith(".tmp") for name in os.listdir(folder)):
             raise ConfigError("{} is not empty; choose a new folder, or continue with --resume".format(folder))
+
+    @classmethod
+    def create(cls, folder, config):
+        """Make the folder (an empty one may exist) and write `config.json`. ConfigError when it holds anything."""
+        cls.require_empty(folder)
         run = cls(folder, config)
         write_json(run.path("config.json"), config.to_json())
         return run
