@@ -61,8 +61,8 @@ def measure(threads, quick):
             Problem(512, threads, batch=4096).extra_mb(), Problem(4096, threads).extra_mb()
         )
         results["exponent_tiles"] = exponent([1, 2, 4, 8], lambda t: Problem(512, threads, tiles=t).ideal)
-        results["exponent_planes"] = exponent([1, 2, 4, 8], lambda b: Problem(512, threads, batch=1024, bits=b).ideal)
-        results["exponent_batch"] = exponent([128, 256, 512, 1024], lambda n: Problem(512, threads, batch=n).ideal)
+        results["exponent_planes"] = exponent([1, 2, 4, 8], lambda b: Problem(512, threads, batch=2048, bits=b).ideal)
+        results["exponent_batch"] = exponent([256, 512, 1024, 2048], lambda n: Problem(512, threads, batch=n).ideal)
     return results
 
 

@@ -158,13 +158,13 @@ def multiply_tiles(codes, cells_grid, input_bits, adc, tile_rows=512, noises=Non
 
     noises, variances: one per row tile, or None. Returns (y int64 (n, pairs), saturated per tile int64 (tiles,)).
     """
-    total = np.zeros((len(codes), cells_grid.shape[1] // 2), np.int64)
+    total = None
     saturated = []
     for t, row in enumerate(range(0, len(cells_grid), tile_rows)):
         rows = slice(row, row + tile_rows)
         noise, variance = (noises[t], variances[t]) if noises is not None else (None, None)
         partial, count = multiply(codes[:, rows], cells_grid[rows], input_bits, adc, noise, variance, threads=threads)
-        total += partial
+        total = partial if total is None else np.add(total, partial, out=total)
         saturated.append(count)
     return total, np.array(saturated, np.int64)
 
@@ -251,6 +251,8 @@ class _Columns:
 
     def _shift_and_add(self, codes):
         """sum_b 2^b code_b of codes (planes, n, columns): one vector-matrix product, exact in its dtype."""
+        if self.input_bits == 1:
+            return codes[0]
         flat = codes.reshape(self.input_bits, -1).astype(self.plane_weights.dtype, copy=False)
         return np.matmul(self.plane_weights, flat).reshape(codes.shape[1:])
 
