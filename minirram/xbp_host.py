@@ -43,10 +43,10 @@ def _expand(tile):
     n_row, n_col, bits = values["n_row"], values["n_col"], values["code_bits"]
     passes = []
     for recipe, records in tile.passes:
-        cells = np.zeros((n_row, n_col), bool)
+        rows = np.zeros((n_row, tile.stride), np.uint8)
         for row, count, bitmap in records:
-            cells[row : row + count] = unpack_bits(bitmap, count, n_col)
-        passes.append((recipe, cells))
+            rows[row : row + count] = np.frombuffer(bitmap, np.uint8).reshape(count, -1)
+        passes.append((recipe, unpack_bits(rows, n_row, n_col)))
     return TileProgram(
         number=tile.number,
         mask=unpack_bits(b"".join(tile.mask), n_row, n_col) if tile.mask else None,

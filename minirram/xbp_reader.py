@@ -18,6 +18,9 @@ from .errors import FormatError
 _NAMES = {number: name for name, number in table.TYPES.items()}
 _STAGES = {name: stage for stage, name in enumerate(table.ROW_TYPES)}
 _MASK, _GTAR, _OPS = range(3)
+_HEAD = table.RECORD.size
+_unpack_head = table.RECORD.unpack_from
+_GOOD_CRC = 0x2144DF1C  # CRC-32 of anything followed by its own CRC-32, from any start
 _BATCH_BYTES = 1 << 20  # decoded ahead at a time
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 
@@ -50,6 +53,7 @@ class Reader:
         self.kinds, self.tiles, self.ended = {}, [], False
         self.tile: Optional[_Tile] = None
         self.at, self.index, self.seed, self.program_id = 0, 0, 0, 0
+        self.max_payload = self.file_length = self.n_records = 0
         self.decoded, self.decoded_to = {}, 0
 
     def fail(self, kind, at, message) -> NoReturn:
@@ -88,44 +92,39 @@ class Reader:
                 "CHIP", 24, "made for chip {:08x}, this is chip {:08x}".format(values["chip_id"], self.expected_chip)
             )
         self.header, self.at = values, table.HEADER.size
+        self.max_payload, self.file_length = values["max_payload"], values["file_length"]
+        self.n_records = values["n_records"]
 
     def read_record(self):
         """Checks R1 to R10, then those of the record's type."""
-        at, data = self.at, self.data
-        if len(data) - at < table.RECORD.size:
-            self.fail("TRUNCATED", len(data), "the file ends inside the head of record {}".format(self.index))
-        kind, encoding, reserved, tile, row, n_row, length, stored, sequence = table.RECORD.unpack_from(data, at)
-        if max(length, stored) > self.header["max_payload"]:
-            self.fail(
-                "LENGTH",
-                at + 10,
-                "lengths {} and {}, the header allows {}".format(length, stored, self.header["max_payload"]),
-            )
-        end = at + table.RECORD.size + (stored + 3 & ~3) + 4
-        if end > self.header["file_length"]:
-            self.fail(
-                "LENGTH", at + 12, "the record ends at {}, the file at {}".format(end, self.header["file_length"])
-            )
+        at, data, index = self.at, self.data, self.index
+        if len(data) - at < _HEAD:
+            self.fail("TRUNCATED", len(data), "the file ends inside the head of record {}".format(index))
+        kind, encoding, reserved, tile, row, n_row, length, stored, sequence = _unpack_head(data, at)
+        if length > self.max_payload or stored > self.max_payload:
+            message = "lengths {} and {}, the header allows {}"
+            self.fail("LENGTH", at + 10, message.format(length, stored, self.max_payload))
+        end = at + _HEAD + (stored + 3 & ~3) + 4
+        if end > self.file_length:
+            self.fail("LENGTH", at + 12, "the record ends at {}, the file at {}".format(end, self.file_length))
         if end > len(data):
-            self.fail("TRUNCATED", len(data), "the file ends inside record {}".format(self.index))
-        crc = zlib.crc32(data[at : end - 4], self.seed)
-        if crc != int.from_bytes(data[end - 4 : end], "little"):
-            self.fail("CRC", end - 4, "the checksum of record {} is not {:08x}".format(self.index, crc))
-        if sequence != self.index & 0xFFFF:
-            self.fail("SEQUENCE", at + 14, "record {} says it is number {}".format(self.index, sequence))
-        body = at + table.RECORD.size
-        if reserved or data[body + stored : end - 4].strip(b"\0"):
-            self.fail("RESERVED", at + 3, "byte 3 or a pad byte of record {} is not 0".format(self.index))
+            self.fail("TRUNCATED", len(data), "the file ends inside record {}".format(index))
+        if zlib.crc32(data[at:end], self.seed) != _GOOD_CRC:
+            self.fail("CRC", end - 4, "the checksum of record {} differs".format(index))
+        if sequence != index & 0xFFFF:
+            self.fail("SEQUENCE", at + 14, "record {} says it is number {}".format(index, sequence))
+        if reserved or (stored & 3 and any(data[at + _HEAD + stored : end - 4])):
+            self.fail("RESERVED", at + 3, "byte 3 or a pad byte of record {} is not 0".format(index))
         name = _NAMES.get(kind)
         if name is None and not kind & table.ANCILLARY:
             self.fail("TYPE", at, "unknown record type {:04x}".format(kind))
-        if (name == "END") != (self.index == self.header["n_records"] - 1):
+        if (name == "END") != (index == self.n_records - 1):
             message = "record {} of {} has type {:04x}; the last one is END and no other"
-            self.fail("COUNT", at, message.format(self.index, self.header["n_records"], kind))
-        if (name == "CHIP") != (self.index == 0):
+            self.fail("COUNT", at, message.format(index, self.n_records, kind))
+        if (name == "CHIP") != (index == 0):
             message = "record {} has type {:04x}; the first one is CHIP and no other"
-            self.fail("ORDER", at, message.format(self.index, kind))
-        self.at, self.index = end, self.index + 1
+            self.fail("ORDER", at, message.format(index, kind))
+        self.at, self.index = end, index + 1
         if name is not None:
             payload = self.payload(at, name, encoding, tile, row, n_row, length, stored)
             _PARSERS[name](self, at, payload, tile, row, n_row, name)
@@ -144,24 +143,24 @@ class Reader:
         if not rows and (row or n_row or (tile and name != "TILE")):
             self.fail("RESERVED", at + 4, "tile or row numbers in a {} record".format(name))
         if not encoding:
-            return self.data[at + table.RECORD.size : at + table.RECORD.size + stored]
+            return self.data[at + _HEAD : at + _HEAD + stored]
         payload = self.unpacked(at)
         if payload is None:
-            self.fail("PACKBITS", at + table.RECORD.size, "these are not {} bytes in PackBits".format(length))
+            self.fail("PACKBITS", at + _HEAD, "these are not {} bytes in PackBits".format(length))
         return payload
 
     def unpacked(self, at):
         """The PackBits payload of the record at `at`; many records ahead are decoded in one go, still untrusted."""
         if at >= self.decoded_to:
             here, offsets, stored, lengths, total = at, [], [], [], 0
-            while total < _BATCH_BYTES and here + table.RECORD.size <= len(self.data):
-                _, encoding, _, _, _, _, length, size, _ = table.RECORD.unpack_from(self.data, here)
-                if encoding == table.ENCODINGS["PACKBITS"] and max(length, size) <= self.header["max_payload"]:
+            while total < _BATCH_BYTES and here + _HEAD <= len(self.data):
+                _, encoding, _, _, _, _, length, size, _ = _unpack_head(self.data, here)
+                if encoding == 1 and length <= self.max_payload and size <= self.max_payload:
                     offsets.append(here)
-                    stored.append(self.data[here + table.RECORD.size : here + table.RECORD.size + size])
+                    stored.append(self.data[here + _HEAD : here + _HEAD + size])
                     lengths.append(length)
                 total += length
-                here += table.RECORD.size + (size + 3 & ~3) + 4
+                here += _HEAD + (size + 3 & ~3) + 4
             self.decoded, self.decoded_to = dict(zip(offsets, packbits.decode(stored, lengths))), here
         return self.decoded[at]
 
@@ -178,14 +177,14 @@ class Reader:
 
     def read_chip(self, at, *_):
         """Checks C1 and C2."""
-        self.chip = self.fields(table.CHIP, table.CHIP_FIELDS, at + table.RECORD.size)
-        self.refuse(at + table.RECORD.size, table.CHIP_FIELDS, rules.chip_faults(self.chip))
+        self.chip = self.fields(table.CHIP, table.CHIP_FIELDS, at + _HEAD)
+        self.refuse(at + _HEAD, table.CHIP_FIELDS, rules.chip_faults(self.chip))
 
     def read_recipe(self, at, *_):
         """Checks P1 to P4."""
         if self.tile:
             self.fail("ORDER", at, "a RECIPE after the first TILE")
-        body = at + table.RECORD.size
+        body = at + _HEAD
         values = self.fields(table.RECIPE, table.RECIPE_FIELDS, body)
         self.refuse(body, table.RECIPE_FIELDS, rules.recipe_faults(values))
         self.refuse(body, table.RECIPE_FIELDS, rules.recipe_order_faults(values, self.kinds))
@@ -198,8 +197,8 @@ class Reader:
             self.advance(at, self.tile, _OPS)
             if number <= self.tile.number:
                 self.fail("ORDER", at + 4, "tile {} after tile {}".format(number, self.tile.number))
-        values = self.fields(table.TILE, table.TILE_FIELDS, at + table.RECORD.size)
-        self.refuse(at + table.RECORD.size, table.TILE_FIELDS, rules.tile_faults(values, self.chip))
+        values = self.fields(table.TILE, table.TILE_FIELDS, at + _HEAD)
+        self.refuse(at + _HEAD, table.TILE_FIELDS, rules.tile_faults(values, self.chip))
         self.tile = _Tile(number, values, at)
         self.tiles.append(self.tile)
 
@@ -228,7 +227,8 @@ class Reader:
         tile, stage = self.tile, _STAGES[name]
         if tile is None or number != tile.number:
             self.fail("ORDER", at, "rows of tile {}, which is not the present one".format(number))
-        self.advance(at, tile, stage)
+        if stage != tile.stage:
+            self.advance(at, tile, stage)
         if not 1 <= n_row <= tile.values["n_row"] - row:
             self.fail("RANGE", at + 6, "rows {} + {} of a tile of {}".format(row, n_row, tile.values["n_row"]))
         prefix = table.OPS.size if stage == _OPS else 0
@@ -245,7 +245,7 @@ class Reader:
         bitmap = payload[prefix:]
         bits = int.from_bytes(bitmap, "little") if stage != _GTAR else 0
         if tile.pad and stage != _GTAR and bits & tile.repeated(tile.pad, n_row):
-            self.fail("RESERVED", at + table.RECORD.size, "a bit beyond column {}".format(tile.values["n_col"] - 1))
+            self.fail("RESERVED", at + _HEAD, "a bit beyond column {}".format(tile.values["n_col"] - 1))
         if stage == _OPS:
             tile.passes[-1][1].append((row, n_row, bitmap))
             return
@@ -253,12 +253,12 @@ class Reader:
         (tile.mask if stage == _MASK else tile.codes).append(payload)
         pairs = stage == _MASK and tile.values["level"] == table.LEVELS["pair"]
         if pairs and bits & bits >> 1 & int.from_bytes(b"\x55" * len(payload), "little"):
-            self.fail("PAIR", at + table.RECORD.size, "both cells of a pair on at pair level")
+            self.fail("PAIR", at + _HEAD, "both cells of a pair on at pair level")
 
     def check_pulses(self, at, tile, payload, row):
         """Checks O1 to O4; opens a new pass."""
         recipe, pass_, reserved = table.OPS.unpack_from(payload)
-        body = at + table.RECORD.size
+        body = at + _HEAD
         if reserved:
             self.fail("RESERVED", body + 2, "bytes 2 and 3 are not 0")
         if self.kinds.get(recipe, table.KINDS["READ"]) == table.KINDS["READ"]:
@@ -275,7 +275,7 @@ class Reader:
     def read_meta(self, at, payload, *_):
         """Check A1."""
         if len(payload) < 3 or payload[0] < 1 or len(payload) != 2 + payload[0] + payload[1]:
-            self.fail("LENGTH", at + table.RECORD.size, "key and text do not fill the record")
+            self.fail("LENGTH", at + _HEAD, "key and text do not fill the record")
         self.meta.append((at, payload[2 : 2 + payload[0]], payload[2 + payload[0] :]))
 
     def read_directory(self, at, payload, *_):
@@ -284,15 +284,13 @@ class Reader:
 
     def read_end(self, at, *_):
         """Checks E1 to E3."""
-        if self.at != self.header["file_length"]:
-            self.fail(
-                "LENGTH", at, "END ends at {}, the header says at {}".format(self.at, self.header["file_length"])
-            )
+        if self.at != self.file_length:
+            self.fail("LENGTH", at, "END ends at {}, the header says at {}".format(self.at, self.file_length))
         if self.tile:
             self.advance(at, self.tile, _OPS)
         if self.program_id != self.chip["program_id"]:
             message = "program_id {:08x}, the masks and codes give {:08x}"
-            offset = table.HEADER.size + table.RECORD.size + 12
+            offset = table.HEADER.size + _HEAD + 12
             self.fail("TOTAL", offset, message.format(self.chip["program_id"], self.program_id))
         self.ended = True
 
