@@ -12,6 +12,7 @@ drop, so conjugate gradients need some ten steps of four running sums each. Sour
 rows are held at 0 V), hence the whole array is one effective conductance matrix from rows to columns.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy as np
 from .errors import ConfigError, ShapeError
 
 MODELS = ("solve", "reduced")
-_BATCH_BYTES = 2**24  # working set of one batch of inputs in the solver
+_BATCH_BYTES = 2**23  # one array of a batch of inputs; the solver works on about eight
 
 
 @dataclass(frozen=True)
@@ -72,19 +73,23 @@ def cell_voltages_V(conductance_S, inputs_V, wires, tolerance=1e-7):
     return inputs_V[:, :, None] - _drops_V(root * u, wires)
 
 
-def column_currents_A(conductance_S, inputs_V, wires, tolerance=1e-7):
-    """Current of every column, ampere, float64 (n, cols), for many inputs (n, rows) in volt."""
+def column_currents_A(conductance_S, inputs_V, wires, tolerance=1e-7, threads=1):
+    """Current of every column, ampere, float64 (n, cols), for many inputs (n, rows), volt, shared out to threads."""
     conductance_S, inputs_V = _checked(conductance_S, inputs_V)
     batch = max(1, _BATCH_BYTES // (8 * conductance_S.size))
     currents_A = np.empty((len(inputs_V), conductance_S.shape[1]))
-    for first in range(0, len(inputs_V), batch):
+
+    def solve(first):
         some = slice(first, first + batch)
         volts = cell_voltages_V(conductance_S, inputs_V[some], wires, tolerance)
         currents_A[some] = np.einsum("ij,nij->nj", conductance_S, volts)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(solve, range(0, len(inputs_V), batch)))
     return currents_A
 
 
-def transfer_S(conductance_S, wires, rows=slice(None), cols=slice(None), tolerance=1e-7):
+def transfer_S(conductance_S, wires, rows=slice(None), cols=slice(None), tolerance=1e-7, threads=1):
     """Effective conductances T from `rows` to `cols` (slices or index arrays) of an array, siemens, float64.
 
     Column currents = inputs @ T, exact for any input while the other rows are held at 0 V. One solve per row of the
@@ -95,11 +100,12 @@ def transfer_S(conductance_S, wires, rows=slice(None), cols=slice(None), toleran
     n_rows, n_cols = conductance_S.shape
     row_index, col_index = np.arange(n_rows)[rows], np.arange(n_cols)[cols]
     if len(row_index) <= len(col_index):
-        return column_currents_A(conductance_S, np.eye(n_rows)[row_index], wires, tolerance)[:, col_index]
+        return column_currents_A(conductance_S, np.eye(n_rows)[row_index], wires, tolerance, threads)[:, col_index]
     # Mirrored at the other diagonal, the driven end of a row and the held end of a column change places.
     mirrored = conductance_S[::-1, ::-1].T
     inputs_V = np.eye(n_cols)[n_cols - 1 - col_index]
-    currents_A = column_currents_A(mirrored, inputs_V, Wires(wires.col_ohm, wires.row_ohm), tolerance)
+    turned = Wires(wires.col_ohm, wires.row_ohm)
+    currents_A = column_currents_A(mirrored, inputs_V, turned, tolerance, threads)
     return currents_A[:, ::-1].T[row_index]
 
 
@@ -115,13 +121,14 @@ def attenuated_S(conductance_S, wires, tolerance=1e-4):
     return conductance_S * share
 
 
-def effective_S(conductance_S, wires, rows=slice(None), cols=slice(None)):
+def effective_S(conductance_S, wires, rows=slice(None), cols=slice(None), threads=1):
     """Effective conductances of a region (slices or index arrays) by the model that `wires` names, siemens."""
     if wires.row_ohm == 0 and wires.col_ohm == 0:
         return np.asarray(conductance_S, np.float64)[rows][:, cols]
     if wires.model == "reduced":
         return attenuated_S(conductance_S, wires)[rows][:, cols]
-    return transfer_S(conductance_S, wires, rows, cols)
+    # 1e-5 is finer than the grid to which the conductances are rounded.
+    return transfer_S(conductance_S, wires, rows, cols, tolerance=1e-5, threads=threads)
 
 
 def _checked(conductance_S, inputs_V):
