@@ -10,7 +10,7 @@ import sys
 from dataclasses import fields, replace
 from typing import Optional
 
-from . import __version__, commands_file, workflow
+from . import __version__, commands_energy, commands_file, workflow
 from .errors import ConfigError, MinirramError, MissingFileError
 from .runs import Run, RunConfig, load_cell_model
 from .tasks import TASKS, task
@@ -48,7 +48,7 @@ def build_parser():
     parser = argparse.ArgumentParser(prog="minirram", description="Learn which connections of a random chip to keep.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command, add_options, text in _COMMANDS + commands_file.COMMANDS:
+    for name, command, add_options, text in _COMMANDS + commands_energy.COMMANDS + commands_file.COMMANDS:
         sub = commands.add_parser(name, help=text, description=text)
         add_options(sub)
         sub.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -254,27 +254,6 @@ def _evaluate(options):
     return GOOD, score, "\n".join(lines)
 
 
-def _energy_options(parser):
-    _run_option(parser)
-    _data_option(parser)
-    _threads_option(parser)
-
-
-def _energy(options):
-    account = workflow.account(options.run, options.data, options.threads)
-    columns = ("array_J", "drive_J", "adc_J", "digital_J", "total_J")
-    lines = ["per inference at {} ADC bits (accuracy {:.2%})".format(account["adc_bits"], account["accuracy"])]
-    lines.append("{:12s}".format("") + "".join("{:>14s}".format(name[:-2]) for name in columns))
-    for name, entry in list(account["by_matrix"].items()) + [("total", account["total"])]:
-        lines.append("{:12s}".format(name) + "".join("{:>14s}".format(si_format(entry[key], "J")) for key in columns))
-    lines.append(
-        "GPU {}; programming {}".format(
-            si_format(account["gpu_J"], "J"), si_format(sum(account["programming_J"].values()), "J")
-        )
-    )
-    return GOOD, account, "\n".join(lines)
-
-
 def _export_options(parser):
     _run_option(parser)
     parser.add_argument("--from", dest="old", metavar="OLD", help="program the chip holds: write only what differs")
@@ -291,26 +270,9 @@ def _export(options):
     )
 
 
-def _no_options(_parser):
-    """A command without options of its own."""
-
-
-def _networks(_options):
-    table = workflow.describe_networks()
-    lines = []
-    for name, entry in table.items():
-        lines.append(
-            "{}: {weights} weights, {macs} MACs, {macros} macro(s), {conversions} conversions".format(name, **entry)
-        )
-        lines += ["  {:12s} {}".format(layer, count) for layer, count in entry["weights_by_layer"].items()]
-    return GOOD, table, "\n".join(lines)
-
-
 _COMMANDS = (
     ("demo", _demo, _demo_options, "train, evaluate, account and export on built-in data"),
     ("train", _train, _train_options, "learn the masks of a task's network on a simulated chip"),
     ("evaluate", _evaluate, _evaluate_options, "accuracy of a run on its simulated macros"),
-    ("energy", _energy, _energy_options, "energy of a run by matrix and event"),
     ("export", _export, _export_options, "write the program file of a run"),
-    ("networks", _networks, _no_options, "weights, MACs, macros and conversions of the tasks' networks"),
 )

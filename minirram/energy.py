@@ -1,131 +1,177 @@
-"""Energy: events counted on a real batch, times a sourced cost of each.
+"""Joules, seconds and square micrometres of counted events. Every figure is an array (3,): low, typical, high.
 
-Cell reads are not an average: every bit plane of every input vector drives the real conductances, so the energy of
-a row is V^2 t times the sum of its cells' conductances, and masks change it. All other costs are joules per event.
+low takes every cost at its low value at once, high every cost at its high one: a bracket, not a confidence interval.
 """
 
 from dataclasses import dataclass
-from typing import Dict, Tuple
 
 import numpy as np
 
+from .costs import load_costs
 from .errors import ConfigError
 
-_ONES = np.array([bin(code).count("1") for code in range(256)], np.uint8)
-"""how many bit planes an input code drives"""
+JOULES = ("array_J", "lines_J", "drive_J", "adc_J", "digital_J", "buffer_J")
+"""terms of the energy: cells, row and column lines, row drivers, conversions, arithmetic, code buffers"""
+
+TRAINING_MACS = 3
+"""MACs of one training step over those of inference: forward, gradient of the inputs, gradient of the weights"""
 
 
-@dataclass(frozen=True)
-class Costs:
-    """Joules per event outside the array.
+@dataclass(frozen=True, eq=False)
+class ReadPulse:
+    """What drives a row."""
 
-    Sources: ISAAC (Shafiee, ISCA 2016, 32 nm, simulated); Horowitz, ISSCC 2014, 45 nm.
+    voltage_V: np.ndarray
+    """float64 (3,)"""
+    time_s: np.ndarray
+    """float64 (3,), how long the cells conduct per bit plane"""
+
+
+def read_pulse(cell_model, costs, voltage_V=None, time_s=None):
+    """The `ReadPulse` of a technology: its own voltage and time with the ratios of `costs` around them.
+
+    A voltage_V or time_s that is given is taken as known: without a range.
     """
-
-    row_drive_J: float = 0.39e-12
-    """one row driven for one bit plane; ISAAC's 1-bit DAC, per 100 ns"""
-    shift_add_J: float = 0.021e-12
-    """one shift-and-add of an ADC code; ISAAC"""
-    partial_add_J: float = 0.1e-12
-    """one 32-bit addition of the sums of two row tiles; Horowitz"""
-    gpu_op_J: float = 0.4807e-12
-    """one INT8 operation of a GPU, 624 TOPS at 300 W (authors' constant); 2 operations per MAC"""
-    adc_bits_J: Tuple[Tuple[int, float], ...] = (
-        (4, 1.40e-12),
-        (5, 1.42e-12),
-        (6, 1.62e-12),
-        (7, 1.99e-12),
-        (8, 2.60e-12),
-        (9, 3.55e-12),
-        (10, 5.03e-12),
+    for name, value, unit in (("voltage", voltage_V, "V"), ("time", time_s, "s")):
+        if value is not None and not 0 < value < np.inf:
+            raise ConfigError("a read {} of {} {}; it must be above 0".format(name, value, unit))
+    return ReadPulse(
+        cell_model.read_voltage_V * costs["read_voltage_ratio"] if voltage_V is None else np.full(3, float(voltage_V)),
+        cell_model.read_time_s * costs["read_time_ratio"] if time_s is None else np.full(3, float(time_s)),
     )
-    """one conversion by bits, 40 nm: fit of Accelergy's ADC plug-in; beyond 10 bits four times per bit (thermal)"""
-
-    def conversion_J(self, bits):
-        """Energy of one conversion at `bits` (4 and up)."""
-        known = dict(self.adc_bits_J)
-        largest = max(known)
-        if bits > largest:
-            return known[largest] * 4.0 ** (bits - largest)
-        if bits not in known:
-            raise ConfigError("no energy for an ADC of {} bits; known are {} and up".format(bits, min(known)))
-        return known[bits]
 
 
-class EventCounter:
-    """Counts what enters the crossbars: pass it to `inference.ChipProduct` as observer.
+def matrix_energy(events, costs, adc_bits, pulse):
+    """Joules of one matrix in one inference: dict of the terms `JOULES` and `total_J`, each float64 (3,).
 
-    `vectors[name]`: input vectors; `driven[name]`: int64 (fan_in,), how often each row was driven, bit planes summed.
+    events: `events.MatrixEvents`. Cells: V^2 G t each. Lines: C V^2 from the supply per charge.
     """
+    conversions = events.conversions.sum()
+    square_V = pulse.voltage_V**2
+    joules = {
+        "array_J": events.siemens_read.sum() * square_V * pulse.time_s,
+        "lines_J": events.line_pitches * costs["line_F"] * square_V,
+        "drive_J": events.rows_driven.sum() * costs["row_drive_J"],
+        "adc_J": conversions * costs.adc(adc_bits, "J"),
+        "digital_J": conversions * costs["shift_add_J"] + events.partial_adds * costs["partial_add_J"],
+        "buffer_J": events.bits_read * costs["buffer_bit_J"],
+    }
+    joules["total_J"] = sum(joules.values())
+    return joules
 
-    def __init__(self):
-        self.vectors: Dict[str, int] = {}
-        self.driven: Dict[str, np.ndarray] = {}
 
-    def __call__(self, name, codes):
-        """Count one product: codes uint8 (n, fan_in)."""
-        ones = np.take(_ONES, codes).sum(axis=0, dtype=np.int64)
-        self.vectors[name] = self.vectors.get(name, 0) + len(codes)
-        self.driven[name] = self.driven.get(name, 0) + ones
+def digital_energy(events, costs):
+    """Joules of one layer's digital arithmetic: dict with `digital_J`, `buffer_J`, `total_J`, each float64 (3,)."""
+    digital_J = (
+        events.multiplies * costs["multiply_J"]
+        + events.adds * costs["add_J"]
+        + events.compares * costs["compare_J"]
+    )
+    buffer_J = events.bits_written * costs["buffer_bit_J"]
+    return {"digital_J": digital_J, "buffer_J": buffer_J, "total_J": digital_J + buffer_J}
 
 
-def inference_energy(counter, chip, adcs, input_bits, n_samples, costs=None):
-    """Events and joules per inference and matrix: dict name -> dict. A mean over the `n_samples` that were counted.
+def matrix_latency(events, costs, adc_bits, adcs_per_macro, pulse):
+    """Seconds of one matrix in one inference: dict `read_s`, `conversion_s`, `digital_s`, `buffer_s`, `latency_s`.
 
-    Keys of each: `cell_reads` (cells that a driven row reads, bit planes counted one by one), `rows_driven`,
-    `conversions`, `shift_adds`, `partial_adds` (events); `array_J`, `drive_J`, `adc_J`, `digital_J`, `total_J`.
+    Planes and vectors follow one another; macros work side by side, tiles on one macro in turn; a conversion does not
+    overlap the next read. Shift-and-adds keep step with the ADCs.
     """
-    costs = Costs() if costs is None else costs
+    reads = events.vectors * len(events.conversions)
+    tiles = max(len(columns) for columns in events.converted.values())
+    rounds = max(
+        sum(-(-columns // adcs_per_macro) for columns in tile_columns) for tile_columns in events.converted.values()
+    )
+    seconds = {
+        "read_s": reads * tiles * pulse.time_s,
+        "conversion_s": reads * rounds * costs.adc(adc_bits, "s"),
+        "digital_s": events.partial_adds * costs["digital_op_s"] / costs["digital_lanes"],
+        "buffer_s": events.bits_read / costs["buffer_width_bits"] * costs["buffer_access_s"],
+    }
+    seconds["latency_s"] = sum(seconds.values())
+    return seconds
+
+
+def digital_latency(events, costs):
+    """Seconds of one layer's digital arithmetic: dict `digital_s`, `buffer_s`, `latency_s`."""
+    operations = events.multiplies + events.adds + events.compares
+    digital_s = operations * costs["digital_op_s"] / costs["digital_lanes"]
+    buffer_s = events.bits_written / costs["buffer_width_bits"] * costs["buffer_access_s"]
+    return {"digital_s": digital_s, "buffer_s": buffer_s, "latency_s": digital_s + buffer_s}
+
+
+def adcs_per_macro(placement, costs, arrangement):
+    """Converters of one macro."""
+    converted = placement.macro_pairs * (2 if arrangement == "polarity" else 1)
+    return int(-(-converted // int(costs["columns_per_adc"][1])))
+
+
+def chip_area(placement, costs, adc_bits, arrangement, buffer_bits):
+    """Square micrometres: dict `cells_um2`, `drivers_um2`, `adcs_um2`, `adders_um2`, `digital_um2`, `buffer_um2`,
+    `total_um2`. Wires between macros, pads and the controller's memory are not in it.
+    """
+    macros, adcs = placement.n_macros, adcs_per_macro(placement, costs, arrangement)
+    area = {
+        "cells_um2": macros * placement.macro_rows * 2 * placement.macro_pairs * costs["cell_um2"],
+        "drivers_um2": macros * placement.macro_rows * costs["row_drive_um2"],
+        "adcs_um2": macros * adcs * costs.adc(adc_bits, "um2"),
+        "adders_um2": macros * adcs * (costs["shift_add_um2"] + costs["partial_add_um2"]),
+        "digital_um2": costs["digital_lanes"] * costs["lane_um2"],
+        "buffer_um2": buffer_bits * costs["buffer_bit_um2"],
+    }
+    area["total_um2"] = sum(area.values())
+    return area
+
+
+def programming_energy(pulses, cell_model, costs):
+    """Joules of pulses by kind (form, partner_reset, set, reset), each float64 (3,). pulses: as `Chip.pulses`."""
+    write_J = {"set": cell_model.set_energy_J, "reset": cell_model.reset_energy_J}
+    write_J["partner_reset"] = cell_model.reset_energy_J
     return {
-        name: _matrix_energy(name, counter, chip, adcs[name], input_bits[name], n_samples, costs)
-        for name in chip.placement.names
+        kind: count * (cell_model.form_energy_J * costs["form_ratio"] if kind == "form"
+                       else write_J[kind] * costs["write_ratio"])
+        for kind, count in pulses.items()
     }
 
 
-def _matrix_energy(name, counter, chip, adc, bits, n_samples, costs):
-    model, tiles = chip.cell_model, chip.placement.tiles_of(name)
-    fan_in, fan_out = chip.placement.shape(name)
-    driven = counter.driven[name] / n_samples
-    vectors = counter.vectors[name] / n_samples
-    plus, minus = chip.pair_grid(name)
-    row_conductance_S = (plus.sum(axis=1, dtype=np.float64) + minus.sum(axis=1, dtype=np.float64)) * model.grid_S
-    row_tiles = len({tile.row_start for tile in tiles})
-    col_tiles = len({tile.col_start for tile in tiles})
-    polarities = 2 if adc.arrangement == "polarity" else 1
-    conversions = vectors * fan_out * row_tiles * bits * polarities
-    partial_adds = vectors * fan_out * (row_tiles - 1)
-    events = {
-        "cell_reads": float(driven.sum()) * 2 * fan_out,
-        "rows_driven": float(driven.sum()) * col_tiles,
-        "conversions": conversions,
-        "shift_adds": conversions,
-        "partial_adds": partial_adds,
-        "array_J": float(driven @ row_conductance_S) * model.read_voltage_V**2 * model.read_time_s,
-        "drive_J": float(driven.sum()) * col_tiles * costs.row_drive_J,
-        "adc_J": conversions * costs.conversion_J(adc.bits),
-        "digital_J": conversions * costs.shift_add_J + partial_adds * costs.partial_add_J,
+def programming_time(pulses, cell_model):
+    """Seconds of the pulses by kind, given one after another."""
+    each_s = {"form": cell_model.form_time_s, "set": cell_model.set_time_s}
+    return {kind: count * each_s.get(kind, cell_model.reset_time_s) for kind, count in pulses.items()}
+
+
+def read_out_energy(chip, costs, adc_bits, pulse):
+    """Joules of one read-out of every pair in use, row by row: dict `array_J`, `adc_J`, each float64 (3,).
+
+    Every cell in use conducts once, every pair is converted once. Present conductances.
+    """
+    cells_S = sum(float(macro_S[used].sum()) for macro_S, used in zip(chip.conductance_S(), chip.used))
+    return {
+        "array_J": cells_S * pulse.voltage_V**2 * pulse.time_s,
+        "adc_J": chip.placement.n_pairs * costs.adc(adc_bits, "J"),
     }
-    events["total_J"] = sum(value for key, value in events.items() if key.endswith("_J"))
-    return events
 
 
-def totals(by_matrix):
-    """The sum over matrices: one dict with the keys of `inference_energy`'s entries."""
-    entries = list(by_matrix.values())
-    return {key: sum(entry[key] for entry in entries) for key in entries[0]}
+def baselines(macs, weights, activations, costs=None):
+    """Joules of one inference on digital hardware: dict name -> float64 (3,).
 
-
-def programming_energy(pulses, cell_model):
-    """Joules of the pulses that a chip has received, by kind. pulses: `Chip.pulses`."""
-    each_J = {
-        "form": cell_model.form_energy_J,
-        "partner_reset": cell_model.reset_energy_J,
-        "set": cell_model.set_energy_J,
-        "reset": cell_model.reset_energy_J,
+    macs, weights, activations: of the network, activations = values entering and leaving matrices. Peak throughput at
+    rated power for GPU and CPU. The accelerator reads each weight once (8 bits) and each activation once (8 bits).
+    """
+    costs = load_costs("digital-baselines") if costs is None else costs
+    return {
+        "gpu_int8": 2 * macs * costs["gpu_int8_op_J"],
+        "gpu_fp32": 2 * macs * costs["gpu_fp32_op_J"],
+        "cpu_int8": 2 * macs * costs["cpu_int8_op_J"],
+        "microcontroller": macs * costs["mcu_mac_J"],
+        "accelerator": macs * costs["accelerator_mac_J"]
+        + 8 * weights * costs["accelerator_weight_bit_J"]
+        + 8 * activations * costs["accelerator_activation_bit_J"],
     }
-    return {kind: count * each_J[kind] for kind, count in pulses.items()}
 
 
-def gpu_energy_J(macs, costs=None):
-    """Energy of the same MACs on a GPU."""
-    return 2 * macs * (costs or Costs()).gpu_op_J
+def saved_fraction(total_J, baseline_J):
+    """1 - total / baseline, float64 (3,): low, typical, high. The lowest saving pairs the high total with the low
+    baseline.
+    """
+    return 1.0 - np.asarray(total_J)[::-1] / np.asarray(baseline_J)

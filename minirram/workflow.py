@@ -7,20 +7,35 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import __version__, digital, energy, inference, metrics, networks, program, readback, xbp
+from . import (
+    __version__,
+    accounting,
+    digital,
+    energy,
+    events,
+    inference,
+    metrics,
+    networks,
+    program,
+    readback,
+    shapes,
+    xbp,
+)
 from .chip import Chip
+from .costs import load_costs
 from .errors import ConfigError, MissingFileError
 from .files import atomic_writer, read_json, write_json
-from .mapping import place
 from .maps import read_conductance_map
 from .pulses import pulse_recipes
 from .rng import stream
 from .runs import Model, Run
-from .tasks import TASKS, task
+from .tasks import task
 from .training import MaskLearner
 
 ENERGY_SAMPLES = 500
 """validation samples whose events are counted"""
+ENERGY_IMAGES = 1
+"""the same where a sample is a whole image, cut into many fields of the network"""
 UNPRUNED_STEPS = 20
 """batches from which the unpruned chip's digital statistics are taken"""
 
@@ -202,33 +217,60 @@ def _split(run, split, source):
     return chosen.load_training(source, network).validation
 
 
-def account(folder, data=None, threads=1):
-    """Energy of a run: events and joules per inference by matrix, in all, and of programming; the GPU beside it."""
+def account(folder, data=None, threads=1, what_if=None):
+    """Energy, latency and area of a run, JSON-ready: per inference by matrix, plane and event, of programming and of
+    training, digital hardware beside it. Energy and accuracy belong to the same ADC and input bits.
+
+    what_if: `accounting.WhatIf`, what to change against the run.
+    """
+    what_if = accounting.WhatIf() if what_if is None else what_if
     run = Run.open(folder)
-    config = run.config
-    chip, model, _ = run.load_trained()
-    examination = _split(run, "validation", data or config.data).first(ENERGY_SAMPLES)
-    counter = energy.EventCounter()
-    score = examine(config, chip, model, examination, config.recipe.seed, threads, observer=counter)
-    by_matrix = energy.inference_energy(
-        counter, chip, model.adcs, inference.input_bits(config.network), len(examination)
+    config, costs, chosen = what_if.adapted(run.config), load_costs(what_if.technology), task(run.config.task)
+    network, pulse = config.network, energy.read_pulse(
+        config.cell_model, costs, what_if.read_voltage_V, what_if.read_time_s
     )
-    total = energy.totals(by_matrix)
-    gpu_J = energy.gpu_energy_J(networks.macs(config.network))
-    return {
-        "task": config.task,
-        "adc_bits": config.adc_bits,
-        "accuracy": score["accuracy"],
-        "samples": len(examination),
-        "read_voltage_V": config.cell_model.read_voltage_V,
-        "read_time_s": config.cell_model.read_time_s,
-        "by_matrix": by_matrix,
-        "total": total,
-        "gpu_J": gpu_J,
-        "saved_fraction": 1.0 - total["total_J"] / gpu_J,
-        "programming_J": energy.programming_energy(chip.pulses, config.cell_model),
-        "pulses": dict(chip.pulses),
-    }
+    chip, model, masks = run.load_trained()
+    training = chosen.load_training(data or config.data, network)
+    model = what_if.adapted_model(config, model, chip, training)
+    examination = training.validation.first(ENERGY_IMAGES if chosen.per_pixel else ENERGY_SAMPLES)
+    network_shapes = shapes.of_network(network)
+    counter = events.EventCounter(network_shapes.bits)
+    score = examine(config, chip, model, examination, config.recipe.seed, threads, observer=counter)
+    # A whole image counts as so many inferences as fields of the network's own size it is cut into.
+    first = chip.placement.names[0]
+    inferences = counter.vectors[first] / network_shapes.positions[first]
+
+    def inference_now():
+        counted = events.counted_events(counter, chip, model.adcs, inferences)
+        return accounting.inference_account(
+            counted, network_shapes.digital, chip.placement, costs, config.adc_bits, pulse, config.adc_arrangement
+        )
+
+    result = inference_now()
+    if what_if.macros is not None:
+        accounting.add_reprogramming(result, chip, what_if.macros, costs)
+    accounting.add_baselines(result, network_shapes)
+    steps = training.steps_per_epoch(config.recipe) * config.recipe.epochs
+    programming = energy.programming_energy(chip.pulses, config.cell_model, costs)
+    result.update(
+        task=config.task,
+        adc_bits=config.adc_bits,
+        input_bits=network.input_bits,
+        samples=len(examination),
+        inferences=inferences,
+        macs=network_shapes.macs,
+        programming_J={kind: float(joules[1]) for kind, joules in programming.items()},
+        pulses=dict(chip.pulses),
+        training=accounting.training_account(
+            chip, config.recipe, steps, network_shapes.macs, costs, config.adc_bits, pulse
+        ),
+    )
+    result.update({key: score[key] for key in ("accuracy", "roc_auc", "pr_auc") if key in score})
+    if what_if.densities:
+        result["density_sweep"] = accounting.density_sweep(
+            chip, model, masks, what_if.densities, config.recipe.seed, inference_now
+        )
+    return result
 
 
 def export(folder, out=None, code_bits=8, old=None):
@@ -339,25 +381,3 @@ def _unpruned(config, data, test_set):
     for _, (batch, batch_labels, weight) in zip(range(UNPRUNED_STEPS), batches):
         learner.engine.training_step(learner.read_weights(generator), learner.state, batch, batch_labels, weight)
     return test_set.figures(learner.predict)["accuracy"]
-
-
-def describe_networks():
-    """Counts of every task's network: dict task -> weights, weights_by_layer, macs, pairs, macros, conversions."""
-    table = {}
-    for task_name, chosen in TASKS.items():
-        network = chosen.build_network()
-        placement = place(networks.matrices(network))
-        row_tiles = {name: len({tile.row_start for tile in placement.tiles_of(name)}) for name in placement.names}
-        per_plane, bits = networks.conversions(network, row_tiles), inference.input_bits(network)
-        table[task_name] = {
-            "network": network.name,
-            "weights": sum(networks.weights_by_layer(network).values()),
-            "weights_by_layer": networks.weights_by_layer(network),
-            "macs": networks.macs(network),
-            "pairs": placement.n_pairs,
-            "macros": placement.n_macros,
-            "utilisation": placement.utilisation,
-            "conversions_per_plane": sum(per_plane.values()),
-            "conversions": sum(count * bits[matrix] for matrix, count in per_plane.items()),
-        }
-    return table

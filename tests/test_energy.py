@@ -1,4 +1,6 @@
-"""Counted events and joules against loops over every cell, plane and input; costs by name."""
+"""Joules, seconds and um^2 against sums over single events; pulses, training, digital hardware."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,105 +8,152 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram import energy
-from minirram.chip import Chip, draw_signs, mask_shape
-from minirram.converters import Adc
+from minirram.chip import Chip
+from minirram.costs import MEANINGS, Costs, load_costs
 from minirram.errors import ConfigError
+from minirram.events import DigitalEvents, expected_events, matrix_events
+from minirram.mapping import place
 from minirram.technologies import TAOX_40NM
 
 
-def small_chip(shape, level, seed):
-    chip = Chip.sample(TAOX_40NM, (("w", shape),), level, seed)
-    chip.form(3.95)
+def costs_of(generator, missing=()):
+    """Random costs, low <= typical <= high, for 8 ADC bits."""
+    names = list(MEANINGS) + ["adc_8b_J", "adc_8b_s", "adc_8b_um2"]
+    values = {name: np.sort(generator.random(3)) for name in names if name not in missing}
+    values["columns_per_adc"] = np.full(3, 100.0)
+    return Costs("drawn", "drawn for a test", values, {})
+
+
+PULSE = energy.ReadPulse(np.array([0.1, 0.2, 0.3]), np.array([10e-9, 50e-9, 100e-9]))
+
+
+@given(st.integers(1, 4), st.integers(0, 99), st.sampled_from(["pair", "polarity"]))
+def test_joules_are_the_sum_over_single_events(bits, seed, arrangement):
     generator = np.random.default_rng(seed)
-    masks = {"w": generator.random(mask_shape(level, shape)) < 0.4}
-    chip.program(masks, draw_signs(seed, chip.placement))
-    return chip
-
-
-def count_by_loops(chip, codes, bits):
-    """(joules in the cells, cells read, rows driven) one cell, plane and input vector at a time."""
-    joules, reads, driven = 0.0, 0, 0
-    truth_S = chip.conductance_S()
-    for vector in codes:
+    costs, placement = costs_of(generator), place((("w", (530, 5)),))
+    driven, row_S = generator.random((bits, 530)), generator.random(530) * 1e-5
+    events = matrix_events(placement, "w", 3, driven, row_S, arrangement)
+    got = energy.matrix_energy(events, costs, 8, PULSE)
+    for case in range(3):
+        joules = dict.fromkeys(energy.JOULES, 0.0)
         for plane in range(bits):
-            for tile in chip.placement.tiles:
-                for i in range(tile.n_rows):
-                    if not int(vector[tile.row_start + i]) >> plane & 1:
-                        continue
-                    driven += 1
-                    for j in range(2 * tile.n_pairs):
-                        g_S = truth_S[tile.macro, tile.row0 + i, 2 * tile.pair0 + j]
-                        joules += 0.2**2 * g_S * 50e-9
-                        reads += 1
-    return joules, reads, driven
+            for row in range(530):
+                joules["array_J"] += driven[plane, row] * row_S[row] * PULSE.voltage_V[case] ** 2 * PULSE.time_s[case]
+                joules["drive_J"] += driven[plane, row] * costs["row_drive_J"][case]
+            conversions = 3 * 5 * 2 * (2 if arrangement == "polarity" else 1)
+            joules["adc_J"] += conversions * costs["adc_8b_J"][case]
+            joules["digital_J"] += conversions * costs["shift_add_J"][case]
+        joules["digital_J"] += 3 * 5 * costs["partial_add_J"][case]
+        joules["lines_J"] = events.line_pitches * costs["line_F"][case] * PULSE.voltage_V[case] ** 2
+        joules["buffer_J"] = 3 * 530 * bits * costs["buffer_bit_J"][case]
+        for key, value in joules.items():
+            assert got[key][case] == pytest.approx(value, rel=1e-9), key
+        assert got["total_J"][case] == pytest.approx(sum(joules.values()), rel=1e-9)
 
 
-@given(
-    st.sampled_from([(3, 2), (513, 1), (2, 300), (17, 5)]),
-    st.sampled_from(["pair", "cell"]),
-    st.integers(1, 4),
-    st.integers(1, 3),
-    st.integers(0, 5),
+def test_a_read_cell_is_v_squared_g_t():
+    """12.34 uS at 0.2 V for 50 ns: 24.7 fJ."""
+    events = matrix_events(place((("w", (1, 1)),)), "w", 1, np.ones((1, 1)), np.array([12.34e-6]))
+    assert energy.matrix_energy(events, load_costs(), 8, PULSE)["array_J"][1] == pytest.approx(24.68e-15, rel=1e-3)
+
+
+def test_the_read_pulse_has_the_range_of_the_file_unless_it_is_given():
+    costs = load_costs()
+    pulse = energy.read_pulse(TAOX_40NM, costs)
+    assert pulse.voltage_V[1] == 0.2 and pulse.time_s[1] == 50e-9
+    assert np.all(np.diff(pulse.voltage_V) > 0) and np.all(np.diff(pulse.time_s) > 0)
+    known = energy.read_pulse(TAOX_40NM, costs, 0.1, 20e-9)
+    assert list(known.voltage_V) == [0.1] * 3 and list(known.time_s) == [20e-9] * 3
+    for voltage_V, time_s in ((0.0, None), (None, -1e-9), (float("nan"), None), (None, float("inf"))):
+        with pytest.raises(ConfigError, match="must be above 0"):
+            energy.read_pulse(TAOX_40NM, costs, voltage_V, time_s)
+
+
+@given(st.integers(1, 700), st.integers(1, 600), st.integers(1, 3), st.integers(1, 9), st.integers(0, 9))
+def test_latency_equals_a_walk_over_the_reads(fan_in, fan_out, bits, vectors, seed):
+    costs, placement = costs_of(np.random.default_rng(seed)), place((("other", (200, 100)), ("w", (fan_in, fan_out))))
+    adcs = energy.adcs_per_macro(placement, costs, "pair")
+    assert adcs == 3  # 256 pairs, 100 columns each
+    events = expected_events(placement, {"w": vectors, "other": 1}, {"w": bits, "other": 1}, 0.3, 1e-6)["w"]
+    got = energy.matrix_latency(events, costs, 8, adcs, PULSE)
+    for case in range(3):
+        busy_read, busy_convert = {}, {}
+        for tile in placement.tiles_of("w"):
+            rounds, left = 0, tile.n_pairs
+            while left > 0:
+                left, rounds = left - adcs, rounds + 1
+            busy_read[tile.macro] = busy_read.get(tile.macro, 0.0) + PULSE.time_s[case]
+            busy_convert[tile.macro] = busy_convert.get(tile.macro, 0.0) + rounds * costs["adc_8b_s"][case]
+        assert got["read_s"][case] == pytest.approx(vectors * bits * max(busy_read.values()))
+        assert got["conversion_s"][case] == pytest.approx(vectors * bits * max(busy_convert.values()))
+    parts = ("read_s", "conversion_s", "digital_s", "buffer_s")
+    assert np.allclose(got["latency_s"], sum(got[key] for key in parts), rtol=1e-12, atol=0)
+
+
+def test_digital_layers():
+    costs = costs_of(np.random.default_rng(0))
+    events = DigitalEvents(multiplies=2, adds=3, compares=5, bits_written=7)
+    got = energy.digital_energy(events, costs)
+    expected = 2 * costs["multiply_J"] + 3 * costs["add_J"] + 5 * costs["compare_J"]
+    assert np.allclose(got["digital_J"], expected, rtol=1e-12, atol=0)
+    assert np.allclose(got["total_J"], expected + 7 * costs["buffer_bit_J"], rtol=1e-12, atol=0)
+    seconds = energy.digital_latency(events, costs)
+    assert np.allclose(seconds["digital_s"], 10 * costs["digital_op_s"] / costs["digital_lanes"], rtol=1e-12, atol=0)
+
+
+def test_area_is_the_sum_of_its_parts():
+    costs, placement = load_costs(), place((("w", (600, 10)),))
+    area = energy.chip_area(placement, costs, 8, "pair", 1000)
+    assert placement.n_macros == 1 and energy.adcs_per_macro(placement, costs, "polarity") == 4
+    assert area["cells_um2"][1] == pytest.approx(512 * 512 * 0.0768)
+    assert area["adcs_um2"][1] == 2 * costs.adc(8, "um2")[1]
+    parts = [value for key, value in area.items() if key != "total_um2"]
+    assert np.allclose(area["total_um2"], sum(parts), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MEANINGS if name.endswith("_J") and not name.startswith(("gpu", "cpu", "mcu", "acc"))]
 )
-def test_events_equal_the_loops(shape, level, bits, n, seed):
-    chip = small_chip(shape, level, seed)
-    codes = np.random.default_rng(seed).integers(0, 2**bits, (n, shape[0])).astype(np.uint8)
-    counter = energy.EventCounter()
-    counter("w", codes[:1])
-    if n > 1:
-        counter("w", codes[1:])
-    got = energy.inference_energy(counter, chip, {"w": Adc(8, 1.0)}, {"w": bits}, n)["w"]
-    joules, reads, driven = count_by_loops(chip, codes, bits)
-    assert got["array_J"] * n == pytest.approx(joules, rel=1e-9)
-    assert got["cell_reads"] * n == pytest.approx(reads, rel=1e-12)
-    assert got["rows_driven"] * n == pytest.approx(driven, rel=1e-12)
-    row_tiles = -(-shape[0] // 512)
-    assert got["conversions"] == shape[1] * row_tiles * bits
-    assert got["partial_adds"] == shape[1] * (row_tiles - 1)
-    assert got["total_J"] == pytest.approx(sum(got[k] for k in ("array_J", "drive_J", "adc_J", "digital_J")))
+def test_an_event_without_a_cost_is_an_error(name):
+    costs = costs_of(np.random.default_rng(0), missing=(name,))
+    events = expected_events(place((("w", (3, 2)),)), {"w": 1}, {"w": 1}, 0.5, 1e-6)["w"]
+    with pytest.raises(ConfigError, match=name):
+        energy.matrix_energy(events, costs, 8, PULSE)
+        energy.digital_energy(DigitalEvents(1, 1, 1, 1), costs)
 
 
-def test_polarity_converts_twice():
-    chip = small_chip((4, 3), "pair", 0)
-    counter = energy.EventCounter()
-    counter("w", np.ones((1, 4), np.uint8))
-    pair, polarity = (
-        energy.inference_energy(counter, chip, {"w": Adc(8, 1.0, kind)}, {"w": 4}, 1)["w"]
-        for kind in ("pair", "polarity")
-    )
-    assert polarity["conversions"] == 2 * pair["conversions"]
+def test_pulses_by_kind():
+    pulses = {"form": 2, "partner_reset": 3, "set": 5, "reset": 7}
+    each = energy.programming_energy(pulses, TAOX_40NM, load_costs())
+    typical = {kind: joules[1] for kind, joules in each.items()}
+    assert typical == {"form": 8e-9, "partner_reset": 3 * 4.1e-12, "set": 5 * 6e-12, "reset": 7 * 4.1e-12}
+    assert each["form"][2] == 50 * 8e-9 and each["set"][2] == pytest.approx(20 * 5 * 6e-12)
+    seconds = energy.programming_time(pulses, TAOX_40NM)
+    assert seconds["form"] == 2 * 100e-6 and seconds["reset"] == 7 * 50e-9 and seconds["partner_reset"] == 3 * 50e-9
 
 
-def test_pruning_lowers_the_array_and_not_the_conversions():
-    shape = (60, 20)
-    counter = energy.EventCounter()
-    counter("w", np.full((1, 60), 15, np.uint8))
-    found = []
-    for density in (1.0, 0.5, 0.1):
-        chip = Chip.sample(TAOX_40NM, (("w", shape),), "cell", 0)
-        chip.form(3.95)
-        masks = {"w": np.random.default_rng(1).random((2,) + shape) < density}
-        chip.program(masks, draw_signs(0, chip.placement))
-        found.append(energy.inference_energy(counter, chip, {"w": Adc(8, 1.0)}, {"w": 4}, 1)["w"])
-    arrays = [entry["array_J"] for entry in found]
-    assert arrays[0] > 1.5 * arrays[1] > 1.5 * arrays[2]
-    assert len({entry["adc_J"] for entry in found}) == 1
+def test_a_read_out_reads_the_cells_in_use_alone():
+    chip = Chip.sample(replace(TAOX_40NM, hrs_sigma_ln=0.1), (("w", (4, 3)),), "cell", 0)
+    chip.form(3.95)
+    truth_S, found = chip.conductance_S(), 0.0
+    for row in range(4):
+        for column in range(6):
+            found += truth_S[0, row, column] * 0.2**2 * 50e-9
+    each = energy.read_out_energy(chip, load_costs(), 8, PULSE)
+    assert each["array_J"][1] == pytest.approx(found, rel=1e-9)
+    assert each["adc_J"][1] == pytest.approx(12 * 2.6e-12)
 
 
-def test_programming_and_baselines():
-    each = energy.programming_energy({"form": 2, "partner_reset": 3, "set": 5, "reset": 7}, TAOX_40NM)
-    assert each == {"form": 8e-9, "partner_reset": 3 * 4.1e-12, "set": 5 * 6e-12, "reset": 7 * 4.1e-12}
-    assert energy.gpu_energy_J(1057024) == pytest.approx(1.016e-6, rel=1e-3)  # the authors' figure for the CNN
+def test_digital_hardware():
+    found = energy.baselines(1057024, 62272, 30000)
+    assert found["gpu_int8"][1] == pytest.approx(1.016e-6, rel=1e-3)  # the authors' figure for the CNN
+    assert energy.baselines(394112, 0, 0)["gpu_int8"][1] == pytest.approx(0.379e-6, rel=1e-3)  # and for the CRNN
+    assert found["microcontroller"][1] == pytest.approx(1057024 * 0.7e-9)
+    weights_J = 8 * 62272 * 1.5625e-12
+    assert found["accelerator"][1] == pytest.approx(1057024 * 0.3e-12 + weights_J + 8 * 30000 * 0.3125e-12, rel=1e-3)
+    for joules in found.values():
+        assert joules[0] <= joules[1] <= joules[2]
 
 
-def test_conversion_energy_by_bits():
-    costs = energy.Costs()
-    assert costs.conversion_J(8) == 2.60e-12
-    assert costs.conversion_J(12) == pytest.approx(16 * 5.03e-12)
-    assert all(costs.conversion_J(bits) < costs.conversion_J(bits + 1) for bits in range(4, 14))
-    with pytest.raises(ConfigError, match="no energy for an ADC of 3 bits"):
-        costs.conversion_J(3)
-
-
-def test_totals():
-    assert energy.totals({"a": {"x": 1, "y_J": 2.0}, "b": {"x": 3, "y_J": 0.5}}) == {"x": 4, "y_J": 2.5}
+def test_the_lowest_saving_pairs_a_dear_macro_with_a_cheap_gpu():
+    assert energy.saved_fraction([1.0, 2.0, 4.0], [5.0, 10.0, 20.0]) == pytest.approx([0.2, 0.8, 0.95])

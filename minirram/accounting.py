@@ -1,0 +1,305 @@
+"""Accounts of energy, latency and area, JSON-ready: of one inference by matrix and plane, of training, of what-ifs.
+
+A figure stands as its typical value; under "range" the same names hold low, typical and high.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Dict, Optional, Tuple
+
+import numpy as np
+
+from . import energy, shapes
+from .costs import as_range, load_costs
+from .errors import ConfigError
+from .events import MatrixEvents, buffer_bits, expected_events, reprogramming
+from .inference import calibrate_adcs
+from .mapping import place
+from .networks import Quantize, Rnn
+from .rng import stream
+from .tasks import TASKS
+from .technologies import technology
+
+ACTIVITY = 0.25
+"""share of set bits in the input codes where no data are at hand; measured: docs/energy.md"""
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What an account changes against the run it describes."""
+
+    technology: str = "macro-40nm"
+    """named technology file, or the path of one"""
+    adc_bits: Optional[int] = None
+    """resolution of the ADCs, calibrated anew; None: the run's"""
+    input_bits: Optional[int] = None
+    """bits of all input codes, their ranges unchanged; None: the run's"""
+    read_voltage_V: Optional[float] = None
+    """voltage on a driven row, known exactly; None: the run's technology with the range of the technology file"""
+    read_time_s: Optional[float] = None
+    """duration of one read, known exactly; None: likewise"""
+    densities: Tuple[float, ...] = ()
+    """kept fractions to which the masks are thinned or filled at random, the inputs held: a sweep"""
+    macros: Optional[int] = None
+    """macros at hand; None: as many as the network fills"""
+
+    def __post_init__(self):
+        for density in self.densities:
+            if not 0 < density <= 1:
+                raise ConfigError("density {}; a kept fraction lies above 0 and at most at 1".format(density))
+        if self.macros is not None and self.macros < 1:
+            raise ConfigError("{} macros; a network needs at least 1".format(self.macros))
+
+    def adapted(self, config):
+        """The run's configuration with these ADC and input bits."""
+        if self.adc_bits is not None:
+            config = replace(config, adc_bits=self.adc_bits)
+        if self.input_bits is not None:
+            config = replace(config, network=requantised(config.network, self.input_bits))
+        return config
+
+    def adapted_model(self, config, model, chip, data):
+        """The model with ADCs calibrated for the changed bits on training data; the run's own if nothing changed."""
+        if self.adc_bits is None and self.input_bits is None:
+            return model
+        codes = data.calibration_codes()
+        return replace(model, adcs=calibrate_adcs(
+            config.network, model.state, codes, chip, model.scales_S, config.adc_bits, config.adc_arrangement))
+
+
+def requantised(network, bits):
+    """The network with input codes of `bits` everywhere; the ranges they cover stay."""
+    layers = tuple(
+        replace(layer, bits=bits) if isinstance(layer, (Quantize, Rnn)) else layer for layer in network.layers
+    )
+    zero = round(network.input_zero * (2**bits - 1) / (2**network.input_bits - 1))
+    return replace(network, input_bits=bits, input_zero=zero, layers=layers)
+
+
+def inference_account(events, digital, placement, costs, adc_bits, pulse, arrangement="pair"):
+    """One inference: dict with `by_matrix`, `digital_layers`, `total`, `latency_s`, `area_um2` and more.
+
+    events: dict name -> `events.MatrixEvents`. digital: dict layer -> `events.DigitalEvents`.
+    """
+    adcs = energy.adcs_per_macro(placement, costs, arrangement)
+    by_matrix, layers, rows = {}, {}, []
+    for name, counted in events.items():
+        figures = energy.matrix_energy(counted, costs, adc_bits, pulse)
+        figures.update(energy.matrix_latency(counted, costs, adc_bits, adcs, pulse))
+        counts = _matrix_counts(counted)
+        by_matrix[name] = dict(_shown(counts, figures), by_plane=_by_plane(counted, pulse))
+        rows.append((counts, figures))
+    for name, arithmetic in digital.items():
+        figures = energy.digital_energy(arithmetic, costs)
+        figures.update(energy.digital_latency(arithmetic, costs))
+        counts = {key: float(value) for key, value in vars(arithmetic).items()}
+        layers[name] = _shown(counts, figures)
+        rows.append((counts, figures))
+    total = _shown(*_sums(rows))
+    area = energy.chip_area(placement, costs, adc_bits, arrangement, buffer_bits(digital))
+    return {
+        "technology": {"name": costs.name, "about": costs.about},
+        "read_voltage_V": float(pulse.voltage_V[1]),
+        "read_time_s": float(pulse.time_s[1]),
+        "by_matrix": by_matrix,
+        "digital_layers": layers,
+        "total": total,
+        "latency_s": total["latency_s"],
+        "area_um2": _shown({}, area),
+        "adcs_per_macro": adcs,
+    }
+
+
+def _matrix_counts(counted: MatrixEvents):
+    """Events of one matrix, summed over bit planes."""
+    conversions = float(counted.conversions.sum())
+    return {
+        "vectors": counted.vectors,
+        "rows_driven": float(counted.rows_driven.sum()),
+        "cell_reads": float(counted.cell_reads.sum()),
+        "conversions": conversions,
+        "shift_adds": conversions,
+        "partial_adds": counted.partial_adds,
+        "line_pitches": counted.line_pitches,
+        "bits_read": counted.bits_read,
+    }
+
+
+def _by_plane(counted, pulse):
+    """Events of one matrix by bit plane, lowest bit first, with the typical joules in its cells."""
+    each_J = pulse.voltage_V[1] ** 2 * pulse.time_s[1]
+    return {
+        "rows_driven": counted.rows_driven.tolist(),
+        "cell_reads": counted.cell_reads.tolist(),
+        "conversions": counted.conversions.tolist(),
+        "array_J": (counted.siemens_read * each_J).tolist(),
+    }
+
+
+def _sums(rows):
+    """(counts, figures) of the sum over rows; what a row lacks is zero."""
+    counts: Dict[str, float] = {}
+    figures: Dict[str, np.ndarray] = {}
+    for row_counts, row_figures in rows:
+        for key, value in row_counts.items():
+            counts[key] = counts.get(key, 0.0) + value
+        for key, joules in row_figures.items():
+            figures[key] = figures.get(key, 0.0) + joules
+    return counts, figures
+
+
+def _shown(counts, figures):
+    """Counts and typical figures in one dict, with all figures' ranges."""
+    shown = dict(counts)
+    shown.update({key: float(value[1]) for key, value in figures.items()})
+    shown["range"] = {key: as_range(value) for key, value in figures.items()}
+    return shown
+
+
+def add_reprogramming(account, chip, n_macros, costs):
+    """Put what running on `n_macros` macros costs into an account's total, energy and latency."""
+    on = np.stack([macro.on & macro.formed for macro in chip.macros])
+    written, n_set, n_reset = reprogramming(on, chip.used, n_macros)
+    pulses = {"set": n_set, "reset": n_reset}
+    joules = sum(energy.programming_energy(pulses, chip.cell_model, costs).values())
+    seconds = sum(energy.programming_time(pulses, chip.cell_model).values())
+    account["reprogramming"] = dict(
+        _shown({}, {"reprogramming_J": joules}),
+        macros=n_macros, macros_written=written, pulses=pulses, reprogramming_s=seconds,
+    )
+    total = account["total"]
+    total["reprogramming_J"], total["range"]["reprogramming_J"] = float(joules[1]), as_range(joules)
+    for key, extra in (("total_J", joules), ("latency_s", np.full(3, seconds))):
+        total[key] += float(extra[1])
+        total["range"][key] = {case: total["range"][key][case] + value for case, value in as_range(extra).items()}
+    account["latency_s"] = total["latency_s"]
+
+
+def add_baselines(account, network_shapes):
+    """Put digital hardware beside an account: `baselines`, `gpu_J`, `saved_fraction` (against the GPU's INT8)."""
+    found = energy.baselines(network_shapes.macs, network_shapes.weights, network_shapes.activations)
+    total_J = np.array(list(account["total"]["range"]["total_J"].values()))
+    account["baselines"] = {
+        name: dict(as_range(joules), saved_fraction=as_range(energy.saved_fraction(total_J, joules)))
+        for name, joules in found.items()
+    }
+    account["gpu_J"] = float(found["gpu_int8"][1])
+    account["saved_fraction"] = account["baselines"]["gpu_int8"]["saved_fraction"]["typical"]
+
+
+def training_account(chip, recipe, steps, macs, costs, adc_bits, pulse):
+    """What learning the masks cost: read-outs, pulses by kind, and the host's arithmetic on digital hardware.
+
+    steps: optimiser steps of the whole training. A read-out of every cell in use precedes each step, each validation
+    and the first wiring; its energy is that of the present masks.
+    """
+    read_outs = steps + recipe.epochs + 1
+    each = energy.read_out_energy(chip, costs, adc_bits, pulse)
+    pulses = energy.programming_energy(chip.pulses, chip.cell_model, costs)
+    figures = {"read_" + key: read_outs * value for key, value in each.items()}
+    figures.update({kind + "_J": joules for kind, joules in pulses.items()})
+    figures["total_J"] = sum(figures.values())
+    n_macs = energy.TRAINING_MACS * macs * steps * recipe.batch_size
+    host = energy.baselines(n_macs, 0, 0)
+    return dict(
+        _shown({}, figures),
+        steps=steps,
+        read_outs=read_outs,
+        pulses=dict(chip.pulses),
+        pulse_time_s=energy.programming_time(chip.pulses, chip.cell_model),
+        host_macs=n_macs,
+        host={name: as_range(host[name]) for name in ("gpu_int8", "gpu_fp32", "cpu_int8")},
+    )
+
+
+def density_sweep(chip, model, masks, densities, seed, account_now):
+    """Energy against density: the run's masks thinned or filled at random, its inputs held. A list of dicts.
+
+    account_now: a callable that accounts for the chip as it is. `array_J` follows the masks, `adc_J` and the rest do
+    not. Says nothing on accuracy: no mask is learned anew. The chip is left with the masks of the last density.
+    """
+    keys, rows = energy.JOULES + ("total_J",), []
+    for density in densities:
+        thinned = {
+            name: at_density(mask, density, stream(seed, "density", name)) for name, mask in masks.items()
+        }
+        chip.program(thinned, model.signs)
+        total = account_now()["total"]
+        row = {key: total[key] for key in keys}
+        rows.append(dict(row, density=density, range={key: total["range"][key] for key in keys}))
+    return rows
+
+
+def at_density(mask, density, generator):
+    """A mask with a kept fraction of about `density`: connections dropped, or added, at random. Nested over density."""
+    kept, draw = np.count_nonzero(mask) / mask.size, generator.random(mask.shape)
+    if density <= kept:
+        return mask & (draw < density / kept)
+    return mask | (draw < (density - kept) / (1.0 - kept))
+
+
+def describe_networks(name=None, technology_file="macro-40nm", adc_bits=8):
+    """Counts of networks from their shapes alone: dict name -> weights, weights_by_layer, macs, pairs, macros,
+    utilisation, conversions; of the tasks' networks, or of one (a task, "resnet50" or "vgg16") with `shapes_account`.
+    """
+    if name is None:
+        return {task_name: _counts_of(*_placed(task_name)) for task_name in TASKS}
+    network_shapes, placement = _placed(name)
+    account = shapes_account(network_shapes, placement, technology("taox-40nm"), technology_file, adc_bits)
+    return {name: dict(_counts_of(network_shapes, placement), **account)}
+
+
+def _placed(name):
+    """(NetworkShapes, Placement) of a network by name."""
+    if name in TASKS:
+        network_shapes = shapes.of_network(TASKS[name].build_network())
+    elif name in shapes.NETWORKS:
+        network_shapes = shapes.of_products(name, shapes.NETWORKS[name]())
+    else:
+        known = list(TASKS) + list(shapes.NETWORKS)
+        raise ConfigError("no network {!r}; choose one of {}".format(name, ", ".join(known)))
+    return network_shapes, place(network_shapes.matrices)
+
+
+def _counts_of(network_shapes, placement):
+    """Counts of a network on macros."""
+    row_tiles = {name: len({tile.row_start for tile in placement.tiles_of(name)}) for name in placement.names}
+    per_plane = {
+        name: network_shapes.positions[name] * cols * row_tiles[name] for name, (_, cols) in network_shapes.matrices
+    }
+    return {
+        "network": network_shapes.name,
+        "weights": network_shapes.weights,
+        "weights_by_layer": {name: rows * cols for name, (rows, cols) in network_shapes.matrices},
+        "macs": network_shapes.macs,
+        "pairs": placement.n_pairs,
+        "macros": placement.n_macros,
+        "utilisation": placement.utilisation,
+        "conversions_per_plane": sum(per_plane.values()),
+        "conversions": sum(count * network_shapes.bits[name] for name, count in per_plane.items()),
+    }
+
+
+def shapes_account(network_shapes, placement, cell_model, technology_file="macro-40nm", adc_bits=8,
+                   activity=ACTIVITY, density=0.5):
+    """An account from shapes alone, at pair level: mean conductances, a stated share of set bits."""
+    costs = load_costs(technology_file)
+    pulse = energy.read_pulse(cell_model, costs)
+    on_S = cell_model.lrs_median_S * np.exp(cell_model.lrs_sigma_ln**2 / 2)
+    off_S = cell_model.hrs_median_S * np.exp(cell_model.hrs_sigma_ln**2 / 2)
+    pair_S = density * (on_S + off_S) + (1.0 - density) * 2 * off_S
+    events = expected_events(placement, network_shapes.positions, network_shapes.bits, activity, pair_S)
+    account = inference_account(events, network_shapes.digital, placement, costs, adc_bits, pulse)
+    add_baselines(account, network_shapes)
+    total = account["total"]
+    return {
+        "technology": account["technology"],
+        "adc_bits": adc_bits,
+        "density": density,
+        "activity": activity,
+        "cell_reads": total["cell_reads"],
+        "energy_J": total["range"]["total_J"],
+        "energy_terms_J": {key: total[key] for key in energy.JOULES},
+        "latency_s": total["range"]["latency_s"],
+        "area_um2": account["area_um2"]["range"]["total_um2"],
+        "baselines": account["baselines"],
+    }

@@ -1,0 +1,232 @@
+"""Counted events against loops over every cell, plane and input; arithmetic against loops over outputs."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from minirram import events
+from minirram.chip import Chip, draw_signs, mask_shape
+from minirram.converters import Adc
+from minirram.errors import ConfigError
+from minirram.events import DigitalEvents
+from minirram.inference import ChipProduct, input_bits, predict
+from minirram.mapping import place
+from minirram.networks import fashion_mnist_cnn, retina_unet, spoken_digit_crnn
+from minirram.technologies import TAOX_40NM
+
+from .tiny import StripeData, tiny_learner
+
+
+def small_chip(shapes, level, seed):
+    chip = Chip.sample(TAOX_40NM, shapes, level, seed)
+    chip.form(3.95)
+    generator = np.random.default_rng(seed)
+    masks = {name: generator.random(mask_shape(level, shape)) < 0.4 for name, shape in shapes}
+    chip.program(masks, draw_signs(seed, chip.placement))
+    return chip
+
+
+def count_by_loops(chip, name, codes, bits, polarities):
+    """Every count of `MatrixEvents` for a batch, one cell, plane and input vector at a time."""
+    found = {"rows": [0] * bits, "cells": [0] * bits, "siemens": [0.0] * bits, "conversions": [0] * bits}
+    found.update(adds=0, pitches=0, bits_read=0)
+    truth_S, placement = chip.conductance_S(), chip.placement
+    tiles = placement.tiles_of(name)
+    for vector in codes:
+        for plane in range(bits):
+            for tile in tiles:
+                count_read(found, tile, vector, plane, truth_S[tile.macro], placement, polarities)
+        found["bits_read"] += bits * len(vector) * len({tile.col_start for tile in tiles})
+        for column in range(placement.shape(name)[1]):
+            holding = [t for t in tiles if t.col_start <= column < t.col_start + t.n_pairs]
+            found["adds"] += len(holding) - 1
+    return found
+
+
+def count_read(found, tile, vector, plane, truth_S, placement, polarities):
+    """One read of one tile."""
+    columns = range(2 * tile.pair0, 2 * (tile.pair0 + tile.n_pairs))
+    found["conversions"][plane] += tile.n_pairs * polarities
+    found["pitches"] += len(columns) * placement.macro_rows
+    for i in range(tile.n_rows):
+        if int(vector[tile.row_start + i]) >> plane & 1:
+            found["rows"][plane] += 1
+            found["pitches"] += 2 * placement.macro_pairs
+            for j in columns:
+                found["cells"][plane] += 1
+                found["siemens"][plane] += truth_S[tile.row0 + i, j]
+
+
+@given(
+    st.sampled_from([(3, 2), (513, 1), (2, 300), (17, 5), (1, 1)]),
+    st.sampled_from(["pair", "cell"]),
+    st.sampled_from(["pair", "polarity"]),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(0, 5),
+)
+@example((515, 257), "pair", "pair", 1, 1, 0)
+def test_events_equal_the_loops(shape, level, arrangement, bits, n, seed):
+    chip = small_chip((("other", (7, 3)), ("w", shape)), level, seed)
+    codes = np.random.default_rng(seed).integers(0, 2**bits, (n, shape[0])).astype(np.uint8)
+    counter = events.EventCounter({"w": bits, "other": 1})
+    counter("other", np.zeros((n, 7), np.uint8))
+    counter("w", codes[:1])
+    counter("w", codes[1:])
+    adcs = {"w": Adc(8, 1.0, arrangement), "other": Adc(8, 1.0)}
+    got = events.counted_events(counter, chip, adcs, n)["w"]
+    expected = count_by_loops(chip, "w", codes, bits, 2 if arrangement == "polarity" else 1)
+    assert got.vectors == 1
+    assert np.allclose(got.rows_driven * n, expected["rows"], rtol=1e-12, atol=0)
+    assert np.allclose(got.cell_reads * n, expected["cells"], rtol=1e-12, atol=0)
+    assert np.allclose(got.siemens_read * n, expected["siemens"], rtol=1e-9, atol=0)
+    assert np.allclose(got.conversions * n, expected["conversions"], rtol=1e-12, atol=0)
+    assert got.partial_adds * n == pytest.approx(expected["adds"], rel=1e-12)
+    assert got.line_pitches * n == pytest.approx(expected["pitches"], rel=1e-12)
+    assert got.bits_read * n == pytest.approx(expected["bits_read"], rel=1e-12)
+    columns = [sorted(c for t in chip.placement.tiles_of("w") if t.macro == macro for c in [t.n_pairs])
+               for macro in got.converted]
+    assert [sorted(c // (2 if arrangement == "polarity" else 1) for c in got.converted[macro])
+            for macro in got.converted] == columns
+
+
+@given(st.integers(1, 8), st.integers(0, 800), st.integers(1, 5), st.integers(0, 9))
+def test_plane_counts_equal_the_loop(bits, n, columns, seed):
+    codes = np.random.default_rng(seed).integers(0, 2**bits, (n, columns)).astype(np.uint8)
+    got = events.plane_counts(codes, bits)
+    for bit in range(bits):
+        for column in range(columns):
+            assert got[bit, column] == sum(int(code) >> bit & 1 for code in codes[:, column])
+    assert got.dtype == np.int64
+
+
+def test_plane_counts_do_not_overflow():
+    assert events.plane_counts(np.full((100_000, 2), 255, np.uint8), 8).tolist() == [[100_000] * 2] * 8
+
+
+def test_a_matrix_nobody_used_is_named():
+    with pytest.raises(ConfigError, match="'w' was counted; counted: v"):
+        counter = events.EventCounter({"v": 1})
+        counter("v", np.zeros((1, 2), np.uint8))
+        counter.per_inference("w", 1)
+
+
+def test_conversions_are_those_that_inference_makes():
+    data, learner = StripeData(), tiny_learner()
+    bits = input_bits(learner.network)
+    adcs = {name: Adc(12, 50.0, "polarity") for name in learner.masks}
+    learner.epoch(data)
+    codes = data.calibration_codes()
+    counter = events.EventCounter(bits)
+    product = ChipProduct(learner.chip, adcs, bits, learner.scales_S, observer=counter)
+    predict(learner.network, learner.state, codes, product)
+    counted = events.counted_events(counter, learner.chip, adcs, len(codes))
+    for name, found in counted.items():
+        assert found.conversions.sum() * len(codes) == pytest.approx(product.conversions[name], rel=1e-12)
+
+
+def test_pruning_changes_the_siemens_and_nothing_else():
+    shape = (60, 20)
+    counter = events.EventCounter({"w": 4})
+    counter("w", np.full((1, 60), 15, np.uint8))
+    found = []
+    for density in (1.0, 0.5, 0.1):
+        chip = Chip.sample(TAOX_40NM, (("w", shape),), "cell", 0)
+        chip.form(3.95)
+        masks = {"w": np.random.default_rng(1).random((2,) + shape) < density}
+        chip.program(masks, draw_signs(0, chip.placement))
+        found.append(events.counted_events(counter, chip, {"w": Adc(8, 1.0)}, 1)["w"])
+    siemens = [entry.siemens_read.sum() for entry in found]
+    assert siemens[0] > 1.5 * siemens[1] > 1.5 * siemens[2]
+    for field in ("vectors", "partial_adds", "line_pitches", "bits_read"):
+        assert len({getattr(entry, field) for entry in found}) == 1
+    assert len({entry.conversions.sum() for entry in found}) == 1
+
+
+@given(st.floats(0, 1), st.sampled_from([(600, 3), (5, 300), (4, 4)]), st.integers(1, 8))
+def test_shapes_alone_agree_with_codes_of_that_activity(activity, shape, bits):
+    placement = place((("w", shape),))
+    got = events.expected_events(placement, {"w": 7}, {"w": bits}, activity, 2e-6)["w"]
+    row_tiles, col_tiles = -(-shape[0] // 512), -(-shape[1] // 256)
+    assert got.rows_driven.sum() == pytest.approx(7 * bits * activity * shape[0] * col_tiles)
+    assert got.siemens_read.sum() == pytest.approx(7 * bits * activity * shape[0] * shape[1] * 2e-6)
+    assert got.conversions.sum() == 7 * bits * shape[1] * row_tiles
+    assert got.partial_adds == 7 * shape[1] * (row_tiles - 1)
+
+
+def test_activity_is_a_share():
+    with pytest.raises(ConfigError, match="activity of 1.5"):
+        events.expected_events(place((("w", (2, 2)),)), {"w": 1}, {"w": 1}, 1.5, 1e-6)
+
+
+# -- digital layers ----------------------------------------------------------------------------
+
+
+def test_arithmetic_of_the_cnn_by_hand():
+    found = events.digital_events(fashion_mnist_cnn())
+    n1, n2 = 12 * 12 * 64, 10 * 10 * 16
+    assert found["input"] == DigitalEvents(bits_written=14 * 14 * 4)
+    assert found["conv1"] == DigitalEvents(multiplies=n1)
+    assert found["bn1"] == DigitalEvents(multiplies=n1, adds=n1)
+    assert found["relu1"] == DigitalEvents(compares=n1)
+    assert found["act1"] == DigitalEvents(multiplies=n1, compares=2 * n1, bits_written=4 * n1)
+    assert found["pool2"] == DigitalEvents(compares=3 * n2 / 4)
+    assert found["fc2"] == DigitalEvents(multiplies=10)
+    assert "flatten" not in found
+
+
+def test_arithmetic_of_the_recurrent_layer_by_hand():
+    """Four steps of 128: an input product each, from the second on a hidden product of re-quantised activations."""
+    found = events.digital_events(spoken_digit_crnn())
+    counted = {"multiplies": 0, "adds": 0, "compares": 0, "bits_written": 0}
+    for step in range(4):
+        for _unit in range(128):
+            counted["multiplies"] += 1
+            counted["compares"] += 1
+            if step:
+                for key, count in (("multiplies", 2), ("adds", 1), ("compares", 2), ("bits_written", 3)):
+                    counted[key] += count
+    assert found["rnn"] == DigitalEvents(**counted)
+    assert found["mean"] == DigitalEvents(multiplies=128, adds=3 * 128)
+
+
+def test_arithmetic_of_the_upsampling_and_the_buffer():
+    found = events.digital_events(retina_unet())
+    assert found["upsample3"].multiplies == 3 * 12 * 12 * 128 and found["upsample4"].adds == 6 * 6 * 6 * 256
+    assert "concat4" not in found
+    written = [entry.bits_written for entry in found.values() if entry.bits_written]
+    assert events.buffer_bits(found) == max(a + b for a, b in zip(written, written[1:]))
+    assert events.buffer_bits({"input": DigitalEvents(bits_written=8.0)}) == 8.0
+
+
+# -- fewer macros than the network fills ------------------------------------------------------
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 99))
+def test_reprogramming_equals_a_simulation_of_many_inferences(needed, at_hand, seed):
+    generator = np.random.default_rng(seed)
+    on, used = generator.random((2, needed, 3, 4)) < 0.5
+    on &= used
+    written, n_set, n_reset = events.reprogramming(on, used, at_hand)
+    if at_hand >= needed:
+        assert (written, n_set, n_reset) == (0, 0, 0)
+        return
+    state, counts = np.zeros((3, 4), bool), []
+    for _inference in range(4):
+        sets = resets = 0
+        for macro in range(at_hand - 1, needed):
+            for row in range(3):
+                for col in range(4):
+                    if used[macro, row, col] and state[row, col] != on[macro, row, col]:
+                        sets += int(on[macro, row, col])
+                        resets += int(not on[macro, row, col])
+                        state[row, col] = on[macro, row, col]
+        counts.append((needed - at_hand + 1, sets, resets))
+    assert counts[1] == counts[2] == counts[3] == (written, n_set, n_reset)
+    assert n_set == n_reset
+
+
+def test_no_macro_is_an_error():
+    with pytest.raises(ConfigError, match="at least 1"):
+        events.reprogramming(np.zeros((2, 1, 1), bool), np.ones((2, 1, 1), bool), 0)
