@@ -13,13 +13,14 @@ import numpy as np
 
 from . import layers
 from .errors import ConfigError, ShapeError
-from .lanes import Lane
+from .lanes import Lane, groups
 from .networks import BatchNorm, Quantize, Rnn, clip_tail, matrices, output_shapes
 from .nodes import Run, nhwc
 
 MOMENTUM = 0.1  # share of the present batch in running means, variances and ranges
 LANES = 2  # a part of the arithmetic, not of the machine: one thread runs both, one after the other
-CHUNK_FLOATS = 100_000  # floats of the largest layer for the samples of one chunk
+CHUNK_FLOATS = 150_000  # floats of the largest layer for the samples of one chunk
+SMALLEST_CHUNK = 4  # samples, unless the lane has fewer: runs in memory get too short below
 EVALUATION_FLOATS = 4_000_000  # floats of the largest layer for the samples that one lane evaluates at a time
 
 
@@ -102,8 +103,7 @@ class Engine:
 
     def _chunk_sizes(self, n):
         """n samples of a lane in chunks as even as can be."""
-        largest = max(int(np.prod(shape)) for shape in output_shapes(self.network).values())
-        count = -(-n // max(1, self.chunk_floats // largest))
+        count = -(-n // max(SMALLEST_CHUNK, self.chunk_floats // _largest_array(self.network)))
         edges = [n * k // count for k in range(count + 1)]
         return [stop - start for start, stop in zip(edges, edges[1:])]
 
@@ -113,8 +113,7 @@ class Engine:
             network = self.network
             if size != tuple(network.input_shape[:2]):
                 network = network.resized(*size)
-            largest = max(int(np.prod(shape)) for shape in output_shapes(network).values())
-            n = max(1, min(EVALUATION_FLOATS // largest, -(-self.batch_size // LANES)))
+            n = max(1, min(EVALUATION_FLOATS // _largest_array(network), -(-self.batch_size // LANES)))
             self._evaluators[size] = [Lane(network, [n], n, self.dtype, False) for _ in range(LANES)]
         return self._evaluators[size]
 
@@ -138,7 +137,7 @@ class Engine:
         if frozen:
             for norm in self._batch_norms:
                 run.statistics[norm.name] = (1, state[norm.name + ".mean"], state[norm.name + ".var"])
-        nodes = lanes[0].chunks[0].winograd_nodes()
+        nodes = list(lanes[0].chunks[0].nodes.values())
 
         def prepare(index):
             for node in nodes[index::LANES]:
@@ -231,6 +230,12 @@ class Engine:
             if state[layer.name + ".range"] == 0:
                 self._forward(self._run(weights, state, self._lanes), x)
                 state[layer.name + ".range"][...] = self._range(layer)
+
+
+def _largest_array(network):
+    """Floats per sample of the largest array between two nodes."""
+    shapes = output_shapes(network)
+    return max(int(np.prod(shapes[group[-1].name])) for group in groups(network))
 
 
 def _as_chunk(labels):

@@ -6,10 +6,14 @@ from typing import Any, List
 
 import numpy as np
 
+from . import nodes_input
 from .networks import BatchNorm, Concat, Conv2d, MaxPool, Quantize, Relu, matrices, output_shapes
-from .nodes import SIMPLE, ActivationNode, MomentsNode, Workspace
-from .nodes_convolution import WinogradNode, convolution_node
+from .nodes import SIMPLE, ActivationNode, MomentsNode, Workspace, aligned
+from .nodes_convolution import InputNode, PatchesNode
+from .nodes_winograd import WinogradNode, WinogradRowsNode
 
+FEW_INPUTS = 8  # input channels below which no transform of the input pays
+FEW_OUTPUTS = 64  # output channels up to which a transform along the rows alone is faster
 SAMPLE = 4096  # activations of a batch, per layer, from which the range of a quantiser is estimated
 # what one node does together with the layers that may follow
 FUSED = {Conv2d: (MaxPool,), BatchNorm: (Relu, Quantize), Relu: (Quantize,)}
@@ -27,7 +31,7 @@ class Lane:
         self.dtype = np.dtype(dtype)
         self.training = training
         self.workspace = Workspace(dtype)
-        self.gradients = {name: np.empty(shape, dtype) for name, shape in matrices(network) if training}
+        self.gradients = {name: aligned(shape, dtype) for name, shape in matrices(network) if training}
         self.kernel_sums = {}
         self.per_sample = max(1, SAMPLE // batch_size)
         self.size = sum(sizes)
@@ -63,8 +67,7 @@ class Lane:
                 dy = node.backward(run, dy)
             start += chunk.size
         for node in self.chunks[0].segments[segment]:
-            if isinstance(node, WinogradNode):
-                node.finish()
+            node.finish()
 
 
 class Chunk:
@@ -91,27 +94,31 @@ class Chunk:
         """The array of a layer's output: images (height, width, size, channels), else (size, features)."""
         shape = shape[:2] + (self.size,) + shape[2:] if len(shape) == 3 else (self.size,) + shape
         if self.training or name in self.sources:
-            return np.empty(shape, self.workspace.dtype)
+            return aligned(shape, self.workspace.dtype)
         self._reused = 1 - self._reused
         return self.workspace.array("layer{}".format(self._reused), shape)
 
     def _build(self):
         shapes = output_shapes(self.network)
         segments: List[list] = [[]]
-        x, left, previous = self.input, list(self.network.layers), ""
-        while left:
-            group = self._group(left)
-            del left[: len(group)]
+        x, previous = self.input, ""
+        for group in groups(self.network):
             node: Any
             y = self._image(group[-1].name, shapes[group[-1].name])
-            if isinstance(group[0], BatchNorm):
+            if _is_short(group, x is self.input):
+                patches = nodes_input.PatchMomentsNode(group[0], group[1], x, shapes[group[0].name], self)
+                segments[-1].append(patches)
+                segments.append([])
+                node = nodes_input.ProductNode(group, y, self, patches)
+            elif isinstance(group[0], BatchNorm):
                 segments[-1].append(MomentsNode(group[0], x, x, self))
                 segments.append([])
                 node = ActivationNode(group, x, y, self, segments[-2][-1], previous not in self.sources)
             elif isinstance(group[0], (Relu, Quantize)):
                 node = ActivationNode(group, x, y, self)
             elif isinstance(group[0], Conv2d):
-                node = convolution_node(group[0], group[1] if len(group) > 1 else None, x, y, self)
+                pool = group[1] if len(group) > 1 else None
+                node = _convolution_node(group[0], pool, x is self.input)(group[0], pool, x, y, self)
             else:
                 node = SIMPLE[type(group[0])](group[0], x, y, self)
             previous = group[-1].name
@@ -120,26 +127,11 @@ class Chunk:
             x = y
         return segments
 
-    def _group(self, left):
-        """The first of the layers `left`, with those after it that the same node does: nobody else needs what lies
-        between.
-        """
-        group = left[:1]
-        for layer in left[1:]:
-            if not isinstance(layer, FUSED.get(type(group[-1]), ())) or group[-1].name in self.sources:
-                break
-            group.append(layer)
-        return group
-
     def kernel_sum(self, name, shape):
         """The lane's sum of a transformed kernel's gradient."""
         if name not in self.kernel_sums:
-            self.kernel_sums[name] = np.empty(shape, self.workspace.dtype)
+            self.kernel_sums[name] = aligned(shape, self.workspace.dtype)
         return self.kernel_sums[name]
-
-    def winograd_nodes(self):
-        """The nodes whose kernels are transformed."""
-        return [node for node in self.nodes.values() if isinstance(node, WinogradNode)]
 
     def load(self, x):
         """As `Lane.load`, for at most `size` samples."""
@@ -157,3 +149,42 @@ class Chunk:
         flat = values.reshape(-1)
         stride = max(1, flat.size // self.wanted) | 1  # odd: never in step with the channels
         self.samples[name] = flat[::stride].copy()
+
+
+def _convolution_node(layer, pool, first):
+    """The kind of node that is fastest for a convolution and the max-pool after it (or None), as measured."""
+    if first and layer.matrices()[0][1][0] <= nodes_input.MOST_FAN_IN:
+        return InputNode
+    if layer.stride != (1, 1) or layer.kernel[0] != 3 or layer.in_channels < FEW_INPUTS or (pool and pool.size != 2):
+        return PatchesNode
+    if layer.out_channels <= FEW_OUTPUTS:
+        return WinogradRowsNode
+    return WinogradNode if layer.kernel[1] == 3 else PatchesNode
+
+
+def groups(network):
+    """The layers in order as lists, each the work of one node: nobody else needs what lies inside a group."""
+    sources = {layer.other for layer in network.layers if isinstance(layer, Concat)}
+    result: List[list] = []
+    for layer in network.layers:
+        group = result[-1] if result else []
+        last = group[-1] if group else None
+        joins = isinstance(layer, FUSED.get(type(last), ()))
+        if len(result) == len(group) == 1:
+            joins = joins or _is_short([last, layer], True)
+        if last and joins and last.name not in sources:
+            group.append(layer)
+        else:
+            result.append([layer])
+    return result
+
+
+def _is_short(layers, first):
+    """True when `layers` begin with the network's first convolution and its batch norm, and its patches are short."""
+    return (
+        first
+        and len(layers) > 1
+        and isinstance(layers[0], Conv2d)
+        and isinstance(layers[1], BatchNorm)
+        and layers[0].matrices()[0][1][0] <= nodes_input.MOST_FAN_IN
+    )

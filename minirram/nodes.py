@@ -13,6 +13,7 @@ from . import layers
 from .networks import BatchNorm, Concat, Flatten, Linear, MaxPool, MeanSteps, Quantize, Relu, Rnn, Upsample
 from .recurrent import rnn_backward, rnn_forward
 
+ALIGNMENT = 64  # bytes: sums of arrays that begin inside a cache line take twice as long
 LONG_RUN = 256  # elements; NumPy is slow on shorter runs than this
 
 
@@ -29,6 +30,15 @@ class Run:
         self.sums = {}  # {batch norm: (d loss / d beta, d loss / d gamma)}
 
 
+def aligned(shape, dtype):
+    """An empty array that begins at a multiple of ALIGNMENT."""
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape)) * dtype.itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
 class Workspace:
     """Named scratch arrays, kept from call to call."""
 
@@ -42,7 +52,7 @@ class Workspace:
         size = int(np.prod(shape))
         flat = self._flat.get(name)
         if flat is None or flat.size < size:
-            flat = self._flat[name] = np.empty(size, dtype or self.dtype)
+            flat = self._flat[name] = aligned((size,), dtype or self.dtype)
         return flat[:size].reshape(shape)
 
     def gradient(self, shape):
@@ -84,7 +94,6 @@ def channel_sums(long, channels):
 class Node:
     """One layer, or a few that belong together, on one chunk. `x` is the input's array, `y` the output's."""
 
-    floats = 0  # of workspace per sample
     dskipped = None  # gradient that comes from a Concat further on
 
     def __init__(self, layer, x, y, chunk):
@@ -93,6 +102,12 @@ class Node:
         self.y = y
         self.chunk = chunk
         self.workspace = chunk.workspace
+
+    def prepare(self, run):
+        """Put the weights into the form that forward and backward use; once per pass, for all chunks."""
+
+    def finish(self):
+        """Bring the gradient of that form back to the weights'; once per step and lane."""
 
     def forward(self, run):
         """Fill y from x."""
@@ -197,9 +212,9 @@ class ActivationNode(Node):
         self.quantiser: Any = _first_of(Quantize, group)
         self.passes = None
         if chunk.training and (self.relu or self.quantiser):
-            self.passes = np.empty(y.shape, bool)
-        if self.norm:
-            self.normalised = x if overwrite else np.empty_like(x)
+            self.passes = aligned(y.shape, bool)
+        if moments:
+            self.normalised = x if overwrite else aligned(x.shape, x.dtype)
             moments.normalised, moments.dnormalised = self.normalised, y
 
     def forward(self, run):
@@ -304,7 +319,7 @@ class ConcatNode(Node):
         super().__init__(layer, x, y, chunk)
         self.other = chunk.nodes[layer.other]
         if chunk.training:
-            self.other.dskipped = np.empty_like(self.other.y)
+            self.other.dskipped = aligned(self.other.y.shape, self.other.y.dtype)
 
     def forward(self, run):
         """y = x, other"""

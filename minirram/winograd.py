@@ -11,16 +11,15 @@ import numpy as np
 def kernel_forward(weight, out):
     """U = G w G^T. weight (9 * c_in, c_out) -> out (4, 4, c_in, c_out)."""
     c_in, c_out = out.shape[2:]
-    w = weight.reshape(3, 3, c_in, c_out)
-    half = w.dtype.type(0.5)
-    rows = np.empty((4, 3, c_in, c_out), w.dtype)
-    _kernel_axis(w, rows, half)
-    _kernel_axis(rows.transpose(1, 0, 2, 3), out.transpose(1, 0, 2, 3), half)
+    rows = np.empty((4, 3, c_in, c_out), weight.dtype)
+    kernel_axis_forward(weight.reshape(3, 3, c_in, c_out), rows)
+    kernel_axis_forward(rows.transpose(1, 0, 2, 3), out.transpose(1, 0, 2, 3))
     return out
 
 
-def _kernel_axis(w, out, half):
+def kernel_axis_forward(w, out):
     """G along axis 0: w (3, ...) -> out (4, ...)."""
+    half = w.dtype.type(0.5)
     out[0] = w[0]
     out[3] = w[2]
     np.add(w[0], w[2], out=out[2])
@@ -33,15 +32,15 @@ def _kernel_axis(w, out, half):
 def kernel_backward(dkernel, out):
     """dw = G^T dU G. dkernel (4, 4, c_in, c_out) -> out (9 * c_in, c_out)."""
     c_in, c_out = dkernel.shape[2:]
-    half = dkernel.dtype.type(0.5)
     rows = np.empty((3, 4, c_in, c_out), dkernel.dtype)
-    _kernel_axis_backward(dkernel, rows, half)
-    _kernel_axis_backward(rows.transpose(1, 0, 2, 3), out.reshape(3, 3, c_in, c_out).transpose(1, 0, 2, 3), half)
+    kernel_axis_backward(dkernel, rows)
+    kernel_axis_backward(rows.transpose(1, 0, 2, 3), out.reshape(3, 3, c_in, c_out).transpose(1, 0, 2, 3))
     return out
 
 
-def _kernel_axis_backward(dkernel, out, half):
+def kernel_axis_backward(dkernel, out):
     """G^T along axis 0: dkernel (4, ...) -> out (3, ...)."""
+    half = dkernel.dtype.type(0.5)
     np.subtract(dkernel[1], dkernel[2], out=out[1])
     out[1] *= half
     both = dkernel[1] + dkernel[2]
@@ -52,11 +51,11 @@ def _kernel_axis_backward(dkernel, out, half):
 
 def input_forward(x, rows, out):
     """V = B^T x B. x (2 th + 2, 2 tw + 2, n, c) -> out (4, 4, th, tw, n, c); scratch rows (4, th, 2 tw + 2, n, c)."""
-    _input_axis(x, rows)
-    _input_axis(rows.transpose(2, 0, 1, 3, 4), out.transpose(1, 3, 0, 2, 4, 5))
+    input_axis_forward(x, rows)
+    input_axis_forward(rows.transpose(2, 0, 1, 3, 4), out.transpose(1, 3, 0, 2, 4, 5))
 
 
-def _input_axis(x, out):
+def input_axis_forward(x, out):
     """B^T along axis 0: x (2 t + 2, ...) -> out (4, t, ...)."""
     even, odd = x[0::2], x[1::2]
     np.subtract(even[:-1], even[1:], out=out[0])
@@ -67,11 +66,11 @@ def _input_axis(x, out):
 
 def input_backward(dinput, rows, out):
     """dx = B dV B^T: the shapes of `input_forward`, from dinput (which is overwritten) to out."""
-    _input_axis_backward(dinput.transpose(1, 3, 0, 2, 4, 5), rows.transpose(2, 0, 1, 3, 4))
-    _input_axis_backward(rows, out)
+    input_axis_backward(dinput.transpose(1, 3, 0, 2, 4, 5), rows.transpose(2, 0, 1, 3, 4))
+    input_axis_backward(rows, out)
 
 
-def _input_axis_backward(dinput, out):
+def input_axis_backward(dinput, out):
     """B along axis 0: dinput (4, t, ...), overwritten -> out (2 t + 2, ...)."""
     even, odd = out[0::2], out[1::2]
     np.subtract(dinput[1], dinput[2], out=odd[:-1])
@@ -86,29 +85,29 @@ def _input_axis_backward(dinput, out):
     even[1:] += inner
 
 
-def output_forward(products, rows, places):
-    """y = A^T m A. products (4, 4, th, tw, n, c); rows (2, 4, th, tw, n, c) is scratch; places[a][b] takes output (a,
-    b).
-    """
-    np.add(products[1], products[2], out=rows[0])
-    rows[0] += products[0]
-    np.subtract(products[1], products[2], out=rows[1])
-    rows[1] -= products[3]
-    for row, (left, right) in zip(rows, places):
-        np.add(row[1], row[2], out=left)
-        left += row[0]
-        np.subtract(row[1], row[2], out=right)
-        right -= row[3]
+def output_forward(products, rows, out):
+    """y = A^T m A. products (4, 4, th, tw, n, c) -> out (2, 2, th, tw, n, c); scratch rows (2, 4, th, tw, n, c)."""
+    output_axis_forward(products, rows)
+    output_axis_forward(rows.transpose(1, 0, 2, 3, 4, 5), out.transpose(1, 0, 2, 3, 4, 5))
 
 
-def output_backward(dplaces, rows, out):
-    """dm = A dy A^T: from dplaces[a][b] (th, tw, n, c) to out (4, 4, th, tw, n, c)."""
-    for row, (left, right) in zip(rows, dplaces):
-        row[0] = left
-        np.add(left, right, out=row[1])
-        np.subtract(left, right, out=row[2])
-        np.negative(right, out=row[3])
-    out[0] = rows[0]
-    np.add(rows[0], rows[1], out=out[1])
-    np.subtract(rows[0], rows[1], out=out[2])
-    np.negative(rows[1], out=out[3])
+def output_axis_forward(products, out):
+    """A^T along axis 0: products (4, ...) -> out (2, ...)."""
+    np.add(products[1], products[2], out=out[0])
+    out[0] += products[0]
+    np.subtract(products[1], products[2], out=out[1])
+    out[1] -= products[3]
+
+
+def output_backward(dy, rows, out):
+    """dm = A dy A^T: the shapes of `output_forward`, from dy to out."""
+    output_axis_backward(dy.transpose(1, 0, 2, 3, 4, 5), rows.transpose(1, 0, 2, 3, 4, 5))
+    output_axis_backward(rows, out)
+
+
+def output_axis_backward(dy, out):
+    """A along axis 0: dy (2, ...) -> out (4, ...)."""
+    out[0] = dy[0]
+    np.add(dy[0], dy[1], out=out[1])
+    np.subtract(dy[0], dy[1], out=out[2])
+    np.negative(dy[1], out=out[3])

@@ -1,0 +1,268 @@
+"""Time and memory of a learning step: minirram against PyTorch on the CPU.
+
+    python benchmarks/training.py [--json] [--tasks cnn crnn unet] [--rounds 5] [--threads 2]
+
+A step is: one noisy read of the weights, forward and backward with whole-batch batch norm, straight-through score
+gradients, momentum, top-k masks, hysteresis. Both sides run it in processes of their own, in turn, `rounds` times;
+the figures are ratios of median times, PyTorch over minirram (above 1: minirram is faster), with PyTorch in the
+better of its memory formats. Gradients of both sides are compared first. `*_gemm` is the time of minirram's step over
+that of the bare matrix products of the step. PyTorch (`pip install torch==2.13.0`) is needed for this benchmark
+alone.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+RECIPE = {
+    "density": 0.5, "read_noise": 0.0065, "hysteresis": 0.01, "rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
+}  # fmt: skip
+TASKS = {"cnn": ("fashion_mnist_cnn", 240, 30), "crnn": ("spoken_digit_crnn", 60, 60), "unet": ("retina_unet", 8, 4)}
+RANGE = 3.0  # of every quantiser: about three standard deviations of a normalised activation
+LARGEST_DIFFERENCE = 1e-4  # of the gradients of both sides, relative to the norm
+
+
+def problem(task):
+    """(network, weights, state, codes, labels) of a random batch, the same for both sides."""
+    import numpy as np
+
+    from minirram import networks
+
+    builder, batch, _ = TASKS[task]
+    network = getattr(networks, builder)()
+    generator = np.random.default_rng(0)
+    weights = {}
+    for name, shape in networks.matrices(network):
+        signs = generator.integers(0, 2, shape) * 2 - 1
+        kept = signs * np.exp(0.147 * generator.standard_normal(shape)) * np.sqrt(4 / shape[0])
+        weights[name] = kept.astype(np.float32)
+    state = networks.initial_state(network)
+    for name in state:
+        if name.endswith(".range"):
+            state[name][...] = RANGE
+    codes = generator.integers(0, 2**network.input_bits, (batch,) + network.input_shape).astype(np.uint8)
+    output = networks.output_shapes(network)[network.layers[-1].name]
+    return network, weights, state, codes, generator.integers(0, output[-1], (batch,) + output[:-1])
+
+
+class NumpyLearner:
+    """The step with minirram's own functions."""
+
+    def __init__(self, network, weights, state, threads):
+        import numpy as np
+
+        from minirram import networks
+        from minirram.engine import Engine
+        from minirram.pruning import initial_scores, top_mask
+        from minirram.rng import stream
+
+        self.engine = Engine(network, TASKS_BATCH[network.name], threads)
+        self.kept, self.state = weights, state
+        self.generator = stream(1, "read")
+        self.scores = {
+            name: initial_scores(stream(1, "scores", name), array.shape, len(array))
+            for name, array in weights.items()
+        }
+        self.velocity = {name: np.zeros_like(array) for name, array in weights.items()}
+        self.masks = {name: top_mask(array, RECIPE["density"]) for name, array in self.scores.items()}
+        self.affine_velocity = {name: np.zeros_like(state[name]) for name in networks.affine_parameters(network)}
+
+    def read(self):
+        """Masked weights with fresh read noise."""
+        import numpy as np
+
+        weights = {}
+        for name, kept in self.kept.items():
+            noise = self.generator.standard_normal(kept.shape, dtype=np.float32)
+            noise *= np.float32(RECIPE["read_noise"])
+            noise += 1
+            noise *= kept
+            noise *= self.masks[name]
+            weights[name] = noise
+        return weights
+
+    def step(self, codes, labels):
+        """One learning step; returns the loss."""
+        from minirram.optim import sgd_step
+        from minirram.pruning import score_gradient, steady_mask, top_mask
+
+        loss, _, gradients = self.engine.training_step(self.read(), self.state, codes, labels)
+        for name, scores in self.scores.items():
+            gradient = score_gradient(gradients[name], self.kept[name], scores)
+            old = scores.copy()
+            rate, momentum, decay = (RECIPE[key] for key in ("rate", "momentum", "weight_decay"))
+            sgd_step(scores, self.velocity[name], gradient, rate, momentum, decay)
+            wanted = top_mask(scores, RECIPE["density"])
+            self.masks[name] = steady_mask(wanted, self.masks[name], scores, old, RECIPE["hysteresis"])
+        for name, velocity in self.affine_velocity.items():
+            sgd_step(self.state[name], velocity, gradients[name], RECIPE["rate"], RECIPE["momentum"], 0.0)
+        return loss
+
+
+TASKS_BATCH = {"fashion-mnist-cnn": 240, "spoken-digit-crnn": 60, "retina-unet": 8}
+
+
+def make(side, task, threads):
+    """(learner, codes, labels) of one side: 'minirram', 'torch' or 'torch-channels-last'."""
+    network, weights, state, codes, labels = problem(task)
+    if side == "minirram":
+        return NumpyLearner(network, weights, state, threads), codes, labels
+    import torch
+    from training_torch import TorchLearner
+
+    torch.set_num_threads(threads)
+    return TorchLearner(network, weights, state, RECIPE, side == "torch-channels-last"), codes, labels
+
+
+def time_steps(step, count):
+    """Median seconds of `count` calls after two to warm up."""
+    times = []
+    for _ in range(count + 2):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[2:])
+
+
+def run_side(side, task, threads):
+    """What one process reports: seconds per step and its peak memory."""
+    count = TASKS[task][2]
+    if side == "gemm":
+        return {"seconds": time_steps(bare_products(task, threads), count)}
+    learner, codes, labels = make(side, task, threads)
+    seconds = time_steps(lambda: learner.step(codes, labels), count)
+    return {"seconds": seconds, "peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def bare_products(task, threads):
+    """A function that does the matrix products of a step and nothing else: forward, dW and, but for the first, dx.
+
+    Direct products of patches with kernels, each thread half of the rows, into arrays that exist.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+
+    from minirram import networks
+
+    network, weights, _, codes, _ = problem(task)
+    places = networks.positions(network)
+    arrays = []
+    for name, weight in weights.items():
+        rows = -(-places[name] * len(codes) // threads)
+        arrays.append(
+            [np.ones((rows, length), np.float32) for length in weight.shape] + [weight, np.empty_like(weight)]
+        )
+
+    def work(_):
+        for index, (patches, outputs, weight, dweight) in enumerate(arrays):
+            np.matmul(patches, weight, out=outputs.copy())
+            np.matmul(patches.T, outputs, out=dweight.copy())
+            if index:
+                np.matmul(outputs, weight.T, out=patches.copy())
+
+    pool = ThreadPoolExecutor(threads)
+    return lambda: list(pool.map(work, range(threads)))
+
+
+def run_check(task):
+    """Largest relative difference of the gradients of both sides, noiseless and unquantised.
+
+    A quantiser would turn differences of rounding into whole steps; it is checked by minirram's own tests.
+    """
+    import numpy as np
+    from training_torch import TorchLearner
+
+    from minirram.engine import Engine
+
+    network, weights, state, codes, labels = problem(task)
+    for name in state:
+        if name.endswith(".range"):
+            state[name][...] = np.inf
+    learner = TorchLearner(network, weights, state, RECIPE, False)
+    masked = {name: np.ascontiguousarray(array * learner.matrix(name, learner.masks[name]).numpy())
+              for name, array in weights.items()}  # fmt: skip
+    loss, leaves = learner.gradients(codes, labels, noisy=False)
+    own_loss, _, gradients = Engine(network, len(codes)).training_step(masked, state, codes, labels)
+    differences = {"loss": abs(loss - own_loss) / abs(loss)}
+    for name, leaf in leaves.items():
+        differences[name] = _relative(gradients[name], learner.matrix(name, leaf.grad).numpy())
+    for name, value in learner.affine.items():
+        differences[name] = _relative(gradients[name], value.grad.numpy())
+    worst = max(differences, key=differences.get)
+    return {"worst": worst, "difference": float(differences[worst])}
+
+
+def _relative(value, reference):
+    import numpy as np
+
+    return np.linalg.norm(value - reference) / np.linalg.norm(reference)
+
+
+def child(*arguments, threads):
+    """Run this file in a process of its own; minirram's threads are Python's, PyTorch's are OpenMP's."""
+    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS=str(threads))
+    command = [sys.executable, os.path.abspath(__file__), "--threads", str(threads), "--child", *arguments]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def compare(task, rounds, threads):
+    """All figures of one task."""
+    check = child("check", task, threads=threads)
+    sides = {side: [] for side in ("minirram", "torch", "torch-channels-last", "gemm")}
+    for _ in range(rounds):
+        for side, results in sides.items():
+            results.append(child(side, task, threads=threads))
+    seconds = {side: statistics.median(r["seconds"] for r in results) for side, results in sides.items()}
+    best = min(("torch", "torch-channels-last"), key=seconds.get)
+    memory = {side: max(r["peak_MB"] for r in sides[side]) for side in ("minirram", best)}
+    batch = TASKS[task][1]
+    return {
+        task: seconds[best] / seconds["minirram"],
+        task + "_gemm": seconds["minirram"] / seconds["gemm"],
+        task + "_details": {
+            "images_per_second": batch / seconds["minirram"],
+            "torch_images_per_second": batch / seconds[best],
+            "torch_format": best,
+            "step_ms": {side: 1e3 * value for side, value in seconds.items()},
+            "peak_MB": {"minirram": memory["minirram"], "torch": memory[best]},
+            "gradient_difference": check,
+        },
+    }
+
+
+def main():
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--tasks", nargs="+", choices=sorted(TASKS), default=list(TASKS))
+    parser.add_argument("--rounds", type=int, default=5, help="processes per side")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        side, task = options.child
+        print(json.dumps(run_check(task) if side == "check" else run_side(side, task, options.threads)))
+        return 0
+    figures = {"threads": options.threads}
+    for task in options.tasks:
+        figures.update(compare(task, options.rounds, options.threads))
+        if not options.json:
+            print(
+                json.dumps({key: value for key, value in figures.items() if key.startswith(task)}, indent=2),
+                flush=True,
+            )
+    if options.json:
+        print(json.dumps(figures, indent=2))
+    differences = [figures[task + "_details"]["gradient_difference"]["difference"] for task in options.tasks]
+    return int(max(differences) > LARGEST_DIFFERENCE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
