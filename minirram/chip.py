@@ -175,6 +175,14 @@ class Chip:
         self.pulses["reset"] += n_reset
         return n_set, n_reset
 
+    def tune(self, cells, target_S, relative_error=None):
+        """Tune `cells` (bool) to `target_S` (siemens), both (macros, rows, cols); see `Macro.tune`. Returns writes."""
+        writes = 0
+        for macro, chosen, target in zip(self.macros, cells, target_S):
+            writes += macro.tune(chosen, target[chosen], relative_error)
+        self._weights_grid.clear()
+        return writes
+
     def _bring_to(self, wanted):
         """Pulse every used, formed cell whose state differs from `wanted` (macros, rows, cols)."""
         n_set = n_reset = 0

@@ -171,18 +171,18 @@ class Macro:
             self.off_grid.reshape(-1)[changed] = np.minimum(drawn, self.on_grid.reshape(-1)[changed])
         return count
 
-    def tune(self, cells, target_S, relative_error=0.0):
+    def tune(self, cells, target_S, relative_error=None):
         """Tune formed `cells` to `target_S` (one value, or one per cell in the order of `cells`), in closed loop.
 
-        What is reached is normal around the target, kept within the grid; its standard deviation is
-        model.tuning_std_S and, in quadrature, `relative_error` x target. Returns the writes (one per cell).
+        What is reached is normal around the target, kept within the grid; its standard deviation is `relative_error`
+        of the target, model.tuning_std_S without one. Returns the writes (one per cell).
         """
         index = self._flat(cells)
         targets_S = np.broadcast_to(np.asarray(target_S, np.float64), index.shape)
         changed = self._count_writes(index, "tune")
         able = np.isin(index, changed, assume_unique=True)
         generator = self._write_stream()
-        spread_S = np.hypot(self.model.tuning_std_S, relative_error * targets_S[able])
+        spread_S = self.model.tuning_std_S if relative_error is None else relative_error * targets_S[able]
         reached_S = np.maximum(targets_S[able] + spread_S * generator.standard_normal(changed.size), 0.0)
         self.on_grid.reshape(-1)[changed] = self._to_grid(reached_S)
         self.on.reshape(-1)[changed] = True

@@ -4,9 +4,14 @@ Both are what mask learning is compared with (`training`): the free weights are 
 conductances the usual way to train on resistive memory.
 """
 
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
+
 import numpy as np
 
-from .learning import Learner
+from .errors import ConfigError
+from .learning import Learner, part, prefixed
 from .networks import matrices
 from .optim import sgd_step
 from .rng import stream
@@ -39,3 +44,203 @@ class FloatLearner(Learner):
         recipe = self.recipe
         for name, weights in self.weights.items():
             sgd_step(weights, self.velocity[name], gradients[name], rate, recipe.momentum, recipe.weight_decay)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How weight optimisation writes the cells of a chip."""
+
+    tuning_error: float = 0.0015
+    """standard deviation of what a write reaches, relative to its target (the replayed cells' figure, authors' code)"""
+    threshold_S: float = 0.0
+    """a weight is written once the change wanted since its last write is at least this; 0: at every update"""
+    interval: int = 1
+    """steps whose gradients are averaged into one update of the weights"""
+    budget: Optional[int] = None
+    """writes that may be spent, over all cells; None: any number"""
+
+    def __post_init__(self):
+        for name in ("tuning_error", "threshold_S"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError("{} is {}; it must be finite and not negative".format(name, getattr(self, name)))
+        if self.interval < 1:
+            raise ConfigError("interval is {}; it must be at least 1".format(self.interval))
+        if self.budget is not None and self.budget < 0:
+            raise ConfigError("budget is {}; it must be 0 or more, or None".format(self.budget))
+
+
+class WriteLearner(Learner):
+    """Weight optimisation: the conductances of a chip's pairs are tuned by gradient, each write with its error.
+
+    Weights start as the differences of the freshly formed cells, which have the He variance at no write. `wanted`:
+    the weights that gradient descent arrives at, kept as float32 on the digital side; `written`: what each weight
+    was wanted to be when last written. Gradients are taken at what the chip really holds, read with noise. When the
+    budget is spent the chip stays as it is, and only the digital state goes on learning.
+
+    `pulses`: writes that raised a cell ("set") and that lowered one ("reset").
+    """
+
+    learned = ("wanted", "written")
+    moving = ("velocity", "gathered")
+
+    def __init__(self, network, chip, schedule, writing, threads=1):
+        if chip.placement.shapes != matrices(network) or chip.level != "cell":
+            raise ConfigError("weights of {} need a chip placed for it, at cell level".format(network.name))
+        super().__init__(network, schedule, threads)
+        self.chip = chip
+        self.writing = writing
+        model = chip.cell_model
+        self.range_S = model.hrs_median_S, model.lrs_median_S * math.exp(3 * model.lrs_sigma_ln)
+        self.pulses = {"set": 0, "reset": 0}
+        self.gathered_steps = 0
+        self.scales_S, self.wanted, self.written, self.velocity, self.gathered = {}, {}, {}, {}, {}
+        read_out_S = chip.read_out(stream(schedule.seed, "read-out"))
+        for name, (fan_in, _) in matrices(network):
+            plus_S, minus_S = chip.placement.gather(name, read_out_S)
+            difference_S = plus_S - minus_S
+            self.scales_S[name] = float(np.sqrt(np.mean(difference_S**2) * fan_in / 2))
+            self.wanted[name] = (difference_S / self.scales_S[name]).astype(np.float32)
+            self.written[name] = self.wanted[name].copy()
+            self.velocity[name] = np.zeros_like(self.wanted[name])
+            self.gathered[name] = np.zeros_like(self.wanted[name])
+
+    def read_weights(self, generator=None):
+        """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without a generator."""
+        return {name: self.chip.read_weights(name, scale_S, generator) for name, scale_S in self.scales_S.items()}
+
+    def update(self, gradients, rate):
+        """Gather gradients; every `interval` steps move what is wanted and write what is due."""
+        recipe, low_S, high_S = self.recipe, *self.range_S
+        for name, gathered in self.gathered.items():
+            gathered += gradients[name]
+        self.gathered_steps += 1
+        if self.gathered_steps < self.writing.interval:
+            return
+        for name, wanted in self.wanted.items():
+            gradient = self.gathered[name]
+            gradient /= np.float32(self.gathered_steps)
+            sgd_step(wanted, self.velocity[name], gradient, rate, recipe.momentum, recipe.weight_decay)
+            limit = np.float32((high_S - low_S) / self.scales_S[name])
+            np.clip(wanted, -limit, limit, out=wanted)
+            gradient[...] = 0
+        self.gathered_steps = 0
+        self.write()
+
+    def write(self):
+        """Write the weights whose wanted change has reached the threshold; what the budget allows, largest first."""
+        budget = self.writing.budget
+        left = math.inf if budget is None else budget - sum(self.pulses.values())
+        plans = {name: self._plan(name) for name in self.wanted} if left > 0 else {}
+        cost = np.concatenate([plan.cells.sum(axis=0) for plan in plans.values()]) if plans else np.zeros(0)
+        if not cost.any():
+            return
+        if cost.sum() > left:
+            change_S = np.concatenate([plan.change_S for plan in plans.values()])
+            order = np.argsort(-change_S, kind="stable")
+            allowed: np.ndarray = np.zeros(len(order), bool)
+            allowed[order] = np.cumsum(cost[order]) <= left
+            borders = np.cumsum([len(plan.flat) for plan in plans.values()])
+            for (name, plan), chosen in zip(list(plans.items()), np.split(allowed, borders[:-1])):
+                plans[name] = plan.only(chosen)
+        cells, target_S = np.zeros(self.chip.used.shape, bool), np.zeros(self.chip.used.shape)
+        for name, plan in plans.items():
+            shape = self.wanted[name].shape
+            self.chip.placement.scatter(name, *plan.spread(plan.cells, shape), cells)
+            self.chip.placement.scatter(name, *plan.spread(plan.target_S, shape), target_S)
+            self.written[name].reshape(-1)[plan.flat] = self.wanted[name].reshape(-1)[plan.flat]
+            self.pulses["set"] += int(np.count_nonzero(plan.cells & plan.rises))
+            self.pulses["reset"] += int(np.count_nonzero(plan.cells & ~plan.rises))
+        self.chip.tune(cells, target_S, self.writing.tuning_error)
+
+    def _plan(self, name):
+        """The `_Plan` of one matrix."""
+        scale_S, grid_S = self.scales_S[name], self.chip.cell_model.grid_S
+        change_S = np.abs(self.wanted[name] - self.written[name]).reshape(-1) * scale_S
+        index = np.flatnonzero(change_S >= self.writing.threshold_S)
+        # Closed-loop tuning reads a pair as often as it takes; what it does not get right is the tuning error.
+        present_S = np.stack([cells.reshape(-1)[index] for cells in self.chip.pair_grid(name)]).astype(float) * grid_S
+        wanted_S = self.wanted[name].reshape(-1)[index].astype(np.float64) * scale_S
+        target_S, cells = pair_targets(present_S, wanted_S, *self.range_S)
+        return _Plan(index, change_S[index], target_S, cells, target_S > present_S)
+
+    def pulse_counts(self):
+        """(SET, RESET): writes so far that raised a cell, and that lowered one."""
+        return self.pulses["set"], self.pulses["reset"]
+
+    def keep_best(self, validation):
+        """Remember weights, state and what the chip holds as the best so far."""
+        super().keep_best(validation)
+        self.best["chip"] = {name: np.array(array) for name, array in self.chip.state().items()}
+
+    def take_best(self):
+        """Return to the best validation epoch, chip and all, as if learning had stopped there."""
+        super().take_best()
+        self.chip.restore(self.best["chip"])
+
+    def checkpoint(self):
+        """Everything that `restore` needs, as a flat dict of arrays."""
+        arrays = dict(super().checkpoint(), gathered_steps=np.int64(self.gathered_steps))
+        arrays.update(prefixed("pulses", {kind: np.int64(count) for kind, count in self.pulses.items()}))
+        arrays.update(prefixed("scale_S", {name: np.float64(scale_S) for name, scale_S in self.scales_S.items()}))
+        arrays.update(prefixed("chip", self.chip.state()))
+        if self.best:
+            arrays.update(prefixed("best_chip", self.best["chip"]))
+        return arrays
+
+    def restore_parts(self, arrays):
+        """What `restore` does; KeyError for what is missing."""
+        super().restore_parts(arrays)
+        self.gathered_steps = int(arrays["gathered_steps"])
+        self.pulses = {kind: int(arrays["pulses/" + kind]) for kind in self.pulses}
+        self.scales_S = {name: float(arrays["scale_S/" + name]) for name in self.scales_S}
+        self.chip.restore(part(arrays, "chip"))
+        if self.best:
+            self.best["chip"] = part(arrays, "best_chip")
+
+
+class _Plan(NamedTuple):
+    """What is to be written in one matrix. Arrays per weight that is due; [0] = plus cell, [1] = minus cell."""
+
+    flat: np.ndarray
+    """flat index of each weight that is due"""
+    change_S: np.ndarray
+    """by how much it is to change"""
+    target_S: np.ndarray
+    """(2, due) conductances aimed at"""
+    cells: np.ndarray
+    """bool (2, due), which cells are written"""
+    rises: np.ndarray
+    """bool (2, due), whether the target lies above the present conductance"""
+
+    def only(self, chosen):
+        """The part of the plan for `chosen` (bool per weight that is due)."""
+        return _Plan(*(array[..., chosen] for array in self))
+
+    def spread(self, pair, shape):
+        """(plus, minus) of `pair` (2, due) as matrices of `shape`, 0 where nothing is due."""
+        matrices_of = np.zeros((2, shape[0] * shape[1]), pair.dtype)
+        matrices_of[:, self.flat] = pair
+        return matrices_of.reshape((2,) + shape)
+
+
+def pair_targets(present_S, wanted_S, low_S, high_S):
+    """How a pair comes to differ by `wanted_S` (n,): (targets (2, n), cells to write bool (2, n)); [0] = plus.
+
+    present_S: (2, n). One write where one is enough. The cell that is to fall is lowered, down to `low_S`, because
+    read noise and tuning error grow with conductance; else the other is raised, up to `high_S`; else both are
+    written: one to `low_S`, the other `wanted_S` above it.
+    """
+    plus_S, minus_S = present_S
+    from_minus_S, from_plus_S = minus_S + wanted_S, plus_S - wanted_S
+    plus_falls = from_minus_S < plus_S
+    lowered_S = np.where(plus_falls, from_minus_S, from_plus_S)
+    raised_S = np.where(plus_falls, from_plus_S, from_minus_S)
+    lower = lowered_S >= low_S
+    both = ~lower & (raised_S > high_S)
+    write_plus = both | (lower == plus_falls)
+    write_minus = both | (lower != plus_falls)
+    target_S = np.stack([
+        np.where(both, low_S + np.maximum(wanted_S, 0), np.where(write_plus, from_minus_S, plus_S)),
+        np.where(both, low_S + np.maximum(-wanted_S, 0), np.where(write_minus, from_plus_S, minus_S)),
+    ])
+    return target_S, np.stack([write_plus, write_minus])

@@ -1,17 +1,22 @@
-"""Learning weights: free ones follow plain gradient descent."""
+"""Learning weights: free ones follow plain gradient descent, those of a chip do so within error, count and budget."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minirram.engine import Engine
-from minirram.errors import DataError
+from minirram.errors import ConfigError, DataError
 from minirram.learning import Schedule
 from minirram.networks import initial_state
 from minirram.optim import cosine_rate
 from minirram.rng import stream
-from minirram.weights import FloatLearner
+from minirram.technologies import TAOX_40NM
+from minirram.weights import FloatLearner, WriteLearner, Writing, pair_targets
 
-from .tiny import StripeData, tiny_network
+from .tiny import StripeData, tiny_chip, tiny_network, tiny_recipe
 
 TIMING = ("seconds", "samples_per_second")
 
@@ -82,3 +87,202 @@ def test_free_weights_learn_and_resume_bit_for_bit():
     assert data.validation_score(whole.predict) == whole.best["validation"] > 0.9
     with pytest.raises(DataError, match="lacks 'fc1'"):
         resumed.restore({name: array for name, array in whole.checkpoint().items() if name != "velocity/fc1"})
+
+
+# -- weights of a chip ----------------------------------------------------------------------------
+
+
+def write_learner(writing, threads=1, model=TAOX_40NM, **changes):
+    recipe = tiny_recipe(level="cell", formed_share=0.999999)
+    return WriteLearner(tiny_network(), tiny_chip(recipe, model=model), schedule(**changes), writing, threads)
+
+
+def n_writes(learner):
+    return sum(learner.pulses.values())
+
+
+QUIET = replace(TAOX_40NM, read_noise=0.0)
+
+
+def test_ideal_writes_are_plain_descent():
+    """With ideal writes and reads the chip holds what gradient descent on free numbers gives, to half a grid step."""
+    data, recipe = StripeData(), schedule()
+    learner = write_learner(Writing(tuning_error=0.0), model=QUIET)
+    initial = {name: weights.copy() for name, weights in learner.wanted.items()}
+    expected = plain_descent(initial, data, recipe)
+    learner.epoch(data)
+    for name, weights in learner.read_weights().items():
+        step = learner.chip.cell_model.grid_S / learner.scales_S[name]
+        np.testing.assert_allclose(weights, learner.wanted[name], rtol=0, atol=step)
+        np.testing.assert_allclose(weights, expected[name], rtol=5e-3, atol=5e-3)
+        assert np.abs(weights - initial[name]).max() > 0.05
+
+
+def test_the_formed_chip_is_the_initial_network():
+    learner = write_learner(Writing())
+    for name, wanted in learner.wanted.items():
+        assert np.sqrt(np.mean(wanted**2)) == pytest.approx(np.sqrt(2 / len(wanted)), rel=1e-5)
+        np.testing.assert_allclose(learner.read_weights()[name], wanted, atol=0.1 * np.sqrt(2 / len(wanted)) + 0.1)
+    assert n_writes(learner) == 0
+
+
+def cells_of_plans(learner):
+    """Writes that the present wishes ask for, by a loop over weights and the definition of `pair_targets`."""
+    low_S, high_S = learner.range_S
+    count = 0
+    for name, wanted in learner.wanted.items():
+        plus, minus = (cells.astype(float) * 1e-9 for cells in learner.chip.pair_grid(name))
+        for at in np.ndindex(wanted.shape):
+            change_S = abs(wanted[at] - learner.written[name][at]) * learner.scales_S[name]
+            if change_S < learner.writing.threshold_S:
+                continue
+            goal_S = float(wanted[at]) * learner.scales_S[name]
+            falls = goal_S < plus[at] - minus[at]
+            lowered_S = minus[at] + goal_S if falls else plus[at] - goal_S
+            raised_S = plus[at] - goal_S if falls else minus[at] + goal_S
+            count += 2 if lowered_S < low_S and raised_S > high_S else 1
+    return count
+
+
+@pytest.mark.parametrize("threshold_S", [0.0, 2e-7])
+def test_counts_are_those_of_a_loop_over_weights(threshold_S):
+    data = StripeData()
+    learner = write_learner(Writing(threshold_S=threshold_S))
+    for codes, labels, weight in list(data.batches(np.random.default_rng(0), learner.recipe))[:4]:
+        learner.step(codes, labels, weight, 0.02)
+        for wanted in learner.wanted.values():
+            wanted += np.float32(0.01)
+        before, expected = n_writes(learner), cells_of_plans(learner)
+        learner.write()
+        assert n_writes(learner) - before == expected > 0
+    assert n_writes(learner) == sum(macro.pulses["tune"] for macro in learner.chip.macros)
+    assert n_writes(learner) == sum(int(macro.writes.sum()) for macro in learner.chip.macros)
+
+
+def test_every_weight_is_written_at_every_update():
+    data = StripeData()
+    n_weights = sum(weights.size for weights in write_learner(Writing()).wanted.values())
+    for interval in (1, 4):
+        learner = run(write_learner(Writing(interval=interval)), 2, data)
+        assert n_writes(learner) == pytest.approx(n_weights * (30 // interval), rel=0.01)
+
+
+def test_nothing_below_the_threshold_is_written():
+    data, threshold_S = StripeData(), 4e-7
+    learner = write_learner(Writing(tuning_error=0.05, threshold_S=threshold_S))
+    for codes, labels, weight in data.batches(np.random.default_rng(0), learner.recipe):
+        held = {name: [cells.copy() for cells in learner.chip.pair_grid(name)] for name in learner.wanted}
+        last = {name: written.copy() for name, written in learner.written.items()}
+        learner.step(codes, labels, weight, 0.02)
+        for name, wanted in learner.wanted.items():
+            change_S = np.abs(wanted - last[name]) * learner.scales_S[name]
+            now = learner.chip.pair_grid(name)
+            touched = (now[0] != held[name][0]) | (now[1] != held[name][1])
+            assert not touched[change_S < 0.999 * threshold_S].any()
+            assert np.array_equal(learner.written[name] != last[name], change_S >= threshold_S)
+    assert n_writes(learner) > 0
+
+
+@given(budget=st.integers(0, 3000), threshold_S=st.sampled_from([0.0, 2e-7]))
+@settings(max_examples=8)
+def test_the_budget_is_spent_and_never_exceeded(budget, threshold_S):
+    learner = run(write_learner(Writing(threshold_S=threshold_S, budget=budget)), 1, StripeData())
+    assert n_writes(learner) <= budget
+    if threshold_S == 0:
+        assert n_writes(learner) >= budget - 1
+
+
+def test_a_short_budget_goes_to_the_largest_changes():
+    learner = write_learner(Writing(tuning_error=0.0, budget=5))
+    wish = np.random.default_rng(0).permutation(learner.wanted["fc1"].size).reshape(learner.wanted["fc1"].shape)
+    learner.wanted["fc1"] += (1e-4 * wish).astype(np.float32)
+    learner.write()
+    changed = learner.written["fc1"] == learner.wanted["fc1"]
+    assert n_writes(learner) == np.count_nonzero(changed & (wish > 0)) == 5
+    assert wish[changed].max() == wish.max() and sorted(wish[changed & (wish > 0)])[0] == wish.max() - 4
+
+
+@given(plus=st.floats(1e-6, 20e-6), minus=st.floats(1e-6, 20e-6), wanted=st.floats(-18e-6, 18e-6))
+def test_pairs_reach_what_is_wanted_inside_the_range(plus, minus, wanted):
+    low_S, high_S = 1e-6, 19e-6
+    target_S, cells = pair_targets(np.array([[plus], [minus]]), np.array([wanted]), low_S, high_S)
+    assert target_S[0, 0] - target_S[1, 0] == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+    assert cells.any()
+    for target, cell, present in zip(target_S[:, 0], cells[:, 0], (plus, minus)):
+        assert low_S - 1e-12 <= target <= max(high_S, present) + 1e-12
+        assert cell or target == present
+    if cells.all():
+        alone = (minus + wanted, plus - wanted)
+        assert min(alone) < low_S and max(alone) > high_S
+
+
+def test_large_changes_take_two_writes():
+    target_S, cells = pair_targets(np.array([[12e-6], [12e-6]]), np.array([17e-6]), 1e-6, 19e-6)
+    assert cells.all() and np.allclose(target_S[:, 0], [18e-6, 1e-6], atol=0)
+
+
+@pytest.mark.parametrize("error", [0.0015, 0.05, 0.15])
+def test_writes_miss_by_the_tuning_error(error):
+    learner = write_learner(Writing(tuning_error=error), model=QUIET)
+    before = learner.chip.conductance_S()
+    for wanted in learner.wanted.values():
+        wanted *= np.float32(1.1)
+    goals_S = {name: wanted * learner.scales_S[name] for name, wanted in learner.wanted.items()}
+    learner.write()
+    miss, target = [], []
+    for name, goal_S in goals_S.items():
+        plus_S, minus_S = learner.chip.placement.gather(name, learner.chip.conductance_S())
+        was_plus_S, _ = learner.chip.placement.gather(name, before)
+        miss.append((plus_S - minus_S - goal_S).ravel())
+        target.append(np.where(plus_S != was_plus_S, minus_S + goal_S, plus_S - goal_S).ravel())
+    spread = np.std(np.concatenate(miss) / np.concatenate(target))
+    assert spread == pytest.approx(error, rel=4 / np.sqrt(2 * 972), abs=1e-4)
+
+
+@pytest.mark.parametrize("writing", [Writing(), Writing(0.05, 2e-7, 2, 1200)], ids=["every", "thresholded"])
+def test_written_weights_learn_and_resume_bit_for_bit(writing):
+    data = StripeData()
+    whole = run(write_learner(writing), 4, data)
+    half = run(write_learner(writing), 2, data)
+    resumed = write_learner(writing, threads=2)
+    resumed.restore(half.checkpoint())
+    run(resumed, 2, data)
+    assert_same(whole, resumed, ("wanted", "written", "velocity", "gathered"))
+    assert np.array_equal(whole.chip.conductance_S(), resumed.chip.conductance_S())
+    assert whole.pulses == resumed.pulses and whole.best["validation"] > 0.8
+    whole.take_best()
+    resumed.take_best()
+    assert np.array_equal(whole.chip.conductance_S(), resumed.chip.conductance_S())
+    with pytest.raises(DataError, match="lacks 'pulses/set'"):
+        resumed.restore({name: array for name, array in whole.checkpoint().items() if name != "pulses/set"})
+
+
+def test_best_epoch_brings_the_chip_back():
+    data = StripeData()
+    scores = iter([0.7, 0.5])
+    data.validation_score = lambda predict: next(scores)
+    learner = run(write_learner(Writing()), 1, data)
+    held = learner.chip.conductance_S()
+    run(learner, 1, data)
+    assert not np.array_equal(held, learner.chip.conductance_S())
+    learner.take_best()
+    assert np.array_equal(held, learner.chip.conductance_S())
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"tuning_error": -0.1}, "tuning_error is -0.1"),
+        ({"threshold_S": float("nan")}, "threshold_S is nan"),
+        ({"interval": 0}, "interval is 0"),
+        ({"budget": -1}, "budget is -1"),
+    ],
+)
+def test_bad_writing_is_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        Writing(**change)
+
+
+def test_a_chip_of_the_wrong_level_is_refused():
+    with pytest.raises(ConfigError, match="cell level"):
+        WriteLearner(tiny_network(), tiny_chip(tiny_recipe()), schedule(), Writing())
