@@ -40,7 +40,8 @@ class Macro:
         self.pulses = {kind: int((pulses or {}).get(kind, 0)) for kind in _PULSES}
         self.operations = int(operations)
         self.clipped = int(clipped)
-        self._wired = None
+        self._wired_S = None
+        self._wired_grids = {}
         self._aging = {name: arrays[name] for name in _AGING_ARRAYS if name in arrays}
         self._lines = {name: arrays[name] for name in _LINE_ARRAYS if name in arrays}
         self.pristine_grid = np.float32(np.rint(model.pristine_S / model.grid_S))
@@ -110,6 +111,11 @@ class Macro:
             raise DataError("the arrays of a macro's state differ in shape; expected {} for all cells".format(shape))
         if (len(state.get("row_map", range(shape[0]))), len(state.get("col_map", range(shape[1])))) != shape:
             raise DataError("the line maps of a macro's state do not match its {} rows and columns".format(shape))
+        kinds = {"formed": "b", "on": "b", "stuck": "b", "writes": "u"}
+        for name in present:
+            array = np.asarray(state[name])
+            if array.dtype.kind != kinds.get(name, "f") or np.isnan(array).any():
+                raise DataError("the macro's array {} is {} or holds NaN".format(name, array.dtype))
         seed, index, operations, clipped, *pulses = (int(number) for number in state["counters"])
         arrays = {name: np.array(state[name]) for name in present + _LINE_ARRAYS if name in state}
         return cls(model, seed, index, arrays, dict(zip(_PULSES, pulses)), operations, clipped)
@@ -297,12 +303,14 @@ class Macro:
     def wired_grid(self, wires, rows=slice(None), cols=slice(None), threads=1):
         """Effective conductances of a region behind `wires.Wires`, rounded to the grid: float32, grid units.
 
-        All cells of the macro load the lines. The last result is kept until a cell changes: the exact model takes one
-        nodal solve per line of the region, half a minute for all of a 512 x 512 macro; the reduced model 0.1 s.
+        All cells of the macro load the lines. Results are kept until a cell changes: the exact model takes one nodal
+        solve per line of the region, half a minute for all of a 512 x 512 macro; the reduced model takes 0.1 s.
         """
         present_S = self.conductance_S()
+        if self._wired_S is None or not np.array_equal(self._wired_S, present_S):
+            self._wired_S, self._wired_grids = present_S, {}
         key = (wires, rows.indices(self.rows), cols.indices(self.cols))
-        if self._wired is None or self._wired[0] != key or not np.array_equal(self._wired[1], present_S):
+        if key not in self._wired_grids:
             array_S, row_map, col_map = present_S, np.arange(self.rows), np.arange(self.cols)
             if self._lines:
                 # Cells on lines out of use are taken to carry no current.
@@ -310,8 +318,8 @@ class Macro:
                 array_S = np.zeros(physical_shape)
                 array_S[np.ix_(row_map, col_map)] = present_S
             effective = effective_S(array_S, wires, row_map[rows], col_map[cols], threads)
-            self._wired = key, present_S, np.rint(effective / self.model.grid_S).astype(np.float32)
-        return self._wired[2]
+            self._wired_grids[key] = np.rint(effective / self.model.grid_S).astype(np.float32)
+        return self._wired_grids[key]
 
     def multiply(self, codes, rows, cols, input_bits, adc, noise=None, errors=None, threads=1, wires=None):
         """The crossbar product of one region (slices of whole pairs) as it is now; see `crossbar.multiply`.
