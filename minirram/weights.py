@@ -53,7 +53,7 @@ class Writing:
     tuning_error: float = 0.0015
     """standard deviation of what a write reaches, relative to its target (the replayed cells' figure, authors' code)"""
     threshold_S: float = 0.0
-    """a weight is written once the change wanted since its last write is at least this; 0: at every update"""
+    """a weight is written once what it holds is this far from what is wanted; 0: at every update"""
     interval: int = 1
     """steps whose gradients are averaged into one update of the weights"""
     budget: Optional[int] = None
@@ -73,14 +73,14 @@ class WriteLearner(Learner):
     """Weight optimisation: the conductances of a chip's pairs are tuned by gradient, each write with its error.
 
     Weights start as the differences of the freshly formed cells, which have the He variance at no write. `wanted`:
-    the weights that gradient descent arrives at, kept as float32 on the digital side; `written`: what each weight
-    was wanted to be when last written. Gradients are taken at what the chip really holds, read with noise. When the
-    budget is spent the chip stays as it is, and only the digital state goes on learning.
+    the weights that gradient descent arrives at, kept as float32 on the digital side. Gradients are taken at what
+    the chip really holds, read with noise. When the budget is spent the chip stays as it is, and only the digital
+    state goes on learning.
 
     `pulses`: writes that raised a cell ("set") and that lowered one ("reset").
     """
 
-    learned = ("wanted", "written")
+    learned = ("wanted",)
     moving = ("velocity", "gathered")
 
     def __init__(self, network, chip, schedule, writing, threads=1):
@@ -93,14 +93,13 @@ class WriteLearner(Learner):
         self.range_S = model.hrs_median_S, model.lrs_median_S * math.exp(3 * model.lrs_sigma_ln)
         self.pulses = {"set": 0, "reset": 0}
         self.gathered_steps = 0
-        self.scales_S, self.wanted, self.written, self.velocity, self.gathered = {}, {}, {}, {}, {}
+        self.scales_S, self.wanted, self.velocity, self.gathered = {}, {}, {}, {}
         read_out_S = chip.read_out(stream(schedule.seed, "read-out"))
         for name, (fan_in, _) in matrices(network):
             plus_S, minus_S = chip.placement.gather(name, read_out_S)
             difference_S = plus_S - minus_S
             self.scales_S[name] = float(np.sqrt(np.mean(difference_S**2) * fan_in / 2))
             self.wanted[name] = (difference_S / self.scales_S[name]).astype(np.float32)
-            self.written[name] = self.wanted[name].copy()
             self.velocity[name] = np.zeros_like(self.wanted[name])
             self.gathered[name] = np.zeros_like(self.wanted[name])
 
@@ -127,7 +126,7 @@ class WriteLearner(Learner):
         self.write()
 
     def write(self):
-        """Write the weights whose wanted change has reached the threshold; what the budget allows, largest first."""
+        """Write the weights that are off by the threshold or more; what the budget allows, the farthest first."""
         budget = self.writing.budget
         left = math.inf if budget is None else budget - sum(self.pulses.values())
         plans = {name: self._plan(name) for name in self.wanted} if left > 0 else {}
@@ -147,21 +146,21 @@ class WriteLearner(Learner):
             shape = self.wanted[name].shape
             self.chip.placement.scatter(name, *plan.spread(plan.cells, shape), cells)
             self.chip.placement.scatter(name, *plan.spread(plan.target_S, shape), target_S)
-            self.written[name].reshape(-1)[plan.flat] = self.wanted[name].reshape(-1)[plan.flat]
             self.pulses["set"] += int(np.count_nonzero(plan.cells & plan.rises))
             self.pulses["reset"] += int(np.count_nonzero(plan.cells & ~plan.rises))
         self.chip.tune(cells, target_S, self.writing.tuning_error)
 
     def _plan(self, name):
         """The `_Plan` of one matrix."""
-        scale_S, grid_S = self.scales_S[name], self.chip.cell_model.grid_S
-        change_S = np.abs(self.wanted[name] - self.written[name]).reshape(-1) * scale_S
-        index = np.flatnonzero(change_S >= self.writing.threshold_S)
         # Closed-loop tuning reads a pair as often as it takes; what it does not get right is the tuning error.
-        present_S = np.stack([cells.reshape(-1)[index] for cells in self.chip.pair_grid(name)]).astype(float) * grid_S
-        wanted_S = self.wanted[name].reshape(-1)[index].astype(np.float64) * scale_S
-        target_S, cells = pair_targets(present_S, wanted_S, *self.range_S)
-        return _Plan(index, change_S[index], target_S, cells, target_S > present_S)
+        present_S = np.stack([cells.ravel() for cells in self.chip.pair_grid(name)])
+        present_S *= np.float32(self.chip.cell_model.grid_S)
+        wanted_S = self.wanted[name].ravel() * np.float32(self.scales_S[name])
+        change_S = np.abs(wanted_S - (present_S[0] - present_S[1]))
+        flat = np.flatnonzero(change_S >= self.writing.threshold_S)
+        present_S = present_S[:, flat].astype(np.float64)
+        target_S, cells = pair_targets(present_S, wanted_S[flat].astype(np.float64), *self.range_S)
+        return _Plan(flat, change_S[flat], target_S, cells, target_S > present_S)
 
     def pulse_counts(self):
         """(SET, RESET): writes so far that raised a cell, and that lowered one."""
@@ -204,7 +203,7 @@ class _Plan(NamedTuple):
     flat: np.ndarray
     """flat index of each weight that is due"""
     change_S: np.ndarray
-    """by how much it is to change"""
+    """how far it is off"""
     target_S: np.ndarray
     """(2, due) conductances aimed at"""
     cells: np.ndarray

@@ -133,10 +133,9 @@ def cells_of_plans(learner):
     for name, wanted in learner.wanted.items():
         plus, minus = (cells.astype(float) * 1e-9 for cells in learner.chip.pair_grid(name))
         for at in np.ndindex(wanted.shape):
-            change_S = abs(wanted[at] - learner.written[name][at]) * learner.scales_S[name]
-            if change_S < learner.writing.threshold_S:
-                continue
             goal_S = float(wanted[at]) * learner.scales_S[name]
+            if abs(goal_S - (plus[at] - minus[at])) < learner.writing.threshold_S:
+                continue
             falls = goal_S < plus[at] - minus[at]
             lowered_S = minus[at] + goal_S if falls else plus[at] - goal_S
             raised_S = plus[at] - goal_S if falls else minus[at] + goal_S
@@ -169,18 +168,17 @@ def test_every_weight_is_written_at_every_update():
 
 def test_nothing_below_the_threshold_is_written():
     data, threshold_S = StripeData(), 4e-7
-    learner = write_learner(Writing(tuning_error=0.05, threshold_S=threshold_S))
+    learner, reached = write_learner(Writing(tuning_error=0.05, threshold_S=threshold_S)), 0
     for codes, labels, weight in data.batches(np.random.default_rng(0), learner.recipe):
         held = {name: [cells.copy() for cells in learner.chip.pair_grid(name)] for name in learner.wanted}
-        last = {name: written.copy() for name, written in learner.written.items()}
         learner.step(codes, labels, weight, 0.02)
         for name, wanted in learner.wanted.items():
-            change_S = np.abs(wanted - last[name]) * learner.scales_S[name]
+            off_S = np.abs(wanted * learner.scales_S[name] - (held[name][0] - held[name][1]) * 1e-9)
             now = learner.chip.pair_grid(name)
             touched = (now[0] != held[name][0]) | (now[1] != held[name][1])
-            assert not touched[change_S < 0.999 * threshold_S].any()
-            assert np.array_equal(learner.written[name] != last[name], change_S >= threshold_S)
-    assert n_writes(learner) > 0
+            assert not touched[off_S < 0.999 * threshold_S].any()
+            reached += np.count_nonzero(touched)
+    assert 0 < 0.9 * n_writes(learner) < reached
 
 
 @given(budget=st.integers(0, 3000), threshold_S=st.sampled_from([0.0, 2e-7]))
@@ -192,14 +190,15 @@ def test_the_budget_is_spent_and_never_exceeded(budget, threshold_S):
         assert n_writes(learner) >= budget - 1
 
 
-def test_a_short_budget_goes_to_the_largest_changes():
-    learner = write_learner(Writing(tuning_error=0.0, budget=5))
+def test_a_short_budget_goes_to_those_farthest_off():
+    learner = write_learner(Writing(tuning_error=0.0, budget=5), model=QUIET)
+    before = learner.read_weights()
     wish = np.random.default_rng(0).permutation(learner.wanted["fc1"].size).reshape(learner.wanted["fc1"].shape)
-    learner.wanted["fc1"] += (1e-4 * wish).astype(np.float32)
+    learner.wanted["fc1"] += (2e-4 * wish).astype(np.float32)
     learner.write()
-    changed = learner.written["fc1"] == learner.wanted["fc1"]
-    assert n_writes(learner) == np.count_nonzero(changed & (wish > 0)) == 5
-    assert wish[changed].max() == wish.max() and sorted(wish[changed & (wish > 0)])[0] == wish.max() - 4
+    changed = {name: learner.read_weights()[name] != weights for name, weights in before.items()}
+    assert sum(map(np.count_nonzero, changed.values())) == n_writes(learner) == 5
+    assert sorted(wish[changed["fc1"]]) == list(range(wish.size - 5, wish.size))
 
 
 @given(plus=st.floats(1e-6, 20e-6), minus=st.floats(1e-6, 20e-6), wanted=st.floats(-18e-6, 18e-6))
@@ -247,7 +246,7 @@ def test_written_weights_learn_and_resume_bit_for_bit(writing):
     resumed = write_learner(writing, threads=2)
     resumed.restore(half.checkpoint())
     run(resumed, 2, data)
-    assert_same(whole, resumed, ("wanted", "written", "velocity", "gathered"))
+    assert_same(whole, resumed, ("wanted", "velocity", "gathered"))
     assert np.array_equal(whole.chip.conductance_S(), resumed.chip.conductance_S())
     assert whole.pulses == resumed.pulses and whole.best["validation"] > 0.8
     whole.take_best()
