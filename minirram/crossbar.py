@@ -126,6 +126,8 @@ def multiply(codes, cells_grid, input_bits, adc, noise=None, variance=None, erro
     Returns (y, saturated): int64 (n, pairs) = sum_b 2^b code_b in units of the tile's LSB, and the count of saturated
     conversions. Noise reads are Gaussian with variance sum_i bit_i sigma_i^2 per column: exact for independent cells.
     """
+    if threads < 1:
+        raise ConfigError("{} threads; it must be at least 1".format(threads))
     _check(codes, cells_grid, input_bits, noise, variance, errors, adc)
     columns = _Columns(cells_grid, variance, adc, errors, input_bits)
     n = len(codes)
@@ -190,8 +192,10 @@ def _check(codes, cells_grid, input_bits, noise, variance, errors, adc):
         raise ShapeError("codes of shape {}, expected (n, {})".format(codes.shape, rows))
     if codes.dtype != np.uint8 or codes.max(initial=0) >= 2**input_bits:
         raise ConfigError("codes must be uint8 and below 2^{}".format(input_bits))
-    if cells_grid.dtype != np.float32 or not rows * float(cells_grid.max()) < EXACT_FLOAT32:
-        raise ConfigError("cells must be float32 with rows * g_max < 2^24: use a coarser grid or fewer rows")
+    if cells_grid.dtype != np.float32 or not cells_grid.min() >= 0:
+        raise ConfigError("cells must be float32 integers on the technology's grid, 0 or more")
+    if not rows * float(cells_grid.max()) < EXACT_FLOAT32:
+        raise ConfigError("rows * g_max reaches 2^24, sums would not be exact: use a coarser grid or fewer rows")
     if (noise is None) != (variance is None):
         raise ConfigError("read noise needs both `noise` and `variance`")
     if variance is not None and variance.shape != cells_grid.shape:

@@ -290,6 +290,12 @@ def test_tuning_reaches_the_target_within_its_error():
     assert np.isclose(reached_S.std(), 0.54e-6, rtol=0.02, atol=0)
 
 
+def test_tuning_error_relative_to_the_target():
+    macro = formed(dataclasses.replace(TAOX_40NM, tuning_std_S=0.3e-6), rows=200, cols=200)
+    macro.tune(np.ones(macro.on.shape, bool), 10e-6, relative_error=0.04)
+    assert np.isclose(macro.conductance_S().std(), 0.4e-6, rtol=0.02, atol=0)  # in place of the model's own
+
+
 def test_tuning_with_one_target_per_cell():
     exact = dataclasses.replace(TAOX_40NM, tuning_std_S=0.0)
     macro = formed(exact)
