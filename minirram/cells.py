@@ -65,7 +65,8 @@ class CellModel:
     drift_start_s: float = 1.0
     """time after programming at which the programmed value was read"""
     relaxation_mean_S: float = 0.0
-    """mean change of the conductance `relaxation_time_s` after programming; may be negative"""
+    """mean change of an on cell `relaxation_time_s` after programming, may be negative; cells below the median on
+    conductance change in proportion to theirs (assumed: the figures are those of on cells)"""
     relaxation_std_S: float = 0.0
     """standard deviation of that change over cells; 0: no relaxation"""
     relaxation_time_s: float = 1.0
@@ -203,6 +204,7 @@ class CellModel:
         decades = np.log10(np.maximum(age_s / self.relaxation_time_s, 1e-30))
         progress = np.where(age_s > 0, np.maximum(1.0 + self.relaxation_per_decade * decades, 0.0), 0.0)
         change_S = self.relaxation_mean_S + self.relaxation_std_S * relaxation_normal
+        change_S = change_S * np.minimum(conductance_S / self.lrs_median_S, 1.0)
         return np.maximum(drifted_S + progress * change_S, 0.0)
 
     def grid_max(self, rows):
