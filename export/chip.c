@@ -2,7 +2,8 @@
  *
  * - a cell that the map shows at 1 uS or above forms at 3.2 V for 1 us or longer, and is then on at the map's value;
  * - a formed cell turns on at +1.0 V or more, back to the map's value;
- * - each pulse of -1.0 V or less leaves it 0.4 of its conductance, down to 0.8 uS: full reset takes a few pulses;
+ * - each pulse of -1.0 V or less leaves it a tenth of its conductance, down to 0.8 uS, but one cell in 64 is slow and
+ *   keeps 0.6: it needs several pulses;
  * - everything else changes nothing, and a stuck cell never changes.
  */
 #include "chip.h"
@@ -20,6 +21,12 @@ enum { FORM_MV = 3200, FORM_WIDTH_NS = 1000, SWITCH_MV = 1000 };
 static size_t cell(const chip *c, size_t macro, size_t row, size_t col)
 {
     return (macro * c->rows + row) * c->cols + col;
+}
+
+/* One cell in 64, scattered over rows and columns (multiplicative hashing, Knuth). */
+static int slow(size_t i)
+{
+    return (uint32_t)i * 2654435761u >> 26 == 0;
 }
 
 const char *chip_open(chip *c, const npy_map *map, int formed)
@@ -90,7 +97,7 @@ void chip_pulse(chip *c, size_t macro, size_t row, size_t col, int32_t mV, uint3
     if (mV >= SWITCH_MV) {
         c->now_nS[i] = c->on_nS[i];
     } else if (mV <= -SWITCH_MV) {
-        const uint32_t less = c->now_nS[i] / 5 * 2;
+        const uint32_t less = slow(i) ? c->now_nS[i] / 10 * 6 : c->now_nS[i] / 10;
         c->now_nS[i] = less > FLOOR_NS ? less : FLOOR_NS;
     }
 }
