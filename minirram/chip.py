@@ -142,7 +142,10 @@ class Chip:
         return np.stack([macro.conductance_S() for macro in self.macros])
 
     def form(self, voltage_V):
-        """FORM every cell in use at `voltage_V`; cells whose forming voltage is higher stay pristine."""
+        """FORM every cell in use at `voltage_V`; cells whose forming voltage is higher stay pristine.
+
+        What no matrix uses stays unformed, as in the program file: it draws a hundredth of the current.
+        """
         for macro, used in zip(self.macros, self.used):
             self.pulses["form"] += macro.form(voltage_V, used)
         self._weights_grid.clear()
@@ -183,11 +186,24 @@ class Chip:
         self._weights_grid.clear()
         return writes
 
+    def read_out_when_off(self, generator):
+        """RESET every cell in use, read all cells, SET those in use again: the read-out, siemens."""
+        self._bring_to(np.zeros_like(self.used))
+        read_S = self.read_out(generator)
+        self._bring_to(self.used)
+        return read_S
+
+    def age(self, seconds, temperature_K=None):
+        """Let time pass for every macro; see `Macro.age`."""
+        for macro in self.macros:
+            macro.age(seconds, temperature_K)
+        self._weights_grid.clear()
+
     def _bring_to(self, wanted):
-        """Pulse every used, formed cell whose state differs from `wanted` (macros, rows, cols)."""
+        """Pulse every used cell whose state is not that of `wanted` (macros, rows, cols): formed ones, not stuck."""
         n_set = n_reset = 0
         for macro, target, used in zip(self.macros, wanted, self.used):
-            differs = (macro.on != target) & used & macro.formed
+            differs = (macro.on != target) & used & macro.formed & ~macro.stuck
             n_set += macro.set(differs & target)
             n_reset += macro.reset(differs & ~target)
         self._weights_grid.clear()
@@ -204,6 +220,11 @@ class Chip:
                 minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]
             self._weights_grid[name] = plus, minus
         return self._weights_grid[name]
+
+    def column_sums_lsb(self, name, adc):
+        """S_j = sum_i (G+ - G-)_ij of matrix `name` in LSB of its tiles, float64 (fan_out,): what a zero point adds."""
+        plus, minus = self.pair_grid(name)
+        return (plus.astype(np.float64) - minus).sum(axis=0) / float(adc.tile_lsb)
 
     def read_weights(self, name, scale_S, generator=None):
         """Weights (G+ - G-) / scale of matrix `name`, float32 (fan_in, fan_out), from one fresh read of each of

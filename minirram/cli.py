@@ -11,12 +11,15 @@ from dataclasses import fields, replace
 from typing import Optional
 
 from . import __version__, commands_energy, commands_file, workflow
+from .arguments import data_option, run_option, threads_option
+from .conditions import Conditions
 from .errors import ConfigError, MinirramError, MissingFileError
 from .runs import Run, RunConfig, load_cell_model
 from .tasks import TASKS, task
 from .technologies import TECHNOLOGIES, technology
 from .training import Recipe
-from .units import si_format
+from .units import ZERO_CELSIUS_K, si_format
+from .wires import MODELS, Wires
 
 GOOD, COMMAND_LINE, CONTENTS = 0, 2, 3
 
@@ -26,6 +29,11 @@ def main(arguments=None):
     options = build_parser().parse_args(arguments)
     try:
         code, result, text = options.command(options)
+        print(json.dumps(result, allow_nan=False) if options.json else text, flush=True)
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it ends
+        return COMMAND_LINE
     except (ConfigError, MissingFileError) as error:
         return _fail(error, COMMAND_LINE)
     except MinirramError as error:
@@ -34,8 +42,6 @@ def main(arguments=None):
         return _fail("{}: {}".format(error.filename or "a file", error.strerror or error), COMMAND_LINE)
     except KeyboardInterrupt:
         return _fail("stopped; a training continues with --resume", 130)
-    print(json.dumps(result, allow_nan=False) if options.json else text)
-    return code
 
 
 def _fail(error, code):
@@ -54,10 +60,6 @@ def build_parser():
         sub.add_argument("--json", action="store_true", help="one JSON object on stdout")
         sub.set_defaults(command=command)
     return parser
-
-
-def _threads_option(parser):
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="default %(default)s")
 
 
 # -- train and demo
@@ -87,9 +89,9 @@ def _train_options(parser):
         "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or one per cell column"
     )
     for field in fields(Recipe):
-        kind = {int: int, float: float, Optional[int]: int}.get(field.type, str)
+        kind = {int: int, float: float, str: str, Optional[int]: int}[field.type]
         parser.add_argument("--" + field.name.replace("_", "-"), type=kind, help="see minirram.training.Recipe")
-    _threads_option(parser)
+    threads_option(parser)
 
 
 def _config(options):
@@ -107,7 +109,7 @@ def _config(options):
         data=options.data if options.data == "synthetic" else os.path.abspath(options.data),
         recipe=replace(base.recipe, **_given(options, [field.name for field in fields(Recipe)])),
         cell_model=replace(cell_model, **_given(options, ["read_noise", "re_set"])),
-        maps=tuple(os.path.basename(path) for path in options.map),
+        maps=workflow.map_names(options.map),
         **_given(options, ["adc_bits", "adc_arrangement"]),
     )
 
@@ -184,7 +186,7 @@ def _results_text(results):
 def _demo_options(parser):
     parser.add_argument("--out", required=True, help="run folder to make")
     parser.add_argument("--seed", type=int, default=0, help="of scores, signs, batches and read noise")
-    _threads_option(parser)
+    threads_option(parser)
 
 
 def _demo(options):
@@ -192,8 +194,8 @@ def _demo(options):
     recipe = replace(chosen.recipes["quick"], seed=options.seed)
     config = RunConfig("fashion-mnist", "synthetic", chosen.build_network(), recipe, technology("taox-40nm"))
     with _Progress(recipe.epochs) as progress:
-        results = workflow.train(options.out, config, options.threads, progress=progress.row)
-    results.update(workflow.demo_baselines(options.out))
+        results, test_set = workflow.learn(options.out, config, options.threads, progress=progress.row)
+    results.update(workflow.demo_baselines(options.out, test_set))
     account = workflow.account(options.out, threads=options.threads)
     exported = workflow.export(options.out)
     total = account["total"]
@@ -217,33 +219,51 @@ def _demo(options):
 # ---------------------------------------------------------------------------------------------------
 
 
-def _run_option(parser):
-    parser.add_argument("run", metavar="RUN", help="run folder")
-
-
-def _data_option(parser):
-    parser.add_argument("--data", help='folder of the data set, or "synthetic"; default: that of the run')
-
-
 def _evaluate_options(parser):
-    _run_option(parser)
+    run_option(parser)
     parser.add_argument("--split", choices=("validation", "test"), default="validation", help="default %(default)s")
-    _data_option(parser)
+    data_option(parser)
     parser.add_argument("--read-noise", type=float, help="instead of the run's")
     parser.add_argument("--draws", type=int, default=1, help="repetitions of the read noise")
-    _threads_option(parser)
+    parser.add_argument("--wire-ohm", type=float, help="IR drop: resistance of a line per cell")
+    parser.add_argument("--wire-model", choices=MODELS, default="solve", help="of the IR drop; default %(default)s")
+    parser.add_argument("--adc-offset", type=float, default=0.0, help="spread of the ADCs' offsets, LSB")
+    parser.add_argument("--adc-gain", type=float, default=0.0, help="spread of the ADCs' relative gain errors")
+    parser.add_argument("--held-noise", action="store_true", help="read noise is the same in all bit planes")
+    parser.add_argument("--age", type=float, default=0.0, help="seconds since programming: drift and relaxation")
+    parser.add_argument("--celsius", type=float, help="temperature over that time")
+    threads_option(parser)
+
+
+def _conditions(options):
+    """The `Conditions` that the options of `evaluate` ask for."""
+    wire_ohm = options.wire_ohm
+    return Conditions(
+        wires=None if wire_ohm is None else Wires(wire_ohm, wire_ohm, options.wire_model),
+        adc_offset_lsb=options.adc_offset,
+        adc_gain=options.adc_gain,
+        held_noise=options.held_noise,
+        age_s=options.age,
+        temperature_K=None if options.celsius is None else options.celsius + ZERO_CELSIUS_K,
+    )
 
 
 def _evaluate(options):
     score = workflow.evaluate(
-        options.run, options.split, options.data, options.read_noise, options.draws, options.threads
+        options.run,
+        options.split,
+        options.data,
+        options.read_noise,
+        options.draws,
+        options.threads,
+        _conditions(options),
     )
     split = score["split"]
     spread = "" if score["standard_error"] is None else " +- {:.3%}".format(score["standard_error"])
     name = score["primary"]
     lines = [
         "{} {}  {:.2%}{}   (ideal reads {:.2%})".format(split, name, score[name], spread, score["ideal"][name]),
-        "saturated conversions  {}".format(sum(score["saturated"].values())),
+        "saturated conversions  {}".format(sum(sum(tiles) for tiles in score["saturated"].values())),
         "clipped activations    {}".format(sum(score["clipped"].values())),
     ]
     if "confusion" in score:
@@ -255,7 +275,7 @@ def _evaluate(options):
 
 
 def _export_options(parser):
-    _run_option(parser)
+    run_option(parser)
     parser.add_argument("--from", dest="old", metavar="OLD", help="program the chip holds: write only what differs")
     parser.add_argument("--out", help="program file to write; default RUN/program.xbp")
     parser.add_argument("--code-bits", type=int, choices=(0, 8, 16), default=8, help="conductance targets (0: none)")

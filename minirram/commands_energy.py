@@ -1,9 +1,9 @@
 """The commands on energy, latency and area: each returns (exit code, JSON-ready result, text)."""
 
-import os
 from typing import Dict
 
 from . import accounting, workflow
+from .arguments import data_option, run_option, threads_option
 from .costs import NAMED
 from .energy import JOULES
 from .shapes import NETWORKS
@@ -24,8 +24,8 @@ def _technology_option(parser):
 
 
 def _energy_options(parser):
-    parser.add_argument("run", metavar="RUN", help="run folder")
-    parser.add_argument("--data", help='folder of the data set, or "synthetic"; default: that of the run')
+    run_option(parser)
+    data_option(parser)
     parser.add_argument("--adc-bits", type=int, help="what if the ADCs had so many bits: calibrated and evaluated anew")
     parser.add_argument("--input-bits", type=int, help="what if input codes had so many bits")
     parser.add_argument("--read-voltage", type=float, metavar="V", help="what if rows were driven so, volts")
@@ -36,7 +36,7 @@ def _energy_options(parser):
     )  # fmt: skip
     parser.add_argument("--macros", type=int, help="what if there were only so many macros, programmed in turn")
     _technology_option(parser)
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="default %(default)s")
+    threads_option(parser)
 
 
 def _energy(options):

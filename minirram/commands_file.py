@@ -36,9 +36,9 @@ def _verify_options(parser):
 
 def _verify(options):
     built, _ = workflow.read_program(options.file)
-    measured_S = read_table(options.readback)
+    measured_S = read_table(options.readback, kinds="f")
     found = readback.verify(built, measured_S, options.tolerance)
-    shown = found.to_json()
+    shown = found.to_json(most=len(found.cells))
     lines = ["{differing} of {checked} cells differ, bit error rate {bit_error_rate:.2e}".format(**shown)]
     if options.run is not None:
         programmed, read_back = workflow.accuracy_of_readback(options.run, measured_S, options.data)

@@ -33,19 +33,17 @@ def describe(network, model, chip):
 def _matrix(name, model, chip, bits):
     """One matrix: weighted sum = total * weight_per_lsb, total = the integers of its tiles after shift and add."""
     adc, shape = model.adcs[name], model.placement.shape(name)
-    plus, minus = chip.pair_grid(name)
-    sums_lsb = (plus.astype(np.float64) - minus).sum(axis=0) / adc.lsb
     return {
         "name": name,
         "fan_in": shape[0],
         "fan_out": shape[1],
         "input_bits": bits,
-        "weight_per_lsb": adc.lsb * chip.cell_model.grid_S / model.scales_S[name],
-        "column_sums_lsb": [float(value) for value in sums_lsb],
+        "weight_per_lsb": float(adc.tile_lsb) * chip.cell_model.grid_S / model.scales_S[name],
+        "column_sums_lsb": [float(value) for value in chip.column_sums_lsb(name, adc)],
         "adc": {
             "bits": adc.bits,
             "arrangement": adc.arrangement,
-            "lsb_A": adc.lsb * chip.cell_model.grid_S * chip.cell_model.read_voltage_V,
+            "lsb_A": float(adc.tile_lsb) * chip.cell_model.grid_S * chip.cell_model.read_voltage_V,
             "shift": adc.shift,
         },
         "tiles": [

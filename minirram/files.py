@@ -10,11 +10,24 @@ import numpy as np
 
 from .errors import DataError, MissingFileError
 
+# What NumPy, zipfile and zlib raise on damaged archives, by the place of the damage.
+_DAMAGE = (
+    ValueError,
+    EOFError,
+    OSError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 @contextlib.contextmanager
 def atomic_writer(path, mode="wb"):
     """Open a temporary file beside `path`; on success it is synced and takes the name `path`, else it vanishes."""
-    temporary = "{}.{}.tmp".format(os.fspath(path), os.getpid())
+    path = os.fspath(path)
+    temporary = "{}.{}.tmp".format(path, os.getpid())
     options: dict = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         with open(temporary, mode, **options) as handle:
@@ -22,9 +35,11 @@ def atomic_writer(path, mode="wb"):
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename == temporary:
+            error.filename = path
         raise
 
 
@@ -70,5 +85,5 @@ def read_npz(path, keys=None):
             return arrays
     except FileNotFoundError:
         raise MissingFileError("{}: there is no such file".format(path)) from None
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+    except _DAMAGE as error:
         raise DataError("{}: not a readable .npz file ({})".format(path, error)) from None

@@ -7,8 +7,10 @@ from typing import Counter as CounterOf
 import numpy as np
 
 from . import layers
+from .conditions import Conditions
 from .converters import Adc, InputCodes, bit_planes, calibrated_lsb
 from .convolution import im2col
+from .crossbar import remove_zero_point
 from .errors import DataError, ShapeError
 from .networks import BatchNorm, Concat, Conv2d, Flatten, Linear, MaxPool, MeanSteps, Quantize, Relu, Rnn, Upsample
 
@@ -20,6 +22,7 @@ HEADROOM = 1.1
 """ADC range over the largest calibration current: read noise and other inputs go a little beyond"""
 CALIBRATION_VECTORS = 4096
 """input vectors per chunk and matrix whose currents are looked at"""
+IDEAL_CONDITIONS = Conditions()
 
 
 class ChipProduct:
@@ -27,22 +30,27 @@ class ChipProduct:
 
     adcs: dict matrix name -> `converters.Adc`. input_bits: dict matrix name -> bits of its input codes. scales_S:
     dict matrix name -> conductance of weight 1. noise_seed: of the read noise; None for ideal reads. observer:
-    called with (name, codes) of every product. `saturated`, `conversions`: counts by matrix, over its tiles and
-    all products so far.
+    called with (name, codes) of every product. conditions: `Conditions` of use. `saturated`, `conversions`: counts
+    by matrix, over its tiles and all products so far.
     """
 
-    def __init__(self, chip, adcs, input_bits, scales_S, noise_seed=None, threads=1, observer=None):
+    def __init__(
+        self, chip, adcs, input_bits, scales_S, noise_seed=None, threads=1, observer=None, conditions=IDEAL_CONDITIONS
+    ):
         self.chip = chip
         self.adcs = adcs
         self.input_bits = input_bits
         self.scales_S = scales_S
-        self.noises = {}
-        if noise_seed is not None:
-            for tile in chip.placement.tiles:
-                self.noises[tile] = chip.macros[tile.macro].read_noise(noise_seed, tile.rows, tile.cols)
+        self.wires = conditions.wires
+        self.noises, self.errors = {}, {}
+        for tile in chip.placement.tiles:
+            macro = chip.macros[tile.macro]
+            self.errors[tile] = conditions.column_errors(tile, macro.cols, adcs[tile.matrix].arrangement)
+            if noise_seed is not None:
+                self.noises[tile] = macro.read_noise(noise_seed, tile.rows, tile.cols, conditions.held_noise)
         self.threads = threads
         self.observer = observer
-        self.saturated: CounterOf[str] = Counter()
+        self.saturated = {name: [0] * len(chip.placement.tiles_of(name)) for name in chip.placement.names}
         self.conversions: CounterOf[str] = Counter()
 
     def __call__(self, name, codes, zero_point=0):
@@ -53,18 +61,24 @@ class ChipProduct:
         total = np.zeros((len(codes), chip.placement.shape(name)[1]), np.int64)
         bits = self.input_bits[name]
         polarities = 2 if adc.arrangement == "polarity" else 1
-        for tile in chip.placement.tiles_of(name):
+        for index, tile in enumerate(chip.placement.tiles_of(name)):
             partial, saturated = chip.macros[tile.macro].multiply(
-                codes[:, tile.matrix_rows], tile.rows, tile.cols, bits, adc, self.noises.get(tile), threads=self.threads
+                codes[:, tile.matrix_rows],
+                tile.rows,
+                tile.cols,
+                bits,
+                adc,
+                self.noises.get(tile),
+                self.errors[tile],
+                self.threads,
+                self.wires,
             )
             total[:, tile.matrix_cols] += partial
-            self.saturated[name] += saturated
+            self.saturated[name][index] += saturated
             self.conversions[name] += partial.size * bits * polarities
-        lsb_weight = adc.lsb * chip.cell_model.grid_S / self.scales_S[name]
+        lsb_weight = float(adc.tile_lsb) * chip.cell_model.grid_S / self.scales_S[name]
         if zero_point:
-            plus, minus = chip.pair_grid(name)
-            sums_lsb = (plus.astype(np.float64) - minus).sum(axis=0) / adc.lsb
-            total -= np.rint(zero_point * sums_lsb).astype(np.int64)
+            remove_zero_point(total, zero_point, chip.column_sums_lsb(name, adc))
         return (total * lsb_weight).astype(np.float32)
 
 
@@ -87,6 +101,12 @@ class _Signal:
         self.step = step
         self.zero_point = zero_point
 
+    def floats(self):
+        """The values that codes stand for; floats as they are."""
+        if self.step is None:
+            return self.values
+        return (self.values.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.step)
+
 
 def input_bits(network):
     """Bits of the codes that enter each matrix: dict matrix name -> bits. ShapeError where floats would enter one."""
@@ -107,6 +127,19 @@ def input_bits(network):
     return bits
 
 
+def input_zero_points(network):
+    """Input code that stands for 0.0 at each matrix, dict name -> int: only the network's input can be signed."""
+    signed = True
+    zero_points = {}
+    for layer in network.layers:
+        if isinstance(layer, (Conv2d, Linear, Rnn)):
+            for name, _ in layer.matrices():
+                zero_points[name] = network.input_zero if signed and not name.endswith(".hidden") else 0
+        if not isinstance(layer, (Flatten, MaxPool)):
+            signed = False
+    return zero_points
+
+
 def forward(network, state, codes, product, clipped=None):
     """The network's output for input codes: float32 (n, classes) or (n, height, width, classes).
 
@@ -122,7 +155,7 @@ def forward(network, state, codes, product, clipped=None):
         signal = _LAYERS[type(layer)](layer, signal, state, product, outputs, clipped)
         if layer.name in joined_later:
             outputs[layer.name] = signal
-    return signal.values
+    return signal.floats()
 
 
 def _conv2d(layer, signal, _state, product, _outputs, _clipped):
@@ -140,7 +173,8 @@ def _rnn(layer, signal, state, product, _outputs, clipped):
     sequence = signal.values[:, 0]
     h: list = []
     for t in range(sequence.shape[1]):
-        total = product(layer.name + ".input", np.ascontiguousarray(sequence[:, t])) * np.float32(signal.step)
+        codes = np.ascontiguousarray(sequence[:, t])
+        total = product(layer.name + ".input", codes, signal.zero_point) * np.float32(signal.step)
         if t:
             codes, out_of_range = hidden_codes.quantise(h[-1])
             clipped[layer.name] += out_of_range
@@ -151,7 +185,7 @@ def _rnn(layer, signal, state, product, _outputs, clipped):
 
 def _quantize(layer, signal, state, _product, _outputs, clipped):
     grid = _codes_of(layer, state)
-    codes, out_of_range = grid.quantise(signal.values)
+    codes, out_of_range = grid.quantise(signal.floats())
     clipped[layer.name] += out_of_range
     return _Signal(codes, grid.step)
 
@@ -167,12 +201,12 @@ def _codes_of(layer, state):
 def _batch_norm(layer, signal, state, *_):
     affine = [state.get(layer.name + part) for part in (".gamma", ".beta")]
     return _Signal(
-        layers.batch_norm_forward(signal.values, state[layer.name + ".mean"], state[layer.name + ".var"], *affine)
+        layers.batch_norm_forward(signal.floats(), state[layer.name + ".mean"], state[layer.name + ".var"], *affine)
     )
 
 
 def _relu(_layer, signal, *_):
-    return _Signal(layers.relu_forward(signal.values))
+    return _Signal(layers.relu_forward(signal.floats()))
 
 
 def _max_pool(layer, signal, *_):
@@ -180,11 +214,11 @@ def _max_pool(layer, signal, *_):
 
 
 def _upsample(_layer, signal, *_):
-    return _Signal(layers.upsample_forward(signal.values))
+    return _Signal(layers.upsample_forward(signal.floats()))
 
 
 def _concat(layer, signal, _state, _product, outputs, _clipped):
-    return _Signal(layers.concat_forward(signal.values, outputs[layer.other].values))
+    return _Signal(layers.concat_forward(signal.floats(), outputs[layer.other].floats()))
 
 
 def _flatten(_layer, signal, *_):
@@ -192,7 +226,7 @@ def _flatten(_layer, signal, *_):
 
 
 def _mean_steps(_layer, signal, *_):
-    return _Signal(layers.mean_forward(signal.values))
+    return _Signal(layers.mean_forward(signal.floats()))
 
 
 _LAYERS: Dict[Any, Callable[..., _Signal]] = {
@@ -228,7 +262,7 @@ def calibrate_adcs(network, state, codes, chip, scales_S, adc_bits, arrangement=
     largest: Dict[str, float] = {}
 
     def recording(name, patches, zero_point=0):
-        some = patches[:: max(1, len(patches) // CALIBRATION_VECTORS)]
+        some = patches[:: -(-len(patches) // CALIBRATION_VECTORS)]
         lsb = max(
             _tile_lsb(chip, tile, some[:, tile.matrix_rows], bits[name], adc_bits, arrangement, percentile)
             for tile in chip.placement.tiles_of(name)

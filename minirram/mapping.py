@@ -67,6 +67,19 @@ class Placement:
     macro_pairs: int = 256
     """differential pairs per row of a macro"""
 
+    def __post_init__(self):
+        inside = all(
+            min(tile.row_start, tile.col_start, tile.macro, tile.row0, tile.pair0) >= 0
+            and tile.row0 + tile.n_rows <= self.macro_rows
+            and tile.pair0 + tile.n_pairs <= self.macro_pairs
+            for tile in self.tiles
+        )
+        if not self.tiles or not inside:
+            raise ConfigError("a tile outside its macro of {} x {} pairs".format(self.macro_rows, self.macro_pairs))
+        for name, (rows, cols) in self.shapes:
+            if sum(tile.n_rows * tile.n_pairs for tile in self.tiles_of(name)) != rows * cols:
+                raise ConfigError("the tiles of matrix {} do not cover its {} x {} weights".format(name, rows, cols))
+
     @property
     def n_macros(self):
         """Number of macros in use."""
@@ -154,7 +167,7 @@ def placement_from_json(value):
             macro_rows=int(value["macro_rows"]),
             macro_pairs=int(value["macro_pairs"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise DataError("not a placement: {!r}".format(error)) from None
 
 

@@ -11,8 +11,11 @@ UNITS_S = {"S": 1.0, "mS": 1e-3, "uS": 1e-6, "nS": 1e-9}
 """siemens per unit"""
 
 
-def read_table(path):
-    """The numbers in a `.csv` or `.npy` file as a float array; DataError when it is missing, empty or not numeric."""
+def read_table(path, kinds="fiu"):
+    """The numbers in a `.csv` or `.npy` file as a float array; DataError when it is empty or not numeric.
+
+    kinds: NumPy kinds that the file may hold, "f" for floats alone.
+    """
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise MissingFileError("{}: there is no such file".format(path))
@@ -26,8 +29,9 @@ def read_table(path):
                 table = np.loadtxt(path, delimiter=",", ndmin=2)
     except (ValueError, EOFError, OSError, UnicodeDecodeError) as error:
         raise DataError("{}: not a table of numbers ({})".format(path, error)) from None
-    if table.dtype.kind not in "fiu" or table.size == 0:
-        raise DataError("{}: holds {} values of {}, expected numbers".format(path, table.size, table.dtype))
+    if table.dtype.kind not in kinds or table.size == 0:
+        expected = "floats" if kinds == "f" else "numbers"
+        raise DataError("{}: holds {} values of {}, expected {}".format(path, table.size, table.dtype, expected))
     return table.astype(np.float64)
 
 

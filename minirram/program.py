@@ -37,13 +37,20 @@ class Thresholds:
             )
 
 
-def thresholds(cell_model, sigmas=5.5, margin=0.9):
-    """Thresholds of a technology: on_min lies `sigmas` log-normal deviations below the median on conductance.
+def thresholds(cell_model, sigmas=5.5, gap=0.98):
+    """Thresholds of a technology between its on and its off cells.
 
-    off_max = margin * on_min. 5.5 sigma: one cell in 5e7 reads as off although it is formed.
+    on_min lies `sigmas` log-normal deviations below the median on conductance (one cell in 5e7 below it), off_max at a
+    fraction `gap` of it. Where off cells reach that high (the larger of hrs_max_S, if RESET is verified, and `sigmas`
+    deviations above the median otherwise), the limit moves to as many deviations from either side.
     """
-    on_min_S = cell_model.lrs_median_S * math.exp(-sigmas * cell_model.lrs_sigma_ln)
-    return Thresholds(on_min_S, margin * on_min_S)
+    on_S, on_sigma = cell_model.lrs_median_S, cell_model.lrs_sigma_ln
+    off_S, off_sigma = cell_model.hrs_median_S, cell_model.hrs_sigma_ln
+    on_min_S = on_S * math.exp(-sigmas * on_sigma)
+    highest_off_S = cell_model.hrs_max_S or off_S * math.exp(sigmas * off_sigma)
+    if highest_off_S > gap * on_min_S:
+        on_min_S = math.exp((off_sigma * math.log(on_S) + on_sigma * math.log(off_S)) / (on_sigma + off_sigma))
+    return Thresholds(on_min_S, gap * on_min_S)
 
 
 def chip_identity(formed_S):
@@ -84,8 +91,9 @@ def build_program(
     meta=None,
     max_payload=1024,
     orientation=1,
+    formed=False,
 ):
-    """The `xbp_records.Program` that takes an unformed chip to the masks.
+    """The `xbp_records.Program` that takes an unformed chip (or a formed one, without FORM pulses) to the masks.
 
     placement: `mapping.Placement`. on: bool (macros, rows, cols), cells that must end on. level: "pair" or "cell".
     recipes: dict kind -> `pulses.PulseRecipe`. limits: `Thresholds`. target_S: float (macros, rows, cols), what the
@@ -110,7 +118,8 @@ def build_program(
         region = (tile.macro, tile.rows, tile.cols)
         kept, spare = on[region].copy(), partners[region].copy()
         initial = [(numbers["RESET"], spare)] if level == "pair" else []
-        passes = [(numbers["FORM"], np.ones(kept.shape, bool)), *initial, (numbers["RESET"], ~kept & ~spare)]
+        first = [] if formed else [(numbers["FORM"], np.ones(kept.shape, bool))]
+        passes = [*first, *initial, (numbers["RESET"], ~kept & ~spare)]
         fields: Dict[str, Any] = {"mask": kept, "passes": tuple(passes), "level": table.LEVELS[level]}
         fields.update(on_min_nS=_nS(limits.on_min_S), off_max_nS=_nS(limits.off_max_S))
         if target_S is not None:
@@ -125,6 +134,7 @@ def build_program(
         tuple(tiles),
         build_id,
         orientation,
+        state=table.STATES["formed" if formed else "unformed"],
         meta=dict(meta or {}),
         max_payload=max_payload,
         directory=len(tiles) * table.DIR.size <= max_payload,

@@ -14,6 +14,7 @@
 elsewhere.
 """
 
+import contextlib
 import csv
 import datetime
 import io
@@ -22,16 +23,14 @@ import os
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Dict, Tuple, get_args
 
-import numpy as np
-
 from . import networks
 from .cells import CellModel
-from .chip import Chip
+from .chip import Chip, mask_shape
 from .converters import Adc
-from .errors import ConfigError, DataError, MissingFileError
+from .errors import ConfigError, DataError, MissingFileError, ShapeError
 from .files import atomic_writer, read_json, read_npz, write_json, write_npz
 from .macro import Macro
-from .mapping import Placement, placement_from_json
+from .model import Model, checked
 from .technologies import technology
 from .training import Recipe
 
@@ -58,7 +57,9 @@ class RunConfig:
     adc_arrangement: str = "pair"
     """'pair' or 'polarity'"""
     maps: Tuple[str, ...] = ()
-    """names of the measured maps that the chip started from; none: it was drawn"""
+    """measured maps that the chip started from, "NAME CRC-32"; none: it was drawn"""
+    data_crc: int = 0
+    """CRC-32 of the training data; 0 before they were read"""
 
     @property
     def forming_voltage_V(self):
@@ -66,6 +67,12 @@ class RunConfig:
         return self.cell_model.forming_voltage_V(self.recipe.formed_share)
 
     def __post_init__(self):
+        for name, kind in (
+            ("task", str), ("data", str), ("network", networks.Network), ("recipe", Recipe), ("cell_model", CellModel),
+            ("adc_bits", int), ("maps", tuple), ("data_crc", int),
+        ):  # fmt: skip
+            if not isinstance(getattr(self, name), kind):
+                raise ConfigError("{} is {!r}, not a {}".format(name, getattr(self, name), kind.__name__))
         Adc(self.adc_bits, 1.0, self.adc_arrangement)
 
     def to_json(self):
@@ -122,63 +129,6 @@ def save_cell_model(path, cell_model):
     write_json(path, plain(cell_model))
 
 
-@dataclass(frozen=True)
-class Model:
-    """What inference needs beside the chip and the masks."""
-
-    placement: Placement
-    """where each matrix lies"""
-    signs: Dict[str, np.ndarray]
-    """per matrix bool (fan_in, fan_out), True = the plus cell stays on (pair level)"""
-    scales_S: Dict[str, float]
-    """per matrix the conductance of weight 1"""
-    adcs: Dict[str, Adc]
-    """per matrix the converter as calibrated"""
-    state: Dict[str, np.ndarray]
-    """digital state of the network"""
-
-    def to_arrays(self):
-        """A flat dict of arrays for `model.npz`."""
-        arrays: Dict[str, Any] = {"placement": np.array(json.dumps(self.placement.to_json()))}
-        for name in self.placement.names:
-            adc = self.adcs[name]
-            arrays["signs/" + name] = self.signs[name]
-            arrays["scale_S/" + name] = np.float64(self.scales_S[name])
-            arrays["adc_lsb/" + name] = np.float64(adc.lsb)
-            arrays["adc_shift/" + name] = np.int64(adc.shift)
-        arrays.update({"state/" + name: array for name, array in self.state.items()})
-        return arrays
-
-    @classmethod
-    def from_arrays(cls, arrays, config):
-        """The inverse of `to_arrays`; DataError when it does not belong to `config`."""
-        try:
-            placement = placement_from_json(json.loads(str(arrays["placement"])))
-            if placement.shapes != networks.matrices(config.network):
-                raise DataError(
-                    "it holds the matrices {}, those of network {} are {}".format(
-                        placement.names, config.network.name, [name for name, _ in networks.matrices(config.network)]
-                    )
-                )
-            return cls(
-                placement,
-                {name: arrays["signs/" + name] for name in placement.names},
-                {name: float(arrays["scale_S/" + name]) for name in placement.names},
-                {
-                    name: Adc(
-                        config.adc_bits,
-                        float(arrays["adc_lsb/" + name]),
-                        config.adc_arrangement,
-                        int(arrays["adc_shift/" + name]),
-                    )
-                    for name in placement.names
-                },
-                {name: arrays["state/" + name] for name in networks.initial_state(config.network)},
-            )
-        except (KeyError, ValueError, ConfigError) as error:
-            raise DataError("not a model: {}".format(error)) from None
-
-
 class Run:
     """A run folder. `Run.create` makes one, `Run.open` reads one; parts are read when they are asked for."""
 
@@ -214,15 +164,16 @@ class Run:
             raise MissingFileError(
                 "{}: not a run folder (no config.json in it); make one with minirram train".format(folder)
             )
-        try:
+        with _blaming(path):
             return cls(folder, config_from_json(read_json(path)))
-        except DataError as error:
-            raise DataError("{}: {}".format(path, error)) from None
 
     def check_config(self, config):
-        """ConfigError, naming what differs, unless `config` is what this run was started with."""
+        """ConfigError, naming what differs, unless `config` is what this run was started with.
+
+        The data may lie in another folder: it is their checksum that must agree.
+        """
         mine, other = _flat(self.config.to_json()), _flat(config.to_json())
-        for key in sorted({*mine, *other}):
+        for key in sorted({*mine, *other} - {"data"}):
             if mine.get(key) != other.get(key):
                 raise ConfigError(
                     "{} is a run with {} = {!r}, not {!r}; choose another folder".format(
@@ -241,34 +192,35 @@ class Run:
     def save_trained(self, chip, model, masks):
         """Write `chip.npz`, `model.npz` and `masks.npz`."""
         write_npz(self.path("chip.npz"), chip.state())
-        write_npz(self.path("model.npz"), model.to_arrays())
+        write_npz(self.path("model.npz"), model.to_arrays(self.config.network))
         write_npz(self.path("masks.npz"), masks)
 
     def load_trained(self, cell_model=None):
         """(chip with the masks programmed, Model, masks). cell_model: instead of the run's, to ask what if."""
         config = self.config
-        try:
-            model = Model.from_arrays(read_npz(self.path("model.npz")), config)
-        except DataError as error:
-            raise DataError("{}: {}".format(self.path("model.npz"), error)) from None
-        masks = read_npz(self.path("masks.npz"), model.placement.names)
-        chip = self._load_chip(cell_model or config.cell_model, model.placement)
-        try:
+        with _blaming(self.path("model.npz")):
+            arrays = read_npz(self.path("model.npz"))
+            model = Model.from_arrays(arrays, config.network, config.adc_bits, config.adc_arrangement)
+        with _blaming(self.path("chip.npz")):
+            chip = self._load_chip(cell_model or config.cell_model, model.placement)
+        with _blaming(self.path("masks.npz")):
+            masks = read_npz(self.path("masks.npz"), model.placement.names)
+            for name, shape in model.placement.shapes:
+                checked(masks, name, bool, mask_shape(config.recipe.level, shape))
             chip.program(masks, model.signs)
-        except DataError as error:
-            raise DataError("{}: {}".format(self.path("masks.npz"), error)) from None
         return chip, model, masks
 
     def _load_chip(self, cell_model, placement):
-        path = self.path("chip.npz")
-        arrays = read_npz(path)
-        try:
-            n_macros = sum(name.endswith("/counters") for name in arrays)
-            macros = [Macro.from_state(cell_model, _below(arrays, "macro{}/".format(k))) for k in range(n_macros)]
-            chip = Chip(macros, placement, self.config.recipe.level)
-            chip.restore(arrays)
-        except (DataError, ConfigError, KeyError) as error:
-            raise DataError("{}: {}".format(path, error)) from None
+        """The chip in `chip.npz` under a placement."""
+        arrays = read_npz(self.path("chip.npz"))
+        n_macros = sum(name.endswith("/counters") for name in arrays)
+        macros = [Macro.from_state(cell_model, _below(arrays, "macro{}/".format(k))) for k in range(n_macros)]
+        expected = (placement.macro_rows, 2 * placement.macro_pairs)
+        for macro in macros:
+            if (macro.rows, macro.cols) != expected:
+                raise DataError("a macro of {} x {} cells, expected {} x {}".format(macro.rows, macro.cols, *expected))
+        chip = Chip(macros, placement, self.config.recipe.level)
+        chip.restore(arrays)
         return chip
 
     def save_checkpoint(self, learner):
@@ -283,11 +235,8 @@ class Run:
 
     def load_checkpoint(self, learner):
         """Put a `training.MaskLearner` where `checkpoint.npz` was written."""
-        path = self.path("checkpoint.npz")
-        try:
-            learner.restore(read_npz(path))
-        except DataError as error:
-            raise DataError("{}: {}".format(path, error)) from None
+        with _blaming(self.path("checkpoint.npz")):
+            learner.restore(read_npz(self.path("checkpoint.npz")))
 
     def log_test_opening(self, reason):
         """Append one line to `test-openings.jsonl`: the test set is about to be read."""
@@ -303,6 +252,18 @@ class Run:
             return 0
         with open(self.path("test-openings.jsonl"), encoding="utf-8") as handle:
             return sum(1 for _ in handle)
+
+
+@contextlib.contextmanager
+def _blaming(path):
+    """Errors about what a file holds become DataErrors that name it."""
+    try:
+        yield
+    except MissingFileError:
+        raise
+    except (DataError, ConfigError, ShapeError, KeyError, TypeError, ValueError) as error:
+        text = str(error)
+        raise DataError(text if text.startswith(path) else "{}: {}".format(path, text)) from None
 
 
 def _below(arrays, start):

@@ -1,5 +1,6 @@
 """What belongs together: a task's network, its data, how its inputs become codes, and its recipes."""
 
+import zlib
 from dataclasses import dataclass
 from typing import Callable, Dict
 
@@ -116,6 +117,11 @@ class LabelledData:
         self.class_names = class_names
         self.origin = origin
 
+    @property
+    def crc(self):
+        """CRC-32 of the training samples and their labels: whether a run goes on with the data it began with."""
+        return zlib.crc32(self.labels.astype("<i8").tobytes(), zlib.crc32(self.codes.tobytes()))
+
     def steps_per_epoch(self, recipe):
         """Whole batches in one pass; ConfigError when there is none."""
         if recipe.samples_per_epoch is not None:
@@ -147,6 +153,7 @@ class CropData:
     def __init__(self, codes, training, validation, network):
         size = network.input_shape[0]
         self.crops = Crops(codes[..., 0], training.labels, training.region, size)
+        self.crc = zlib.crc32(training.labels.tobytes(), zlib.crc32(codes.tobytes()))
         self.validation = validation
         self.class_names = training.class_names
         self.origin = training.origin

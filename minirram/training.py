@@ -6,7 +6,8 @@ import numpy as np
 
 from .chip import check_level, draw_signs, kept_weights, mask_shape, weight_scale_S
 from .errors import ConfigError
-from .learning import Learner, Schedule, part, prefixed
+from .faults import signs_around
+from .learning import Learner, Schedule, fill, part, prefixed
 from .networks import matrices
 from .optim import sgd_step
 from .pruning import initial_scores, kept_count, score_gradient, steady_mask, top_mask
@@ -41,19 +42,23 @@ class Recipe(Schedule):
         for name in ("hysteresis", "hysteresis_end", "chip_seed"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError("{} is {}; it must be finite and not negative".format(name, getattr(self, name)))
+        if self.hysteresis_end > self.hysteresis:
+            raise ConfigError(
+                "hysteresis_end {} is above hysteresis {}: the limit falls".format(self.hysteresis_end, self.hysteresis)
+            )
 
 
 class MaskLearner(Learner):
     """The state of mask learning: a formed chip, the scores of its connections, and the network's digital state.
 
     `masks`, `scores`, `velocity`: dicts name -> array in the shape of `chip.mask_shape`. `signs`, `scales_S`: how
-    cells become weights (see `chip`).
+    cells become weights (see `chip`). faults: `faults.Faults` of the chip where they are known: signs avoid them.
     """
 
     learned = ("masks",)
     moving = ("scores", "velocity")
 
-    def __init__(self, network, chip, recipe, threads=1):
+    def __init__(self, network, chip, recipe, threads=1, faults=None):
         if chip.placement.shapes != matrices(network) or chip.level != recipe.level:
             raise ConfigError(
                 "the chip was placed for {} at {} level; the network {} at {} level needs {}".format(
@@ -62,6 +67,7 @@ class MaskLearner(Learner):
             )
         super().__init__(network, recipe, threads)
         self.chip = chip
+        self.faults = faults
         self._wire(chip.read_out(stream(recipe.chip_seed, "read-out")))
         if recipe.level == "pair":
             chip.reset_partners(self.signs)
@@ -79,6 +85,8 @@ class MaskLearner(Learner):
         recipe, placement = self.recipe, self.chip.placement
         self.read_out_S = read_out_S
         self.signs = draw_signs(recipe.seed, placement)
+        if self.faults is not None:
+            self.signs = signs_around(self.signs, self.faults, placement)
         self.scales_S, self.kept = {}, {}
         for name in placement.names:
             plus_S, minus_S = placement.gather(name, read_out_S)
@@ -121,6 +129,14 @@ class MaskLearner(Learner):
         """Kept connections over all connections, now: hysteresis lets it drift from the recipe's density."""
         kept = sum(int(np.count_nonzero(mask)) for mask in self.masks.values())
         return kept / sum(mask.size for mask in self.masks.values())
+
+    def adopt(self, masks, state, scores=None):
+        """Take over what was learned on another chip: masks and digital state, and the scores to learn on from."""
+        fill(self.masks, {name: mask.copy() for name, mask in masks.items()}, "masks")
+        fill(self.state, {name: np.array(array) for name, array in state.items()}, "state")
+        if scores is not None:
+            fill(self.scores, {name: array.copy() for name, array in scores.items()}, "scores")
+        self.chip.program(self.masks, self.signs)
 
     def take_best(self):
         """Programme the best validation epoch's masks onto the chip and take its digital state."""

@@ -2,6 +2,7 @@
 
 import os
 import time
+import zlib
 from collections import Counter
 from dataclasses import replace
 
@@ -26,9 +27,10 @@ from .costs import load_costs
 from .errors import ConfigError, MissingFileError
 from .files import atomic_writer, read_json, write_json
 from .maps import read_conductance_map
+from .model import Model
 from .pulses import pulse_recipes
 from .rng import stream
-from .runs import Model, Run
+from .runs import Run
 from .tasks import task
 from .training import MaskLearner
 
@@ -47,14 +49,20 @@ def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     conductance maps to start from, as named in `config.maps`. progress: called with each row of the history.
     Returns the results, as `results.json` holds them.
     """
+    return learn(folder, config, threads, resume, maps, unit, progress)[0]
+
+
+def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None):
+    """What `train` does: (results, test set that was opened for them, or None when the run had ended before)."""
     chosen = task(config.task)
     chip = make_chip(config, maps, unit)
     data = chosen.load_training(config.data, config.network)
     data.steps_per_epoch(config.recipe)
+    config = replace(config, data_crc=data.crc)
     run = Run.open(folder) if resume and Run.exists(folder) else Run.create(folder, config)
     run.check_config(config)
     if run.has("results.json"):
-        return read_json(run.path("results.json"))
+        return read_json(run.path("results.json")), None
     learner = MaskLearner(config.network, chip, config.recipe, threads)
     if run.has("checkpoint.npz"):
         run.load_checkpoint(learner)
@@ -65,22 +73,43 @@ def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
             progress(row)
     model = finish(learner, data, config)
     run.save_trained(chip, model, learner.masks)
-    results = _results(run, learner, model, data, threads)
+    run.log_test_opening("end of training")
+    test_set = chosen.load_test(config.data, config.network)
+    results = _results(run, learner, model, data, test_set, threads)
     write_json(run.path("results.json"), results)
-    return results
+    return results, test_set
 
 
 def make_chip(config, maps=(), unit=None):
     """The formed chip of a run: drawn from the technology, or from measured maps (paths) in `unit`."""
     recipe, matrices = config.recipe, networks.matrices(config.network)
-    if tuple(os.path.basename(path) for path in maps) != config.maps:
-        raise ConfigError("this run starts from the maps {}; {} were given".format(config.maps, tuple(maps)))
+    if map_names(maps) != config.maps:
+        raise ConfigError("this run starts from the maps {}; {} were given".format(config.maps, map_names(maps)))
     if maps:
         maps_S = [read_conductance_map(path, unit) for path in maps]
-        return Chip.from_maps(config.cell_model, maps_S, matrices, recipe.level, recipe.chip_seed)
-    chip = Chip.sample(config.cell_model, matrices, recipe.level, recipe.chip_seed)
-    chip.form(config.forming_voltage_V)
+        chip = Chip.from_maps(config.cell_model, maps_S, matrices, recipe.level, recipe.chip_seed)
+    else:
+        chip = Chip.sample(config.cell_model, matrices, recipe.level, recipe.chip_seed)
+        chip.form(config.forming_voltage_V)
+    if chip.unformed_pairs() > chip.placement.n_pairs / 2:
+        raise ConfigError(
+            "{} of the {} pairs that the network needs have a cell that is not formed".format(
+                chip.unformed_pairs(), chip.placement.n_pairs
+            )
+        )
     return chip
+
+
+def map_names(paths):
+    """How a run remembers its maps: "NAME CRC-32" of each file; MissingFileError when there is none."""
+    names = []
+    for path in paths:
+        try:
+            with open(path, "rb") as handle:
+                names.append("{} {:08x}".format(os.path.basename(path), zlib.crc32(handle.read())))
+        except OSError:
+            raise MissingFileError("{}: there is no such file".format(path)) from None
+    return tuple(names)
 
 
 def finish(learner, data, config):
@@ -98,14 +127,12 @@ def finish(learner, data, config):
     return Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
 
 
-def _results(run, learner, model, data, threads):
-    """Figures of a finished training; opens the test set."""
+def _results(run, learner, model, data, test_set, threads):
+    """Figures of a finished training."""
     config, network = run.config, run.config.network
     seed = config.recipe.seed
-    validation = examine(config, learner.chip, model, data.validation, seed, threads)
-    run.log_test_opening("end of training")
-    test_set = task(config.task).load_test(config.data, network)
-    test = examine(config, learner.chip, model, test_set, seed, threads)
+    validation = examine(config, learner.chip, model, data.validation, "validation", threads)
+    test = examine(config, learner.chip, model, test_set, "test", threads)
     pulses = learner.chip.pulses
     return {
         "version": __version__,
@@ -140,24 +167,37 @@ def _results(run, learner, model, data, threads):
     }
 
 
-def examine(config, chip, model, examination, noise_seed, threads=1, draws=1, observer=None):
+def examine(
+    config,
+    chip,
+    model,
+    examination,
+    split,
+    threads=1,
+    draws=1,
+    observer=None,
+    conditions=inference.IDEAL_CONDITIONS,
+):
     """How a run answers an examination (see `tasks`) on its macros with everything on, and with ideal reads beside it.
 
     The figures are means over `draws` of the read noise (the confusion matrix is that of the last one); `by_draw` lists
-    the primary figure of each, `ideal` holds the figures of ideal reads, `ideal_accuracy` their accuracy. `saturated`,
-    `conversions` count per matrix, `clipped` per quantiser, in the last draw. observer: sees the first draw's codes.
+    the primary figure of each, `ideal` holds the figures of ideal reads, `ideal_accuracy` their accuracy. `saturated`
+    counts per tile, `conversions` per matrix, `clipped` per quantiser, in the last draw. observer: sees the codes of
+    the first draw. conditions: `conditions.Conditions` of use. split: what is examined; its name, the run's seed and
+    the draw name the read noise.
     """
     network, bits = config.network, inference.input_bits(config.network)
     answers, started = [], time.perf_counter()
     for draw in range(draws):
+        noise_seed = int(stream(config.recipe.seed, "read", split, draw).integers(2**32))
         product = inference.ChipProduct(
-            chip, model.adcs, bits, model.scales_S, noise_seed + draw, threads, observer if draw == 0 else None
+            chip, model.adcs, bits, model.scales_S, noise_seed, threads, observer if draw == 0 else None, conditions
         )
         clipped: Counter = Counter()
         answers.append(_answer(examination, network, model, product, clipped))
     seconds = time.perf_counter() - started
-    weights = {name: chip.read_weights(name, scale_S) for name, scale_S in model.scales_S.items()}
-    ideal = _answer(examination, network, model, inference.IdealProduct(weights), None)
+    noiseless = inference.ChipProduct(chip, model.adcs, bits, model.scales_S, None, threads)
+    ideal = _answer(examination, network, model, noiseless, None)
     figures = dict(answers[-1])
     figures.update({key: float(np.mean([answer[key] for answer in answers])) for key in figures if key != "confusion"})
     return dict(
@@ -179,11 +219,13 @@ def _answer(examination, network, model, product, clipped):
     return examination.figures(lambda codes: inference.predict(network, model.state, codes, product, clipped))
 
 
-def evaluate(folder, split="validation", data=None, read_noise=None, draws=1, threads=1):
+def evaluate(
+    folder, split="validation", data=None, read_noise=None, draws=1, threads=1, conditions=inference.IDEAL_CONDITIONS
+):
     """Accuracy of a run on its simulated macros: dict. Opening the test set is logged in the run folder.
 
     data: folder of the data set or "synthetic", instead of the run's. read_noise: instead of the run's technology's.
-    draws: independent repetitions of the read noise.
+    draws: independent repetitions of the read noise. conditions: `conditions.Conditions` of use.
     """
     if split not in ("validation", "test"):
         raise ConfigError("split {!r}: choose 'validation' or 'test'".format(split))
@@ -193,8 +235,9 @@ def evaluate(folder, split="validation", data=None, read_noise=None, draws=1, th
     config = run.config
     cell_model = config.cell_model if read_noise is None else replace(config.cell_model, read_noise=read_noise)
     chip, model, _ = run.load_trained(cell_model)
+    conditions.let_time_pass(chip)
     examination = _split(run, split, data or config.data)
-    score = examine(config, chip, model, examination, config.recipe.seed, threads, draws)
+    score = examine(config, chip, model, examination, split, threads, draws, conditions=conditions)
     error = np.std(score["by_draw"], ddof=1) / np.sqrt(draws) if draws > 1 else None
     return dict(
         score,
@@ -226,8 +269,9 @@ def account(folder, data=None, threads=1, what_if=None):
     what_if = accounting.WhatIf() if what_if is None else what_if
     run = Run.open(folder)
     config, costs, chosen = what_if.adapted(run.config), load_costs(what_if.technology), task(run.config.task)
-    network, pulse = config.network, energy.read_pulse(
-        config.cell_model, costs, what_if.read_voltage_V, what_if.read_time_s
+    network, pulse = (
+        config.network,
+        energy.read_pulse(config.cell_model, costs, what_if.read_voltage_V, what_if.read_time_s),
     )
     chip, model, masks = run.load_trained()
     training = chosen.load_training(data or config.data, network)
@@ -235,7 +279,7 @@ def account(folder, data=None, threads=1, what_if=None):
     examination = training.validation.first(ENERGY_IMAGES if chosen.per_pixel else ENERGY_SAMPLES)
     network_shapes = shapes.of_network(network)
     counter = events.EventCounter(network_shapes.bits)
-    score = examine(config, chip, model, examination, config.recipe.seed, threads, observer=counter)
+    score = examine(config, chip, model, examination, "validation", threads, observer=counter)
     # A whole image counts as so many inferences as fields of the network's own size it is cut into.
     first = chip.placement.names[0]
     inferences = counter.vectors[first] / network_shapes.positions[first]
@@ -289,9 +333,10 @@ def export(folder, out=None, code_bits=8, old=None):
         built = program.increment(read_program(old)[0], built)
     data = xbp.write(built)
     path = os.fspath(out) if out is not None else run.path("program.xbp")
+    beside = os.path.join(os.path.dirname(path), "digital.json")
     with atomic_writer(path) as handle:
         handle.write(data)
-    write_json(run.path("digital.json"), digital.describe(config.network, model, chip))
+    write_json(beside, digital.describe(config.network, model, chip))
     return dict(readback.describe(built, len(data)), file=path, not_formed=not_formed)
 
 
@@ -311,7 +356,8 @@ def build_program(config, chip, model, masks, code_bits=8):
         target_S=formed_S if code_bits else None,
         partners=chip.partners(model.signs) if config.recipe.level == "pair" else None,
         code_bits=code_bits or 8,
-        build_id=program.build_identity(config.to_json()),
+        build_id=program.build_identity({key: value for key, value in config.to_json().items() if key != "data"}),
+        formed=bool(config.maps),
         meta={"minirram": __version__, "task": config.task},
     )
     return built, int(np.count_nonzero(wanted & ~on))
@@ -351,19 +397,16 @@ def accuracy_of_readback(folder, readback_S, data=None, threads=1):
     if readback_S.ndim == 2:
         readback_S = readback_S[None]
     examination = _split(run, "validation", data or run.config.data)
-    seed = run.config.recipe.seed
-    programmed = examine(run.config, chip, model, examination, seed, threads)
+    programmed = examine(run.config, chip, model, examination, "validation", threads)
     chip.replace_conductances(np.nan_to_num(readback_S))
-    return programmed, examine(run.config, chip, model, examination, seed, threads)
+    return programmed, examine(run.config, chip, model, examination, "validation", threads)
 
 
-def demo_baselines(folder):
-    """What the demo prints beside its result, on the same test set: a linear classifier, the unpruned random chip."""
+def demo_baselines(folder, test_set):
+    """What the demo prints beside its result: a linear classifier and the unpruned random chip on that test set."""
     run = Run.open(folder)
     config, chosen = run.config, task(run.config.task)
     data = chosen.load_training(config.data, config.network)
-    run.log_test_opening("baselines of the demo")
-    test_set = chosen.load_test(config.data, config.network)
     step = np.float32(config.network.input_step)
     generator = stream(config.recipe.seed, "linear")
     weights = metrics.softmax_regression(data.codes * step, data.labels, test_set.classes, generator)

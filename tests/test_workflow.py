@@ -97,9 +97,12 @@ def test_four_files_are_enough_elsewhere(trained, data, capsys, tmp_path):
     for name in ("chip.npz", "model.npz", "masks.npz", "config.json"):
         shutil.copy(os.path.join(trained, name), str(tmp_path))
     moved = str(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(dict(config, data="gone")))
     here, there = (call_json(capsys, "evaluate", folder, "--data", data) for folder in (trained, moved))
     assert here["accuracy"] == there["accuracy"] and here["confusion"] == there["confusion"]
-    assert call_json(capsys, "energy", moved)["total"] == call_json(capsys, "energy", trained)["total"]
+    totals = [call_json(capsys, "energy", folder, "--data", data)["total"] for folder in (moved, trained)]
+    assert totals[0] == totals[1]
     exported = call_json(capsys, "export", moved)
     call_json(capsys, "export", trained, "--out", str(tmp_path / "again.xbp"))
     assert (tmp_path / "program.xbp").read_bytes() == (tmp_path / "again.xbp").read_bytes()
@@ -290,7 +293,7 @@ def bad_inputs(folder, data, trained):
         ("density 1.5", train + ["--density", "1.5"], 2, "between 0 and 1"),
         ("truncated program", ["inspect", str(program)], 3, "byte offset"),
         ("map too large", train + ["--map", str(folder / "large.npy"), "--unit", "uS"], 3, "at most 512 x 512"),
-        ("unwritable folder", train[:-1] + [str(folder / "file" / "run")], 2, "Not a directory"),
+        ("unwritable folder", train[:-1] + [str(folder / "file" / "run")], 2, "run"),
         (
             "NaN in a map",
             train + ["--map", str(folder / "nan.npy"), "--unit", "uS"],
@@ -372,7 +375,7 @@ def masks_of(folder):
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_kill_and_resume_gives_the_same_masks(data, tmp_path):
     folders = [str(tmp_path / "whole"), str(tmp_path / "killed")]
-    common = ["train", "fashion-mnist", "--data", data, "--epochs", "4", "--batch-size", "50", "--resume", "--out"]
+    common = ["train", "fashion-mnist", "--data", data, "--epochs", "8", "--batch-size", "50", "--resume", "--out"]
     assert start(common + folders[:1]).wait() == 0
     kill_after_an_epoch(common + folders[1:], folders[1])
     assert not os.path.exists(os.path.join(folders[1], "masks.npz"))
@@ -384,6 +387,7 @@ def test_kill_and_resume_gives_the_same_masks(data, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_real_fashion_mnist_with_a_kill_in_the_middle(tmp_path):
     source = data_folder("fashion-mnist")
     prepared, out = str(tmp_path / "data"), str(tmp_path / "run")
