@@ -1,4 +1,4 @@
-"""The cell model against the measured maps, its own samplers and hostile parameters."""
+"""The cell model: samplers against CDFs, fits of measured maps, hostile parameters."""
 
 import dataclasses
 import math
@@ -10,44 +10,9 @@ from hypothesis import strategies as st
 
 from minirram import cells, rng
 from minirram.errors import ConfigError, DataError
-from minirram.macro import Macro
 from minirram.technologies import TAOX_40NM, TECHNOLOGIES, technology
 
 from .conftest import data_folder
-
-
-def measured_conductance_S():
-    """The formed cells of the published maps."""
-    names = ("random_conductance_50x8.csv", "random_conductance_50x50.csv")
-    maps = [np.loadtxt(str(data_folder("devices", name)), delimiter=",") for name in names]
-    values_uS = np.concatenate([values.ravel() for values in maps])
-    return values_uS[values_uS > 0] * 1e-6
-
-
-def test_on_conductance_follows_the_measured_maps():
-    measured = measured_conductance_S()
-    assert measured.size == 1430
-    assert cells.ks_distance(measured, TAOX_40NM.lrs_cdf) <= 0.03
-
-
-def test_forming_voltage_follows_the_measured_sweep():
-    measured = np.loadtxt(str(data_folder("devices", "breakdown_voltage_400.csv")))
-    assert cells.ks_distance_on_grid(measured, TAOX_40NM.formed_share, 0.02) <= 0.05
-
-
-@pytest.mark.parametrize("name", sorted(TECHNOLOGIES))
-def test_every_preset_makes_a_macro_that_works(name):
-    model = technology(name)
-    macro = Macro.sample(model, 1, 0, 32, 32)
-    macro.form(model.forming_voltage_V(0.9999))
-    on_S = macro.conductance_S()
-    macro.reset(np.ones((32, 32), bool))
-    off_S = macro.conductance_S()
-    assert np.median(on_S) > 3 * np.median(off_S)
-    if model.ages:
-        macro.set(np.ones((32, 32), bool))
-        macro.age(3600.0)
-        assert np.isfinite(macro.conductance_S()).all()
 
 
 def test_ks_distance_sees_a_wrong_spread():
@@ -71,28 +36,12 @@ def test_samplers_follow_their_cdfs(name):
         assert cells.ks_distance(draws, model.formed_share) < limit
 
 
-@pytest.mark.parametrize("name", sorted(TECHNOLOGIES))
-def test_every_number_of_a_preset_has_a_source(name):
-    model = technology(name)
-    for field in dataclasses.fields(model):
-        if field.name not in ("name", "sources"):
-            assert model.source(field.name)
-    with pytest.raises(ConfigError, match="no source"):
-        model.source("colour")
-
-
 def test_a_verified_reset_stays_below_its_limit():
     drawn_S = TAOX_40NM.sample_hrs_S(rng.stream(3, "hrs"), (200, 200))
     assert drawn_S.max() <= TAOX_40NM.hrs_max_S
     assert cells.ks_distance(drawn_S, TAOX_40NM.hrs_cdf) < 1.63 / 200  # 1 % level for n = 40,000
     with pytest.raises(ConfigError, match="hrs_max_S"):
         dataclasses.replace(TAOX_40NM, hrs_max_S=0.5e-6)
-
-
-def test_formed_share_matches_the_published_curve():
-    measured = {3.2: 0.03, 3.3: 0.16, 3.4: 0.39, 3.5: 0.71, 3.6: 0.94}
-    for voltage_V, share in measured.items():
-        assert abs(float(TAOX_40NM.formed_share(voltage_V)) - share) < 0.04
 
 
 @given(st.floats(0.001, 0.999))
@@ -186,11 +135,6 @@ def test_hostile_maps_are_not_fitted(maps, options, message):
 def test_wrong_parameters_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
         dataclasses.replace(TAOX_40NM, **change)
-
-
-def test_unknown_technology_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="taox-40nm"):
-        technology("unobtainium")
 
 
 def test_share_outside_its_range():
