@@ -155,13 +155,15 @@ def calibrated_lsb(currents, bits, arrangement, percentile=99.9):
 
 def bounding_lsb(cells_grid, bits, arrangement):
     """LSB with which no input can saturate: full scale = the largest current the cells (rows, 2 pairs) can give."""
-    plus, minus = np.asarray(cells_grid[:, 0::2], np.float64), np.asarray(cells_grid[:, 1::2], np.float64)
-    if arrangement == "pair":
-        difference = plus - minus
-        full_scale = max(np.maximum(difference, 0).sum(axis=0).max(), np.maximum(-difference, 0).sum(axis=0).max())
-    else:
-        full_scale = max(plus.sum(axis=0).max(), minus.sum(axis=0).max())
-    return _lsb(float(full_scale), bits, arrangement)
+    per_pair = arrangement == "pair"
+    currents = largest_pair_currents(cells_grid) if per_pair else cells_grid.sum(axis=0, dtype=np.float64)
+    return _lsb(float(currents.max()), bits, arrangement)
+
+
+def largest_pair_currents(cells_grid):
+    """Largest |I+ - I-| of each pair of cells (rows, 2 * pairs) over all inputs: float64 (pairs,), grid units."""
+    difference = cells_grid[:, 0::2].astype(np.float64) - cells_grid[:, 1::2]
+    return np.maximum(np.maximum(difference, 0).sum(axis=0), np.maximum(-difference, 0).sum(axis=0))
 
 
 def _lsb(full_scale, bits, arrangement):

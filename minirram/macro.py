@@ -6,6 +6,7 @@ Static variation is drawn once, from streams named after (seed, macro index, qua
 import numpy as np
 
 from .cells import CellModel
+from .converters import largest_pair_currents
 from .crossbar import ReadNoise, multiply, read_variance
 from .errors import ConfigError, DataError, ShapeError
 from .rng import stream
@@ -292,6 +293,16 @@ class Macro:
     def read_S(self, generator):
         """One noisy read-out of all cells in siemens, float64 (rows, cols)."""
         return self.read_grid(generator).astype(np.float64) * self.model.grid_S
+
+    def leak_lsb(self, rows, cols, adc):
+        """Largest reading per plane, in LSB, that each pair of columns of a region can give when fully pruned.
+
+        Float64 (pairs,): what the off conductances let through because the two cells of a pair differ. Below 0.5 a
+        pruned column reads exactly 0 for every input.
+        """
+        check_region(self, rows, cols)
+        off_grid = np.where(self.formed[rows, cols], self.off_grid[rows, cols], self.pristine_grid)
+        return largest_pair_currents(off_grid) / float(adc.tile_lsb)
 
     def read_noise(self, seed, rows, cols, held=False):
         """A `crossbar.ReadNoise` for products with one region, keyed by (seed, macro, first row, first column).

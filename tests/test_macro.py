@@ -386,6 +386,24 @@ def test_noise_of_products_has_the_read_noise_of_the_cells():
     assert np.array_equal(again, y[:50])
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_a_pruned_column_leaks_what_the_macro_says(seed):
+    """The bound is reached by the worst input, never passed, and below half an LSB nothing is read."""
+    macro = Macro.sample(TAOX_40NM, seed, 0, 10, 6)
+    macro.form(3.5)
+    macro.reset(np.ones(macro.on.shape, bool))
+    region = slice(0, 10), slice(0, 6)
+    off = macro.conductance_grid()
+    worst = np.concatenate([(off[:, 0::2] > off[:, 1::2]).T, (off[:, 0::2] < off[:, 1::2]).T])
+    codes = worst.astype(np.uint8)
+    y, _ = macro.multiply(codes, *region, 1, Adc(24, 1.0))
+    leak = macro.leak_lsb(*region, Adc(24, 1.0))
+    assert np.array_equal(np.abs(y).max(axis=0), leak)
+    coarse = Adc(8, float(leak.max() / 0.49))
+    assert macro.leak_lsb(*region, coarse).max() < 0.5
+    assert not macro.multiply(codes, *region, 1, coarse)[0].any()
+
+
 def test_ir_drop_is_an_option_of_multiply():
     macro = formed()
     codes = np.random.default_rng(1).integers(0, 16, (5, 6)).astype(np.uint8)
