@@ -1,5 +1,6 @@
 """Runs of weights: what they write, that they continue, that the test set is opened once."""
 
+import csv
 import json
 import os
 
@@ -11,6 +12,8 @@ from minirram.errors import ConfigError
 from minirram.learning import Schedule
 from minirram.networks import fashion_mnist_cnn
 from minirram.rng import stream
+from minirram.technologies import TAOX_40NM
+from minirram.weights import Writing
 
 TIMING = ("images_per_second", "training_seconds")
 
@@ -27,9 +30,13 @@ def data(tmp_path_factory):
     return str(folder)
 
 
-def config_of(data, **changes):
+ON_CHIP = dict(cell_model=TAOX_40NM, writing=Writing(0.01, 2e-7))
+
+
+def config_of(data, chip=None, **changes):
     schedule = Schedule(**dict(dict(epochs=3, batch_size=40, learning_rate=0.05), **changes))
-    return WeightConfig("fashion-mnist", data, fashion_mnist_cnn(conv1=8, conv2=8, hidden=16), schedule)
+    network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=16)
+    return WeightConfig("fashion-mnist", data, network, schedule, **(chip or {}))
 
 
 class Stopped(Exception):
@@ -37,15 +44,17 @@ class Stopped(Exception):
 
 
 def untimed(results):
-    return {key: value for key, value in results.items() if key not in TIMING}
+    entries = {key: value for key, value in results.items() if key not in TIMING}
+    return {key: untimed(value) if isinstance(value, dict) else value for key, value in entries.items()}
 
 
-def test_a_run_continues_and_opens_the_test_set_once(data, tmp_path):
+@pytest.mark.parametrize("chip", [None, ON_CHIP], ids=["ideal hardware", "chip"])
+def test_a_run_continues_and_opens_the_test_set_once(data, chip, tmp_path):
     def stop_at_two(row):
         if row["epoch"] == 2:
             raise Stopped
 
-    config, folder = config_of(data), str(tmp_path / "stopped")
+    config, folder = config_of(data, chip), str(tmp_path / "stopped")
     with pytest.raises(Stopped):
         train_weights(folder, config, progress=stop_at_two)
     seen = []
@@ -54,7 +63,8 @@ def test_a_run_continues_and_opens_the_test_set_once(data, tmp_path):
     results = train_weights(folder, config)
     assert results == train_weights(folder, config)
     assert results["test_openings"] == 1 and 0 <= results["test_accuracy"] <= 1
-    assert results["validation"] == validated["validation"]
+    assert untimed(results["validation"]) == untimed(validated["validation"])
+    assert (chip is None) == ("programs" not in results)
     whole = train_weights(str(tmp_path / "whole"), config)
     assert untimed(whole) == untimed(results)
     json.dumps(whole, allow_nan=False)
@@ -69,3 +79,19 @@ def test_a_folder_of_another_configuration_is_refused(data, tmp_path):
     (tmp_path / "full" / "thesis.txt").write_text("keep")
     with pytest.raises(ConfigError, match="not empty"):
         train_weights(str(tmp_path / "full"), config_of(data), test=False)
+
+
+def test_the_programs_of_a_chip_are_those_of_its_history(data, tmp_path):
+    results = train_weights(str(tmp_path / "run"), config_of(data, ON_CHIP, epochs=2), test=False)
+    with open(str(tmp_path / "run" / "history.csv"), newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    counts = [int(row["set_pulses"]) + int(row["reset_pulses"]) for row in rows]
+    assert results["programs"]["total"] == sum(counts) > 0
+    assert results["programs_to_best"] == sum(counts[: results["best_epoch"]])
+    wear = results["programs"]["wear"]
+    assert wear["mean"] * sum(wear["cells"]) == pytest.approx(sum(counts))
+
+
+def test_writing_without_a_chip_is_refused(data):
+    with pytest.raises(ConfigError, match="belong together"):
+        config_of(data, {"writing": Writing()})

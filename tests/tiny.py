@@ -10,7 +10,7 @@ from minirram.training import MaskLearner, Recipe
 
 
 def tiny_network(bits=4):
-    """A convolution with padding, a batch norm, a pool and two linear layers on 6 x 6 pixels; 3 classes."""
+    """A padded convolution, a pool, an affine batch norm and two linear layers on 6 x 6 signed pixels; 3 classes."""
     return Network(
         "tiny",
         (6, 6, 1),
@@ -18,7 +18,7 @@ def tiny_network(bits=4):
         (
             Conv2d("conv", 1, 8, (3, 3), (1, 1), (1, 1)),
             MaxPool("pool"),
-            BatchNorm("bn", 8),
+            BatchNorm("bn", 8, affine=True),
             Relu("relu"),
             Quantize("act", bits),
             Flatten("flatten"),
@@ -27,6 +27,7 @@ def tiny_network(bits=4):
             Quantize("act2", bits),
             Linear("fc2", 12, 3),
         ),
+        input_zero=4,
     )
 
 
@@ -74,7 +75,7 @@ def tiny_chip(recipe, network=None, model=TAOX_40NM):
     return chip
 
 
-def tiny_learner(threads=1, model=TAOX_40NM, **changes):
+def tiny_learner(threads=1, model=TAOX_40NM, faults=None, **changes):
     """A mask learner on the tiny network."""
     recipe = tiny_recipe(**changes)
-    return MaskLearner(tiny_network(), tiny_chip(recipe, model=model), recipe, threads)
+    return MaskLearner(tiny_network(), tiny_chip(recipe, model=model), recipe, threads, faults)

@@ -1,0 +1,110 @@
+"""Chip transfer: the masks of one chip programmed on another, and learning on from there. No printing."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .errors import ConfigError
+from .faults import find_faults
+from .files import read_json, read_npz, write_json
+from .learning import part
+from .rng import stream
+from .runs import Run
+from .tasks import task
+from .training import MaskLearner
+from .workflow import examine, finish, make_chip
+
+
+def transfer(source, folder, changes, cell_model=None, know_faults=False, threads=1, progress=None):
+    """Take what the run in `source` learned to another chip, and learn on; a transfer that was stopped continues.
+
+    changes: dict of the fields of the run's `Recipe` that are to differ: `epochs` and `learning_rate` of the
+    re-learning, `chip_seed` of the other chip. cell_model: technology of the other chip, if not that of the first:
+    one with `stuck_lrs` and `stuck_hrs` for a faulty chip. know_faults: whether its faults are read out first, so
+    that signs avoid them.
+
+    `folder` becomes a run of its own. Returns its results: `home` (validation of the first chip), `before` (with its
+    masks on the other chip) and `after` (each epoch) as validation scores of the training forward; `validation` and
+    `test` of both on the simulated macros; `recovered`, the share of the gap between home and before that the
+    re-learning won back, on validation; `steps_share`, its steps over those of the first training.
+    """
+    origin = Run.open(source)
+    config = _config_of_copy(origin.config, changes, cell_model)
+    run = Run.open(folder) if Run.exists(folder) else Run.create(folder, config)
+    run.check_config(config)
+    if run.has("results.json"):
+        return read_json(run.path("results.json"))
+    chosen = task(config.task)
+    data = chosen.load_training(config.data, config.network)
+    learned = read_npz(origin.path("checkpoint.npz"))
+    learner = _learner_on(config, learned, know_faults, threads)
+    before = float(data.validation_score(learner.predict))
+    if run.has("checkpoint.npz"):
+        run.load_checkpoint(learner)
+    while len(learner.history) < config.recipe.epochs:
+        row = learner.epoch(data)
+        run.save_checkpoint(learner)
+        if progress is not None:
+            progress(row)
+    results = _figures(learner, learned, before, origin)
+    run.log_test_opening("end of transfer")
+    sets = {"validation": data.validation, "test": chosen.load_test(config.data, config.network)}
+    after = {group: dict(learner.best[group]) for group in ("masks", "state")}
+    for when, masks, state in (
+        ("before", part(learned, "best_masks"), part(learned, "best_state")),
+        ("after", after["masks"], after["state"]),
+    ):
+        learner.best.update(masks=masks, state=state)
+        model = finish(learner, data, config)
+        for split, examination in sets.items():
+            figures = examine(config, learner.chip, model, examination, split, threads)
+            results.setdefault(split, {})[when] = figures
+    run.save_trained(learner.chip, model, learner.masks)
+    results["test_openings"] = run.test_openings()
+    write_json(run.path("results.json"), results)
+    return results
+
+
+def _config_of_copy(config, changes, cell_model):
+    """The configuration of the re-learning."""
+    unknown = set(changes) - {"epochs", "learning_rate", "chip_seed"}
+    if unknown:
+        raise ConfigError("a transfer changes epochs, learning_rate and chip_seed, not {}".format(sorted(unknown)))
+    recipe = replace(config.recipe, hysteresis=config.recipe.hysteresis_end, **changes)
+    return replace(config, recipe=recipe, cell_model=cell_model or config.cell_model, maps=())
+
+
+def _learner_on(config, learned, know_faults, threads):
+    """A learner on the other chip, which holds the first one's best masks and goes on from its scores."""
+    chip, faults = make_chip(config), None
+    if know_faults:
+        faults = find_faults(chip, stream(config.recipe.chip_seed, "faults"))
+    learner = MaskLearner(config.network, chip, config.recipe, threads, faults)
+    learner.adopt(part(learned, "best_masks"), part(learned, "best_state"), part(learned, "scores"))
+    return learner
+
+
+def _figures(learner, learned, before, origin):
+    """What the re-learning was and how far it came."""
+    home = float(learned["best_validation"])
+    after = [row["validation"] for row in learner.history]
+    gap = home - before
+    faults = learner.faults
+    return {
+        "task": origin.config.task,
+        "from_chip_seed": origin.config.recipe.chip_seed,
+        "chip_seed": learner.recipe.chip_seed,
+        "seed": learner.recipe.seed,
+        "stuck_lrs": learner.chip.cell_model.stuck_lrs,
+        "stuck_hrs": learner.chip.cell_model.stuck_hrs,
+        "faults_known": None if faults is None else [int(np.count_nonzero(cells)) for cells in faults],
+        "home": home,
+        "before": before,
+        "after": after,
+        "recovered": [(score - before) / gap if gap > 0 else None for score in after],
+        "epochs": learner.recipe.epochs,
+        "learning_rate": learner.recipe.learning_rate,
+        "steps_share": learner.recipe.epochs / origin.config.recipe.epochs,
+        "pulses": [row["set_pulses"] + row["reset_pulses"] for row in learner.history],
+        "seconds": [row["seconds"] for row in learner.history],
+    }
