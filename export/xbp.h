@@ -14,6 +14,7 @@
 
 #include "xbp_table.h"
 
+/* Sets the size of xbp_reader: define it for the whole build (-DXBP_READER_PAYLOAD=512u), never in one source alone. */
 #ifndef XBP_READER_PAYLOAD
 #define XBP_READER_PAYLOAD 1024u /* largest decoded record that this build takes: a multiple of 4 in 64..4096 */
 #endif

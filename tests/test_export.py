@@ -1,5 +1,6 @@
 """The C side of export/: strict builds, golden and hostile files, agreement with Python, the loop over a chip."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -52,9 +53,17 @@ def programmer(tmp_path_factory):
     return build(tmp_path_factory.mktemp("programmer"), "programmer", sources)
 
 
-def verdicts(classify, cases, records=False):
+def script(path):
+    """A script of export/ as a module."""
+    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, EXPORT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def verdicts(classify, cases, records=False, chip_id=EXPECTED["chip_id"]):
     """Lines that classify prints for (chunk size, bytes) cases."""
-    stream_ = b"".join(struct.pack("<III", EXPECTED["chip_id"], chunk, len(data)) + data for chunk, data in cases)
+    stream_ = b"".join(struct.pack("<III", chip_id, chunk, len(data)) + data for chunk, data in cases)
     done = subprocess.run(classify + ["--records"] * records, input=stream_, stdout=subprocess.PIPE, check=True)
     return done.stdout.decode("ascii").splitlines()
 
@@ -82,6 +91,17 @@ def test_golden_files_give_the_expected_records(classify, chunk):
         stated = ["{} {} {} {} {}".format(*record) for record in expected["records"]]
         assert [line.rstrip() for line in records] == [line.rstrip() for line in stated], name
         assert verdict == "DONE {}".format(len(stated))
+
+
+def test_any_program_is_taken_in_chunks_of_any_size(classify):
+    random = np.random.Generator(np.random.PCG64(8))
+    mutants = script("tests/mutants.py")
+    files = [xbp.write(mutants.random_program(random)) for _ in range(100)]
+    chunks = random.integers(1, 200, len(files)).tolist()
+    found = verdicts(classify, list(zip(chunks, files)), chip_id=mutants.CHIP_ID)
+    for data, verdict in zip(files, found):
+        wide = xbp.check(data).max_payload > mutants.READER_PAYLOAD
+        assert verdict.split()[0] == ("LIMIT" if wide else "DONE")
 
 
 def test_hostile_files_give_the_expected_classes(classify):
@@ -135,8 +155,8 @@ class Bench:
         self.limits = program.thresholds(self.model)
         np.save(folder / "map.npy", self.map_S)
 
-    def program(self, kept=None):
-        """The whole program for a choice of kept cells."""
+    def program(self, kept=None, formed=False):
+        """The whole program for a choice of kept cells, of an unformed or a formed chip."""
         wanted = (self.kept if kept is None else kept) & self.placement.used_cells() & ~self.partners
         return program.build_program(
             self.placement,
@@ -147,6 +167,7 @@ class Bench:
             program.chip_identity(self.map_S),
             self.map_S,
             self.partners,
+            formed=formed,
         )
 
     def save(self, name, made):
@@ -207,6 +228,15 @@ def test_an_incremental_program_runs_on_the_chip_that_holds_the_old_one_and_on_n
     ]:
         code, errors, found = bench.run(programmer, *sequence)
         assert code == 3 and "SINK" in errors and why in errors and found is None
+
+
+def test_a_formed_chip_takes_its_program_without_form_pulses_and_an_unformed_one_does_not(programmer, bench):
+    made = bench.program(formed=True)
+    path = bench.save("a.xbp", made)
+    code, _, found = bench.run(programmer, "--formed", path)
+    assert code == 0 and readback.verify(made, found).passed and program.pulse_counts(made)["FORM"] == 0
+    code, errors, _ = bench.run(programmer, path)
+    assert code == 3 and "another state" in errors
 
 
 def test_a_program_for_another_chip_is_refused(programmer, bench):

@@ -74,6 +74,13 @@ def test_cell_level_has_no_partners_and_may_keep_both_cells_of_a_pair():
     assert xbp.write(xbp.read(xbp.write(made))) == xbp.write(made)
 
 
+def test_a_formed_chip_gets_no_form_pulse():
+    made = pair_program(formed=True)
+    assert made.state == table.STATES["formed"] and program.pulse_counts(made)["FORM"] == 0
+    for tile, fresh in zip(made.tiles, pair_program().tiles):
+        assert [cells.tolist() for _, cells in tile.passes] == [cells.tolist() for _, cells in fresh.passes[1:]]
+
+
 def test_without_targets_there_are_no_codes():
     made = pair_program(target_S=None)
     assert all(tile.codes is None and tile.code_bits == 0 for tile in made.tiles)
