@@ -19,8 +19,8 @@ from .rng import stream
 from .tasks import TASKS
 from .technologies import technology
 
-ACTIVITY = 0.25
-"""share of set bits in the input codes where no data are at hand; measured: docs/energy.md"""
+ACTIVITY = 0.2
+"""share of set bits in the input codes where no data are at hand; 0.11 to 0.22 in the tasks' networks (docs/energy.md)"""
 
 
 @dataclass(frozen=True)

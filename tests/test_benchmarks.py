@@ -28,3 +28,10 @@ def test_wires():
     results = run("wires.py", "--size", "48")
     assert results["error_48"] < 1e-4 and results["current_lost"] > 0
     assert {"seconds_48", "spsolve_ratio", "reduced_error"} <= set(results)
+
+
+@pytest.mark.slow
+def test_energy():
+    results = run("energy.py", "--repetitions", "5")
+    assert {"overhead", "overhead_cpu", "inference_s", "accounted_s"} <= set(results)
+    assert -0.1 < results["overhead_cpu"] < 0.1

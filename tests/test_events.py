@@ -101,6 +101,15 @@ def test_plane_counts_equal_the_loop(bits, n, columns, seed):
     assert got.dtype == np.int64
 
 
+@given(st.integers(1, 8), st.integers(250, 1100), st.integers(0, 9))
+def test_plane_counts_of_full_codes_and_of_several_chunks(bits, n, seed):
+    codes = np.full((n, 1500), 2**bits - 1, np.uint8)  # more than one chunk from 765 rows on
+    codes[np.random.default_rng(seed).integers(0, n), 3] = 0
+    expected = np.full((bits, 1500), n)
+    expected[:, 3] -= 1
+    assert np.array_equal(events.plane_counts(codes, bits), expected)
+
+
 def test_plane_counts_do_not_overflow():
     assert events.plane_counts(np.full((100_000, 2), 255, np.uint8), 8).tolist() == [[100_000] * 2] * 8
 

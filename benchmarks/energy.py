@@ -1,0 +1,189 @@
+"""What accounting adds to the time of inference, and the paper's three tasks under one set of constants.
+
+    python benchmarks/energy.py --json             overhead: seconds of an accounted inference over a bare one, minus 1
+    python benchmarks/energy.py --json --paper     energies of the three networks with random masks, a minute or two
+
+The overhead is the Fashion-MNIST network on its macro: 4-bit inputs, 8-bit ADCs, fresh read noise. The bare and the
+accounted inference alternate; the account holds everything that `minirram energy` prints of one inference. `--paper`
+takes networks with random masks of density 0.5, whose batch norm and activation ranges have seen a few batches of the
+built-in data, and codes of that data. For trained networks: minirram energy RUN --adc-bits 8.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+ADC_BITS = 8
+SAMPLES = {"fashion-mnist": 400, "spoken-digits": 400, "retina": 4}
+BATCHES = {"fashion-mnist": 20, "spoken-digits": 20, "retina": 5}
+PAPER_CUTS = {
+    "fashion-mnist": {"arxiv": 0.821, "journal": 0.783},
+    "spoken-digits": {"arxiv": 0.512, "journal": 0.679},
+    "retina": {"arxiv": 0.998, "journal": 0.997},
+}
+"""energy cuts against a GPU: Li et al., arXiv 2311.07164, and Nature Communications 17:1190 (2026)"""
+
+
+def main(arguments=None):
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--paper", action="store_true", help="the paper's three tasks instead of the overhead")
+    parser.add_argument("--technology-file", default="macro-40nm", help="costs, with --paper")
+    parser.add_argument("--repetitions", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args(arguments)
+    for library in ("OPENBLAS", "MKL", "OMP"):
+        os.environ[library + "_NUM_THREADS"] = "1"
+    sys.path.insert(0, str(ROOT))
+    if options.paper:
+        results = {name: paper_figures(name, options.technology_file, options.threads) for name in SAMPLES}
+    else:
+        results = overhead(options.repetitions, options.threads)
+    print(json.dumps(results, indent=2) if options.json else "\n".join(lines(results)))
+
+
+def lines(results, indent=""):
+    """Nested results as text."""
+    for key, value in results.items():
+        if isinstance(value, dict):
+            yield indent + key
+            yield from lines(value, indent + "  ")
+        else:
+            yield "{}{:24s} {:.4g}".format(indent, key, value)
+
+
+class RandomNetwork:
+    """A task's network on a sampled chip, with random masks and calibrated digital state, and codes to answer."""
+
+    def __init__(self, name, threads):
+        from minirram import inference, shapes, workflow
+        from minirram.rng import stream
+        from minirram.runs import RunConfig
+        from minirram.tasks import task
+        from minirram.technologies import technology
+        from minirram.training import MaskLearner
+
+        chosen = task(name)
+        recipe, self.network = chosen.recipes["quick"], chosen.build_network()
+        self.config = RunConfig(name, "synthetic", self.network, recipe, technology("taox-40nm"))
+        self.chip = workflow.make_chip(self.config)
+        learner = MaskLearner(self.network, self.chip, recipe, threads)
+        data = chosen.load_training("synthetic", self.network)
+        generator = stream(recipe.seed, "benchmark")
+        for _, (codes, labels, weight) in zip(range(BATCHES[name]), data.batches(generator, recipe)):
+            learner.engine.training_step(learner.read_weights(generator), learner.state, codes, labels, weight)
+        self.state, self.scales_S, self.signs, self.masks = (
+            learner.state, learner.scales_S, learner.signs, learner.masks,
+        )  # fmt: skip
+        self.adcs = inference.calibrate_adcs(
+            self.network, self.state, data.calibration_codes(), self.chip, self.scales_S, ADC_BITS
+        )
+        self.codes = data.calibration_codes(SAMPLES[name])
+        self.shapes, self.threads = shapes.of_network(self.network), threads
+
+    def infer(self, observer=None):
+        """All codes through the macros; returns the count of samples."""
+        from minirram import inference
+
+        product = inference.ChipProduct(
+            self.chip, self.adcs, self.shapes.bits, self.scales_S, 0, self.threads, observer
+        )
+        inference.predict(self.network, self.state, self.codes, product)
+        return len(self.codes)
+
+    def count(self):
+        """Infer with a counter: (events.EventCounter, samples)."""
+        from minirram import events
+
+        counter = events.EventCounter(self.shapes.bits)
+        return counter, self.infer(counter)
+
+    def account(self, counter, samples, technology_file="macro-40nm"):
+        """Account for the counted inputs and the chip as it is."""
+        from minirram import accounting, costs, energy, events
+
+        table = costs.load_costs(technology_file)
+        pulse = energy.read_pulse(self.config.cell_model, table)
+        found = accounting.inference_account(
+            events.counted_events(counter, self.chip, self.adcs, samples),
+            self.shapes.digital, self.chip.placement, table, ADC_BITS, pulse,
+        )  # fmt: skip
+        accounting.add_baselines(found, self.shapes)
+        return found
+
+    def infer_and_account(self):
+        """All that an accounted inference adds to a bare one."""
+        return self.account(*self.count())
+
+
+def overhead(repetitions, threads):
+    """Median over repetitions of accounted over bare time, minus 1: wall clock, and processor time of all threads."""
+    network = RandomNetwork("fashion-mnist", threads)
+    network.infer()
+    network.infer_and_account()
+    pairs = [(seconds(network.infer), seconds(network.infer_and_account)) for _ in range(repetitions)]
+    wall, processor = ([(bare[k], accounted[k]) for bare, accounted in pairs] for k in (0, 1))
+    return {
+        "overhead": statistics.median(accounted / bare for bare, accounted in wall) - 1.0,
+        "overhead_cpu": statistics.median(accounted / bare for bare, accounted in processor) - 1.0,
+        "inference_s": statistics.median(bare for bare, _ in wall),
+        "accounted_s": statistics.median(accounted for _, accounted in wall),
+        "samples": len(network.codes),
+        "threads": threads,
+    }
+
+
+def seconds(function):
+    """(wall time, processor time of all threads) of one call."""
+    start, cpu_start = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - start, time.process_time() - cpu_start
+
+
+def paper_figures(name, technology_file, threads):
+    """One task: joules in the array, pruned and, for the same inputs, with every connection kept; all terms; cuts
+    beside the paper's.
+    """
+    import numpy as np
+
+    network = RandomNetwork(name, threads)
+    counter, samples = network.count()
+    found = network.account(counter, samples, technology_file)
+    total = found["total"]
+    everything = {matrix: np.ones_like(mask) for matrix, mask in network.masks.items()}
+    network.chip.program(everything, network.signs)
+    dense_J = network.account(counter, samples, technology_file)["total"]["array_J"]
+    cuts = {key: found["baselines"][key]["saved_fraction"]["typical"] for key in ("gpu_int8", "gpu_fp32")}
+    return {
+        "array_pruned_J": total["array_J"],
+        "array_dense_J": dense_J,
+        "activity": total["cell_reads"] / all_cells(network),
+        "conversions": total["conversions"],
+        **{key: total[key] for key in ("lines_J", "drive_J", "adc_J", "digital_J", "buffer_J", "total_J")},
+        "total_low_J": total["range"]["total_J"]["low"],
+        "total_high_J": total["range"]["total_J"]["high"],
+        "latency_s": total["latency_s"],
+        "gpu_int8_J": found["gpu_J"],
+        "cut_gpu_int8": cuts["gpu_int8"],
+        "cut_gpu_fp32": cuts["gpu_fp32"],
+        "cut_paper_arxiv": PAPER_CUTS[name]["arxiv"],
+        "cut_paper_journal": PAPER_CUTS[name]["journal"],
+    }
+
+
+def all_cells(network):
+    """Cells that would be read in one inference if every bit of every code were set."""
+    return sum(
+        network.shapes.positions[name] * rows * 2 * cols * network.shapes.bits[name]
+        for name, (rows, cols) in network.shapes.matrices
+    )
+
+
+if __name__ == "__main__":
+    main()
