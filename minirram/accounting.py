@@ -20,7 +20,7 @@ from .tasks import TASKS
 from .technologies import technology
 
 ACTIVITY = 0.2
-"""share of set bits in the input codes where no data are at hand; 0.11 to 0.22 in the tasks' networks (docs/energy.md)"""
+"""share of set bits in input codes where no data are at hand; 0.11 to 0.22 in the tasks' networks, docs/energy.md"""
 
 
 @dataclass(frozen=True)
@@ -204,6 +204,8 @@ def training_account(chip, recipe, steps, macs, costs, adc_bits, pulse):
         _shown({}, figures),
         steps=steps,
         read_outs=read_outs,
+        cell_reads=read_outs * int(np.count_nonzero(chip.used)),
+        conversions=read_outs * chip.placement.n_pairs,
         pulses=dict(chip.pulses),
         pulse_time_s=energy.programming_time(chip.pulses, chip.cell_model),
         host_macs=n_macs,

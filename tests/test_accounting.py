@@ -145,6 +145,7 @@ def test_training_pays_for_reads_and_pulses(trained, capsys):
     found = account(capsys, trained)
     training, pulses = found["training"], found["pulses"]
     assert training["steps"] == 3 and training["read_outs"] == 3 + 1 + 1
+    assert training["cell_reads"] == 5 * 2 * 62272 and training["conversions"] == 5 * 62272
     assert training["form_J"] == pulses["form"] * 4e-9 and training["set_J"] == pytest.approx(pulses["set"] * 6e-12)
     assert training["host_macs"] == 3 * 1057024 * 3 * 40
     kinds = ("form", "partner_reset", "set", "reset", "read_array", "read_adc")
