@@ -21,7 +21,7 @@ need() { # command, Debian packages
 }
 need gcc "gcc libc6-dev"
 need make make
-need clang "clang libclang-rt-14-dev"
+need clang "clang libclang-rt-dev"
 need s390x-linux-gnu-gcc "gcc-s390x-linux-gnu libc6-dev-s390x-cross"
 need qemu-s390x qemu-user
 

@@ -4,9 +4,8 @@ import numpy as np
 
 from . import xbp_table as table
 from .errors import FormatError
+from .xbp_reader import MOST_CELLS
 from .xbp_records import Program, Recipe, TileProgram, good_key, unpack_bits
-
-_MOST_CELLS = 1 << 30  # a host expands no more maps than this, one byte a cell: small files can ask for terabytes
 
 
 def program_of(reader):
@@ -32,9 +31,9 @@ def _check_size(tiles):
     for tile in tiles:
         maps = len(tile.passes) + bool(tile.mask) + tile.values["code_bits"] // 8
         cells += tile.values["n_row"] * tile.values["n_col"] * maps
-        if cells > _MOST_CELLS:
+        if cells > MOST_CELLS:
             message = "the maps up to tile {} cover {} cells, this reader expands {}"
-            raise FormatError(message.format(tile.number, cells, _MOST_CELLS), tile.at, "LIMIT")
+            raise FormatError(message.format(tile.number, cells, MOST_CELLS), tile.at, "LIMIT")
 
 
 def _expand(tile):

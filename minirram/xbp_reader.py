@@ -22,6 +22,7 @@ _HEAD = table.RECORD.size
 _unpack_head = table.RECORD.unpack_from
 _GOOD_CRC = 0x2144DF1C  # CRC-32 of anything followed by its own CRC-32, from any start
 _BATCH_BYTES = 1 << 20  # decoded ahead at a time
+MOST_CELLS = 1 << 28  # of all maps together: small files can ask for terabytes, and a host keeps the maps
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 
 
@@ -54,7 +55,7 @@ class Reader:
         self.tile: Optional[_Tile] = None
         self.at, self.index, self.seed, self.program_id = 0, 0, 0, 0
         self.max_payload = self.file_length = self.n_records = 0
-        self.decoded, self.decoded_to = {}, 0
+        self.decoded, self.decoded_to, self.cells = {}, 0, 0
 
     def fail(self, kind, at, message) -> NoReturn:
         """Raise FormatError of class `kind` at byte offset `at`."""
@@ -242,6 +243,7 @@ class Reader:
                 "ORDER", at + 6, "{} from row {}, expected row {}".format(table.ROW_TYPES[stage], row, tile.next_row)
             )
         tile.next_row = row + n_row
+        self.count_cells(at, n_row * tile.values["n_col"])
         bitmap = payload[prefix:]
         bits = int.from_bytes(bitmap, "little") if stage != _GTAR else 0
         if tile.pad and stage != _GTAR and bits & tile.repeated(tile.pad, n_row):
@@ -254,6 +256,12 @@ class Reader:
         pairs = stage == _MASK and tile.values["level"] == table.LEVELS["pair"]
         if pairs and bits & bits >> 1 & int.from_bytes(b"\x55" * len(payload), "little"):
             self.fail("PAIR", at + _HEAD, "both cells of a pair on at pair level")
+
+    def count_cells(self, at, cells):
+        """Check Y6, made while reading: the memory of the host is at stake."""
+        self.cells += cells
+        if self.cells > MOST_CELLS:
+            self.fail("LIMIT", at, "the maps up to here cover more than {} cells".format(MOST_CELLS))
 
     def check_pulses(self, at, tile, payload, row):
         """Checks O1 to O4; opens a new pass."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from minirram import readback, xbp, xbp_host
+from minirram import readback, xbp, xbp_host, xbp_reader
 from minirram import xbp_table as table
 from minirram.errors import ConfigError, FormatError, ShapeError
 from minirram.xbp_records import Program, Recipe, TileProgram
@@ -119,7 +119,13 @@ def test_records_cannot_move_between_files_with_other_headers():
 
 
 def test_a_small_file_cannot_ask_for_terabytes(monkeypatch):
-    monkeypatch.setattr(xbp_host, "_MOST_CELLS", 3 * 6 * 5 - 1)  # the example has a mask, codes and three passes
+    cells = 3 * 6 * 5  # the example has a mask, codes and three passes
+    monkeypatch.setattr(xbp_reader, "MOST_CELLS", cells - 1)
+    with pytest.raises(FormatError, match="more than 89 cells") as caught:
+        xbp.read(vector("good/example.xbp"))
+    assert caught.value.kind == "LIMIT"
+    monkeypatch.setattr(xbp_reader, "MOST_CELLS", cells)
+    monkeypatch.setattr(xbp_host, "MOST_CELLS", cells - 1)  # a pass of one row stands for a map of the whole tile
     with pytest.raises(FormatError, match="expands 89") as caught:
         xbp.read(vector("good/example.xbp"))
     assert caught.value.kind == "LIMIT"
