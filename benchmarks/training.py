@@ -11,6 +11,7 @@ alone.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import resource
@@ -120,23 +121,24 @@ def make(side, task, threads):
 
 
 def time_steps(step, count):
-    """Median seconds of `count` calls after two to warm up."""
+    """Median seconds of `count` calls after two to warm up, on the clock and of the processor."""
     times = []
     for _ in range(count + 2):
-        start = time.perf_counter()
+        start, work = time.perf_counter(), time.process_time()
         step()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[2:])
+        times.append((time.perf_counter() - start, time.process_time() - work))
+    seconds, work = zip(*times[2:])
+    return {"seconds": statistics.median(seconds), "cpu_seconds": statistics.median(work)}
 
 
 def run_side(side, task, threads):
     """What one process reports: seconds per step and its peak memory."""
     count = TASKS[task][2]
     if side == "gemm":
-        return {"seconds": time_steps(bare_products(task, threads), count)}
+        return time_steps(bare_products(task, threads), count)
     learner, codes, labels = make(side, task, threads)
-    seconds = time_steps(lambda: learner.step(codes, labels), count)
-    return {"seconds": seconds, "peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    times = time_steps(lambda: learner.step(codes, labels), count)
+    return dict(times, peak_MB=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def bare_products(task, threads):
@@ -154,54 +156,75 @@ def bare_products(task, threads):
     places = networks.positions(network)
     arrays = []
     for name, weight in weights.items():
-        rows = -(-places[name] * len(codes) // threads)
-        arrays.append(
-            [np.ones((rows, length), np.float32) for length in weight.shape] + [weight, np.empty_like(weight)]
-        )
+        positions = -(-places[name] * len(codes) // threads)
+        inputs, outputs = (np.ones((positions, length), np.float32) for length in weight.shape)
+        results = [[np.empty_like(a) for a in (inputs, outputs, weight)] for _ in range(threads)]
+        arrays.append((inputs, outputs, weight, results))
 
-    def work(_):
-        for index, (patches, outputs, weight, dweight) in enumerate(arrays):
-            np.matmul(patches, weight, out=outputs.copy())
-            np.matmul(patches.T, outputs, out=dweight.copy())
+    def work(thread):
+        for index, (inputs, outputs, weight, results) in enumerate(arrays):
+            dinputs, products, dweight = results[thread]
+            np.matmul(inputs, weight, out=products)
+            np.matmul(inputs.T, outputs, out=dweight)
             if index:
-                np.matmul(outputs, weight.T, out=patches.copy())
+                np.matmul(outputs, weight.T, out=dinputs)
 
     pool = ThreadPoolExecutor(threads)
     return lambda: list(pool.map(work, range(threads)))
 
 
 def run_check(task):
-    """Largest relative difference of the gradients of both sides, noiseless and unquantised.
+    """How far the gradients of both sides are apart, relative to their norm.
 
-    A quantiser would turn differences of rounding into whole steps; it is checked by minirram's own tests.
+    `difference`: in float64. The quantisers get 8 bits and a range that nothing exceeds: PyTorch's gradient ends half a step
+    above the range, minirram's at the range. `*_float32`: each side's float32 from PyTorch's float64, without quantisers. In
+    float32 a value within rounding of a ReLU's edge may fall on either side of it, which moves the gradients of both.
     """
+    import numpy as np
+
+    network, weights, state, codes, labels = problem(task)
+    fine = (dataclasses.replace(layer, bits=8) if hasattr(layer, "bits") else layer for layer in network.layers)
+    network = dataclasses.replace(network, layers=tuple(fine))
+    ours, theirs = both_gradients(network, weights, with_range(state, 255 / 4), codes, labels, np.float64)
+    result = {"difference": _largest(ours, theirs)}
+    _, reference = both_gradients(network, weights, with_range(state, np.inf), codes, labels, np.float64)
+    for side, found in zip(
+        ("minirram", "torch"), both_gradients(network, weights, with_range(state, np.inf), codes, labels, np.float32)
+    ):
+        result[side + "_float32"] = _largest(found, reference)
+    return result
+
+
+def with_range(state, value):
+    """A copy of `state` with all ranges set to `value`."""
+    import numpy as np
+
+    return {name: np.full_like(array, value) if name.endswith(".range") else array for name, array in state.items()}
+
+
+def both_gradients(network, weights, state, codes, labels, dtype):
+    """Loss and gradients of minirram and of PyTorch for one batch, as two dicts of arrays."""
     import numpy as np
     from training_torch import TorchLearner
 
     from minirram.engine import Engine
 
-    network, weights, state, codes, labels = problem(task)
-    for name in state:
-        if name.endswith(".range"):
-            state[name][...] = np.inf
+    weights, state = ({name: array.astype(dtype) for name, array in arrays.items()} for arrays in (weights, state))
     learner = TorchLearner(network, weights, state, RECIPE, False)
-    masked = {name: np.ascontiguousarray(array * learner.matrix(name, learner.masks[name]).numpy())
-              for name, array in weights.items()}  # fmt: skip
     loss, leaves = learner.gradients(codes, labels, noisy=False)
-    own_loss, _, gradients = Engine(network, len(codes)).training_step(masked, state, codes, labels)
-    differences = {"loss": abs(loss - own_loss) / abs(loss)}
-    for name, leaf in leaves.items():
-        differences[name] = _relative(gradients[name], learner.matrix(name, leaf.grad).numpy())
-    for name, value in learner.affine.items():
-        differences[name] = _relative(gradients[name], value.grad.numpy())
-    worst = max(differences, key=differences.get)
-    return {"worst": worst, "difference": float(differences[worst])}
+    theirs = {name: learner.matrix(name, leaf.grad).numpy() for name, leaf in leaves.items()}
+    theirs.update({name: value.grad.numpy() for name, value in learner.affine.items()}, loss=np.array(loss))
+    masked = {name: weights[name] * learner.matrix(name, learner.masks[name]).numpy() for name in weights}
+    loss, _, ours = Engine(network, len(codes), dtype=dtype).training_step(masked, state, codes, labels)
+    return dict(ours, loss=np.array(loss)), theirs
 
 
-def _relative(value, reference):
+def _largest(values, references):
+    """The largest of the differences of arrays, relative to the norm of the reference."""
     import numpy as np
 
-    return np.linalg.norm(value - reference) / np.linalg.norm(reference)
+    pairs = [(values[name], reference) for name, reference in references.items()]
+    return max(float(np.linalg.norm(value - reference) / np.linalg.norm(reference)) for value, reference in pairs)
 
 
 def child(*arguments, threads):
@@ -220,6 +243,7 @@ def compare(task, rounds, threads):
         for side, results in sides.items():
             results.append(child(side, task, threads=threads))
     seconds = {side: statistics.median(r["seconds"] for r in results) for side, results in sides.items()}
+    work = {side: statistics.median(r["cpu_seconds"] for r in results) for side, results in sides.items()}
     best = min(("torch", "torch-channels-last"), key=seconds.get)
     memory = {side: max(r["peak_MB"] for r in sides[side]) for side in ("minirram", best)}
     batch = TASKS[task][1]
@@ -231,6 +255,7 @@ def compare(task, rounds, threads):
             "torch_images_per_second": batch / seconds[best],
             "torch_format": best,
             "step_ms": {side: 1e3 * value for side, value in seconds.items()},
+            "step_cpu_ms": {side: 1e3 * value for side, value in work.items()},
             "peak_MB": {"minirram": memory["minirram"], "torch": memory[best]},
             "gradient_difference": check,
         },

@@ -17,11 +17,13 @@ class TorchLearner:
         self.recipe = recipe
         self.format = torch.channels_last if channels_last else torch.contiguous_format
         self.kept = {name: self._kernel(name, torch.from_numpy(array)) for name, array in weights.items()}
+        self.dtype = next(iter(self.kept.values())).dtype
         self.generator = torch.Generator().manual_seed(1)
         self.scores, self.velocity, self.masks = {}, {}, {}
         for name, weight in self.kept.items():
             bound = 1 / dict(networks.matrices(network))[name][0] ** 0.5
-            score = torch.empty_like(weight).uniform_(-bound, bound, generator=self.generator)
+            score = torch.empty(weight.shape).uniform_(-bound, bound, generator=self.generator)
+            score = torch.empty_like(weight).copy_(score)
             self.scores[name], self.velocity[name] = score, torch.zeros_like(score)
             self.masks[name] = self._top_mask(score)
         self.state = {name: torch.from_numpy(array.copy()) for name, array in state.items()}
@@ -50,7 +52,7 @@ class TorchLearner:
 
     def images(self, codes):
         """uint8 codes (n, height, width, channels) -> float (n, channels, height, width) in the memory format."""
-        x = torch.from_numpy(codes).permute(0, 3, 1, 2).float() * self.network.input_step
+        x = torch.from_numpy(codes).permute(0, 3, 1, 2).to(self.dtype) * self.network.input_step
         return x.contiguous(memory_format=self.format)
 
     def forward(self, x, weights):
@@ -107,7 +109,10 @@ class TorchLearner:
             read = kept
             if noisy:
                 read = (
-                    torch.randn(kept.shape, generator=self.generator).mul_(self.recipe["read_noise"]).add_(1) * kept
+                    torch.randn(kept.shape, generator=self.generator, dtype=kept.dtype)
+                    .mul_(self.recipe["read_noise"])
+                    .add_(1)
+                    * kept
                 )
                 read = read.contiguous(memory_format=self.format) if read.ndim == 4 else read
             weights[name] = (read * self.masks[name]).requires_grad_()

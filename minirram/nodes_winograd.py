@@ -227,16 +227,18 @@ class WinogradRowsNode(ConvolutionNode):
             left = patches.reshape(self.kernel_shape[:2] + (-1,))
             self._add_kernel_gradient(left, flat(tiles), first == 0)
             np.matmul(left.transpose(0, 2, 1), kernel, out=flat(tiles))
-            self._add_band(tiles, dx, 2 * first - self.convolution.padding[0])
+            self._add_band(tiles, dx, first)
         dx[2 * self.tile_rows + 2 - self.convolution.padding[0] :] = 0
         return dx
 
-    def _add_band(self, dtiles, dx, start):
-        """Rows of dx from `start` on from the gradient of a band's tiles; the first two add to the band before."""
+    def _add_band(self, dtiles, dx, first):
+        """Rows of dx from the gradient of the tiles of a band; the first two add to those of the band before."""
+        start = 2 * first - self.convolution.padding[0]
         band = self.workspace.array("band", (2 * dtiles.shape[1] + 2,) + dx.shape[1:])
         winograd.input_axis_backward(dtiles, band)
-        if start > 0:
-            dx[start : start + 2] += band[:2]
+        if first > 0:
+            shared = dx[start : start + 2]
+            shared += band[: len(shared)]
             band, start = band[2:], start + 2
         skipped = max(0, -start)
         target = dx[start + skipped : start + len(band)]

@@ -122,15 +122,16 @@ def plain_layer(layer, weights, state, x, outputs, whole_batch):
         affine = (state[name + ".gamma"], state[name + ".beta"]) if layer.affine else ()
         return layers.batch_norm_forward(x, mean, var, *affine)
     if isinstance(layer, Quantize):
+        if np.isinf(state[name + ".range"]):
+            return x
         return layers.quantise_forward(x, state[name + ".range"] / (2**layer.bits - 1), layer.bits)
     if isinstance(layer, Concat):
         return layers.concat_forward(x, outputs[layer.other])
     if isinstance(layer, Flatten):
         return x.reshape(len(x), -1)
-    simple = {
-        Relu: layers.relu_forward, MaxPool: layers.max_pool_forward,
-        Upsample: layers.upsample_forward, MeanSteps: layers.mean_forward,
-    }  # fmt: skip
+    if isinstance(layer, MaxPool):
+        return layers.max_pool_forward(x, layer.size)
+    simple = {Relu: layers.relu_forward, Upsample: layers.upsample_forward, MeanSteps: layers.mean_forward}
     return simple[type(layer)](x)
 
 
