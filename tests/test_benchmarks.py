@@ -35,3 +35,9 @@ def test_energy():
     results = run("energy.py", "--repetitions", "5")
     assert {"overhead", "overhead_cpu", "inference_s", "accounted_s"} <= set(results)
     assert -0.1 < results["overhead_cpu"] < 0.1
+
+
+def test_program():
+    results = run("program.py", "--macros", "1")
+    assert {"encode_mb_s", "decode_mb_s", "c_mb_s", "zlib_crc32_mb_s"} <= set(results)
+    assert results["encode_mb_s"] > 5 and results["decode_mb_s"] > 5
