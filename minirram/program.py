@@ -109,9 +109,7 @@ def build_program(
     if target_S is not None:
         target_S = _attainable_targets(_map(target_S, placement, "target_S", np.float64), on, limits)
     partners = np.zeros(on.shape, bool) if partners is None else _map(partners, placement, "partners", bool)
-    both = np.count_nonzero(on & partners)
-    if both:
-        raise ConfigError("{} cells are both to keep and the unused partner of their pair".format(both))
+    _check_disjoint(on, partners)
     numbers = {kind: number for number, kind in enumerate(RECIPE_ORDER)}
     tiles = []
     for number, tile in enumerate(placement.tiles):
@@ -139,6 +137,13 @@ def build_program(
         max_payload=max_payload,
         directory=len(tiles) * table.DIR.size <= max_payload,
     )
+
+
+def _check_disjoint(on, partners):
+    """ConfigError when a cell to keep is the unused partner of its pair."""
+    both = np.count_nonzero(on & partners)
+    if both:
+        raise ConfigError("{} cells are both to keep and the unused partner of their pair".format(both))
 
 
 def _attainable_targets(target_S, on, limits):
