@@ -11,7 +11,7 @@ import numpy as np
 from . import energy, shapes
 from .costs import as_range, load_costs
 from .errors import ConfigError
-from .events import MatrixEvents, buffer_bits, expected_events, reprogramming
+from .events import MatrixEvents, buffer_bits, expected_events, on_fewer_macros, reprogramming
 from .inference import calibrate_adcs
 from .mapping import place
 from .networks import Quantize, Rnn
@@ -75,14 +75,17 @@ def requantised(network, bits):
     return replace(network, input_bits=bits, input_zero=zero, layers=layers)
 
 
-def inference_account(events, digital, placement, costs, adc_bits, pulse, arrangement="pair"):
+def inference_account(events, digital, placement, costs, adc_bits, pulse, arrangement="pair", macros=None):
     """One inference: dict with `by_matrix`, `digital_layers`, `total`, `latency_s`, `area_um2` and more.
 
-    events: dict name -> `events.MatrixEvents`. digital: dict layer -> `events.DigitalEvents`.
+    events: dict name -> `events.MatrixEvents`. digital: dict layer -> `events.DigitalEvents`. macros: at hand, when
+    they are fewer than the placement fills; `add_reprogramming` says what taking turns costs.
     """
+    macros = placement.n_macros if macros is None else min(macros, placement.n_macros)
     adcs = energy.adcs_per_macro(placement, costs, arrangement)
     by_matrix, layers, rows = {}, {}, []
     for name, counted in events.items():
+        counted = on_fewer_macros(counted, macros)
         figures = energy.matrix_energy(counted, costs, adc_bits, pulse)
         figures.update(energy.matrix_latency(counted, costs, adc_bits, adcs, pulse))
         counts = _matrix_counts(counted)
@@ -95,7 +98,7 @@ def inference_account(events, digital, placement, costs, adc_bits, pulse, arrang
         layers[name] = _shown(counts, figures)
         rows.append((counts, figures))
     total = _shown(*_sums(rows))
-    area = energy.chip_area(placement, costs, adc_bits, arrangement, buffer_bits(digital))
+    area = energy.chip_area(placement, costs, adc_bits, arrangement, buffer_bits(digital), macros)
     return {
         "technology": {"name": costs.name, "about": costs.about},
         "read_voltage_V": float(pulse.voltage_V[1]),
@@ -162,9 +165,15 @@ def add_reprogramming(account, chip, n_macros, costs):
     pulses = {"set": n_set, "reset": n_reset}
     joules = sum(energy.programming_energy(pulses, chip.cell_model, costs).values())
     seconds = sum(energy.programming_time(pulses, chip.cell_model).values())
+    cycles = n_set / chip.used[0].size  # a SET and a RESET of each cell of the macro that is written in turn
     account["reprogramming"] = dict(
         _shown({}, {"reprogramming_J": joules}),
-        macros=n_macros, macros_written=written, pulses=pulses, reprogramming_s=seconds,
+        macros=n_macros,
+        macros_written=written,
+        pulses=pulses,
+        reprogramming_s=seconds,
+        cycles_per_cell=cycles,
+        inferences_until_worn=chip.cell_model.endurance_cycles / cycles if cycles else None,
     )
     total = account["total"]
     total["reprogramming_J"], total["range"]["reprogramming_J"] = float(joules[1]), as_range(joules)

@@ -78,9 +78,12 @@ def _energy_lines(account):
     for key in ("rows_driven", "cell_reads", "conversions", "partial_adds", "bits_read", "bits_written"):
         yield "{:14s}{:>14.0f}".format(key, account["total"][key])
     if "reprogramming" in account:
-        yield "reprogramming  {macros_written} macros, {pulses[set]} SET, {pulses[reset]} RESET, {0}".format(
-            _si(account["reprogramming"]["reprogramming_J"], "J"), **account["reprogramming"]
+        turns = account["reprogramming"]
+        yield "reprogramming  {macros_written} macros, {pulses[set]} SET, {pulses[reset]} RESET: {0}".format(
+            _si(turns["reprogramming_J"], "J"), **turns
         )
+        if turns["inferences_until_worn"] is not None:
+            yield "  cells wear out after {:.3g} inferences".format(turns["inferences_until_worn"])
     area = account["area_um2"]["range"]["total_um2"]
     yield "area {typical:.3g} um^2 ({low:.3g} .. {high:.3g})".format(**area)
     for row in account.get("density_sweep", ()):

@@ -106,16 +106,16 @@ def adcs_per_macro(placement, costs, arrangement):
     return int(-(-converted // int(costs["columns_per_adc"][1])))
 
 
-def chip_area(placement, costs, adc_bits, arrangement, buffer_bits):
-    """Square micrometres: dict `cells_um2`, `drivers_um2`, `adcs_um2`, `adders_um2`, `digital_um2`, `buffer_um2`,
-    `total_um2`. Wires between macros, pads and the controller's memory are not in it.
+def chip_area(placement, costs, adc_bits, arrangement, buffer_bits, n_macros):
+    """Square micrometres of a chip with `n_macros` macros: dict `cells_um2`, `drivers_um2`, `adcs_um2`, `adders_um2`,
+    `digital_um2`, `buffer_um2`, `total_um2`. Wires between macros, pads, the controller's memory are not in it.
     """
-    macros, adcs = placement.n_macros, adcs_per_macro(placement, costs, arrangement)
+    adcs = adcs_per_macro(placement, costs, arrangement)
     area = {
-        "cells_um2": macros * placement.macro_rows * 2 * placement.macro_pairs * costs["cell_um2"],
-        "drivers_um2": macros * placement.macro_rows * costs["row_drive_um2"],
-        "adcs_um2": macros * adcs * costs.adc(adc_bits, "um2"),
-        "adders_um2": macros * adcs * (costs["shift_add_um2"] + costs["partial_add_um2"]),
+        "cells_um2": n_macros * placement.macro_rows * 2 * placement.macro_pairs * costs["cell_um2"],
+        "drivers_um2": n_macros * placement.macro_rows * costs["row_drive_um2"],
+        "adcs_um2": n_macros * adcs * costs.adc(adc_bits, "um2"),
+        "adders_um2": n_macros * adcs * (costs["shift_add_um2"] + costs["partial_add_um2"]),
         "digital_um2": costs["digital_lanes"] * costs["lane_um2"],
         "buffer_um2": buffer_bits * costs["buffer_bit_um2"],
     }

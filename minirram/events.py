@@ -6,7 +6,7 @@ Assumption: while a tile multiplies, its rows drive the tile's own columns alone
 rows are cut off by their select lines. The row line itself is charged over the width of the macro.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Tuple
 
 import numpy as np
@@ -215,6 +215,15 @@ def buffer_bits(digital):
     """Bits that the buffer must hold: the codes of the two largest neighbours among what layers write."""
     written = [entry.bits_written for entry in digital.values() if entry.bits_written]
     return max(sum(pair) for pair in zip(written, written[1:])) if len(written) > 1 else sum(written)
+
+
+def on_fewer_macros(events, n_macros):
+    """`MatrixEvents` as they are when macro n_macros - 1 stands in for all later ones: its tiles are read in turn."""
+    converted: Dict[int, Tuple[int, ...]] = {}
+    for macro, columns in events.converted.items():
+        last = min(macro, n_macros - 1)
+        converted[last] = converted.get(last, ()) + columns
+    return replace(events, converted=converted)
 
 
 def reprogramming(on, used, n_macros):

@@ -23,6 +23,7 @@ from . import (
     xbp,
 )
 from .chip import Chip
+from .conditions import Conditions
 from .costs import load_costs
 from .errors import ConfigError, MissingFileError
 from .files import atomic_writer, read_json, write_json
@@ -63,7 +64,7 @@ def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     run.check_config(config)
     if run.has("results.json"):
         return read_json(run.path("results.json")), None
-    learner = MaskLearner(config.network, chip, config.recipe, threads)
+    learner = MaskLearner(config.network, chip, config.recipe, threads, wires=config.wires)
     if run.has("checkpoint.npz"):
         run.load_checkpoint(learner)
     while len(learner.history) < config.recipe.epochs:
@@ -176,17 +177,19 @@ def examine(
     threads=1,
     draws=1,
     observer=None,
-    conditions=inference.IDEAL_CONDITIONS,
+    conditions=None,
 ):
     """How a run answers an examination (see `tasks`) on its macros with everything on, and with ideal reads beside it.
 
     The figures are means over `draws` of the read noise (the confusion matrix is that of the last one); `by_draw` lists
     the primary figure of each, `ideal` holds the figures of ideal reads, `ideal_accuracy` their accuracy. `saturated`
     counts per tile, `conversions` per matrix, `clipped` per quantiser, in the last draw. observer: sees the codes of
-    the first draw. conditions: `conditions.Conditions` of use. split: what is examined; its name, the run's seed and
+    the first draw. conditions: `conditions.Conditions` of use; None: the run's wires, all else ideal. split: what is examined; its name, the run's seed and
     the draw name the read noise.
     """
     network, bits = config.network, inference.input_bits(config.network)
+    own = Conditions(wires=config.wires)
+    conditions = own if conditions is None else conditions
     answers, started = [], time.perf_counter()
     for draw in range(draws):
         noise_seed = int(stream(config.recipe.seed, "read", split, draw).integers(2**32))
@@ -196,7 +199,7 @@ def examine(
         clipped: Counter = Counter()
         answers.append(_answer(examination, network, model, product, clipped))
     seconds = time.perf_counter() - started
-    noiseless = inference.ChipProduct(chip, model.adcs, bits, model.scales_S, None, threads)
+    noiseless = inference.ChipProduct(chip, model.adcs, bits, model.scales_S, None, threads, conditions=own)
     ideal = _answer(examination, network, model, noiseless, None)
     figures = dict(answers[-1])
     figures.update({key: float(np.mean([answer[key] for answer in answers])) for key in figures if key != "confusion"})
@@ -235,6 +238,8 @@ def evaluate(
     config = run.config
     cell_model = config.cell_model if read_noise is None else replace(config.cell_model, read_noise=read_noise)
     chip, model, _ = run.load_trained(cell_model)
+    if conditions.wires is None:
+        conditions = replace(conditions, wires=config.wires)
     conditions.let_time_pass(chip)
     examination = _split(run, split, data or config.data)
     score = examine(config, chip, model, examination, split, threads, draws, conditions=conditions)
@@ -287,8 +292,9 @@ def account(folder, data=None, threads=1, what_if=None):
     def inference_now():
         counted = events.counted_events(counter, chip, model.adcs, inferences)
         return accounting.inference_account(
-            counted, network_shapes.digital, chip.placement, costs, config.adc_bits, pulse, config.adc_arrangement
-        )
+            counted, network_shapes.digital, chip.placement, costs, config.adc_bits, pulse, config.adc_arrangement,
+            what_if.macros,
+        )  # fmt: skip
 
     result = inference_now()
     if what_if.macros is not None:

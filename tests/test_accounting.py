@@ -169,6 +169,8 @@ def test_macros_programmed_in_turn_are_paid_for(trained):
     flips = account["reprogramming"]["pulses"]
     expected = int(np.count_nonzero(chip.used[0][:, 7] & chip.macros[0].formed[:, 7]))
     assert flips["set"] == flips["reset"] == expected and account["reprogramming"]["macros_written"] == 2
+    turns = account["reprogramming"]
+    assert turns["inferences_until_worn"] == pytest.approx(10_000 * 512 * 512 / expected)
     assert total["total_J"] - 1.0 == pytest.approx(total["reprogramming_J"]) == expected * 10.1e-12
     assert total["range"]["total_J"]["high"] - 1.0 == pytest.approx(20 * expected * 10.1e-12)
     assert account["latency_s"] == pytest.approx(2.0 + 2 * expected * 50e-9)

@@ -103,7 +103,9 @@ def test_digital_layers():
 
 def test_area_is_the_sum_of_its_parts():
     costs, placement = load_costs(), place((("w", (600, 10)),))
-    area = energy.chip_area(placement, costs, 8, "pair", 1000)
+    area = energy.chip_area(placement, costs, 8, "pair", 1000, 1)
+    two = energy.chip_area(placement, costs, 8, "pair", 1000, 2)
+    assert two["cells_um2"][1] == 2 * area["cells_um2"][1] and two["digital_um2"][1] == area["digital_um2"][1]
     assert placement.n_macros == 1 and energy.adcs_per_macro(placement, costs, "polarity") == 4
     assert area["cells_um2"][1] == pytest.approx(512 * 512 * 0.0768)
     assert area["adcs_um2"][1] == 2 * costs.adc(8, "um2")[1]

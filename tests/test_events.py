@@ -236,6 +236,18 @@ def test_reprogramming_equals_a_simulation_of_many_inferences(needed, at_hand, s
     assert n_set == n_reset
 
 
+@given(st.integers(1, 6))
+def test_tiles_of_macros_that_take_turns_are_read_in_turn(n_macros):
+    placement = place((("w", (2000, 300)),))  # eight tiles
+    events_before = events.expected_events(placement, {"w": 1}, {"w": 1}, 0.5, 1e-6)["w"]
+    shared = events.on_fewer_macros(events_before, n_macros).converted
+    assert max(shared) == min(n_macros, placement.n_macros) - 1
+    for macro in range(min(n_macros, placement.n_macros) - 1):
+        assert shared.get(macro) == events_before.converted.get(macro)
+    flat = [c for columns in shared.values() for c in columns]
+    assert sorted(flat) == sorted(t.n_pairs for t in placement.tiles)
+
+
 def test_no_macro_is_an_error():
     with pytest.raises(ConfigError, match="at least 1"):
         events.reprogramming(np.zeros((2, 1, 1), bool), np.ones((2, 1, 1), bool), 0)
