@@ -83,6 +83,7 @@ class Chip:
         self.used = placement.used_cells()
         self.pulses = {"form": 0, "partner_reset": 0, "set": 0, "reset": 0}
         self._weights_grid = {}
+        self._shares = None
 
     @classmethod
     def sample(cls, cell_model, shapes, level, seed, lines=None):
@@ -199,6 +200,14 @@ class Chip:
             macro.age(seconds, temperature_K)
         self._weights_grid.clear()
 
+    def feel_wires(self, wires):
+        """Let reads of weights include the IR drop of `wires.Wires`, by the reduced model for the present masks.
+
+        The shares of voltage stay until the next call: they depend on how much conducts, hardly on which cells do.
+        """
+        self._shares = [macro.voltage_share(wires) for macro in self.macros]
+        self._weights_grid.clear()
+
     def _bring_to(self, wanted):
         """Pulse every used cell whose state is not that of `wanted` (macros, rows, cols): formed ones, not stuck."""
         n_set = n_reset = 0
@@ -210,12 +219,17 @@ class Chip:
         return n_set, n_reset
 
     def pair_grid(self, name):
-        """Present (plus, minus) conductances of matrix `name`, float32 grid units, each (fan_in, fan_out)."""
+        """Present (plus, minus) conductances of matrix `name`, float32 grid units, each (fan_in, fan_out).
+
+        As the rows and columns see them: after `feel_wires`, times the share of the voltage that reaches the cell.
+        """
         if name not in self._weights_grid:
             plus = np.empty(self.placement.shape(name), np.float32)
             minus = np.empty_like(plus)
             for tile in self.placement.tiles_of(name):
                 block = self.macros[tile.macro].conductance_grid(tile.rows, tile.cols)
+                if self._shares is not None:
+                    block = block * self._shares[tile.macro][tile.rows, tile.cols]
                 plus[tile.matrix_rows, tile.matrix_cols] = block[:, 0::2]
                 minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]
             self._weights_grid[name] = plus, minus

@@ -85,6 +85,7 @@ def _train_options(parser):
         "--re-set", choices=("replay", "redraw"), help="what a SET cell gets: its old value or a new draw"
     )
     parser.add_argument("--adc-bits", type=int, help="resolution of the ADCs")
+    parser.add_argument("--wire-ohm", type=float, help="learn through the IR drop of lines, resistance per cell")
     parser.add_argument(
         "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or one per cell column"
     )
@@ -110,6 +111,7 @@ def _config(options):
         recipe=replace(base.recipe, **_given(options, [field.name for field in fields(Recipe)])),
         cell_model=replace(cell_model, **_given(options, ["read_noise", "re_set"])),
         maps=workflow.map_names(options.map),
+        wires=base.wires if options.wire_ohm is None else Wires(options.wire_ohm, options.wire_ohm),
         **_given(options, ["adc_bits", "adc_arrangement"]),
     )
 

@@ -10,7 +10,7 @@ from .converters import largest_pair_currents
 from .crossbar import ReadNoise, multiply, read_variance
 from .errors import ConfigError, DataError, ShapeError
 from .rng import stream
-from .wires import effective_S
+from .wires import cell_voltages_V, effective_S
 
 _STATE_ARRAYS = ("forming_V", "lrs_grid", "on_grid", "off_grid", "formed", "on", "stuck", "writes")
 _AGING_ARRAYS = ("age_s", "drift_normal", "relaxation_normal")
@@ -294,6 +294,22 @@ class Macro:
         """One noisy read-out of all cells in siemens, float64 (rows, cols)."""
         return self.read_grid(generator).astype(np.float64) * self.model.grid_S
 
+    def voltage_share(self, wires):
+        """Share of the read voltage that each cell sees when all rows are driven, float32 (rows, cols)."""
+        array_S, row_map, col_map = self._physical_S(self.conductance_S())
+        volts = cell_voltages_V(array_S, np.ones((1, len(array_S))), wires, tolerance=1e-4)[0]
+        return volts[np.ix_(row_map, col_map)].astype(np.float32)
+
+    def _physical_S(self, present_S):
+        """(conductances of the physical array, physical row of each row, physical column of each column)."""
+        if not self._lines:
+            return present_S, np.arange(self.rows), np.arange(self.cols)
+        # Cells on lines out of use are taken to carry no current.
+        row_map, col_map, physical_shape = self._lines.values()
+        array_S = np.zeros(physical_shape)
+        array_S[np.ix_(row_map, col_map)] = present_S
+        return array_S, row_map, col_map
+
     def leak_lsb(self, rows, cols, adc):
         """Largest reading per plane, in LSB, that each pair of columns of a region can give when fully pruned.
 
@@ -322,12 +338,7 @@ class Macro:
             self._wired_S, self._wired_grids = present_S, {}
         key = (wires, rows.indices(self.rows), cols.indices(self.cols))
         if key not in self._wired_grids:
-            array_S, row_map, col_map = present_S, np.arange(self.rows), np.arange(self.cols)
-            if self._lines:
-                # Cells on lines out of use are taken to carry no current.
-                row_map, col_map, physical_shape = self._lines.values()
-                array_S = np.zeros(physical_shape)
-                array_S[np.ix_(row_map, col_map)] = present_S
+            array_S, row_map, col_map = self._physical_S(present_S)
             effective = effective_S(array_S, wires, row_map[rows], col_map[cols], threads)
             self._wired_grids[key] = np.rint(effective / self.model.grid_S).astype(np.float32)
         return self._wired_grids[key]

@@ -21,7 +21,7 @@ import io
 import json
 import os
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Dict, Tuple, get_args
+from typing import Any, Dict, Optional, Tuple, get_args
 
 from . import networks
 from .cells import CellModel
@@ -33,6 +33,7 @@ from .macro import Macro
 from .model import Model, checked
 from .technologies import technology
 from .training import Recipe
+from .wires import Wires
 
 FORMAT = 1
 """version of the run folder; readers refuse others"""
@@ -58,6 +59,8 @@ class RunConfig:
     """'pair' or 'polarity'"""
     maps: Tuple[str, ...] = ()
     """measured maps that the chip started from, "NAME CRC-32"; none: it was drawn"""
+    wires: Optional[Wires] = None
+    """lines of the macros, felt in training and in use; None: no IR drop"""
     data_crc: int = 0
     """CRC-32 of the training data; 0 before they were read"""
 
@@ -100,7 +103,7 @@ def _built(value, types):
 
 
 _LAYER_TYPES = {kind.__name__: kind for kind in get_args(networks.Layer)}
-_TYPES: Dict[str, Any] = dict(_LAYER_TYPES, Network=networks.Network, Recipe=Recipe, CellModel=CellModel)
+_TYPES: Dict[str, Any] = dict(_LAYER_TYPES, Network=networks.Network, Recipe=Recipe, CellModel=CellModel, Wires=Wires)
 
 
 def config_from_json(value):
@@ -109,7 +112,8 @@ def config_from_json(value):
         found = value.get("format") if isinstance(value, dict) else None
         raise DataError("run folder format {!r}; this version reads format {}".format(found, FORMAT))
     try:
-        return RunConfig(**{field.name: _built(value[field.name], _TYPES) for field in fields(RunConfig)})
+        known = [field.name for field in fields(RunConfig) if field.name in value]
+        return RunConfig(**{name: _built(value[name], _TYPES) for name in known})
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise DataError("not the configuration of a run: {}".format(error)) from None
 

@@ -53,12 +53,13 @@ class MaskLearner(Learner):
 
     `masks`, `scores`, `velocity`: dicts name -> array in the shape of `chip.mask_shape`. `signs`, `scales_S`: how
     cells become weights (see `chip`). faults: `faults.Faults` of the chip where they are known: signs avoid them.
+    wires: `wires.Wires` whose IR drop the weights are to include; None: ideal wires.
     """
 
     learned = ("masks",)
     moving = ("scores", "velocity")
 
-    def __init__(self, network, chip, recipe, threads=1, faults=None):
+    def __init__(self, network, chip, recipe, threads=1, faults=None, wires=None):
         if chip.placement.shapes != matrices(network) or chip.level != recipe.level:
             raise ConfigError(
                 "the chip was placed for {} at {} level; the network {} at {} level needs {}".format(
@@ -68,6 +69,7 @@ class MaskLearner(Learner):
         super().__init__(network, recipe, threads)
         self.chip = chip
         self.faults = faults
+        self.wires = wires
         self._wire(chip.read_out(stream(recipe.chip_seed, "read-out")))
         if recipe.level == "pair":
             chip.reset_partners(self.signs)
@@ -97,6 +99,15 @@ class MaskLearner(Learner):
     def read_weights(self, generator=None):
         """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without a generator."""
         return {name: self.chip.read_weights(name, scale_S, generator) for name, scale_S in self.scales_S.items()}
+
+    def epoch(self, data):
+        """One pass over `data`; the IR drop is that of the masks at its start."""
+        self._feel_wires()
+        return super().epoch(data)
+
+    def _feel_wires(self):
+        if self.wires is not None:
+            self.chip.feel_wires(self.wires)
 
     def update(self, gradients, rate):
         """Move the scores against d_loss/d_weight and pulse the bits that flip."""
@@ -142,6 +153,7 @@ class MaskLearner(Learner):
         """Programme the best validation epoch's masks onto the chip and take its digital state."""
         super().take_best()
         self.chip.program(self.masks, self.signs)
+        self._feel_wires()
 
     def checkpoint(self):
         """Everything that `restore` needs, as a flat dict of arrays."""

@@ -184,8 +184,8 @@ def examine(
     The figures are means over `draws` of the read noise (the confusion matrix is that of the last one); `by_draw` lists
     the primary figure of each, `ideal` holds the figures of ideal reads, `ideal_accuracy` their accuracy. `saturated`
     counts per tile, `conversions` per matrix, `clipped` per quantiser, in the last draw. observer: sees the codes of
-    the first draw. conditions: `conditions.Conditions` of use; None: the run's wires, all else ideal. split: what is examined; its name, the run's seed and
-    the draw name the read noise.
+    the first draw. conditions: `conditions.Conditions` of use; None: the run's wires, all else ideal. split: what is
+    examined; its name, the run's seed and the draw name the read noise.
     """
     network, bits = config.network, inference.input_bits(config.network)
     own = Conditions(wires=config.wires)

@@ -10,8 +10,12 @@ from minirram.conditions import Conditions
 from minirram.converters import Adc
 from minirram.errors import ConfigError
 from minirram.inference import ChipProduct
+from minirram.runs import RunConfig, config_from_json
 from minirram.technologies import TAOX_40NM
+from minirram.training import MaskLearner
 from minirram.wires import Wires, transfer_S
+
+from .tiny import StripeData, tiny_chip, tiny_learner, tiny_network, tiny_recipe
 
 SHAPES = (("first", (40, 12)), ("second", (30, 5)))
 BITS = {"first": 4, "second": 4}
@@ -89,6 +93,51 @@ def test_time_changes_a_chip_that_ages():
     assert np.allclose(after, before * 1000.0**-0.05, rtol=0.01, atol=1.0)
     with pytest.raises(ConfigError, match="neither drift nor relaxation"):
         Conditions(age_s=1000.0).let_time_pass(chip_of())
+
+
+STEEP = Wires(40.0, 40.0)
+
+
+def run(learner, epochs, data):
+    for _ in range(epochs):
+        learner.epoch(data)
+    return learner
+
+
+def test_learning_feels_the_wires():
+    learner, recipe = tiny_learner(), tiny_recipe()
+    felt = MaskLearner(tiny_network(), tiny_chip(recipe), recipe, wires=STEEP)
+    data = StripeData()
+    run(felt, 1, data)
+    ideal, behind = learner.chip.pair_grid("fc1"), felt.chip.pair_grid("fc1")
+    lost = 1 - sum(part.sum() for part in behind) / sum(part.sum() for part in ideal)
+    assert 0.02 < lost < 0.9
+    share = felt.chip.macros[0].voltage_share(STEEP)
+    assert share.min() > 0 and share.max() < 1
+
+
+def test_learning_through_wires_resumes_bit_for_bit():
+    data, recipe = StripeData(), tiny_recipe()
+
+    def fresh():
+        return MaskLearner(tiny_network(), tiny_chip(recipe), recipe, wires=STEEP)
+
+    whole, half, resumed = run(fresh(), 4, data), run(fresh(), 2, data), fresh()
+    resumed.restore(half.checkpoint())
+    run(resumed, 2, data)
+    whole.take_best()
+    resumed.take_best()
+    for name, mask in whole.masks.items():
+        assert np.array_equal(mask, resumed.masks[name])
+        assert np.array_equal(whole.chip.pair_grid(name)[0], resumed.chip.pair_grid(name)[0])
+
+
+def test_a_run_remembers_its_wires():
+    config = RunConfig("fashion-mnist", "synthetic", tiny_network(), tiny_recipe(), TAOX_40NM, wires=STEEP)
+    assert config_from_json(config.to_json()) == config
+    older = config.to_json()
+    del older["wires"]
+    assert config_from_json(older).wires is None
 
 
 @pytest.mark.parametrize("values", [{"adc_gain": -1.0}, {"age_s": -1.0}, {"temperature_K": 300.0}])
