@@ -1,10 +1,14 @@
-"""Shared fixtures: where the real data lies, and the hypothesis profile."""
+"""Shared fixtures: where the real data lies, the hypothesis profile, and one BLAS thread as on the command line."""
 
 import os
 import pathlib
 
-import hypothesis
-import pytest
+# Before NumPy loads its BLAS: two BLAS threads below two Python threads would only fight for the same cores.
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("dev", deadline=None)

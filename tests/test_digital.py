@@ -14,7 +14,7 @@ from .tiny import StripeData, tiny_learner
 def controller(description, codes, sums_of):
     """The digital side for a network of conv, pool, batch norm and linear layers, written from the file alone."""
     matrices = {entry["name"]: entry for entry in description["matrices"]}
-    values, step = codes, description["input"]["step"]
+    values, step, zero_point = codes, description["input"]["step"], description["input"]["zero_point"]
     for layer in description["layers"]:
         kind = layer["type"]
         if kind in ("Conv2d", "Linear"):
@@ -22,7 +22,7 @@ def controller(description, codes, sums_of):
             x = values
             if kind == "Conv2d":
                 rows, cols = layer["padding"]
-                x = np.pad(x, ((0, 0), (rows, rows), (cols, cols), (0, 0)))
+                x = np.pad(x, ((0, 0), (rows, rows), (cols, cols), (0, 0)), constant_values=zero_point)
                 height, width, _ = layer["output_shape"]
                 x = np.stack(
                     [
@@ -34,6 +34,7 @@ def controller(description, codes, sums_of):
                     ]
                 ).transpose(2, 0, 1, 3)
             total = sums_of(layer["name"], x.reshape(-1, matrix["fan_in"]))
+            total -= np.rint(zero_point * np.array(matrix["column_sums_lsb"])).astype(np.int64)
             values = (total * matrix["weight_per_lsb"] * step).reshape([len(codes)] + layer["output_shape"])
         elif kind == "MaxPool":
             n, height, width, channels = values.shape
@@ -43,7 +44,7 @@ def controller(description, codes, sums_of):
         elif kind == "Relu":
             values = np.maximum(values, 0)
         elif kind == "Quantize":
-            step = layer["step"]
+            step, zero_point = layer["step"], 0
             values = np.clip(np.rint(values / step), 0, 2 ** layer["bits"] - 1).astype(np.uint8)
         elif kind == "Flatten":
             values = values.reshape(len(values), -1)

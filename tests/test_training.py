@@ -1,10 +1,13 @@
 """Mask learning: it learns, reads the chip anew, counts its pulses, and resumes bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from minirram.errors import ConfigError, DataError
 from minirram.pruning import top_mask
+from minirram.technologies import TAOX_40NM
 from minirram.training import MaskLearner, Recipe
 
 from .tiny import StripeData, tiny_chip, tiny_learner, tiny_network, tiny_recipe
@@ -89,6 +92,50 @@ def test_hysteresis_spares_pulses_and_tightens_at_new_bests():
     assert 0.02 <= held.hysteresis < 0.05
 
 
+def test_one_step_by_hand():
+    """Scores after a step from the engine's gradients: straight-through, decay, momentum, rate; affine without decay."""
+    data, learner, twin = StripeData(), tiny_learner(), tiny_learner()
+    codes, labels = data.codes[:20], data.labels[:20]
+    for rate in (0.1, 0.03):
+        old_scores = {name: scores.astype(np.float64) for name, scores in twin.scores.items()}
+        old_velocity = {name: velocity.astype(np.float64) for name, velocity in twin.velocity.items()}
+        old_state = {name: array.copy() for name, array in twin.state.items()}
+        old_affine = {name: velocity.copy() for name, velocity in twin.affine_velocity.items()}
+        gradients = twin.engine.training_step(
+            twin.read_weights(twin.read_generator),
+            {name: array.copy() for name, array in twin.state.items()},
+            codes,
+            labels,
+        )[2]
+        gradients = {name: gradient.astype(np.float64) for name, gradient in gradients.items()}
+        learner.step(codes, labels, None, rate)
+        for name, scores in learner.scores.items():
+            gradient = gradients[name] * learner.kept[name] * np.sign(old_scores[name]) + 5e-4 * old_scores[name]
+            velocity = 0.9 * old_velocity[name] + gradient
+            assert np.allclose(scores, old_scores[name] - rate * velocity, rtol=1e-4, atol=1e-7)
+        for name in ("bn.gamma", "bn.beta"):
+            velocity = 0.9 * old_affine[name] + gradients[name]
+            assert np.allclose(learner.state[name], old_state[name] - rate * velocity, rtol=1e-4, atol=1e-7)
+        twin.restore(learner.checkpoint())
+
+
+def test_validation_reads_with_noise():
+    data = StripeData()
+    learner = tiny_learner(model=replace(TAOX_40NM, read_noise=0.2))
+    learner.epoch(data)
+    still = learner.engine.predict(learner.read_weights(), learner.state, data.validation_codes)
+    assert np.abs(learner.predict(data.validation_codes) - still).max() > 0.01 * np.abs(still).max()
+
+
+def test_the_rate_falls_as_a_cosine_over_all_steps():
+    data, learner, rates = StripeData(), tiny_learner(epochs=2), []
+    step = learner.step
+    learner.step = lambda codes, labels, weight, rate: rates.append(rate) or step(codes, labels, weight, rate)
+    run(learner, 2, data)
+    assert rates[0] == 0.1 and rates[15] == pytest.approx(0.05) and rates == sorted(rates, reverse=True)
+    assert len(rates) == 30 and rates[-1] < 0.001
+
+
 def test_each_step_reads_the_chip_anew():
     learner = tiny_learner()
     first, second = (learner.read_weights(learner.read_generator)["fc1"] for _ in range(2))
@@ -118,6 +165,7 @@ def test_best_epoch_is_the_later_of_equals():
         ({"momentum": 1.0}, "momentum"),
         ({"level": "weight"}, "choose 'pair' or 'cell'"),
         ({"seed": -1}, "seed"),
+        ({"hysteresis": 0.0}, "hysteresis_end 0.007 is above hysteresis 0.0"),
     ],
 )
 def test_bad_recipes_are_refused(change, message):

@@ -1,6 +1,7 @@
 """The main job through the command line, on a few real-sized inputs: run folders, contracts, and ten bad inputs."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -13,10 +14,11 @@ import time
 import numpy as np
 import pytest
 
-from minirram import cli, datasets, synthetic, workflow
+from minirram import cli, datasets, synthetic, tasks, workflow
 from minirram.errors import DataError
 from minirram.rng import stream
 from minirram.runs import Run
+from minirram.training import Recipe
 
 from .conftest import ROOT, data_folder
 
@@ -79,8 +81,9 @@ def test_evaluate_repeats_the_results(trained, capsys):
     results = json.loads(pathlib.Path(trained, "results.json").read_text())
     score = call_json(capsys, "evaluate", trained)
     assert score["accuracy"] == results["val_accuracy"] and score["split"] == "validation"
-    many = call_json(capsys, "evaluate", trained, "--draws", "3", "--read-noise", "0.05")
-    assert len(many["by_draw"]) == 3 and many["standard_error"] >= 0 and many["read_noise"] == 0.05
+    many = call_json(capsys, "evaluate", trained, "--draws", "4", "--read-noise", "0.6")
+    assert len(many["by_draw"]) == 4 and many["standard_error"] > 0 and many["read_noise"] == 0.6
+    assert many["accuracy"] < score["accuracy"] and many["ideal_accuracy"] == score["ideal_accuracy"]
 
 
 def test_each_opening_of_the_test_set_is_logged(trained, capsys, tmp_path):
@@ -406,3 +409,25 @@ def test_real_fashion_mnist_with_a_kill_in_the_middle(tmp_path):
     results = json.loads(pathlib.Path(out, "results.json").read_text())
     assert results["epochs"] == 5 and results["test_openings"] == 1
     assert results["test_accuracy"] >= 0.84
+
+
+def test_demo_opens_the_test_set_once(tmp_path, capsys, monkeypatch):
+    """The demo on its built-in data with a recipe cut to one epoch."""
+    fashion = tasks.TASKS["fashion-mnist"]
+    short = dataclasses.replace(fashion, recipes={"quick": Recipe(epochs=1, batch_size=240)})
+    monkeypatch.setitem(tasks.TASKS, "fashion-mnist", short)
+    out = str(tmp_path / "demo")
+    results = call_json(capsys, "demo", "--out", out)
+    assert Run.open(out).test_openings() == results["test_openings"] == 1
+    assert results["test_accuracy"] > results["unpruned_accuracy"] and 0.7 < results["linear_accuracy"] < 0.85
+    assert os.path.exists(os.path.join(out, "program.xbp")) and os.path.exists(os.path.join(out, "digital.json"))
+
+
+def test_closed_pipe_is_no_traceback(trained):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minirram", "networks"], cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 2 and b"Traceback" not in error
