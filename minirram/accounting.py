@@ -278,7 +278,7 @@ def _counts_of(network_shapes, placement):
         name: network_shapes.positions[name] * cols * row_tiles[name] for name, (_, cols) in network_shapes.matrices
     }
     return {
-        "network": network_shapes.name,
+        "name": network_shapes.name,
         "weights": network_shapes.weights,
         "weights_by_layer": {name: rows * cols for name, (rows, cols) in network_shapes.matrices},
         "macs": network_shapes.macs,

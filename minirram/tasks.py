@@ -204,7 +204,11 @@ TASKS = {
     "fashion-mnist": Task(
         name="fashion-mnist",
         build_network=fashion_mnist_cnn,
-        recipes={"full": Recipe(), "quick": Recipe(epochs=8, batch_size=120)},
+        recipes={
+            # A tenth of the authors' hysteresis: at 240 samples a step, theirs froze the masks at 87.1 % validation.
+            "full": Recipe(epochs=40, weight_decay=1e-3, hysteresis=0.001, hysteresis_end=0.0007),
+            "quick": Recipe(epochs=8, batch_size=120),
+        },
         to_codes=pooled_pixels,
     ),
     "spoken-digits": Task(
