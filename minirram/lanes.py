@@ -7,12 +7,14 @@ from typing import Any, List
 import numpy as np
 
 from . import nodes_input
+from .convolution import output_size
 from .networks import BatchNorm, Concat, Conv2d, MaxPool, Quantize, Relu, matrices, output_shapes
 from .nodes import SIMPLE, ActivationNode, MomentsNode, Workspace, aligned
 from .nodes_convolution import InputNode, PatchesNode
 from .nodes_winograd import WinogradNode, WinogradRowsNode
 
 FEW_INPUTS = 8  # input channels below which no transform of the input pays
+FEW_POSITIONS = 256  # outputs of a chunk below which the transform of the kernel costs more than it saves
 FEW_OUTPUTS = 64  # output channels up to which a transform along the rows alone is faster
 SAMPLE = 4096  # activations of a batch, per layer, from which the range of a quantiser is estimated
 # what one node does together with the layers that may follow
@@ -118,7 +120,7 @@ class Chunk:
                 node = ActivationNode(group, x, y, self)
             elif isinstance(group[0], Conv2d):
                 pool = group[1] if len(group) > 1 else None
-                node = _convolution_node(group[0], pool, x is self.input)(group[0], pool, x, y, self)
+                node = _convolution_node(group[0], pool, x, self)(group[0], pool, x, y, self)
             else:
                 node = SIMPLE[type(group[0])](group[0], x, y, self)
             previous = group[-1].name
@@ -144,18 +146,21 @@ class Chunk:
             target[...] = x
         self.input[:, :, x.shape[2] :] = 0
 
-    def sample(self, name, values):
-        """Keep some of the values that quantiser `name` sees, evenly spread over samples, channels and image."""
+    def sample(self, name, values, unit=1):
+        """Keep some of the values * unit that quantiser `name` sees, spread over samples, channels and image."""
         flat = values.reshape(-1)
         stride = max(1, flat.size // self.wanted) | 1  # odd: never in step with the channels
-        self.samples[name] = flat[::stride].copy()
+        self.samples[name] = flat[::stride] * flat.dtype.type(unit)
 
 
-def _convolution_node(layer, pool, first):
-    """The kind of node that is fastest for a convolution and the max-pool after it (or None), as measured."""
-    if first and layer.matrices()[0][1][0] <= nodes_input.MOST_FAN_IN:
+def _convolution_node(layer, pool, x, chunk):
+    """The kind of node that is fastest for a convolution of x and the max-pool after it (or None), as measured."""
+    if x is chunk.input and layer.matrices()[0][1][0] <= nodes_input.MOST_FAN_IN:
         return InputNode
-    if layer.stride != (1, 1) or layer.kernel[0] != 3 or layer.in_channels < FEW_INPUTS or (pool and pool.size != 2):
+    height, width = output_size(x.shape[0], x.shape[1], layer.kernel, layer.stride, layer.padding)
+    if layer.stride != (1, 1) or layer.kernel[0] != 3 or (pool and pool.size != 2):
+        return PatchesNode
+    if layer.in_channels < FEW_INPUTS or height * width * chunk.size < FEW_POSITIONS:
         return PatchesNode
     if layer.out_channels <= FEW_OUTPUTS:
         return WinogradRowsNode

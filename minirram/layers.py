@@ -34,11 +34,15 @@ def relu_backward(dy, y, out=None):
 
 def quantise_forward(x, step, bits, out=None):
     """y = step * clip(rint(x / step), 0, 2**bits - 1): x as the crossbar's input codes represent it. step > 0."""
-    out = np.multiply(x, x.dtype.type(1 / step), out=out)
-    np.rint(out, out=out)
-    np.clip(out, 0, 2**bits - 1, out=out)
+    out = to_codes(np.multiply(x, x.dtype.type(1 / step), out=out), bits, out)
     out *= out.dtype.type(step)
     return out
+
+
+def to_codes(x, bits, out=None):
+    """clip(rint(x), 0, 2**bits - 1), for x in units of the step; still floats."""
+    out = np.rint(x, out=out)
+    return np.clip(out, 0, 2**bits - 1, out=out)
 
 
 def quantise_backward(dy, x, step, bits, out=None):

@@ -5,6 +5,7 @@ channels), which gives long contiguous runs. What is needed for a moment only li
 lane share.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class Run:
 def aligned(shape, dtype):
     """An empty array that begins at a multiple of ALIGNMENT."""
     dtype = np.dtype(dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     raw = np.empty(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size].view(dtype).reshape(shape)
@@ -45,15 +46,20 @@ class Workspace:
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
         self._flat = {}
+        self._views = {}
         self._turn = 0
 
     def array(self, name, shape, dtype=None):
         """An array of any contents; the same memory for the same name."""
-        size = int(np.prod(shape))
-        flat = self._flat.get(name)
-        if flat is None or flat.size < size:
-            flat = self._flat[name] = aligned((size,), dtype or self.dtype)
-        return flat[:size].reshape(shape)
+        view = self._views.get((name, shape))
+        if view is None:
+            size = math.prod(shape)
+            flat = self._flat.get(name)
+            if flat is None or flat.size < size:
+                flat = self._flat[name] = aligned((size,), dtype or self.dtype)
+                self._views = {key: old for key, old in self._views.items() if key[0] != name}
+            view = self._views[name, shape] = flat[:size].reshape(shape)
+        return view
 
     def gradient(self, shape):
         """The same for a gradient on its way back; the one handed out before stays valid."""
@@ -83,12 +89,14 @@ def long_rows(array):
 
 def tiled(vector, like):
     """A value per channel, repeated to the length of a row of `like` = long_rows(...)."""
-    return np.tile(vector.astype(like.dtype), like.shape[1] // len(vector))
+    row = np.empty((like.shape[1] // len(vector), len(vector)), like.dtype)
+    row[...] = vector
+    return row.reshape(-1)
 
 
 def channel_sums(long, channels):
     """Sums per channel, float64 (channels,), of an array in `long_rows`."""
-    return long.sum(axis=0).reshape(-1, channels).sum(axis=0, dtype=np.float64)
+    return np.add.reduce(np.add.reduce(long, axis=0).reshape(-1, channels), axis=0, dtype=np.float64)
 
 
 class Node:
@@ -219,34 +227,37 @@ class ActivationNode(Node):
 
     def forward(self, run):
         """y = quantise(relu(gamma * normalised + beta))"""
-        t, y = self._normalise(run) if self.norm else self.x, self.y
         step = run.steps[self.quantiser.name] if self.quantiser else None
+        t = self._argument(run, 1 if step is None else step)
         if run.training:
             if self.quantiser:
-                self.chunk.sample(self.quantiser.name, t)
+                self.chunk.sample(self.quantiser.name, t, step or 1)
             self._mark(t, step)
         if step is not None:
-            layers.quantise_forward(t, step, self.quantiser.bits, out=y)
+            layers.to_codes(t, self.quantiser.bits, out=self.y)
+            self.y *= self.y.dtype.type(step)
         elif self.relu:
-            np.maximum(t, 0, out=y)
-        elif t is not y:
-            y[...] = t
+            np.maximum(t, 0, out=self.y)
+        elif t is not self.y:
+            self.y[...] = t
 
-    def _normalise(self, run):
-        """(x - mean) / sqrt(var + epsilon), kept for the way back; scaled and shifted into y when affine."""
+    def _argument(self, run, unit):
+        """What ReLU and quantiser see, divided by `unit`: x, or (x - mean) / sqrt(var + epsilon), scaled and shifted."""
+        x, y = long_rows(self.x), long_rows(self.y)
+        if not self.norm:
+            return self.x if unit == 1 else np.multiply(self.x, x.dtype.type(1 / unit), out=self.y)
         name = self.norm.name
         _, mean, var = run.statistics[name]
-        x, y = long_rows(self.x), long_rows(self.y)
         normalised = np.subtract(x, tiled(mean, x), out=long_rows(self.normalised))
         normalised *= tiled(1 / np.sqrt(var + layers.BATCH_NORM_EPSILON), x)
-        if not self.norm.affine:
-            return self.normalised
-        np.multiply(normalised, tiled(run.state[name + ".gamma"], y), out=y)
-        y += tiled(run.state[name + ".beta"], y)
-        return self.y
+        if self.norm.affine:
+            np.multiply(normalised, tiled(run.state[name + ".gamma"] / unit, y), out=y)
+            y += tiled(run.state[name + ".beta"] / unit, y)
+            return self.y
+        return self.normalised if unit == 1 else np.multiply(self.normalised, x.dtype.type(1 / unit), out=self.y)
 
     def _mark(self, t, step):
-        """Remember where the gradient passes: above 0 for a ReLU, inside the range for a quantiser."""
+        """Remember where the gradient passes: above 0 for a ReLU, inside the range for a quantiser (t in its steps)."""
         if self.passes is None:
             return
         if self.relu:
@@ -256,7 +267,7 @@ class ActivationNode(Node):
         else:
             self.passes[...] = True
         if step is not None:
-            top = t.dtype.type(step * (2**self.quantiser.bits - 1))
+            top = t.dtype.type(2**self.quantiser.bits - 1)
             self.passes &= np.less_equal(t, top, out=self.workspace.array("bool", t.shape, bool))
 
     def backward(self, run, dy):

@@ -69,19 +69,18 @@ class ProductNode(ActivationNode):
         self.first_half = patches
         super().__init__(group, patches.x, y, chunk)
 
-    def _normalise(self, run):
-        """gamma * (patches^T W - mean) / sqrt(var + epsilon) + beta, in the workspace."""
+    def _argument(self, run, unit):
+        """(gamma * (patches^T W - mean) / sqrt(var + epsilon) + beta) / unit, in y."""
         name = self.norm.name
         _, mean, var = run.statistics[name]
         scale, shift = 1 / np.sqrt(var + layers.BATCH_NORM_EPSILON), 0
         if self.norm.affine:
             scale, shift = scale * run.state[name + ".gamma"], run.state[name + ".beta"]
         weight = run.weights[self.first_half.convolution.name]
-        kernel = np.concatenate([weight * scale, [shift - mean * scale]]).astype(weight.dtype)
-        t = self.workspace.array("centred", self.y.shape)
+        kernel = np.concatenate([weight * scale, [shift - mean * scale]]) / unit
         patches = self.first_half.patches
-        np.matmul(patches.reshape(len(patches), -1).T, kernel, out=rows(t))
-        return t
+        np.matmul(patches.reshape(len(patches), -1).T, kernel.astype(weight.dtype), out=rows(self.y))
+        return self.y
 
     def backward(self, run, dy):
         """P^T dy, d beta and d gamma"""

@@ -234,6 +234,12 @@ class WinogradRowsNode(ConvolutionNode):
     def _add_band(self, dtiles, dx, first):
         """Rows of dx from the gradient of the tiles of a band; the first two add to those of the band before."""
         start = 2 * first - self.convolution.padding[0]
+        stop = start + 2 * dtiles.shape[1] + 2
+        if start >= 0 and stop <= len(dx):
+            shared = dx[start : start + 2].copy() if first else 0
+            winograd.input_axis_backward(dtiles, dx[start:stop])
+            dx[start : start + 2] += shared
+            return
         band = self.workspace.array("band", (2 * dtiles.shape[1] + 2,) + dx.shape[1:])
         winograd.input_axis_backward(dtiles, band)
         if first > 0:

@@ -74,6 +74,7 @@ def test_winograd_nodes(few_outputs, kind, height, width, padding, pool):
     network = second_convolution(height, width, (3, 3), (1, 1), padding, 3, 2, pool)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lanes, "FEW_INPUTS", 1)
+        patch.setattr(lanes, "FEW_POSITIONS", 0)
         patch.setattr(lanes, "FEW_OUTPUTS", few_outputs)
         assert convolution_kinds(network)[1] == kind
         check_network(network)
@@ -85,6 +86,7 @@ def test_winograd_along_rows_with_any_kernel_width_in_bands(height, width, paddi
     network = second_convolution(height, width, (3, columns), (1, 1), padding, 3, 2, pool)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lanes, "FEW_INPUTS", 1)
+        patch.setattr(lanes, "FEW_POSITIONS", 0)
         patch.setattr("minirram.nodes_winograd.BAND_FLOATS", 1)
         assert convolution_kinds(network)[1] == "WinogradRowsNode"
         check_network(network)
