@@ -12,6 +12,7 @@ from minirram.accounting import WhatIf
 from minirram.costs import CASES, load_costs
 from minirram.errors import ConfigError
 from minirram.rng import stream
+from minirram.rng import stream
 from minirram.runs import Run
 from minirram.tasks import task
 
@@ -72,7 +73,8 @@ def test_energy_and_accuracy_at_the_same_adc_bits(trained, capsys):
         run.config.network, model.state, data.calibration_codes(), chip, model.scales_S, 5, "pair"
     )
     bits = inference.input_bits(run.config.network)
-    product = inference.ChipProduct(chip, adcs, bits, model.scales_S, run.config.recipe.seed)
+    noise_seed = int(stream(run.config.recipe.seed, "read", "validation", 0).integers(2**32))
+    product = inference.ChipProduct(chip, adcs, bits, model.scales_S, noise_seed)
     figures = data.validation.figures(lambda codes: inference.predict(run.config.network, model.state, codes, product))
     assert found["accuracy"] == figures["accuracy"]
     assert account(capsys, trained, "--adc-bits", "14")["total"]["adc_J"] > 50 * found["total"]["adc_J"]
