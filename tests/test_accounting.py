@@ -12,7 +12,6 @@ from minirram.accounting import WhatIf
 from minirram.costs import CASES, load_costs
 from minirram.errors import ConfigError
 from minirram.rng import stream
-from minirram.rng import stream
 from minirram.runs import Run
 from minirram.tasks import task
 
