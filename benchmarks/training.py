@@ -176,9 +176,9 @@ def bare_products(task, threads):
 def run_check(task):
     """How far the gradients of both sides are apart, relative to their norm.
 
-    `difference`: in float64. The quantisers get 8 bits and a range that nothing exceeds: PyTorch's gradient ends half a step
-    above the range, minirram's at the range. `*_float32`: each side's float32 from PyTorch's float64, without quantisers. In
-    float32 a value within rounding of a ReLU's edge may fall on either side of it, which moves the gradients of both.
+    `difference`: in float64. The quantisers get 8 bits and a range that nothing exceeds: PyTorch's gradient ends
+    half a step above the range, minirram's at the range. `*_float32`: each side's float32 from PyTorch's float64, without
+    quantisers; a value within rounding of a ReLU's edge may fall on either side of it, which moves the gradients.
     """
     import numpy as np
 

@@ -11,11 +11,10 @@ from .convolution import output_size
 from .networks import BatchNorm, Concat, Conv2d, MaxPool, Quantize, Relu, matrices, output_shapes
 from .nodes import SIMPLE, ActivationNode, MomentsNode, Workspace, aligned
 from .nodes_convolution import InputNode, PatchesNode
-from .nodes_winograd import WinogradNode, WinogradRowsNode
+from .nodes_winograd import WinogradNode
 
 FEW_INPUTS = 8  # input channels below which no transform of the input pays
 FEW_POSITIONS = 256  # outputs of a chunk below which the transform of the kernel costs more than it saves
-FEW_OUTPUTS = 64  # output channels up to which a transform along the rows alone is faster
 SAMPLE = 4096  # activations of a batch, per layer, from which the range of a quantiser is estimated
 # what one node does together with the layers that may follow
 FUSED = {Conv2d: (MaxPool,), BatchNorm: (Relu, Quantize), Relu: (Quantize,)}
@@ -162,9 +161,7 @@ def _convolution_node(layer, pool, x, chunk):
         return PatchesNode
     if layer.in_channels < FEW_INPUTS or height * width * chunk.size < FEW_POSITIONS:
         return PatchesNode
-    if layer.out_channels <= FEW_OUTPUTS:
-        return WinogradRowsNode
-    return WinogradNode if layer.kernel[1] == 3 else PatchesNode
+    return WinogradNode
 
 
 def groups(network):

@@ -242,7 +242,7 @@ class ActivationNode(Node):
             self.y[...] = t
 
     def _argument(self, run, unit):
-        """What ReLU and quantiser see, divided by `unit`: x, or (x - mean) / sqrt(var + epsilon), scaled and shifted."""
+        """What ReLU and quantiser see, over `unit`: x, or (x - mean) / sqrt(var + epsilon), scaled and shifted."""
         x, y = long_rows(self.x), long_rows(self.y)
         if not self.norm:
             return self.x if unit == 1 else np.multiply(self.x, x.dtype.type(1 / unit), out=self.y)
@@ -257,7 +257,7 @@ class ActivationNode(Node):
         return self.normalised if unit == 1 else np.multiply(self.normalised, x.dtype.type(1 / unit), out=self.y)
 
     def _mark(self, t, step):
-        """Remember where the gradient passes: above 0 for a ReLU, inside the range for a quantiser (t in its steps)."""
+        """Remember where the gradient passes: above 0 for a ReLU, inside the range for a quantiser; t in steps."""
         if self.passes is None:
             return
         if self.relu:

@@ -1,4 +1,4 @@
-"""Convolutions of 3 x 3 in Winograd's form on one chunk of a batch, with the max-pool that may follow."""
+"""Convolutions with three kernel rows on one chunk of a batch, in Winograd's form along the rows."""
 
 import numpy as np
 
@@ -10,97 +10,11 @@ BAND_FLOATS = 400_000  # of one band of tile rows: what stays in cache from one 
 
 
 class WinogradNode(ConvolutionNode):
-    """3 x 3, stride 1: tiles of 2 x 2 outputs; with a pool of 2 a tile is a pooling window."""
-
-    def __init__(self, layer, pool, x, y, chunk):
-        super().__init__(layer, pool, x, y, chunk)
-        height, width = self.conv_shape
-        self.tiles = (height // 2, width // 2) if pool else (-(-height // 2), -(-width // 2))
-        self.kernel_shape = (4, 4, layer.in_channels, layer.out_channels)
-        if chunk.training:
-            self.dkernel = chunk.kernel_sum(layer.name, self.kernel_shape)
-
-    def prepare(self, run):
-        """Transform the weights, once per pass for all lanes."""
-        name = self.convolution.name
-        kernel = aligned(self.kernel_shape, self.workspace.dtype)
-        run.kernels[name] = winograd.kernel_forward(run.weights[name], kernel)
-
-    def finish(self):
-        """The gradient of the weights from that of the transformed kernel, once per lane."""
-        winograd.kernel_backward(self.dkernel, self.chunk.gradients[self.convolution.name])
-
-    def _shape(self, name, places, channels, n):
-        """A workspace array (places..., tiles down, tiles across, n, channels)."""
-        return self.workspace.array(name, places + self.tiles + (n, channels))
-
-    def _input_tiles(self):
-        th, tw = self.tiles
-        x = self._padded(2 * th + 2, 2 * tw + 2, self.convolution.padding)
-        n, c_in = x.shape[2:]
-        tiles = self._shape("tiles", (4, 4), c_in, n)
-        winograd.input_forward(x, self.workspace.array("rows", (4, th, 2 * tw + 2, n, c_in)), tiles)
-        return tiles
-
-    def forward(self, run):
-        """y = pool(A^T [U * B^T x B] A)"""
-        tiles = self._input_tiles()
-        n, c_out = tiles.shape[4], self.convolution.out_channels
-        products = self._shape("products", (4, 4), c_out, n)
-        np.matmul(_batch(tiles), _batch(run.kernels[self.convolution.name]), out=_batch(products))
-        places = self._shape("places", (2, 2), c_out, n)
-        winograd.output_forward(products, self._shape("output rows", (2, 4), c_out, n), places)
-        if self.size == 2:
-            self._pool(places.reshape((4,) + places.shape[2:]))
-        else:
-            y = self.y
-            for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
-                part = y[a::2, b::2]
-                part[...] = places[a, b, : part.shape[0], : part.shape[1]]
-
-    def _output_gradient(self, dy):
-        """dy as (2, 2, tiles down, tiles across, n, channels)."""
-        dplaces = self._shape("places", (2, 2), dy.shape[3], dy.shape[2])
-        if self.size == 2:
-            self._unpool(dy, dplaces.reshape((4,) + dy.shape))
-            return dplaces
-        th, tw = self.tiles
-        if dy.shape[:2] == (2 * th, 2 * tw):
-            return dy.reshape((th, 2, tw, 2) + dy.shape[2:]).transpose(1, 3, 0, 2, 4, 5)
-        dplaces[...] = 0
-        for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            part = dy[a::2, b::2]
-            dplaces[a, b, : part.shape[0], : part.shape[1]] = part
-        return dplaces
-
-    def backward(self, run, dy):
-        """dU = V^T dM, dV = dM U^T, transformed back"""
-        tiles = self._input_tiles()
-        n, c_out = dy.shape[2:]
-        dproducts = self._shape("products", (4, 4), c_out, n)
-        dplaces = self._output_gradient(dy)
-        winograd.output_backward(dplaces, self._shape("output rows", (2, 4), c_out, n), dproducts)
-        dm = _batch(dproducts)
-        self._add_kernel_gradient(_batch(tiles).transpose(0, 2, 1), dm, True)
-        np.matmul(dm, _batch(run.kernels[self.convolution.name]).transpose(0, 2, 1), out=_batch(tiles))
-        th, tw = self.tiles
-        shape = (2 * th + 2, 2 * tw + 2, n, tiles.shape[5])
-        dpadded = self.workspace.gradient(shape)
-        winograd.input_backward(tiles, self.workspace.array("rows", (4, th) + shape[1:]), dpadded)
-        return self._unpadded(dpadded, self.convolution.padding)
-
-
-def _batch(array):
-    """(4, 4, ..., channels) -> (16, positions, channels) of a contiguous array."""
-    return array.reshape(16, -1, array.shape[-1])
-
-
-class WinogradRowsNode(ConvolutionNode):
-    """3 rows of a kernel, stride 1, few outputs: Winograd's form along the rows, shifts along the columns.
+    """Three kernel rows, stride 1: Winograd's form along the rows, shifts along the columns.
 
     Every pixel of the transformed rows meets the weights of all kernel columns in one product of matrices
-    (kernel columns * c_out, positions); the shifted results are added up. The many input channels pass no transform
-    but that of the rows, and patches of them are never made.
+    (kernel columns * c_out, positions); the shifted results are added up. Patches of the input are never made. (Both
+    axes in Winograd's form would halve the products once more, but the transforms took longer than that saved.)
     """
 
     def __init__(self, layer, pool, x, y, chunk):
@@ -117,17 +31,16 @@ class WinogradRowsNode(ConvolutionNode):
         layer = self.convolution
         weight = run.weights[layer.name].reshape(3, layer.kernel[1], layer.in_channels, layer.out_channels)
         kernel = np.empty((4,) + weight.shape[1:], weight.dtype)
-        winograd.kernel_axis_forward(weight, kernel)
+        winograd.kernel_forward(weight, kernel)
         run.kernels[layer.name] = kernel.transpose(0, 1, 3, 2).reshape(self.kernel_shape)
 
     def finish(self):
         """The transpose of `prepare` for the gradient."""
         layer = self.convolution
-        dkernel = self.dkernel.reshape(4, layer.kernel[1], layer.out_channels, layer.in_channels).transpose(
-            0, 1, 3, 2
-        )
+        dkernel = self.dkernel.reshape(4, layer.kernel[1], layer.out_channels, layer.in_channels)
+        dkernel = dkernel.transpose(0, 1, 3, 2)
         total = self.chunk.gradients[layer.name]
-        winograd.kernel_axis_backward(dkernel, total.reshape((3,) + dkernel.shape[1:]))
+        winograd.kernel_backward(dkernel, total.reshape((3,) + dkernel.shape[1:]))
 
     def _bands(self):
         """(first, stop) tile rows that are worked on at a time."""
@@ -147,7 +60,7 @@ class WinogradRowsNode(ConvolutionNode):
             band[len(x) - start :] = 0
             band[max(0, -start) : len(x) - start] = x[max(start, 0) : end]
         tiles = self.workspace.array("tiles", (4, stop - first) + x.shape[1:])
-        winograd.input_axis_forward(band, tiles)
+        winograd.input_forward(band, tiles)
         return tiles
 
     def _array(self, name, *shape):
@@ -174,7 +87,7 @@ class WinogradRowsNode(ConvolutionNode):
             for column, outputs, inputs in self._shifts():
                 sums[:, :, :, outputs] += products[:, column, :, :, inputs]
             places = self._array("places", 2, c_out, stop - first, self.conv_shape[1])
-            winograd.output_axis_forward(sums, places)
+            winograd.output_forward(sums, places)
             self._take(places, first, stop)
 
     def _take(self, places, first, stop):
@@ -217,7 +130,7 @@ class WinogradRowsNode(ConvolutionNode):
         dx = self.workspace.gradient(self.x.shape)
         for first, stop in self._bands():
             sums = self._array("sums", 4, c_out, stop - first, self.conv_shape[1])
-            winograd.output_axis_backward(self._output_gradient(dy, first, stop), sums)
+            winograd.output_backward(self._output_gradient(dy, first, stop), sums)
             shape = 4, self.convolution.kernel[1], c_out, stop - first, self.x.shape[1]
             patches = self._array("products", *shape)
             patches[...] = 0
@@ -237,11 +150,11 @@ class WinogradRowsNode(ConvolutionNode):
         stop = start + 2 * dtiles.shape[1] + 2
         if start >= 0 and stop <= len(dx):
             shared = dx[start : start + 2].copy() if first else 0
-            winograd.input_axis_backward(dtiles, dx[start:stop])
+            winograd.input_backward(dtiles, dx[start:stop])
             dx[start : start + 2] += shared
             return
         band = self.workspace.array("band", (2 * dtiles.shape[1] + 2,) + dx.shape[1:])
-        winograd.input_axis_backward(dtiles, band)
+        winograd.input_backward(dtiles, band)
         if first > 0:
             shared = dx[start : start + 2]
             shared += band[: len(shared)]

@@ -67,28 +67,16 @@ def second_convolution(height, width, kernel, stride, padding, c_in, c_out, pool
     return Network("second", (height, width, 1), 4, (first, second) + pools + last)
 
 
-@pytest.mark.parametrize("few_outputs, kind", [(0, "WinogradNode"), (99, "WinogradRowsNode")])
-@settings(max_examples=40)
-@given(SIZE, SIZE, PADDING, st.integers(1, 2))
-def test_winograd_nodes(few_outputs, kind, height, width, padding, pool):
-    network = second_convolution(height, width, (3, 3), (1, 1), padding, 3, 2, pool)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lanes, "FEW_INPUTS", 1)
-        patch.setattr(lanes, "FEW_POSITIONS", 0)
-        patch.setattr(lanes, "FEW_OUTPUTS", few_outputs)
-        assert convolution_kinds(network)[1] == kind
-        check_network(network)
-
-
-@settings(max_examples=40)
-@given(SIZE, SIZE, PADDING, st.integers(1, 3), st.integers(1, 2))
-def test_winograd_along_rows_with_any_kernel_width_in_bands(height, width, padding, columns, pool):
+@settings(max_examples=60)
+@given(SIZE, SIZE, PADDING, st.integers(1, 3), st.integers(1, 2), st.sampled_from([1, 10**9]))
+def test_winograd_node(height, width, padding, columns, pool, band_floats):
+    """Any width of the kernel, in bands of one row of tiles or all at once."""
     network = second_convolution(height, width, (3, columns), (1, 1), padding, 3, 2, pool)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lanes, "FEW_INPUTS", 1)
         patch.setattr(lanes, "FEW_POSITIONS", 0)
-        patch.setattr("minirram.nodes_winograd.BAND_FLOATS", 1)
-        assert convolution_kinds(network)[1] == "WinogradRowsNode"
+        patch.setattr("minirram.nodes_winograd.BAND_FLOATS", band_floats)
+        assert convolution_kinds(network)[1] == "WinogradNode"
         check_network(network)
 
 
