@@ -79,7 +79,8 @@ def inference_account(events, digital, placement, costs, adc_bits, pulse, arrang
     """One inference: dict with `by_matrix`, `digital_layers`, `total`, `latency_s`, `area_um2` and more.
 
     events: dict name -> `events.MatrixEvents`. digital: dict layer -> `events.DigitalEvents`. macros: at hand, when
-    they are fewer than the placement fills; `add_reprogramming` says what taking turns costs.
+    they are fewer than the placement fills; `add_reprogramming` says what taking turns costs. `activity` is the share
+    of set bits among those of the input codes.
     """
     macros = placement.n_macros if macros is None else min(macros, placement.n_macros)
     adcs = energy.adcs_per_macro(placement, costs, arrangement)
@@ -89,7 +90,8 @@ def inference_account(events, digital, placement, costs, adc_bits, pulse, arrang
         figures = energy.matrix_energy(counted, costs, adc_bits, pulse)
         figures.update(energy.matrix_latency(counted, costs, adc_bits, adcs, pulse))
         counts = _matrix_counts(counted)
-        by_matrix[name] = dict(_shown(counts, figures), by_plane=_by_plane(counted, pulse))
+        activity = counts["rows_driven"] / counts["bits_read"]
+        by_matrix[name] = dict(_shown(counts, figures), by_plane=_by_plane(counted, pulse), activity=activity)
         rows.append((counts, figures))
     for name, arithmetic in digital.items():
         figures = energy.digital_energy(arithmetic, costs)
@@ -106,6 +108,7 @@ def inference_account(events, digital, placement, costs, adc_bits, pulse, arrang
         "by_matrix": by_matrix,
         "digital_layers": layers,
         "total": total,
+        "activity": total["rows_driven"] / total["bits_read"],
         "latency_s": total["latency_s"],
         "area_um2": _shown({}, area),
         "adcs_per_macro": adcs,

@@ -75,6 +75,7 @@ def _energy_lines(account):
     for case in ("low", "high"):
         yield _row(case, [_si(ranges[key][case], "J") for key in COLUMNS] + [_si(ranges["latency_s"][case], "s")])
     yield ""
+    yield "{:14s}{:>14.3f}".format("activity", account["activity"])
     for key in ("rows_driven", "cell_reads", "conversions", "partial_adds", "bits_read", "bits_written"):
         yield "{:14s}{:>14.0f}".format(key, account["total"][key])
     if "reprogramming" in account:
@@ -92,8 +93,10 @@ def _energy_lines(account):
         )
     yield ""
     for name, found in account["baselines"].items():
-        saved = "saved {typical:.1%} ({low:.1%} .. {high:.1%})".format(**found["saved_fraction"])
-        yield "{:16s}{:>12s}  {}".format(name, _si(found["typical"], "J"), saved)
+        taken = {case: 1.0 - fraction for case, fraction in found["saved_fraction"].items()}
+        yield "{:16s}{:>10s}; of that the chip takes {typical:.3g} ({high:.2g} .. {low:.2g})".format(
+            name, _si(found["typical"], "J"), **taken
+        )
     training = account["training"]
     yield "training: {} read-outs and pulses {}, {} on the host's GPU (32-bit floats)".format(
         training["read_outs"], _si(training["total_J"], "J"), _si(training["host"]["gpu_fp32"]["typical"], "J")
@@ -135,8 +138,8 @@ def _network_lines(name, entry):
         yield "  {:12s} {} ({} .. {})".format(key[:-2], *values)
     yield "  area         {typical:.3g} um^2 ({low:.3g} .. {high:.3g})".format(**entry["area_um2"])
     for baseline, found in entry["baselines"].items():
-        yield "  {:16s}{:>10s}  saved {:.1%}".format(
-            baseline, _si(found["typical"], "J"), found["saved_fraction"]["typical"]
+        yield "  {:16s}{:>10s}; of that the chip takes {:.3g}".format(
+            baseline, _si(found["typical"], "J"), 1.0 - found["saved_fraction"]["typical"]
         )
 
 

@@ -56,6 +56,7 @@ def test_the_total_is_the_sum_of_its_rows(trained, capsys):
             assert len(planes) == 4 and sum(planes) == pytest.approx(row[key])
     for key in "by_matrix total gpu_J adc_bits accuracy saved_fraction programming_J latency_s area_um2".split():
         assert key in found
+    assert 0 < found["activity"] < 1 and all(0 < row["activity"] < 1 for row in found["by_matrix"].values())
     assert found["total"]["conversions"] == 50216 and found["inferences"] == found["samples"] == 20
     assert found["saved_fraction"] == pytest.approx(1 - total["total_J"] / found["gpu_J"])
 
