@@ -2,7 +2,7 @@
 
 import zlib
 
-import numpy as np
+from numpy.random import SFC64, Generator, SeedSequence
 
 
 def _key(part):
@@ -21,5 +21,5 @@ def stream(seed, *name):
     seed: non-negative integer. name: text or integers 0..2**32-1. The same arguments give the same numbers on one
     platform and NumPy build; no other order of creation or use changes them.
     """
-    sequence = np.random.SeedSequence(entropy=int(seed), spawn_key=tuple(_key(part) for part in name))
-    return np.random.Generator(np.random.SFC64(sequence))
+    sequence = SeedSequence(entropy=int(seed), spawn_key=tuple(_key(part) for part in name))
+    return Generator(SFC64(sequence))

@@ -101,12 +101,9 @@ def test_one_step_by_hand():
         old_velocity = {name: velocity.astype(np.float64) for name, velocity in twin.velocity.items()}
         old_state = {name: array.copy() for name, array in twin.state.items()}
         old_affine = {name: velocity.copy() for name, velocity in twin.affine_velocity.items()}
-        gradients = twin.engine.training_step(
-            twin.read_weights(twin.read_generator),
-            {name: array.copy() for name, array in twin.state.items()},
-            codes,
-            labels,
-        )[2]
+        state = {name: array.copy() for name, array in twin.state.items()}
+        weights = twin.read_weights(twin.read_generator)
+        gradients = twin.engine.training_step(weights, state, codes, labels)[2]
         gradients = {name: gradient.astype(np.float64) for name, gradient in gradients.items()}
         learner.step(codes, labels, None, rate)
         for name, scores in learner.scores.items():
