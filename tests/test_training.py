@@ -93,7 +93,7 @@ def test_hysteresis_spares_pulses_and_tightens_at_new_bests():
 
 
 def test_one_step_by_hand():
-    """Scores after a step from the engine's gradients: straight-through, decay, momentum, rate; affine without decay."""
+    """Scores after a step from the gradients: straight-through, decay, momentum, rate; affine parts without decay."""
     data, learner, twin = StripeData(), tiny_learner(), tiny_learner()
     codes, labels = data.codes[:20], data.labels[:20]
     for rate in (0.1, 0.03):
