@@ -5,73 +5,58 @@ was decided), `checkpoint.npz` and `history.csv`, `validation.json` or `results.
 """
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy as np
 
 from . import __version__, inference, networks
-from .cells import CellModel
-from .chip import Chip
-from .converters import Adc
 from .errors import ConfigError
 from .files import read_json, write_json
-from .learning import Schedule
 from .model import Model
-from .runs import Run, plain
+from .runs import Run, RunConfig, plain
 from .tasks import task
 from .wear import program_counts
 from .weights import FloatLearner, WriteLearner, Writing
-from .workflow import examine
+from .workflow import examine, make_chip
 
 
 @dataclass(frozen=True)
 class WeightConfig:
     """Everything that was decided before weights are learned."""
 
-    task: str
-    """name of the task"""
-    data: str
-    """folder of the data set, or "synthetic\""""
-    network: networks.Network
-    """the layers"""
-    recipe: Schedule
-    """the gradient descent on the weights"""
-    cell_model: Optional[CellModel] = None
-    """technology of the chip; None: ideal hardware"""
+    run: RunConfig
+    """the run of masks that this one is compared with: task, data, network, schedule, chip"""
+    learning_rate: float
+    """at the first step, instead of the masks'"""
     writing: Optional[Writing] = None
-    """how the chip's cells are written; None without a chip"""
-    chip_seed: int = 0
-    """of the chip: which individual it is"""
-    formed_share: float = 0.9999
-    """expected share of cells that the forming voltage forms"""
-    adc_bits: int = 14
-    """resolution of the ADCs (the paper's board)"""
-    adc_arrangement: str = "pair"
-    """'pair' or 'polarity'"""
+    """how the chip's cells are written; None: free weights on ideal hardware"""
 
     def __post_init__(self):
-        if (self.cell_model is None) != (self.writing is None):
-            raise ConfigError("cell_model and writing belong together: a chip's weights are written, free ones are not")
-        Adc(self.adc_bits, 1.0, self.adc_arrangement)
+        if self.on_chip and self.run.recipe.level != "cell":
+            raise ConfigError("weights of a chip need both cells of a pair: its level is 'cell', not 'pair'")
 
     @property
     def on_chip(self):
         """Whether the weights are those of a chip."""
-        return self.cell_model is not None
+        return self.writing is not None
+
+    @property
+    def schedule(self):
+        """The gradient descent on the weights."""
+        return replace(self.run.recipe, learning_rate=self.learning_rate)
 
     def to_json(self):
         """A JSON-ready dict."""
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        return {"run": self.run.to_json(), "learning_rate": self.learning_rate, "writing": plain(self.writing)}
 
 
 def make_learner(config, threads=1):
     """The learner of a `WeightConfig`, on a chip of its own where there is one."""
+    network = config.run.network
     if not config.on_chip:
-        return FloatLearner(config.network, config.recipe, threads)
-    chip = Chip.sample(config.cell_model, networks.matrices(config.network), "cell", config.chip_seed)
-    chip.form(config.cell_model.forming_voltage_V(config.formed_share))
-    return WriteLearner(config.network, chip, config.recipe, config.writing, threads)
+        return FloatLearner(network, config.schedule, threads)
+    return WriteLearner(network, make_chip(config.run), config.schedule, config.writing, threads)
 
 
 def train_weights(folder, config, threads=1, progress=None, test=True):
@@ -86,12 +71,12 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     done = "results.json" if test else "validation.json"
     if run.has(done):
         return read_json(run.path(done))
-    chosen = task(config.task)
-    data = chosen.load_training(config.data, config.network)
+    chosen = task(config.run.task)
+    data = chosen.load_training(config.run.data, config.run.network)
     learner = make_learner(config, threads)
     if run.has("checkpoint.npz"):
         run.load_checkpoint(learner)
-    while len(learner.history) < config.recipe.epochs:
+    while len(learner.history) < config.schedule.epochs:
         row = learner.epoch(data)
         run.save_checkpoint(learner)
         if progress is not None:
@@ -103,7 +88,7 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     results["val_accuracy"] = results["validation"]["accuracy"]
     if test:
         run.log_test_opening("end of training")
-        results["test"] = look(chosen.load_test(config.data, config.network), "test")
+        results["test"] = look(chosen.load_test(config.run.data, config.run.network), "test")
         results["test_accuracy"] = results["test"]["accuracy"]
         results["test_openings"] = run.test_openings()
     write_json(run.path(done), results)
@@ -126,13 +111,13 @@ def _account(config, learner, data):
     """What the learning was and what it has cost: the figures that are known before the best epoch is taken."""
     results = {
         "version": __version__,
-        "task": config.task,
+        "task": config.run.task,
         "data": data.origin,
-        "weights": sum(networks.weights_by_layer(config.network).values()),
+        "weights": sum(networks.weights_by_layer(config.run.network).values()),
         "epochs": len(learner.history),
         "best_epoch": learner.best["epoch"],
-        "learning_rate": config.recipe.learning_rate,
-        "seed": config.recipe.seed,
+        "learning_rate": config.learning_rate,
+        "seed": config.run.recipe.seed,
         "primary": data.validation.primary,
         "images_per_second": float(np.mean([row["samples_per_second"] for row in learner.history])),
         "training_seconds": float(sum(row["seconds"] for row in learner.history)),
@@ -140,7 +125,7 @@ def _account(config, learner, data):
     if config.on_chip:
         rows = learner.history[: learner.best["epoch"]]
         results.update(
-            chip_seed=config.chip_seed,
+            chip_seed=config.run.recipe.chip_seed,
             writing=plain(config.writing),
             programs=program_counts(learner.chip, *learner.pulse_counts()),
             programs_to_best=sum(row["set_pulses"] + row["reset_pulses"] for row in rows),
@@ -152,14 +137,15 @@ def _examiner(config, learner, data, threads):
     """A function (examination, its split) -> figures of what has been learned."""
     if not config.on_chip:
         return lambda examination, _: examination.figures(learner.predict)
+    run = config.run
     adcs = inference.calibrate_adcs(
-        config.network,
+        run.network,
         learner.state,
         data.calibration_codes(),
         learner.chip,
         learner.scales_S,
-        config.adc_bits,
-        config.adc_arrangement,
+        run.adc_bits,
+        run.adc_arrangement,
     )
     model = Model(learner.chip.placement, {}, learner.scales_S, adcs, learner.state)
-    return lambda examination, split: examine(config, learner.chip, model, examination, split, threads)
+    return lambda examination, split: examine(run, learner.chip, model, examination, split, threads)

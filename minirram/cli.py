@@ -10,7 +10,7 @@ import sys
 from dataclasses import fields, replace
 from typing import Optional
 
-from . import __version__, commands_energy, commands_file, workflow
+from . import __version__, commands_compare, commands_energy, commands_file, workflow
 from .arguments import data_option, run_option, threads_option
 from .conditions import Conditions
 from .errors import ConfigError, MinirramError, MissingFileError
@@ -54,7 +54,8 @@ def build_parser():
     parser = argparse.ArgumentParser(prog="minirram", description="Learn which connections of a random chip to keep.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command, add_options, text in _COMMANDS + commands_energy.COMMANDS + commands_file.COMMANDS:
+    groups = (_COMMANDS, commands_compare.COMMANDS, commands_energy.COMMANDS, commands_file.COMMANDS)
+    for name, command, add_options, text in sum(groups, ()):
         sub = commands.add_parser(name, help=text, description=text)
         add_options(sub)
         sub.add_argument("--json", action="store_true", help="one JSON object on stdout")

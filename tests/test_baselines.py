@@ -9,10 +9,11 @@ import pytest
 from minirram import datasets, synthetic
 from minirram.baselines import WeightConfig, train_weights
 from minirram.errors import ConfigError
-from minirram.learning import Schedule
 from minirram.networks import fashion_mnist_cnn
 from minirram.rng import stream
+from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
+from minirram.training import Recipe
 from minirram.weights import Writing
 
 TIMING = ("images_per_second", "training_seconds")
@@ -30,13 +31,10 @@ def data(tmp_path_factory):
     return str(folder)
 
 
-ON_CHIP = dict(cell_model=TAOX_40NM, writing=Writing(0.01, 2e-7))
-
-
-def config_of(data, chip=None, **changes):
-    schedule = Schedule(**dict(dict(epochs=3, batch_size=40, learning_rate=0.05), **changes))
+def config_of(data, writing=None, **changes):
+    recipe = Recipe(**dict(dict(epochs=3, batch_size=40, level="cell"), **changes))
     network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=16)
-    return WeightConfig("fashion-mnist", data, network, schedule, **(chip or {}))
+    return WeightConfig(RunConfig("fashion-mnist", data, network, recipe, TAOX_40NM), 0.05, writing)
 
 
 class Stopped(Exception):
@@ -48,13 +46,13 @@ def untimed(results):
     return {key: untimed(value) if isinstance(value, dict) else value for key, value in entries.items()}
 
 
-@pytest.mark.parametrize("chip", [None, ON_CHIP], ids=["ideal hardware", "chip"])
-def test_a_run_continues_and_opens_the_test_set_once(data, chip, tmp_path):
+@pytest.mark.parametrize("writing", [None, Writing(0.01, 2e-7)], ids=["ideal hardware", "chip"])
+def test_a_run_continues_and_opens_the_test_set_once(data, writing, tmp_path):
     def stop_at_two(row):
         if row["epoch"] == 2:
             raise Stopped
 
-    config, folder = config_of(data, chip), str(tmp_path / "stopped")
+    config, folder = config_of(data, writing), str(tmp_path / "stopped")
     with pytest.raises(Stopped):
         train_weights(folder, config, progress=stop_at_two)
     seen = []
@@ -64,7 +62,7 @@ def test_a_run_continues_and_opens_the_test_set_once(data, chip, tmp_path):
     assert results == train_weights(folder, config)
     assert results["test_openings"] == 1 and 0 <= results["test_accuracy"] <= 1
     assert untimed(results["validation"]) == untimed(validated["validation"])
-    assert (chip is None) == ("programs" not in results)
+    assert (writing is None) == ("programs" not in results)
     whole = train_weights(str(tmp_path / "whole"), config)
     assert untimed(whole) == untimed(results)
     json.dumps(whole, allow_nan=False)
@@ -82,7 +80,7 @@ def test_a_folder_of_another_configuration_is_refused(data, tmp_path):
 
 
 def test_the_programs_of_a_chip_are_those_of_its_history(data, tmp_path):
-    results = train_weights(str(tmp_path / "run"), config_of(data, ON_CHIP, epochs=2), test=False)
+    results = train_weights(str(tmp_path / "run"), config_of(data, Writing(0.01, 2e-7), epochs=2), test=False)
     with open(str(tmp_path / "run" / "history.csv"), newline="") as handle:
         rows = list(csv.DictReader(handle))
     counts = [int(row["set_pulses"]) + int(row["reset_pulses"]) for row in rows]
@@ -92,6 +90,6 @@ def test_the_programs_of_a_chip_are_those_of_its_history(data, tmp_path):
     assert wear["mean"] * sum(wear["cells"]) == pytest.approx(sum(counts))
 
 
-def test_writing_without_a_chip_is_refused(data):
-    with pytest.raises(ConfigError, match="belong together"):
-        config_of(data, {"writing": Writing()})
+def test_a_chip_with_partners_reset_is_refused(data):
+    with pytest.raises(ConfigError, match="both cells of a pair"):
+        config_of(data, Writing(), level="pair")

@@ -1,0 +1,148 @@
+"""Comparisons: they resume, match budgets, sum up by definition, and tell people what is missing."""
+
+import csv
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from minirram import cli, compare, compare_report, datasets, synthetic
+from minirram.errors import ConfigError
+from minirram.networks import fashion_mnist_cnn
+from minirram.rng import stream
+from minirram.runs import RunConfig
+from minirram.technologies import TAOX_40NM
+from minirram.training import Recipe
+
+NAMES = ["pair", "float", "wo-step-budget-5"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A run on few drawn garments with a small network."""
+    folder = tmp_path_factory.mktemp("data")
+    parts = {}
+    for part, n in (("train", 240), ("validation", 60), ("test", 60)):
+        inputs, labels = synthetic.garments(stream(0, part), n)
+        parts[part] = {"inputs": inputs, "labels": labels}
+    datasets.save(str(folder), "fashion-mnist", parts, "drawn for a test")
+    recipe = Recipe(epochs=2, batch_size=40, hysteresis=0.001, hysteresis_end=0.001)
+    network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=16)
+    return RunConfig("fashion-mnist", str(folder), network, recipe, TAOX_40NM)
+
+
+@pytest.fixture(scope="module")
+def done(base, tmp_path_factory):
+    """A finished comparison: (folder, summary, lines of progress)."""
+    out, lines = str(tmp_path_factory.mktemp("compared")), []
+    return out, compare.compare(base, out, NAMES, [0, 1], rates=(0.02, 0.1), progress=lines.append), lines
+
+
+def results_of(out, arm, folder):
+    with open(os.path.join(out, arm, folder, "results.json")) as handle:
+        return json.load(handle)
+
+
+def row_of(summary, arm):
+    return next(row for row in summary["arms"] if row["arm"] == arm)
+
+
+def test_free_settings_are_chosen_on_validation_and_the_rest_never_sees_the_test_set(done):
+    out, summary, _ = done
+    row = row_of(summary, "float")
+    best = max(row["tried"], key=row["tried"].get)
+    assert len(row["tried"]) == 2 and best == "seed0-rate{:g}".format(row["learning_rate"])
+    for folder in row["tried"]:
+        assert os.path.exists(os.path.join(out, "float", folder, "test-openings.jsonl")) == (folder == best)
+    assert len(row_of(summary, "wo-step-budget-5")["tried"]) == 4
+
+
+def test_means_and_differences_by_definition(done):
+    out, summary, _ = done
+    pair = [results_of(out, "pair", "seed{}".format(seed))["test_accuracy"] for seed in (0, 1)]
+    row = row_of(summary, "float")
+    free = [results_of(out, "float", "seed{}-rate{:g}".format(k, row["learning_rate"])) for k in (0, 1)]
+    free = [found["test"]["accuracy"] for found in free]
+    assert row["by_seed"] == {"0": free[0], "1": free[1]} and row["test"]["accuracy"] == pytest.approx(np.mean(free))
+    gaps = np.subtract(pair, free)
+    assert row["below_pair"]["accuracy"]["mean"] == pytest.approx(gaps.mean())
+    assert row["below_pair"]["accuracy"]["standard_error"] == pytest.approx(abs(gaps[0] - gaps[1]) / 2)
+    assert row["spread"] == pytest.approx(np.std(free, ddof=1))
+
+
+def test_budgets_are_the_program_counts_of_the_masks(done):
+    out, summary, _ = done
+    row, pair = row_of(summary, "wo-step-budget-5"), row_of(summary, "pair")
+    counts = [results_of(out, "pair", "seed{}".format(seed))["pulses"] for seed in (0, 1)]
+    budget = int(np.mean([count["set"] + count["reset"] for count in counts]))
+    assert row["writing"]["budget"] == budget and 0 < row["programs"]["total"] <= budget
+    assert pair["programs"]["over_pair"] == 1.0 and row["programs"]["over_pair"] <= 1.0
+    n_weights = 72 + 576 + 3200 + 160
+    assert summary["every_weight_every_step"] == n_weights * 12 == summary["steps"] * n_weights
+    assert pair["programs"]["share_of_every_step"] == pytest.approx(budget / (n_weights * 12), rel=1e-3)
+
+
+def test_what_is_done_is_not_run_again(done, base):
+    out, summary, lines = done
+    before = {path: os.path.getmtime(path) for path in _results(out)}
+    again = compare.compare(base, out, NAMES, [0, 1], rates=(0.02, 0.1))
+    assert again == summary and before == {path: os.path.getmtime(path) for path in _results(out)}
+    assert len(lines) == len(before) == 2 + (2 + 2) + (4 + 2)
+
+
+def _results(out):
+    found = [os.path.join(folder, name) for folder, _, names in os.walk(out) for name in names]
+    return [path for path in found if os.path.basename(path) in ("results.json", "validation.json")]
+
+
+def test_processes_give_the_same_results(done, base, tmp_path):
+    _, summary, _ = done
+    both = compare.compare(base, str(tmp_path), ["pair", "float"], [0, 1], 2, rates=(0.02, 0.1))
+    for row in both["arms"]:
+        assert row["by_seed"] == row_of(summary, row["arm"])["by_seed"]
+
+
+def test_report_as_table_and_figure(done, tmp_path):
+    _, summary, _ = done
+    note = compare_report.write_report(str(tmp_path), summary)
+    with open(str(tmp_path / "comparison.csv"), newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["arm"] for row in rows] == NAMES
+    assert float(rows[2]["programs"]) == row_of(summary, NAMES[2])["programs"]["total"]
+    assert float(rows[1]["test"]) == row_of(summary, "float")["test"]["accuracy"] and rows[1]["programs"] == ""
+    text = (tmp_path / "comparison.txt").read_text()
+    assert "0.173" in text and all(name in text for name in NAMES)
+    assert (note is None) == (tmp_path / "comparison.png").exists()
+    pytest.importorskip("matplotlib")
+    assert (tmp_path / "comparison.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_without_matplotlib_the_extra_is_named(done, tmp_path, monkeypatch):
+    for name in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert "pip install 'minirram[report]'" in compare_report.write_report(str(tmp_path), done[1])
+    assert sorted(os.listdir(str(tmp_path))) == ["comparison.csv", "comparison.txt"]
+
+
+def test_seeds_and_changed_plans_are_checked(done, base):
+    with pytest.raises(ConfigError, match="each once"):
+        compare.compare(base, done[0], ["pair"], [0, 0])
+    with pytest.raises(ConfigError, match="epochs"):
+        changed = RunConfig(base.task, base.data, base.network, Recipe(epochs=1, batch_size=40), TAOX_40NM)
+        compare.compare(changed, done[0], ["pair"], [0])
+
+
+def test_command_line(base, tmp_path, capsys):
+    arguments = ["compare", "fashion-mnist", "--data", base.data, "--out", str(tmp_path / "c"), "--arms", "pair"]
+    arguments += ["--seeds", "0", "--epochs", "1", "--preset", "quick", "--json"]
+    assert cli.main(arguments) == 0
+    captured = capsys.readouterr()
+    summary = json.loads(captured.out)
+    assert summary["arms"][0]["arm"] == "pair" and "pair" in captured.err
+    other = ["transfer", str(tmp_path / "c" / "pair" / "seed0"), "--out", str(tmp_path / "t"), "--epochs", "1"]
+    assert cli.main(other + ["--know-faults"]) == 2
+    assert "stuck cells" in capsys.readouterr().err
+    assert cli.main(other + ["--stuck-hrs", "0.05", "--know-faults"]) == 0
+    assert "after epoch 1" in capsys.readouterr().out
