@@ -114,7 +114,7 @@ class RandomNetwork:
             events.counted_events(counter, self.chip, self.adcs, samples),
             self.shapes.digital, self.chip.placement, table, ADC_BITS, pulse,
         )  # fmt: skip
-        accounting.add_baselines(found, self.shapes)
+        accounting.add_baselines(found, self.shapes, table)
         return found
 
     def infer_and_account(self):

@@ -186,9 +186,12 @@ def add_reprogramming(account, chip, n_macros, costs):
     account["latency_s"] = total["latency_s"]
 
 
-def add_baselines(account, network_shapes):
-    """Put digital hardware beside an account: `baselines`, `gpu_J`, `saved_fraction` (against the GPU's INT8)."""
-    found = energy.baselines(network_shapes.macs, network_shapes.weights, network_shapes.activations)
+def add_baselines(account, network_shapes, costs):
+    """Put digital hardware beside an account: `baselines`, `gpu_J`, `saved_fraction` (against the GPU's INT8).
+
+    What the technology file `costs` says of digital hardware replaces the package's figures.
+    """
+    found = energy.baselines(network_shapes.macs, network_shapes.weights, network_shapes.activations, costs)
     total_J = np.array(list(account["total"]["range"]["total_J"].values()))
     account["baselines"] = {
         name: dict(as_range(joules), saved_fraction=as_range(energy.saved_fraction(total_J, joules)))
@@ -211,7 +214,7 @@ def training_account(chip, recipe, steps, macs, costs, adc_bits, pulse):
     figures.update({kind + "_J": joules for kind, joules in pulses.items()})
     figures["total_J"] = sum(figures.values())
     n_macs = energy.TRAINING_MACS * macs * steps * recipe.batch_size
-    host = energy.baselines(n_macs, 0, 0)
+    host = energy.baselines(n_macs, 0, 0, costs)
     return dict(
         _shown({}, figures),
         steps=steps,
@@ -303,7 +306,7 @@ def shapes_account(network_shapes, placement, cell_model, technology_file="macro
     pair_S = density * (on_S + off_S) + (1.0 - density) * 2 * off_S
     events = expected_events(placement, network_shapes.positions, network_shapes.bits, activity, pair_S)
     account = inference_account(events, network_shapes.digital, placement, costs, adc_bits, pulse)
-    add_baselines(account, network_shapes)
+    add_baselines(account, network_shapes, costs)
     total = account["total"]
     return {
         "technology": account["technology"],

@@ -82,6 +82,13 @@ class Costs:
             )
         return self.values[name]
 
+    def over(self, base):
+        """These costs where they are stated, those of `base` elsewhere."""
+        values, sources = dict(base.values), dict(base.sources)
+        values.update(self.values)
+        sources.update(self.sources)
+        return Costs(self.name, self.about, values, sources)
+
     def adc(self, bits, unit):
         """Cost of one conversion at `bits`; unit: 'J', 's' or 'um2'."""
         return self["adc_{}b_{}".format(bits, unit)]

@@ -152,13 +152,14 @@ def read_out_energy(chip, costs, adc_bits, pulse):
     }
 
 
-def baselines(macs, weights, activations, costs=None):
-    """Joules of one inference on digital hardware: dict name -> float64 (3,).
+def baselines(macs, weights, activations, own=None):
+    """Joules of one inference on digital hardware: dict name -> float64 (3,). own: `Costs` that replace the package's.
 
     macs, weights, activations: of the network, activations = values entering and leaving matrices. Peak throughput at
     rated power for GPU and CPU. The accelerator reads each weight once (8 bits) and each activation once (8 bits).
     """
-    costs = load_costs("digital-baselines") if costs is None else costs
+    costs = load_costs("digital-baselines")
+    costs = costs if own is None else own.over(costs)
     return {
         "gpu_int8": 2 * macs * costs["gpu_int8_op_J"],
         "gpu_fp32": 2 * macs * costs["gpu_fp32_op_J"],

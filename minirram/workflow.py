@@ -299,7 +299,7 @@ def account(folder, data=None, threads=1, what_if=None):
     result = inference_now()
     if what_if.macros is not None:
         accounting.add_reprogramming(result, chip, what_if.macros, costs)
-    accounting.add_baselines(result, network_shapes)
+    accounting.add_baselines(result, network_shapes, costs)
     steps = training.steps_per_epoch(config.recipe) * config.recipe.epochs
     programming = energy.programming_energy(chip.pulses, config.cell_model, costs)
     result.update(

@@ -157,5 +157,11 @@ def test_digital_hardware():
         assert joules[0] <= joules[1] <= joules[2]
 
 
+def test_digital_hardware_of_ones_own():
+    mine = Costs("mine", "mine", {"gpu_int8_op_J": np.array([1e-12, 2e-12, 3e-12])}, {})
+    found, packaged = energy.baselines(1000, 0, 0, mine), energy.baselines(1000, 0, 0)
+    assert found["gpu_int8"][1] == 2 * 1000 * 2e-12 and found["gpu_fp32"][1] == packaged["gpu_fp32"][1]
+
+
 def test_the_lowest_saving_pairs_a_dear_macro_with_a_cheap_gpu():
     assert energy.saved_fraction([1.0, 2.0, 4.0], [5.0, 10.0, 20.0]) == pytest.approx([0.2, 0.8, 0.95])
