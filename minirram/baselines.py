@@ -35,6 +35,8 @@ class WeightConfig:
     def __post_init__(self):
         if self.on_chip and self.run.recipe.level != "cell":
             raise ConfigError("weights of a chip need both cells of a pair: its level is 'cell', not 'pair'")
+        if self.on_chip and self.run.wires is not None:
+            raise ConfigError("weight optimisation tunes cells one by one: it takes ideal wires, not an IR drop")
 
     @property
     def on_chip(self):

@@ -148,6 +148,7 @@ class MaskLearner(Learner):
         if scores is not None:
             fill(self.scores, {name: array.copy() for name, array in scores.items()}, "scores")
         self.chip.program(self.masks, self.signs)
+        self._feel_wires()
 
     def take_best(self):
         """Programme the best validation epoch's masks onto the chip and take its digital state."""

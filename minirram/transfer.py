@@ -79,7 +79,7 @@ def _learner_on(config, learned, know_faults, threads):
     chip, faults = make_chip(config), None
     if know_faults:
         faults = find_faults(chip, stream(config.recipe.chip_seed, "faults"))
-    learner = MaskLearner(config.network, chip, config.recipe, threads, faults)
+    learner = MaskLearner(config.network, chip, config.recipe, threads, faults, config.wires)
     learner.adopt(part(learned, "best_masks"), part(learned, "best_state"), part(learned, "scores"))
     return learner
 

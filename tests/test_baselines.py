@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe
 from minirram.weights import Writing
+from minirram.wires import Wires
 
 TIMING = ("images_per_second", "training_seconds")
 
@@ -90,6 +92,11 @@ def test_the_programs_of_a_chip_are_those_of_its_history(data, tmp_path):
     assert wear["mean"] * sum(wear["cells"]) == pytest.approx(sum(counts))
 
 
-def test_a_chip_with_partners_reset_is_refused(data):
+def test_chips_that_cannot_be_tuned_are_refused(data):
     with pytest.raises(ConfigError, match="both cells of a pair"):
         config_of(data, Writing(), level="pair")
+    free = config_of(data)
+    wired = replace(free.run, wires=Wires())
+    with pytest.raises(ConfigError, match="ideal wires"):
+        WeightConfig(wired, 0.05, Writing())
+    assert not replace(free, run=wired).on_chip
