@@ -64,7 +64,8 @@ class NumpyLearner:
 
         self.engine = Engine(network, TASKS_BATCH[network.name], threads)
         self.kept, self.state = weights, state
-        self.generator = stream(1, "read")
+        self.weights = {name: np.empty_like(array) for name, array in weights.items()}
+        self.generators = {name: stream(1, "read", name) for name in weights}
         self.scores = {
             name: initial_scores(stream(1, "scores", name), array.shape, len(array))
             for name, array in weights.items()
@@ -73,33 +74,37 @@ class NumpyLearner:
         self.masks = {name: top_mask(array, RECIPE["density"]) for name, array in self.scores.items()}
         self.affine_velocity = {name: np.zeros_like(state[name]) for name in networks.affine_parameters(network)}
 
-    def read(self):
-        """Masked weights with fresh read noise."""
+    def read(self, name):
+        """Masked weights of one matrix with fresh read noise."""
         import numpy as np
 
-        weights = {}
-        for name, kept in self.kept.items():
-            noise = self.generator.standard_normal(kept.shape, dtype=np.float32)
-            noise *= np.float32(RECIPE["read_noise"])
-            noise += 1
-            noise *= kept
-            noise *= self.masks[name]
-            weights[name] = noise
-        return weights
+        weights = self.weights[name]
+        self.generators[name].standard_normal(dtype=np.float32, out=weights)
+        weights *= np.float32(RECIPE["read_noise"])
+        weights += 1
+        weights *= self.kept[name]
+        weights *= self.masks[name]
+
+    def learn(self, name, gradient):
+        """Move the scores of one matrix and choose its mask anew."""
+        from minirram.optim import sgd_step
+        from minirram.pruning import score_gradient, steady_mask, top_mask
+
+        scores = self.scores[name]
+        old = scores.copy()
+        gradient = score_gradient(gradient, self.kept[name], scores)
+        rate, momentum, decay = (RECIPE[key] for key in ("rate", "momentum", "weight_decay"))
+        sgd_step(scores, self.velocity[name], gradient, rate, momentum, decay)
+        wanted = top_mask(scores, RECIPE["density"])
+        self.masks[name] = steady_mask(wanted, self.masks[name], scores, old, RECIPE["hysteresis"])
 
     def step(self, codes, labels):
         """One learning step; returns the loss."""
         from minirram.optim import sgd_step
-        from minirram.pruning import score_gradient, steady_mask, top_mask
 
-        loss, _, gradients = self.engine.training_step(self.read(), self.state, codes, labels)
-        for name, scores in self.scores.items():
-            gradient = score_gradient(gradients[name], self.kept[name], scores)
-            old = scores.copy()
-            rate, momentum, decay = (RECIPE[key] for key in ("rate", "momentum", "weight_decay"))
-            sgd_step(scores, self.velocity[name], gradient, rate, momentum, decay)
-            wanted = top_mask(scores, RECIPE["density"])
-            self.masks[name] = steady_mask(wanted, self.masks[name], scores, old, RECIPE["hysteresis"])
+        self.engine.share(self.read, self.kept)
+        loss, _, gradients = self.engine.training_step(self.weights, self.state, codes, labels)
+        self.engine.share(lambda name: self.learn(name, gradients[name]), self.kept)
         for name, velocity in self.affine_velocity.items():
             sgd_step(self.state[name], velocity, gradients[name], RECIPE["rate"], RECIPE["momentum"], 0.0)
         return loss
@@ -176,9 +181,9 @@ def bare_products(task, threads):
 def run_check(task):
     """How far the gradients of both sides are apart, relative to their norm.
 
-    `difference`: in float64. The quantisers get 8 bits and a range that nothing exceeds: PyTorch's gradient ends
-    half a step above the range, minirram's at the range. `*_float32`: each side's float32 from PyTorch's float64, without
-    quantisers; a value within rounding of a ReLU's edge may fall on either side of it, which moves the gradients.
+    `difference`: in float64. The quantisers get 8 bits and a range that nothing exceeds, because PyTorch's gradient
+    ends half a step above the range and minirram's at the range. `*_float32`: each side's float32 from PyTorch's
+    float64, without quantisers; a value within rounding of a ReLU's edge may fall on either side of it.
     """
     import numpy as np
 

@@ -19,7 +19,7 @@ from .nodes import Run, nhwc
 
 MOMENTUM = 0.1  # share of the present batch in running means, variances and ranges
 LANES = 2  # a part of the arithmetic, not of the machine: one thread runs both, one after the other
-CHUNK_FLOATS = 150_000  # floats of the largest layer for the samples of one chunk
+CHUNK_FLOATS = 300_000  # floats of the largest layer for the samples of one chunk
 SMALLEST_CHUNK = 4  # samples, unless the lane has fewer: runs in memory get too short below
 EVALUATION_FLOATS = 4_000_000  # floats of the largest layer for the samples that one lane evaluates at a time
 
@@ -106,6 +106,16 @@ class Engine:
         count = -(-n // max(SMALLEST_CHUNK, self.chunk_floats // _largest_array(self.network)))
         edges = [n * k // count for k in range(count + 1)]
         return [stop - start for start, stop in zip(edges, edges[1:])]
+
+    def share(self, work, items):
+        """work(item) for every item in the engine's threads, in any order: for what a step does with each matrix."""
+        queue = iter(list(items))
+
+        def take(_):
+            for item in queue:
+                work(item)
+
+        self._each(take, LANES)
 
     def _lanes_for(self, size):
         """Lanes that evaluate images of a size, kept for the next call."""

@@ -1,7 +1,7 @@
 """Winograd's form F(2, 3) of a convolution with three taps, stride 1: four products per two outputs, not six.
 
 y = A^T [ (G w) * (B^T x) ] for two outputs at a time (Lavin and Gray, arXiv 1509.09308). Each function works along
-axis 0 of its arrays, any shape after it; `t` counts pairs of outputs. Each `*_backward` is the transpose of its `*_forward`.
+axis 0 of its arrays, any shape after it; `t` counts pairs of outputs. A `*_backward` is its `*_forward` transposed.
 """
 
 import numpy as np

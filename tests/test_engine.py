@@ -272,6 +272,16 @@ def test_images_of_another_size():
     np.testing.assert_allclose(logits, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_share_does_every_item_once_and_raises_what_goes_wrong(threads):
+    engine = Engine(small_cnn(), 4, threads)
+    done = []
+    engine.share(done.append, range(100))
+    assert sorted(done) == list(range(100))
+    with pytest.raises(ZeroDivisionError):
+        engine.share(lambda item: 1 / item, [1, 0, 2])
+
+
 def test_no_samples_give_no_predictions():
     network = small_cnn()
     weights, state, codes, _ = problem(network, 4)
