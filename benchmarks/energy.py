@@ -101,7 +101,7 @@ class RandomNetwork:
         """Infer with a counter: (events.EventCounter, samples)."""
         from minirram import events
 
-        counter = events.EventCounter(self.shapes.bits)
+        counter = events.EventCounter(self.shapes.bits, self.threads)
         return counter, self.infer(counter)
 
     def account(self, counter, samples, technology_file="macro-40nm"):

@@ -6,6 +6,7 @@ Assumption: while a tile multiplies, its rows drive the tile's own columns alone
 rows are cut off by their select lines. The row line itself is charged over the width of the macro.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Dict, Tuple
 
@@ -60,18 +61,19 @@ class DigitalEvents:
 class EventCounter:
     """Counts what enters the crossbars: pass it to `inference.ChipProduct` as observer.
 
-    input_bits: dict matrix name -> bits of its codes. `vectors[name]`: input vectors so far. `driven[name]`: int64
-    (planes, fan_in), how often plane b drove each row.
+    input_bits: dict matrix name -> bits of its codes. threads: Python threads that count. `vectors[name]`: input
+    vectors so far. `driven[name]`: int64 (planes, fan_in), how often plane b drove each row.
     """
 
-    def __init__(self, input_bits):
+    def __init__(self, input_bits, threads=1):
         self.input_bits = input_bits
+        self.threads = threads
         self.vectors: Dict[str, int] = {}
         self.driven: Dict[str, np.ndarray] = {}
 
     def __call__(self, name, codes):
         """Count one product: codes uint8 (n, fan_in)."""
-        counts = plane_counts(codes, self.input_bits[name])
+        counts = plane_counts(codes, self.input_bits[name], self.threads)
         self.vectors[name] = self.vectors.get(name, 0) + len(codes)
         self.driven[name] = self.driven[name] + counts if name in self.driven else counts
 
@@ -83,26 +85,35 @@ class EventCounter:
         return self.vectors[name] / inferences, self.driven[name] / inferences
 
 
-def plane_counts(codes, bits):
-    """How often each bit of each column is set: codes uint8 (n, columns) -> int64 (bits, columns).
-
-    Bit b stays where it is, as 2^b, and sums over 255 / 2^b rows fit into uint8, the narrowest and fastest sum.
-    """
+def plane_counts(codes, bits, threads=1):
+    """How often each bit of each column is set: codes uint8 (n, columns) -> int64 (bits, columns)."""
     n, columns = codes.shape
-    counts = np.zeros((bits, columns), np.int64)
     step = max(1, CHUNK_BYTES // (255 * columns)) * 255
-    buffer = np.empty((min(step, n), columns), np.uint8)
-    for first in range(0, n, step):
-        chunk = codes[first : first + step]
-        for bit in range(bits):
-            if bit == 4:
-                chunk = chunk >> np.uint8(4)
-            plane = np.bitwise_and(chunk, np.uint8(1 << bit % 4), out=buffer[: len(chunk)])
-            rows = 255 >> bit % 4
-            whole = len(chunk) - len(chunk) % rows
-            sums = np.add.reduce(plane[:whole].reshape(-1, rows, columns), axis=1, dtype=np.uint8)
-            counts[bit] += sums.sum(axis=0, dtype=np.int64)
-            counts[bit] += np.add.reduce(plane[whole:], axis=0, dtype=np.uint8)
+    chunks = [codes[first : first + step] for first in range(0, n, step)]
+    if threads > 1 and len(chunks) > 1:
+        with ThreadPoolExecutor(min(threads, len(chunks))) as pool:
+            counts = list(pool.map(lambda chunk: _chunk_counts(chunk, bits), chunks))
+    else:
+        counts = [_chunk_counts(chunk, bits) for chunk in chunks]
+    return np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros((bits, columns), np.int64)
+
+
+def _chunk_counts(chunk, bits):
+    """`plane_counts` of a few codes. Bit b stays where it is, as 2^b: sums over 255 / 2^b rows fit into uint8, the
+    narrowest and fastest sum.
+    """
+    columns = chunk.shape[1]
+    counts = np.zeros((bits, columns), np.int64)
+    plane = np.empty_like(chunk)
+    for bit in range(bits):
+        if bit == 4:
+            chunk = chunk >> np.uint8(4)
+        np.bitwise_and(chunk, np.uint8(1 << bit % 4), out=plane)
+        rows = 255 >> bit % 4
+        whole = len(chunk) - len(chunk) % rows
+        sums = np.add.reduce(plane[:whole].reshape(-1, rows, columns), axis=1, dtype=np.uint8)
+        counts[bit] = sums.sum(axis=0, dtype=np.int64)
+        counts[bit] += np.add.reduce(plane[whole:], axis=0, dtype=np.uint8)
     return counts >> (np.arange(bits) % 4)[:, None]
 
 

@@ -283,7 +283,7 @@ def account(folder, data=None, threads=1, what_if=None):
     model = what_if.adapted_model(config, model, chip, training)
     examination = training.validation.first(ENERGY_IMAGES if chosen.per_pixel else ENERGY_SAMPLES)
     network_shapes = shapes.of_network(network)
-    counter = events.EventCounter(network_shapes.bits)
+    counter = events.EventCounter(network_shapes.bits, threads)
     score = examine(config, chip, model, examination, "validation", threads, observer=counter)
     # A whole image counts as so many inferences as fields of the network's own size it is cut into.
     first = chip.placement.names[0]

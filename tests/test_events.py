@@ -107,7 +107,8 @@ def test_plane_counts_of_full_codes_and_of_several_chunks(bits, n, seed):
     codes[np.random.default_rng(seed).integers(0, n), 3] = 0
     expected = np.full((bits, 1500), n)
     expected[:, 3] -= 1
-    assert np.array_equal(events.plane_counts(codes, bits), expected)
+    for threads in (1, 3):
+        assert np.array_equal(events.plane_counts(codes, bits, threads), expected)
 
 
 def test_plane_counts_do_not_overflow():
