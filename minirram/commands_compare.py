@@ -59,7 +59,7 @@ def _transfer_options(parser):
     parser.add_argument("--out", required=True, help="run folder of the other chip; a stopped transfer continues there")
     parser.add_argument("--chip-seed", type=int, help="which individual the other chip is; default: the same one")
     parser.add_argument("--epochs", type=int, required=True, help="of the re-learning")
-    parser.add_argument("--learning-rate", type=float, help="of the re-learning; default: that of the run")
+    parser.add_argument("--learning-rate", type=float, help="of the re-learning; default: 0.05 of the run's")
     parser.add_argument("--stuck-lrs", type=float, default=0.0, help="share of cells that are always on")
     parser.add_argument("--stuck-hrs", type=float, default=0.0, help="share of cells that are always off")
     parser.add_argument("--know-faults", action="store_true", help="read the stuck cells out first; signs avoid them")

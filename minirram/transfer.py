@@ -14,14 +14,17 @@ from .tasks import task
 from .training import MaskLearner
 from .workflow import examine, finish, make_chip
 
+RELEARNING_RATE = 0.05
+"""learning rate of a re-learning relative to that of the first training: at a higher one good masks flap first"""
+
 
 def transfer(source, folder, changes, cell_model=None, know_faults=False, threads=1, progress=None):
     """Take what the run in `source` learned to another chip, and learn on; a transfer that was stopped continues.
 
     changes: dict of the fields of the run's `Recipe` that are to differ: `epochs` and `learning_rate` of the
-    re-learning, `chip_seed` of the other chip. cell_model: technology of the other chip, if not that of the first:
-    one with `stuck_lrs` and `stuck_hrs` for a faulty chip. know_faults: whether its faults are read out first, so
-    that signs avoid them.
+    re-learning (default: `RELEARNING_RATE` of the run's), `chip_seed` of the other chip. cell_model: technology of
+    the other chip, if not that of the first: one with `stuck_lrs` and `stuck_hrs` for a faulty chip. know_faults:
+    whether its faults are read out first, so that signs avoid them.
 
     `folder` becomes a run of its own. Returns its results: `home` (validation of the first chip), `before` (with its
     masks on the other chip) and `after` (each epoch) as validation scores of the training forward; `validation` and
@@ -70,6 +73,7 @@ def _config_of_copy(config, changes, cell_model):
     unknown = set(changes) - {"epochs", "learning_rate", "chip_seed"}
     if unknown:
         raise ConfigError("a transfer changes epochs, learning_rate and chip_seed, not {}".format(sorted(unknown)))
+    changes = dict({"learning_rate": RELEARNING_RATE * config.recipe.learning_rate}, **changes)
     recipe = replace(config.recipe, hysteresis=config.recipe.hysteresis_end, **changes)
     return replace(config, recipe=recipe, cell_model=cell_model or config.cell_model, maps=())
 

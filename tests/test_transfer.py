@@ -39,6 +39,7 @@ def home(tmp_path_factory):
 def test_an_equal_chip_gives_the_same_accuracy(home, tmp_path):
     results = transfer(home, str(tmp_path / "same"), {"epochs": 1})
     assert results["before"] == results["home"]
+    assert results["learning_rate"] == pytest.approx(0.005)  # a twentieth of the run's
     assert results["recovered"] == [None] and results["steps_share"] == pytest.approx(1 / 6)
     at_home = read_json(Run.open(home).path("results.json"))
     assert results["test"]["before"]["accuracy"] == at_home["test_accuracy"]
