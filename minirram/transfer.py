@@ -33,8 +33,7 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     """
     origin = Run.open(source)
     config = _config_of_copy(origin.config, changes, cell_model)
-    run = Run.open(folder) if Run.exists(folder) else Run.create(folder, config)
-    run.check_config(config)
+    run = _open(folder, config, {"source": origin.config.to_json(), "know_faults": know_faults})
     if run.has("results.json"):
         return read_json(run.path("results.json"))
     chosen = task(config.task)
@@ -66,6 +65,18 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     results["test_openings"] = run.test_openings()
     write_json(run.path("results.json"), results)
     return results
+
+
+def _open(folder, config, origin):
+    """The run of the other chip, made when there is none; ConfigError when it was started from something else."""
+    run = Run.open(folder) if Run.exists(folder) else Run.create(folder, config)
+    run.check_config(config)
+    path = run.path("transfer.json")
+    if not run.has("transfer.json"):
+        write_json(path, origin)
+    elif read_json(path) != origin:
+        raise ConfigError("{} holds a transfer from another run, or with other knowledge of faults".format(folder))
+    return run
 
 
 def _config_of_copy(config, changes, cell_model):

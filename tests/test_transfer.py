@@ -71,6 +71,8 @@ def test_a_faulty_chip_whose_faults_are_known(home, tmp_path):
     results = transfer(home, str(tmp_path / "faulty"), {"epochs": 1}, faulty, know_faults=True)
     assert all(count > 50 for count in results["faults_known"])
     assert results["after"][0] > 0.5 and results["stuck_lrs"] == 0.02
+    with pytest.raises(ConfigError, match="other knowledge of faults"):
+        transfer(home, str(tmp_path / "faulty"), {"epochs": 1}, faulty)
 
 
 def test_other_changes_are_refused(home, tmp_path):
