@@ -21,7 +21,7 @@ MOMENTUM = 0.1  # share of the present batch in running means, variances and ran
 LANES = 2  # a part of the arithmetic, not of the machine: one thread runs both, one after the other
 CHUNK_FLOATS = 300_000  # floats of the largest layer for the samples of one chunk
 SMALLEST_CHUNK = 4  # samples, unless the lane has fewer: runs in memory get too short below
-EVALUATION_FLOATS = 4_000_000  # floats of the largest layer for the samples that one lane evaluates at a time
+EVALUATION_FLOATS = 4_000_000  # of a whole image, above which a lane evaluates one sample at a time
 
 
 class Engine:
@@ -67,7 +67,8 @@ class Engine:
         if not self._lanes:
             for samples in self._samples:
                 sizes = self._chunk_sizes(samples.stop - samples.start)
-                self._lanes.append(Lane(self.network, sizes, self.batch_size, self.dtype, True))
+                typical = sizes[0] if not self._lanes else self._lanes[0].typical
+                self._lanes.append(Lane(self.network, sizes, self.batch_size, self.dtype, True, typical))
         if any(state[layer.name + ".range"] == 0 for layer in self._quantisers):
             self._calibrate(weights, state, x)
         run = self._run(weights, state, self._lanes)
@@ -123,7 +124,9 @@ class Engine:
             network = self.network
             if size != tuple(network.input_shape[:2]):
                 network = network.resized(*size)
-            n = max(1, min(EVALUATION_FLOATS // _largest_array(network), -(-self.batch_size // LANES)))
+            largest = _largest_array(network)
+            n = max(1, self.chunk_floats // largest, min(SMALLEST_CHUNK, EVALUATION_FLOATS // largest))
+            n = min(n, -(-self.batch_size // LANES))
             self._evaluators[size] = [Lane(network, [n], n, self.dtype, False) for _ in range(LANES)]
         return self._evaluators[size]
 

@@ -1,6 +1,4 @@
-"""A batch cut up: chunks of a few samples, each with the nodes of the whole network; lanes of chunks that one thread
-runs.
-"""
+"""A batch cut up: chunks of a few samples, each with the nodes of the whole network, and lanes of chunks."""
 
 from typing import Any, List
 
@@ -24,13 +22,14 @@ class Lane:
     """Chunks that one thread runs in order; they share a workspace and the sums of gradients.
 
     sizes: samples of each chunk. training: keep what the way back needs; without it, arrays are reused from layer to
-    layer.
+    layer. typical: size of a chunk by which the kinds of nodes are chosen, the same for all lanes of an engine.
     """
 
-    def __init__(self, network, sizes, batch_size, dtype, training):
+    def __init__(self, network, sizes, batch_size, dtype, training, typical=None):
         self.network = network
         self.dtype = np.dtype(dtype)
         self.training = training
+        self.typical = typical or max(sizes)
         self.workspace = Workspace(dtype)
         self.gradients = {name: aligned(shape, dtype) for name, shape in matrices(network) if training}
         self.kernel_sums = {}
@@ -41,9 +40,7 @@ class Lane:
             self.chunks.append(Chunk(self, size))
 
     def load(self, x):
-        """Codes (uint8) or floats, (n, height, width, channels), as values into the inputs; places without a sample
-        get 0.
-        """
+        """Codes (uint8) or floats, (n, height, width, channels), as values into the inputs; 0 where no sample is."""
         start = 0
         for chunk in self.chunks:
             chunk.load(x[start : start + chunk.size])
@@ -76,6 +73,7 @@ class Chunk:
 
     def __init__(self, lane, size):
         self.size = size
+        self.typical = lane.typical
         self.begins = not lane.chunks  # the first chunk of a lane sets the sums, the others add
         self.training = lane.training
         self.network = lane.network
@@ -159,7 +157,7 @@ def _convolution_node(layer, pool, x, chunk):
     height, width = output_size(x.shape[0], x.shape[1], layer.kernel, layer.stride, layer.padding)
     if layer.stride != (1, 1) or layer.kernel[0] != 3 or (pool and pool.size != 2):
         return PatchesNode
-    if layer.in_channels < FEW_INPUTS or height * width * chunk.size < FEW_POSITIONS:
+    if layer.in_channels < FEW_INPUTS or height * width * chunk.typical < FEW_POSITIONS:
         return PatchesNode
     return WinogradNode
 
@@ -182,7 +180,7 @@ def groups(network):
 
 
 def _is_short(layers, first):
-    """True when `layers` begin with the network's first convolution and its batch norm, and its patches are short."""
+    """True for the network's first convolution with its batch norm, and perhaps more, when the patches are short."""
     return (
         first
         and len(layers) > 1

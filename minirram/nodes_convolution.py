@@ -9,18 +9,13 @@ from .convolution import add_patches, im2col, output_size
 from .nodes import Node, aligned, nhwc, rows
 
 
-def pool_size(pool):
-    """Side of the pooling window, 1 without a pool."""
-    return pool.size if pool else 1
-
-
 class ConvolutionNode(Node):
-    """What both kinds share: padding, the pool, and the first layer's missing dx."""
+    """What all kinds share: padding, the pool, sums of gradients."""
 
     def __init__(self, layer, pool, x, y, chunk):
         super().__init__(pool or layer, x, y, chunk)
         self.convolution = layer
-        self.size = pool_size(pool)
+        self.size = pool.size if pool else 1  # side of the pooling window
         self.needs_dx = x is not chunk.input
         height, width = output_size(x.shape[0], x.shape[1], layer.kernel, layer.stride, layer.padding)
         self.conv_shape = height, width
@@ -174,8 +169,8 @@ class InputNode(ConvolutionNode):
 def gather(layer, x, patches, start=(0, 0), every=1):
     """Fill patches (fan_in, height, width, n) of an image (height, width, n, channels) that a convolution sees.
 
-    start: row and column of the first patch in the padded image; every: only each so-manieth output, in both
-    directions.
+    start: row and column of the first patch in the padded image; every: step from one output to the next,
+    in both directions.
     """
     top, left = layer.padding
     if top or left:

@@ -78,7 +78,7 @@ class WinogradNode(ConvolutionNode):
         """y = pool(A^T [sum over kernel columns of U B^T x, shifted])"""
         kernel, c_out = run.kernels[self.convolution.name], self.convolution.out_channels
         for first, stop in self._bands():
-            tiles = flat(self._tiles(first, stop))
+            tiles = _flat(self._tiles(first, stop))
             shape = 4, self.convolution.kernel[1], c_out, stop - first, self.x.shape[1]
             products = self._array("products", *shape)
             np.matmul(kernel, tiles.transpose(0, 2, 1), out=products.reshape(kernel.shape[:2] + tiles.shape[1:2]))
@@ -138,8 +138,8 @@ class WinogradNode(ConvolutionNode):
                 patches[:, column, :, :, inputs] = sums[:, :, :, outputs]
             tiles = self._tiles(first, stop)
             left = patches.reshape(self.kernel_shape[:2] + (-1,))
-            self._add_kernel_gradient(left, flat(tiles), first == 0)
-            np.matmul(left.transpose(0, 2, 1), kernel, out=flat(tiles))
+            self._add_kernel_gradient(left, _flat(tiles), first == 0)
+            np.matmul(left.transpose(0, 2, 1), kernel, out=_flat(tiles))
             self._add_band(tiles, dx, first)
         dx[2 * self.tile_rows + 2 - self.convolution.padding[0] :] = 0
         return dx
@@ -164,7 +164,7 @@ class WinogradNode(ConvolutionNode):
         target[...] = band[skipped : skipped + len(target)]
 
 
-def flat(tiles):
+def _flat(tiles):
     """(4, rows, columns, n, channels) -> (4, positions, channels)"""
     return tiles.reshape(4, -1, tiles.shape[-1])
 

@@ -61,6 +61,20 @@ def test_samples_for_a_range_come_from_all_over():
     assert set(chunk.samples["q"]) == set(2 * np.arange(16))
 
 
+@pytest.mark.parametrize("few", [0, 4 * 36 + 1, 5 * 36, 10**6])
+def test_chunks_of_unequal_size_get_the_same_nodes(few, monkeypatch):
+    """Nine samples make lanes of four and five: the kind of a node must not depend on the side of a limit they are on."""
+    layers = (Conv2d("a", 1, 8), Conv2d("b", 8, 8, padding=(1, 1)), Flatten("f"), Linear("l", 288, 3))
+    network = Network("n", (8, 8, 1), 4, layers)
+    weights, state, codes, labels = problem(network, 9, np.float64)
+    expected = Engine(network, 9, dtype=np.float64).training_step(weights, state, codes, labels)
+    monkeypatch.setattr("minirram.lanes.FEW_POSITIONS", few)
+    loss, _, gradients = Engine(network, 9, dtype=np.float64).training_step(weights, state, codes, labels)
+    assert loss == pytest.approx(expected[0], rel=1e-12)
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(gradient, expected[2][name], rtol=1e-9, atol=1e-12)
+
+
 def test_without_training_arrays_are_reused_but_not_those_that_are_joined():
     network = small_unet()
     training = Lane(network, [4], 4, np.float32, True).chunks[0].nodes.values()
