@@ -63,7 +63,7 @@ def test_samples_for_a_range_come_from_all_over():
 
 @pytest.mark.parametrize("few", [0, 4 * 36 + 1, 5 * 36, 10**6])
 def test_chunks_of_unequal_size_get_the_same_nodes(few, monkeypatch):
-    """Nine samples make lanes of four and five: the kind of a node must not depend on the side of a limit they are on."""
+    """Nine samples make lanes of four and five, and a limit may lie between: all must get the same kind of node."""
     layers = (Conv2d("a", 1, 8), Conv2d("b", 8, 8, padding=(1, 1)), Flatten("f"), Linear("l", 288, 3))
     network = Network("n", (8, 8, 1), 4, layers)
     weights, state, codes, labels = problem(network, 9, np.float64)
