@@ -22,7 +22,7 @@ from minirram.training import Recipe
 
 from .conftest import ROOT, data_folder
 
-SHORT = ["--epochs", "2", "--batch-size", "50"]
+SHORT = ["--epochs", "6", "--batch-size", "50"]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_results_and_files_of_a_run(trained):
     assert results["weights"] == 62272 and results["macros"] == 1 and results["test_openings"] == 1
     with open(os.path.join(trained, "history.csv"), newline="") as handle:
         rows = list(csv.DictReader(handle))
-    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert [row["epoch"] for row in rows] == list("123456")
     counted = sum(int(row["set_pulses"]) + int(row["reset_pulses"]) for row in rows)
     assert 0 < counted <= results["pulses"]["set"] + results["pulses"]["reset"]
 
