@@ -32,16 +32,33 @@ def on_border_S(cell_model):
 
 
 def signs_around(signs, faults, placement):
-    """Signs (dict name -> bool (fan_in, fan_out), True = the plus cell stays on) that let the stuck cells do no harm.
+    """Signs (dict name -> bool (fan_in, fan_out), True = the plus cell is the one that a mask keeps or prunes) under
+    which masks stay free to choose: where one cell of a pair is stuck, the mask decides about the other.
 
-    A cell that is never on becomes the partner of its pair, one that is never off the kept cell. Pairs without a
-    fault, or with one on each side that ask for opposite signs, stay as they are.
+    A pair then has two weights to choose from: 0 and +-G beside a cell that is never on, -+G and 0 beside one that
+    is never off. Pairs without a fault, or with two, stay as they are.
     """
     around = {}
     for name, sign in signs.items():
-        plus_never_on, minus_never_on = placement.gather(name, faults.never_on)
-        plus_never_off, minus_never_off = placement.gather(name, faults.never_off)
-        want_plus = minus_never_on | plus_never_off
-        want_minus = plus_never_on | minus_never_off
-        around[name] = np.where(want_plus != want_minus, want_plus, sign)
+        plus_stuck, minus_stuck = placement.gather(name, faults.never_on | faults.never_off)
+        around[name] = np.where(plus_stuck != minus_stuck, minus_stuck, sign)
     return around
+
+
+def masks_around(masks, scores, signs, drawn, faults, placement):
+    """Pair-level masks and scores learned under the signs `drawn`, carried over to `signs` of `signs_around`.
+
+    Where the sign changed, the mask that gives the weight nearest to the one learned: pruned beside a cell that is
+    never on, the opposite beside one that is never off. Its |score| becomes the median of its layer's kept or pruned
+    ones. Returns (masks, scores), dicts name -> array (fan_in, fan_out).
+    """
+    new_masks, new_scores = {}, {}
+    for name, mask in masks.items():
+        changed = signs[name] != drawn[name]
+        plus_on, minus_on = placement.gather(name, faults.never_off)
+        kept = np.where(changed, (plus_on | minus_on) & ~mask, mask)
+        magnitude = np.abs(scores[name])
+        typical = np.where(kept, np.median(magnitude[mask]), np.median(magnitude[~mask])).astype(np.float32)
+        new_scores[name] = np.where(changed, np.copysign(typical, scores[name]), scores[name])
+        new_masks[name] = kept
+    return new_masks, new_scores

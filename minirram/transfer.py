@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from .chip import draw_signs
 from .errors import ConfigError
-from .faults import find_faults
+from .faults import find_faults, masks_around
 from .files import read_json, read_npz, write_json
 from .learning import part
 from .rng import stream
@@ -40,6 +41,7 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     data = chosen.load_training(config.data, config.network)
     learned = read_npz(origin.path("checkpoint.npz"))
     learner = _learner_on(config, learned, know_faults, threads)
+    first = dict(learner.masks)
     before = float(data.validation_score(learner.predict))
     if run.has("checkpoint.npz"):
         run.load_checkpoint(learner)
@@ -53,7 +55,7 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     sets = {"validation": data.validation, "test": chosen.load_test(config.data, config.network)}
     after = {group: dict(learner.best[group]) for group in ("masks", "state")}
     for when, masks, state in (
-        ("before", part(learned, "best_masks"), part(learned, "best_state")),
+        ("before", first, part(learned, "best_state")),
         ("after", after["masks"], after["state"]),
     ):
         learner.best.update(masks=masks, state=state)
@@ -95,7 +97,11 @@ def _learner_on(config, learned, know_faults, threads):
     if know_faults:
         faults = find_faults(chip, stream(config.recipe.chip_seed, "faults"))
     learner = MaskLearner(config.network, chip, config.recipe, threads, faults, config.wires)
-    learner.adopt(part(learned, "best_masks"), part(learned, "best_state"), part(learned, "scores"))
+    masks, scores = part(learned, "best_masks"), part(learned, "scores")
+    if know_faults and config.recipe.level == "pair":
+        drawn = draw_signs(config.recipe.seed, chip.placement)
+        masks, scores = masks_around(masks, scores, learner.signs, drawn, faults, chip.placement)
+    learner.adopt(masks, part(learned, "best_state"), scores)
     return learner
 
 

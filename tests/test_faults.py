@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minirram.chip import draw_signs
-from minirram.faults import Faults, find_faults, on_border_S, signs_around
+from minirram.faults import Faults, find_faults, masks_around, on_border_S, signs_around
 from minirram.rng import stream
 from minirram.technologies import TAOX_40NM
 
@@ -39,17 +39,50 @@ def test_the_border_lies_between_the_states():
     assert on_border_S(same) == pytest.approx(np.sqrt(same.hrs_median_S * same.lrs_median_S))
 
 
+def random_faults(chip, share):
+    generator = np.random.default_rng(0)
+    fate = generator.random(chip.used.shape)
+    return Faults(fate < share, fate > 1 - share)
+
+
 def test_signs_by_a_loop_over_pairs():
     chip = tiny_chip(tiny_recipe())
-    generator = np.random.default_rng(0)
-    never_on, never_off = (generator.random(chip.used.shape) < 0.3 for _ in range(2))
+    faults = random_faults(chip, 0.2)
     signs = draw_signs(0, chip.placement)
-    around = signs_around(signs, Faults(never_on, never_off), chip.placement)
+    around = signs_around(signs, faults, chip.placement)
     for name, sign in signs.items():
-        on, off = (chip.placement.gather(name, cells) for cells in (never_on, never_off))
+        plus, minus = chip.placement.gather(name, faults.never_on | faults.never_off)
         for at in np.ndindex(sign.shape):
-            plus, minus = on[1][at] or off[0][at], on[0][at] or off[1][at]
-            assert around[name][at] == (sign[at] if plus == minus else plus)
+            expected = sign[at] if plus[at] == minus[at] else minus[at]
+            assert around[name][at] == expected
+    assert any((around[name] != sign).any() for name, sign in signs.items())
+
+
+def test_carried_masks_give_the_nearest_weights():
+    """With cells of one conductance, each changed pair gets the weight of its old mask, or 0 if it cannot."""
+    chip = tiny_chip(tiny_recipe())
+    faults, placement = random_faults(chip, 0.2), chip.placement
+    drawn, generator = draw_signs(0, placement), np.random.default_rng(1)
+    signs = signs_around(drawn, faults, placement)
+    masks = {name: generator.random(sign.shape) < 0.5 for name, sign in drawn.items()}
+    scores = {
+        name: (generator.choice([-1, 1], mask.shape) * (generator.random(mask.shape) + mask)).astype(np.float32)
+        for name, mask in masks.items()
+    }
+    new_masks, new_scores = masks_around(masks, scores, signs, drawn, faults, placement)
+    for name, mask in masks.items():
+        (plus_dead, minus_dead), (plus_on, minus_on) = (placement.gather(name, cells) for cells in faults)
+        changed = signs[name] != drawn[name]
+        assert changed.any()
+        assert np.array_equal(new_masks[name][~changed], mask[~changed])
+        assert np.array_equal(new_scores[name][~changed], scores[name][~changed])
+        assert np.array_equal(np.abs(new_scores[name]) >= 1, new_masks[name])
+        for at in zip(*np.nonzero(changed)):
+            plus = plus_on[at] or (new_masks[name][at] and signs[name][at] and not plus_dead[at])
+            minus = minus_on[at] or (new_masks[name][at] and not signs[name][at] and not minus_dead[at])
+            old = int(mask[at]) * (1 if drawn[name][at] else -1)
+            dead = plus_dead[at] or minus_dead[at]
+            assert int(plus) - int(minus) == (0 if dead else old)
 
 
 @pytest.mark.parametrize("level", ["pair", "cell"])
@@ -63,7 +96,5 @@ def test_learning_goes_around_known_faults(level):
     if level == "pair":
         for name, sign in learner.signs.items():
             on, off = (learner.chip.placement.gather(name, cells) for cells in learner.faults)
-            kept_is_dead = np.where(sign, on[0], on[1])
-            both_dead = on[0] & on[1] | (on[0] & off[0]) | (on[1] & off[1])
-            conflict = (on[0] | off[1]) & (on[1] | off[0])
-            assert not (kept_is_dead & ~both_dead & ~conflict).any()
+            plus, minus = on[0] | off[0], on[1] | off[1]
+            assert not (np.where(sign, plus, minus) & ~(plus & minus)).any()
