@@ -1,8 +1,8 @@
 """How close the crossbar product comes to the bare matrix products that it consists of.
 
 The limit is `gemm_limit`: the float32 products (batch, n) @ (n, n), one per bit plane and polarity, and nothing else,
-with the same threads in the same process. Times are medians of interleaved repetitions, so that a busy machine slows
-both.
+with the same threads in the same process. The two are called in turn and the fastest call of each counts: what a busy
+machine does in between is not what is measured.
 
     python benchmarks/crossbar.py --json            everything, about a minute
     python benchmarks/crossbar.py --json --quick    the ratios at 512 alone
@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import pathlib
-import statistics
 import sys
 import time
 import tracemalloc
@@ -31,11 +30,13 @@ def main(arguments=None):
     parser.add_argument("--quick", action="store_true", help="only the ratios at 512")
     parser.add_argument("--threads", type=int, default=2, help="Python threads over samples")
     parser.add_argument("--blas-threads", type=int, default=1)
+    parser.add_argument("--cpu-time", action="store_true", help="processor time of all threads: for a shared machine")
     options = parser.parse_args(arguments)
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[library + "_NUM_THREADS"] = str(options.blas_threads)
     sys.path.insert(0, str(ROOT))
-    results = measure(options.threads, options.quick)
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    results = measure(options.threads, options.quick, clock)
     results["blas_threads"] = options.blas_threads
     if options.json:
         print(json.dumps(results, indent=2, sort_keys=True))
@@ -44,32 +45,33 @@ def main(arguments=None):
             print("{:24s} {:.4g}".format(name, results[name]))
 
 
-def measure(threads, quick):
-    """All figures as a dict: ratios to the limit, memory, exponents."""
+def measure(threads, quick, clock):
+    """All figures as a dict: ratios to the limit, memory, exponents. clock: gives seconds."""
     results = {"threads": threads}
     for n in (512,) if quick else (512, 1024, 4096):
         problem = Problem(n, threads)
-        repetitions = 15 if n < 4096 else 3
-        limit_s, ideal_s = interleaved(problem.gemm_limit, problem.ideal, repetitions)
+        repetitions = 25 if n < 4096 else 4
+        limit_s, ideal_s = interleaved(clock, problem.gemm_limit, problem.ideal, repetitions)
         results["ideal_{}".format(n)] = ideal_s / limit_s
         results["limit_gflops_{}".format(n)] = 4e-9 * BATCH * BITS * n * n / limit_s
         if n == 512:
-            limit_s, noisy_s = interleaved(problem.gemm_limit, problem.noisy, repetitions)
+            limit_s, noisy_s = interleaved(clock, problem.gemm_limit, problem.noisy, repetitions)
             results["noise_512"] = noisy_s / limit_s
     if not quick:
         results["extra_mb"] = max(
             Problem(512, threads, batch=4096).extra_mb(), Problem(4096, threads).extra_mb()
         )
-        results["exponent_tiles"] = exponent([1, 2, 4, 8], lambda t: Problem(512, threads, tiles=t).ideal)
-        results["exponent_planes"] = exponent([1, 2, 4, 8], lambda b: Problem(512, threads, batch=2048, bits=b).ideal)
-        results["exponent_batch"] = exponent([256, 512, 1024, 2048], lambda n: Problem(512, threads, batch=n).ideal)
+        sizes = {"tiles": [1, 2, 4, 8], "planes": [2, 4, 8], "batch": [256, 512, 1024, 2048]}
+        for name, options in (("tiles", {}), ("planes", {"batch": 2048}), ("batch", {})):
+            functions = [Problem(512, threads, **dict(options, **{name: size})).ideal for size in sizes[name]]
+            results["exponent_" + name] = exponent(clock, sizes[name], functions)
     return results
 
 
 class Problem:
     """Random operands: `tiles` row tiles of 512 or n rows by n pairs, converted per plane and polarity."""
 
-    def __init__(self, n, threads, batch=BATCH, bits=BITS, tiles=None):
+    def __init__(self, n, threads, batch=BATCH, planes=BITS, tiles=None):
         import numpy as np
 
         from minirram import crossbar
@@ -78,13 +80,13 @@ class Problem:
         generator = np.random.default_rng(n)
         rows = n if tiles is None else 512 * tiles
         self.cells = np.rint(generator.lognormal(9.4, 0.147, (rows, 2 * n))).astype(np.float32)
-        self.codes = generator.integers(0, 2**bits, (batch, rows)).astype(np.uint8)
+        self.codes = generator.integers(0, 2**planes, (batch, rows)).astype(np.uint8)
         self.adc = Adc(8, bounding_lsb(self.cells[:512], 8, "polarity"), "polarity")
         self.noises = [crossbar.ReadNoise(1, "bench", t) for t in range(-(-rows // 512))]
         self.variances = [crossbar.read_variance(0.0065 * self.cells[t : t + 512]) for t in range(0, rows, 512)]
         self.plain = generator.random((batch, n)).astype(np.float32)
         self.matrix = generator.random((n, n)).astype(np.float32)
-        self.threads, self.bits = threads, bits
+        self.threads, self.bits = threads, planes
         self.multiply = crossbar.multiply_tiles
 
     def ideal(self):
@@ -124,30 +126,29 @@ class Problem:
         return (peak - before - result_bytes) / 2**20
 
 
-def seconds(function):
-    """Wall time of one call."""
-    start = time.perf_counter()
+def seconds(clock, function):
+    """Time of one call."""
+    start = clock()
     function()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def interleaved(first, second, repetitions):
-    """Median times of two functions, called in turn."""
+def interleaved(clock, first, second, repetitions):
+    """Shortest times of two functions, called in turn."""
     first()
     second()
-    pairs = [(seconds(first), seconds(second)) for _ in range(repetitions)]
-    return tuple(statistics.median(times) for times in zip(*pairs))
+    pairs = [(seconds(clock, first), seconds(clock, second)) for _ in range(repetitions)]
+    return tuple(min(times) for times in zip(*pairs))
 
 
-def exponent(sizes, make):
-    """Exponent p of the least-squares fit time ~ size^p; the sizes are measured in turn."""
+def exponent(clock, sizes, functions):
+    """Exponent p of the least-squares fit time ~ size^p; the functions, one per size, are measured in turn."""
     import numpy as np
 
-    functions = [make(size) for size in sizes]
     for function in functions:
         function()
-    rounds = [[seconds(function) for function in functions] for _ in range(9)]
-    return float(np.polyfit(np.log(sizes), np.log(np.median(rounds, axis=0)), 1)[0])
+    rounds = [[seconds(clock, function) for function in functions] for _ in range(9)]
+    return float(np.polyfit(np.log(sizes), np.log(np.min(rounds, axis=0)), 1)[0])
 
 
 if __name__ == "__main__":
