@@ -6,8 +6,9 @@ A step is: one noisy read of the weights, forward and backward with whole-batch 
 gradients, momentum, top-k masks, hysteresis. Both sides run it in processes of their own, in turn, `rounds` times;
 the figures are ratios of median times, PyTorch over minirram (above 1: minirram is faster), with PyTorch in the
 better of its memory formats. Gradients of both sides are compared first. `*_gemm` is the time of minirram's step over
-that of the bare matrix products of the step. PyTorch (`pip install torch==2.13.0`) is needed for this benchmark
-alone.
+that of the bare matrix products of the step (below 1: Winograd's form needs fewer of them). PyTorch
+(`pip install torch==2.13.0`) is needed for this benchmark alone. On a busy machine only `cpu_ratio` (the same from
+processor time) with `--threads 1` means something: PyTorch's threads wait for each other by spinning.
 """
 
 import argparse
@@ -259,6 +260,7 @@ def compare(task, rounds, threads):
             "images_per_second": batch / seconds["minirram"],
             "torch_images_per_second": batch / seconds[best],
             "torch_format": best,
+            "cpu_ratio": min(work["torch"], work["torch-channels-last"]) / work["minirram"],
             "step_ms": {side: 1e3 * value for side, value in seconds.items()},
             "step_cpu_ms": {side: 1e3 * value for side, value in work.items()},
             "peak_MB": {"minirram": memory["minirram"], "torch": memory[best]},
