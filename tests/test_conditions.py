@@ -10,6 +10,7 @@ from minirram.conditions import Conditions
 from minirram.converters import Adc
 from minirram.errors import ConfigError
 from minirram.inference import ChipProduct
+from minirram.lines import ChipLines
 from minirram.runs import RunConfig, config_from_json
 from minirram.technologies import TAOX_40NM
 from minirram.training import MaskLearner
@@ -23,7 +24,7 @@ SCALES_S = {"first": 1e-6, "second": 1e-6}
 
 
 def chip_of(cell_model=TAOX_40NM):
-    chip = Chip.sample(cell_model, SHAPES, "pair", 1)
+    chip = Chip.sample(cell_model, SHAPES, "pair", 1, ChipLines(rows=96, pairs=24))
     chip.form(5.0)
     chip.reset_partners(draw_signs(1, chip.placement))
     return chip
@@ -49,7 +50,7 @@ def test_nothing_changes_by_default(arrangement):
 
 
 def test_wires_reach_every_tile():
-    chip, wires = chip_of(), Wires(3.0, 3.0)
+    chip, wires = chip_of(), Wires(20.0, 20.0)
     product = products(Conditions(wires=wires), chip)
     for name in BITS:
         (tile,) = chip.placement.tiles_of(name)
