@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from statistics import NormalDist
 from typing import NamedTuple, Optional, Tuple
 
@@ -12,6 +13,8 @@ from .units import BOLTZMANN_J_K, ELECTRON_CHARGE_C, ROOM_TEMPERATURE_K
 
 EXACT_FLOAT32 = 2**24
 """Integers below this are exact in float32, whatever the order of a sum."""
+
+_NOT_NUMBERS = ("name", "re_set", "sources")
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,12 @@ class CellModel:
 
     def __post_init__(self):
         for field, value in vars(self).items():
+            if field in _NOT_NUMBERS or (value is None and field in ("hrs_max_S", "endurance_cycles")):
+                continue
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise ConfigError("{} of {} is {!r}; it must be a number".format(field, self.name, value))
             least = -math.inf if field == "relaxation_mean_S" else 0.0
-            if isinstance(value, float) and not (math.isfinite(value) and value >= least):
+            if not (math.isfinite(value) and value >= least):
                 raise ConfigError("{} of {}: {} must be finite and not negative".format(field, self.name, value))
         above_zero = ("lrs_median_S", "hrs_median_S", "pristine_S", "grid_S", "read_voltage_V")
         for field in above_zero + ("drift_start_s", "relaxation_time_s", "reference_K"):

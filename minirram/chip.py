@@ -9,6 +9,8 @@ each pair (initialisation); afterwards RESET and SET carry out what the masks sa
 fan_out), [0] = plus.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from .errors import ConfigError, DataError, ShapeError
@@ -93,6 +95,7 @@ class Chip:
         """
         lines = ChipLines() if lines is None else lines
         placement = place(shapes, lines.logical_rows, lines.logical_pairs)
+        lines.check_macros(placement.n_macros)
         macros = [
             Macro.sample(cell_model, seed, index, lines.rows, 2 * lines.pairs).on_lines(
                 lines.row_map(index), lines.col_map(index)
@@ -261,8 +264,10 @@ class Chip:
         """Let every cell conduct what `map_S` (macros, rows, cols), siemens, says: a chip as it was read back."""
         if map_S.shape != self.used.shape:
             raise ShapeError("a map of shape {}, the chip has {}".format(map_S.shape, self.used.shape))
+        # What was read back says itself which cells conduct: no stuck cells are drawn on top.
+        model = replace(self.cell_model, stuck_lrs=0.0, stuck_hrs=0.0)
         self.macros = [
-            Macro.from_map(macro.model, cells_S, macro.seed, macro.index) for macro, cells_S in zip(self.macros, map_S)
+            Macro.from_map(model, cells_S, macro.seed, macro.index) for macro, cells_S in zip(self.macros, map_S)
         ]
         self._weights_grid.clear()
 

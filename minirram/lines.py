@@ -4,6 +4,7 @@ Everything else in minirram counts logical lines. A pair needs both of its colum
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Tuple
 
 import numpy as np
@@ -33,12 +34,20 @@ class ChipLines:
             raise ConfigError("policy for dead lines {!r}: choose {}".format(self.policy, " or ".join(POLICIES)))
         for what, lines, count in (("row", self.dead_rows, self.rows), ("column", self.dead_cols, 2 * self.pairs)):
             for macro, line in lines:
+                if not (isinstance(macro, Integral) and isinstance(line, Integral)):
+                    raise ConfigError("dead {} {!r} of macro {!r}: both must be integers".format(what, line, macro))
                 if macro < 0 or not 0 <= line < count:
                     raise ConfigError(
                         "dead {} {} of macro {}: a macro has {}s 0..{}".format(what, line, macro, what, count - 1)
                     )
         if self.logical_rows < 1 or self.logical_pairs < 1:
             raise ConfigError("a macro without a live row or pair cannot be used")
+
+    def check_macros(self, count):
+        """ConfigError for a dead line of a macro that a chip of `count` macros does not have."""
+        beyond = [macro for macro in self._macros() if macro >= count]
+        if beyond:
+            raise ConfigError("dead lines of macro {}: the chip has macros 0..{}".format(max(beyond), count - 1))
 
     @property
     def logical_rows(self):

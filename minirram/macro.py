@@ -59,19 +59,17 @@ class Macro:
         hrs_grid, clipped_off = model.to_grid(model.sample_hrs_S(streamed("hrs"), shape), rows)
         forming_V = model.sample_forming_V(streamed("form"), shape).astype(np.float32)
         arrays = _pristine_arrays(forming_V, lrs_grid, hrs_grid)
-        fate = streamed("stuck").random(shape)
-        stuck_lrs = fate < model.stuck_lrs
-        stuck_hrs = (fate >= model.stuck_lrs) & (fate < model.stuck_lrs + model.stuck_hrs)
-        _fix_stuck(arrays["formed"], arrays["on"], arrays["stuck"], stuck_lrs, stuck_hrs)
-        return cls(model, seed, index, arrays, clipped=clipped_on + clipped_off)
+        macro = cls(model, seed, index, arrays, clipped=clipped_on + clipped_off)
+        macro.stick(*_draw_stuck(model, seed, index, shape))
+        return macro
 
     @classmethod
     def from_map(cls, model: CellModel, conductance_S, seed, index=0, rows=None, cols=None):
         """A macro from a measured map: formed and on where the map is above 0, never to be formed where it is 0.
 
         conductance_S: float (map rows, map cols). The macro takes the shape of the map unless `rows`, `cols` ask for
-        a larger array; its remaining cells are then unformed. Off conductances, which a map does not hold, are drawn
-        from `model`. DataError for NaN, infinite, negative or too large values; ShapeError for a map that is not
+        a larger array; its remaining cells are then unformed. What a map does not hold, off conductances and stuck
+        cells, is drawn from `model`. DataError for NaN, infinite, negative or too large values; ShapeError for a map that is not
         two-dimensional, has an odd number of columns or is larger than the macro.
         """
         measured_S = np.asarray(conductance_S, np.float64)
@@ -89,7 +87,9 @@ class Macro:
         formed = on_S > 0
         arrays = _pristine_arrays(np.where(formed, 0.0, np.inf).astype(np.float32), lrs_grid, hrs_grid)
         arrays["formed"], arrays["on"] = formed, formed.copy()
-        return cls(model, seed, index, arrays, clipped=clipped)
+        macro = cls(model, seed, index, arrays, clipped=clipped)
+        macro.stick(*_draw_stuck(model, seed, index, shape))
+        return macro
 
     def state(self):
         """A dict of arrays that `from_state` takes back; every draw made so far is in it."""
@@ -110,8 +110,7 @@ class Macro:
         present = _STATE_ARRAYS + tuple(name for name in _AGING_ARRAYS if name in state)
         if any(np.shape(state[name]) != shape for name in present) or np.shape(state["counters"]) != (8,):
             raise DataError("the arrays of a macro's state differ in shape; expected {} for all cells".format(shape))
-        if (len(state.get("row_map", range(shape[0]))), len(state.get("col_map", range(shape[1])))) != shape:
-            raise DataError("the line maps of a macro's state do not match its {} rows and columns".format(shape))
+        _check_lines(state, shape)
         kinds = {"formed": "b", "on": "b", "stuck": "b", "writes": "u"}
         for name in present:
             array = np.asarray(state[name])
@@ -197,11 +196,29 @@ class Macro:
         return int(index.size)
 
     def stick(self, lrs=None, hrs=None):
-        """Fix cells, bool maps (rows, cols): `lrs` conduct and `hrs` are off from now on, whatever pulse they get."""
+        """Fix cells, bool maps (rows, cols): `lrs` conduct and `hrs` are off from now on, whatever pulse they get.
+
+        Conducting cells that a measured map shows as unformed have no on conductance: theirs is drawn.
+        """
         maps = [np.zeros(self.on.shape, bool) if cells is None else np.asarray(cells) for cells in (lrs, hrs)]
         if any(cells.shape != self.on.shape or cells.dtype != bool for cells in maps) or (maps[0] & maps[1]).any():
             raise ShapeError("faults are bool maps of shape {} that do not overlap".format(self.on.shape))
-        _fix_stuck(self.formed, self.on, self.stuck, *maps)
+        stuck_lrs, stuck_hrs = maps
+        unknown = stuck_lrs & (self.lrs_grid == 0)
+        if unknown.any():
+            drawn_S = self.model.sample_lrs_S(stream(self.seed, "macro", self.index, "lrs"), self.on.shape)
+            self.lrs_grid[unknown] = self._to_grid(drawn_S[unknown])
+            self.on_grid[unknown] = self.lrs_grid[unknown]
+            self.off_grid[unknown] = np.minimum(self.off_grid[unknown], self.on_grid[unknown])
+        self.stuck |= stuck_lrs | stuck_hrs
+        self.formed |= stuck_lrs | stuck_hrs
+        self.on |= stuck_lrs
+        self.on &= ~stuck_hrs
+
+    @property
+    def is_whole(self):
+        """True when rows and columns are those of the physical array: no line is out of use."""
+        return not self._lines
 
     def age(self, seconds, temperature_K=None):
         """Let time pass: every formed cell drifts and relaxes from its last programming on.
@@ -384,12 +401,30 @@ def _pristine_arrays(forming_V, lrs_grid, hrs_grid):
     }
 
 
-def _fix_stuck(formed, on, stuck, stuck_lrs, stuck_hrs):
-    """Cells that conduct (LRS) or are off (HRS) whatever is done to them: the first three maps change in place."""
-    stuck |= stuck_lrs | stuck_hrs
-    formed |= stuck_lrs | stuck_hrs
-    on |= stuck_lrs
-    on &= ~stuck_hrs
+def _draw_stuck(model, seed, index, shape):
+    """Cells that conduct (LRS) or are off (HRS) whatever is done to them: two bool maps."""
+    fate = stream(seed, "macro", index, "stuck").random(shape)
+    return fate < model.stuck_lrs, (fate >= model.stuck_lrs) & (fate < model.stuck_lrs + model.stuck_hrs)
+
+
+def _check_lines(state, shape):
+    """DataError unless the line maps of a macro's state, if there are any, lead to distinct physical lines."""
+    present = [name for name in _LINE_ARRAYS if name in state]
+    if not present:
+        return
+    if len(present) < len(_LINE_ARRAYS):
+        raise DataError("the state of a macro holds {} of {}".format(", ".join(present), ", ".join(_LINE_ARRAYS)))
+    maps = [np.asarray(state[name]) for name in _LINE_ARRAYS]
+    if any(lines.ndim != 1 or lines.dtype.kind not in "iu" for lines in maps) or len(maps[2]) != 2:
+        raise DataError("the line maps of a macro's state must be lists of integers")
+    for lines, logical, physical in zip(maps, shape, maps[2]):
+        inside = lines.size == logical and lines.min() >= 0 and lines.max() < physical
+        if not inside or len(np.unique(lines)) < logical:
+            raise DataError(
+                "the line maps of a macro's state do not lead from its {} x {} cells to distinct lines of {}".format(
+                    *shape, maps[2].tolist()
+                )
+            )
 
 
 def _check_map(measured_S, limit_S):

@@ -126,6 +126,11 @@ def test_hostile_maps_are_not_fitted(maps, options, message):
     [
         ({"lrs_median_S": 0.0}, "lrs_median_S"),
         ({"read_noise": -0.1}, "read_noise"),
+        ({"read_noise": -1}, "read_noise"),
+        ({"read_noise": True}, "must be a number"),
+        ({"read_noise": "0.01"}, "must be a number"),
+        ({"read_noise": None}, "must be a number"),
+        ({"read_noise": np.float32("nan")}, "finite"),
         ({"forming_std_V": float("nan")}, "forming_std_V"),
         ({"re_set": "forget"}, "replay"),
         ({"stuck_lrs": 0.6, "stuck_hrs": 0.5}, "above 1"),

@@ -56,7 +56,7 @@ def test_two_small_cases_by_hand():
 @pytest.mark.parametrize("policy", ["skip", "spare"])
 def test_a_chip_keeps_the_cells_of_its_live_lines(policy):
     shapes = (("fc", (700, 300)),)
-    dead_rows, dead_cols = ((0, 3), (0, 510), (1, 0)), ((0, 10), (2, 511))
+    dead_rows, dead_cols = ((0, 3), (0, 510), (1, 0)), ((0, 10), (1, 511))
     lines = ChipLines(dead_rows, dead_cols, policy)
     chip, intact = Chip.sample(TAOX_40NM, shapes, "pair", 1, lines), Chip.sample(TAOX_40NM, shapes, "pair", 1)
     assert (chip.placement.macro_rows, chip.placement.macro_pairs) == (510, 255)
@@ -68,12 +68,18 @@ def test_a_chip_keeps_the_cells_of_its_live_lines(policy):
     assert chip.unformed_pairs() == 0
 
 
+def test_dead_lines_of_a_macro_that_the_chip_does_not_have():
+    with pytest.raises(ConfigError, match=r"macro 2: the chip has macros 0\.\.0"):
+        Chip.sample(TAOX_40NM, (("fc", (20, 3)),), "pair", 1, ChipLines(dead_rows=((2, 5),)))
+
+
 @pytest.mark.parametrize(
     "values, message",
     [
         ({"policy": "pray"}, "choose skip or spare"),
         ({"dead_rows": ((0, 512),)}, "rows 0..511"),
         ({"dead_cols": ((-1, 0),)}, "macro -1"),
+        ({"dead_rows": ((0, 1.5),)}, "must be integers"),
         ({"dead_rows": ((0, 0),), "rows": 1}, "without a live row"),
     ],
 )

@@ -160,6 +160,13 @@ def test_from_state_refuses_a_damaged_state():
     state["row_map"] = np.arange(5)
     with pytest.raises(DataError, match="line maps"):
         Macro.from_state(TAOX_40NM, state)
+    for change in (
+        {"row_map": np.array([0, 1, 2, 99])}, {"row_map": np.array([0, 1, 2, -1])}, {"row_map": np.array([0, 1, 2, 2])},
+        {"col_map": np.arange(6.0)}, {"physical_shape": np.array([12])}, {"col_map": None},
+    ):  # fmt: skip
+        state = dict(formed().on_lines(np.arange(4), np.arange(6)).state(), **change)
+        with pytest.raises(DataError, match="line maps|holds row_map"):
+            Macro.from_state(TAOX_40NM, {name: array for name, array in state.items() if array is not None})
     state = formed().state()
     state["formed"] = np.zeros((3, 2), bool)
     with pytest.raises(DataError, match="differ in shape"):
@@ -192,6 +199,28 @@ def test_faults_from_maps():
     for maps in ((lrs, lrs), (lrs[:2], None), (lrs.astype(int), None)):
         with pytest.raises(ShapeError, match="bool maps"):
             small().stick(*maps)
+
+
+def test_an_unformed_cell_of_a_map_that_sticks_conducts():
+    map_S = np.full((12, 8), 1e-6)
+    map_S[:4] = 0.0
+    macro = Macro.from_map(TAOX_40NM, map_S, seed=1)
+    lrs = np.zeros(map_S.shape, bool)
+    lrs[3:5] = True
+    macro.stick(lrs)
+    assert np.all(macro.conductance_S()[3] > 5e-6) and len(np.unique(macro.on_grid[3])) > 4
+    assert np.all(macro.conductance_grid()[4] == 1000.0)  # the map says what this row conducts
+    assert same_state(macro, Macro.from_state(TAOX_40NM, macro.state()))
+
+
+def test_maps_have_the_stuck_cells_of_their_technology():
+    model = dataclasses.replace(TAOX_40NM, stuck_lrs=0.1, stuck_hrs=0.2)
+    map_S = np.full((100, 100), 10e-6)
+    map_S[::2] = 0.0
+    macro, drawn = Macro.from_map(model, map_S, 3), Macro.sample(model, 3, 0, 100, 100)
+    assert np.array_equal(macro.stuck, drawn.stuck) and 0.27 < macro.stuck.mean() < 0.33
+    macro.reset(np.ones(map_S.shape, bool))
+    assert np.array_equal(macro.on, drawn.on) and np.all(macro.conductance_S()[macro.on] > 4e-6)
 
 
 RELAXING = dataclasses.replace(
