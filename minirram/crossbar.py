@@ -25,16 +25,17 @@ _STACKED_BLOCKS = 2  # blocks in one matrix product: longer ones are no faster
 def read_variance(std_grid):
     """Variance of one read of each cell, for `multiply`: float32 (rows, 2 * pairs), (grid units)^2.
 
-    std_grid: standard deviation of one read, grid units. Rounded to multiples of a power of two so coarse that the
-    variances of a column of pairs sum exactly in float32, and so fine that the sum is right to about 1e-4.
+    std_grid: standard deviation of one read, grid units. Rounded to multiples of a power of two, one for each pair of
+    columns, so coarse that the variances of the pair sum exactly in float32, and so fine that in an array of 512 rows
+    a cell is rounded by at most 1 / 16,000 of the largest variance of its pair.
     """
     variance = np.square(std_grid, dtype=np.float32)
-    largest = float(variance.max(initial=0.0))
-    if largest == 0:
-        return variance
+    largest = variance.max(axis=0, initial=0.0).reshape(-1, 2).max(axis=1).astype(np.float64)
     # A pair sums two cells per row, hence 2 * rows of the largest value must stay exact.
     levels = (EXACT_FLOAT32 - 1) // (2 * len(variance))
-    step = np.float32(2.0 ** np.ceil(np.log2(largest / levels)))
+    mantissa, exponent = np.frexp(largest / levels)
+    # The smallest power of two that is not below largest / levels; for a pair of silent cells any will do.
+    step = np.repeat(np.ldexp(np.float32(1.0), exponent - (mantissa == 0.5)), 2)
     variance /= step
     np.rint(variance, out=variance)
     variance *= step
@@ -108,7 +109,8 @@ def fast_normals(generator, shape):
     Three times as fast as NumPy's ziggurat. Variance 1 within 1e-6, excess kurtosis -1e-4, largest value 6.2.
     """
     size = int(np.prod(shape))
-    words = generator.bit_generator.random_raw((size + 1) // 2).view(np.uint16)
+    # Low half first on any machine.
+    words = generator.bit_generator.random_raw((size + 1) // 2).astype("<u8", copy=False).view("<u2")
     table = _normal_table()
     # No index is out of range; mode="clip" spares NumPy the check.
     normals: np.ndarray = np.take(table, words[:size], mode="clip")

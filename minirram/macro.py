@@ -69,8 +69,8 @@ class Macro:
 
         conductance_S: float (map rows, map cols). The macro takes the shape of the map unless `rows`, `cols` ask for
         a larger array; its remaining cells are then unformed. What a map does not hold, off conductances and stuck
-        cells, is drawn from `model`. DataError for NaN, infinite, negative or too large values; ShapeError for a map that is not
-        two-dimensional, has an odd number of columns or is larger than the macro.
+        cells, is drawn from `model`. DataError for NaN, infinite, negative or too large values; ShapeError for a map
+        that is not two-dimensional, has an odd number of columns or is larger than the macro.
         """
         measured_S = np.asarray(conductance_S, np.float64)
         if measured_S.ndim != 2:

@@ -266,6 +266,43 @@ def test_variance_grid_is_exact_and_fine_enough():
     assert not read_variance(np.zeros((3, 2), np.float32)).any()
 
 
+@given(seeds, st.integers(1, 600), st.sampled_from([512.0, 3.0, 1.0, 0.3]))
+def test_each_pair_has_its_own_variance_grid(seed, rows, largest):
+    """A pair of off cells beside one of on cells: powers of two, exact sums, and the rounding of a cell is bounded."""
+    generator = np.random.default_rng(seed)
+    std_grid = generator.random((rows, 6)).astype(np.float32) * np.array([78, 78, largest, 0.65, 0, 0], np.float32)
+    std_grid[0, 2] = largest  # a power of two among the cases: its square may be the top of its grid
+    variance = read_variance(std_grid).astype(np.float64)
+    exact = np.square(std_grid, dtype=np.float32).astype(np.float64)
+    for pair in (slice(0, 2), slice(2, 4), slice(4, 6)):
+        top = exact[:, pair].max()
+        step = 2.0 ** math.ceil(math.log2(top / ((2**24 - 1) // (2 * rows)))) if top else 1.0
+        steps = variance[:, pair] / step
+        assert np.array_equal(steps, np.rint(steps)) and steps.sum() < 2**24
+        assert np.array_equal(steps, np.rint(exact[:, pair] / step))
+
+
+@pytest.mark.parametrize("arrangement", ["pair", "polarity"])
+def test_a_pair_of_off_cells_beside_on_cells_keeps_its_noise(arrangement):
+    """Fully pruned pair, 0.1 uS off against 12 uS on: its noise is that of its own cells."""
+    cells_grid = np.full((512, 4), 100, np.float32)
+    cells_grid[:, 0] = 12_000
+    n, read_noise = 20_000, np.float32(0.0065)
+    noise, variance = ReadNoise(3, "off"), read_variance(read_noise * cells_grid)
+    y, _ = multiply(np.ones((n, 512), np.uint8), cells_grid, 1, Adc(24, 1.0, arrangement), noise, variance)
+    measured = y[:, 1].std()
+    assert np.isclose(measured**2, 2 * 512 * 0.65**2, rtol=6 * np.sqrt(2 / n), atol=0)
+
+
+def test_noise_words_do_not_depend_on_the_byte_order():
+    """The indices into the table of normals are the words from the lowest bits of each raw number upwards."""
+    raw = [int(number) for number in rng.stream(7, "words").bit_generator.random_raw(2)]
+    words = [number >> 16 * k & 0xFFFF for number in raw for k in range(4)]
+    table = crossbar._normal_table()
+    wanted = [table[words[k]] + table[words[4 + k]] for k in range(4)]
+    assert crossbar.fast_normals(rng.stream(7, "words"), (4,)).tolist() == [float(value) for value in wanted]
+
+
 def test_fast_normals_are_normal():
     draws = crossbar.fast_normals(rng.stream(1, "n"), (1000, 1000)).astype(np.float64)
     assert cells.ks_distance(draws[:100], cells.normal_cdf) < 1.95 / math.sqrt(1e5)
