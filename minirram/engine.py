@@ -209,9 +209,12 @@ class Engine:
     def _gradients(self, run):
         """Gradients of the whole batch: lanes added in order, affine parameters beside the matrices."""
         gradients = dict(self._lanes[0].gradients)
-        for lane in self._lanes[1:]:
-            for name, gradient in lane.gradients.items():
-                gradients[name] += gradient
+
+        def add_lanes(name):
+            for lane in self._lanes[1:]:
+                gradients[name] += lane.gradients[name]
+
+        self.share(add_lanes, self._matrices)
         for norm in self._batch_norms:
             if norm.affine:
                 for part, total in zip((".beta", ".gamma"), run.sums[norm.name]):

@@ -157,6 +157,8 @@ def _convolution_node(layer, pool, x, chunk):
     height, width = output_size(x.shape[0], x.shape[1], layer.kernel, layer.stride, layer.padding)
     if layer.stride != (1, 1) or layer.kernel[0] != 3 or (pool and pool.size != 2):
         return PatchesNode
+    if 2 * layer.padding[1] >= layer.kernel[1]:  # wider than the input
+        return PatchesNode
     if layer.in_channels < FEW_INPUTS or height * width * chunk.typical < FEW_POSITIONS:
         return PatchesNode
     return WinogradNode

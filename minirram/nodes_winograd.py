@@ -64,29 +64,49 @@ class WinogradNode(ConvolutionNode):
         return tiles
 
     def _array(self, name, *shape):
-        """Workspace array (shape..., n)."""
-        return self.workspace.array(name, shape + (self.chunk.size,))
+        """Workspace array (shape..., width of the input, n)."""
+        return self.workspace.array(name, shape + self.x.shape[1:3])
+
+    def _add_shifted(self, products, sums):
+        """Column c of `sums` = the sum over kernel columns k of products[:, k] at input column c + k - padding.
+
+        Rows are shifted as one long run, so a column that leaves one end of a row enters the next at the other: those
+        are set to 0 before. Columns of `sums` beyond the output's width hold nothing of meaning.
+        """
+        products, flat_sums = products.reshape(products.shape[:2] + (-1,)), sums.reshape(len(sums), -1)
+        flat_sums[...] = products[:, self.convolution.padding[1]]
+        for column, shift in self._shifts():
+            if shift > 0:
+                flat_sums[:, :-shift] += products[:, column, shift:]
+            else:
+                flat_sums[:, -shift:] += products[:, column, :shift]
 
     def _shifts(self):
-        """(kernel column, columns of the output, columns of the input) that belong together."""
+        """(kernel column, shift in elements) of all kernel columns but the one that meets its own pixel."""
+        padding = self.convolution.padding[1]
+        columns = [column for column in range(self.convolution.kernel[1]) if column != padding]
+        return [(column, (column - padding) * self.chunk.size) for column in columns]
+
+    def _clear_ends(self, products):
+        """Set to 0 what a shift by whole runs would carry from one row into the next."""
         for column in range(self.convolution.kernel[1]):
             right = column - self.convolution.padding[1]
-            start, stop = max(0, -right), min(self.conv_shape[1], self.x.shape[1] - right)
-            yield column, slice(start, stop), slice(start + right, stop + right)
+            if right > 0:
+                products[:, column, :, :, :right] = 0
+            elif right < 0:
+                products[:, column, :, :, right:] = 0
 
     def forward(self, run):
         """y = pool(A^T [sum over kernel columns of U B^T x, shifted])"""
         kernel, c_out = run.kernels[self.convolution.name], self.convolution.out_channels
         for first, stop in self._bands():
             tiles = _flat(self._tiles(first, stop))
-            shape = 4, self.convolution.kernel[1], c_out, stop - first, self.x.shape[1]
-            products = self._array("products", *shape)
+            products = self._array("products", 4, self.convolution.kernel[1], c_out, stop - first)
             np.matmul(kernel, tiles.transpose(0, 2, 1), out=products.reshape(kernel.shape[:2] + tiles.shape[1:2]))
-            sums = self._array("sums", 4, c_out, stop - first, self.conv_shape[1])
-            sums[...] = 0
-            for column, outputs, inputs in self._shifts():
-                sums[:, :, :, outputs] += products[:, column, :, :, inputs]
-            places = self._array("places", 2, c_out, stop - first, self.conv_shape[1])
+            self._clear_ends(products)
+            sums = self._array("sums", 4, c_out, stop - first)
+            self._add_shifted(products, sums)
+            places = self._array("places", 2, c_out, stop - first)
             winograd.output_forward(sums, places)
             self._take(places, first, stop)
 
@@ -96,11 +116,12 @@ class WinogradNode(ConvolutionNode):
             y = _channels_first(self.y)[:, 2 * first : 2 * stop]
             for row, place in enumerate(places):
                 part = y[:, row::2]
-                part[...] = place[:, : part.shape[1]]
+                part[...] = place[:, : part.shape[1], : part.shape[2]]
         else:
             y = _channels_first(self.y)[:, first:stop]
             is_first = None if self.first is None else self.first[:, :, first:stop]
-            y[...] = layers.largest(self._windows(places), self._array("pooled", *y.shape[:3]), is_first)
+            pooled = self.workspace.array("pooled", y.shape)
+            y[...] = layers.largest(self._windows(places), pooled, is_first)
 
     def _windows(self, places):
         """Views of (2, c_out, tile rows, width, n) at each place of a pooling window of 2 x 2."""
@@ -109,16 +130,16 @@ class WinogradNode(ConvolutionNode):
 
     def _output_gradient(self, dy, first, stop):
         """dy of a band as (2, c_out, tile rows, width, n)."""
-        places = self._array("places", 2, dy.shape[3], stop - first, self.conv_shape[1])
+        places = self._array("places", 2, dy.shape[3], stop - first)
         places[...] = 0
         if self.size == 1:
             dy = _channels_first(dy)[:, 2 * first : 2 * stop]
             for row, place in enumerate(places):
                 part = dy[:, row::2]
-                place[:, : part.shape[1]] = part
+                place[:, : part.shape[1], : part.shape[2]] = part
             return places
         dy = _channels_first(dy)[:, first:stop]
-        pooled = self._array("pooled", *dy.shape[:3])
+        pooled = self.workspace.array("pooled", dy.shape)
         pooled[...] = dy
         for place, is_first in zip(self._windows(places), self.first[:, :, first:stop]):
             np.multiply(pooled, is_first, out=place)
@@ -129,13 +150,10 @@ class WinogradNode(ConvolutionNode):
         kernel, c_out = run.kernels[self.convolution.name], self.convolution.out_channels
         dx = self.workspace.gradient(self.x.shape)
         for first, stop in self._bands():
-            sums = self._array("sums", 4, c_out, stop - first, self.conv_shape[1])
+            sums = self._array("sums", 4, c_out, stop - first)
             winograd.output_backward(self._output_gradient(dy, first, stop), sums)
-            shape = 4, self.convolution.kernel[1], c_out, stop - first, self.x.shape[1]
-            patches = self._array("products", *shape)
-            patches[...] = 0
-            for column, outputs, inputs in self._shifts():
-                patches[:, column, :, :, inputs] = sums[:, :, :, outputs]
+            patches = self._array("products", 4, self.convolution.kernel[1], c_out, stop - first)
+            self._shift_back(sums, patches)
             tiles = self._tiles(first, stop)
             left = patches.reshape(self.kernel_shape[:2] + (-1,))
             self._add_kernel_gradient(left, _flat(tiles), first == 0)
@@ -143,6 +161,17 @@ class WinogradNode(ConvolutionNode):
             self._add_band(tiles, dx, first)
         dx[2 * self.tile_rows + 2 - self.convolution.padding[0] :] = 0
         return dx
+
+    def _shift_back(self, sums, patches):
+        """The transpose of `_add_shifted`: patches[:, k] is sums, shifted the other way."""
+        flat_patches, flat_sums = patches.reshape(patches.shape[:2] + (-1,)), sums.reshape(len(sums), -1)
+        flat_patches[:, self.convolution.padding[1]] = flat_sums
+        for column, shift in self._shifts():
+            if shift > 0:
+                flat_patches[:, column, shift:] = flat_sums[:, :-shift]
+            else:
+                flat_patches[:, column, :shift] = flat_sums[:, -shift:]
+        self._clear_ends(patches)
 
     def _add_band(self, dtiles, dx, first):
         """Rows of dx from the gradient of the tiles of a band; the first two add to those of the band before."""
