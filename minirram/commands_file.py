@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from . import dump, readback, workflow
 from .cells import fit_maps
-from .errors import ConfigError
+from .errors import ConfigError, DataError
 from .maps import read_conductance_map, read_table
-from .runs import load_cell_model, save_cell_model
+from .runs import Run, load_cell_model, save_cell_model
 from .units import si_format
 
 GOOD, DIFFERENT = 0, 1
@@ -34,8 +34,23 @@ def _verify_options(parser):
     parser.add_argument("--data", help='data set of the run: folder or "synthetic"')
 
 
+def _check_belongs(built, file, folder):
+    """DataError unless the program leaves the run's chip with the run's masks."""
+    run = Run.open(folder)
+    chip, model, masks = run.load_trained()
+    code_bits = built.tiles[0].code_bits if built.tiles else 0
+    own, _ = workflow.build_program(run.config, chip, model, masks, code_bits)
+    for name in ("chip_id", "program_id"):
+        found, expected = getattr(built, name), getattr(own, name)
+        if found != expected:
+            message = "{}: {} is {:08x}, that of the run {} is {:08x}: not a program of this run, or of older masks"
+            raise DataError(message.format(file, name, found, folder, expected))
+
+
 def _verify(options):
     built, _ = workflow.read_program(options.file)
+    if options.run is not None:
+        _check_belongs(built, options.file, options.run)
     measured_S = read_table(options.readback, kinds="f")
     found = readback.verify(built, measured_S, options.tolerance)
     shown = found.to_json(most=len(found.cells))

@@ -11,6 +11,7 @@ from .files import atomic_writer, write_json
 from .xbp_records import pack_bits
 
 FORMATS = ("csv", "npy", "json", "png")
+_MOST_BYTES = 1 << 31  # of all maps of a chip together
 _OUTSIDE, _OFF, _ON = 0, 96, 255  # grey levels of a picture
 
 
@@ -18,10 +19,20 @@ def chip_maps(program):
     """Maps over all cells of the chip, dict name -> (macros, rows, cols).
 
     "mask": int8, 1 on, 0 off, -1 where no tile has a mask. "target_S": float64 siemens, NaN where a cell is not kept or
-    has no target. "pass0-FORM", "pass1-RESET", ...: bool, the cells pulsed in that pass of their tile.
+    has no target. "pass0-FORM", "pass1-RESET", ...: bool, the cells pulsed in that pass of their tile. ConfigError
+    when the maps would not fit the memory of a small machine: a file may state any size of chip.
     """
     shape = (program.macros, program.rows, program.cols)
     kinds = {recipe.id: recipe.kind_name for recipe in program.recipes}
+    names = {
+        "pass{}-{}".format(number, kinds[recipe])
+        for tile in program.tiles
+        for number, (recipe, _) in enumerate(tile.passes)
+    }
+    needed = program.macros * program.rows * program.cols * (9 + len(names))
+    if needed > _MOST_BYTES:
+        message = "maps of a chip of {} x {} x {} cells take {} bytes, at most {} are written: dump as csv or json"
+        raise ConfigError(message.format(*shape, needed, _MOST_BYTES))
     maps = {"mask": np.full(shape, -1, np.int8), "target_S": np.full(shape, np.nan)}
     for tile in program.tiles:
         region = (tile.macro, tile.rows, tile.cols)

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import xbp_table as table
 from .errors import ConfigError, ShapeError
+from .faults import on_border_S
 from .xbp_records import Program, TileProgram
 
 RECIPE_ORDER = ("READ", "FORM", "SET", "RESET")  # the READ first: others verify with it
@@ -44,17 +45,15 @@ def thresholds(cell_model, sigmas=5.5, gap=0.98):
     fraction `gap` of it. Where off cells reach that high (the larger of hrs_max_S, if RESET is verified, and `sigmas`
     deviations above the median otherwise), the limit moves to as many deviations from either side.
     """
-    on_S, on_sigma = cell_model.lrs_median_S, cell_model.lrs_sigma_ln
-    off_S, off_sigma = cell_model.hrs_median_S, cell_model.hrs_sigma_ln
-    on_min_S = on_S * math.exp(-sigmas * on_sigma)
-    highest_off_S = cell_model.hrs_max_S or off_S * math.exp(sigmas * off_sigma)
+    on_min_S = cell_model.lrs_median_S * math.exp(-sigmas * cell_model.lrs_sigma_ln)
+    highest_off_S = cell_model.hrs_max_S or cell_model.hrs_median_S * math.exp(sigmas * cell_model.hrs_sigma_ln)
     if highest_off_S > gap * on_min_S:
-        on_min_S = math.exp((off_sigma * math.log(on_S) + on_sigma * math.log(off_S)) / (on_sigma + off_sigma))
+        on_min_S = on_border_S(cell_model)
     return Thresholds(on_min_S, gap * on_min_S)
 
 
 def chip_identity(formed_S):
-    """chip_id of a simulated chip: CRC-32 of its as-formed map (macros, rows, cols) in nS, little-endian 32-bit."""
+    """chip_id of a simulated chip: CRC-32 of its as-formed map (macros, rows, cols) in nS, rounded half to even."""
     return zlib.crc32(np.rint(np.asarray(formed_S, np.float64) * 1e9).astype("<u4").tobytes())
 
 
@@ -95,11 +94,12 @@ def build_program(
 ):
     """The `xbp_records.Program` that takes an unformed chip (or a formed one, without FORM pulses) to the masks.
 
-    placement: `mapping.Placement`. on: bool (macros, rows, cols), cells that must end on. level: "pair" or "cell".
-    recipes: dict kind -> `pulses.PulseRecipe`. limits: `Thresholds`. target_S: float (macros, rows, cols), what the
-    kept cells should conduct (None: no targets, code_bits is then 0). partners: pair level, bool (macros, rows,
-    cols), the cell of each pair that its sign does not use. meta: dict of text. A kept cell whose target lies below
-    on_min (it did not form) cannot be on: ConfigError; `attainable` takes such cells out.
+    Recipes without FORM: the chip counts as formed. placement: `mapping.Placement`. on: bool (macros, rows, cols),
+    cells that must end on. level: "pair" or "cell". recipes: dict kind -> `pulses.PulseRecipe`. limits: `Thresholds`.
+    target_S: float (macros, rows, cols), what the kept cells should conduct (None: no targets, code_bits is then 0).
+    partners: pair level, bool (macros, rows, cols), the cell of each pair that its sign does not use. meta: dict of
+    text. A kept cell whose target lies below on_min (it did not form) cannot be on: ConfigError; `attainable` takes
+    such cells out.
     """
     on = _map(on, placement, "on", bool)
     if level not in ("pair", "cell"):
@@ -110,14 +110,14 @@ def build_program(
         target_S = _attainable_targets(_map(target_S, placement, "target_S", np.float64), on, limits)
     partners = np.zeros(on.shape, bool) if partners is None else _map(partners, placement, "partners", bool)
     _check_disjoint(on, partners)
-    numbers = {kind: number for number, kind in enumerate(RECIPE_ORDER)}
+    formed, numbers = formed or "FORM" not in recipes, _numbered(recipes)
     tiles = []
     for number, tile in enumerate(placement.tiles):
         region = (tile.macro, tile.rows, tile.cols)
         kept, spare = on[region].copy(), partners[region].copy()
-        initial = [(numbers["RESET"], spare)] if level == "pair" else []
-        first = [] if formed else [(numbers["FORM"], np.ones(kept.shape, bool))]
-        passes = [*first, *initial, (numbers["RESET"], ~kept & ~spare)]
+        passes = [] if formed else [(numbers["FORM"], np.ones(kept.shape, bool))]
+        passes += [(numbers["RESET"], spare)] if level == "pair" else []
+        passes += [(numbers["RESET"], ~kept & ~spare)]
         fields: Dict[str, Any] = {"mask": kept, "passes": tuple(passes), "level": table.LEVELS[level]}
         fields.update(on_min_nS=_nS(limits.on_min_S), off_max_nS=_nS(limits.off_max_S))
         if target_S is not None:
@@ -137,6 +137,14 @@ def build_program(
         max_payload=max_payload,
         directory=len(tiles) * table.DIR.size <= max_payload,
     )
+
+
+def _numbered(recipes):
+    """dict kind -> id in the file. ConfigError without the READ that verifies or the RESET that prunes."""
+    for kind in ("READ", "RESET"):
+        if kind not in recipes:
+            raise ConfigError("the recipes {} lack {}".format(sorted(recipes), kind))
+    return {kind: number for number, kind in enumerate(kind for kind in RECIPE_ORDER if kind in recipes)}
 
 
 def _check_disjoint(on, partners):
@@ -203,7 +211,15 @@ def increment(old, new):
         if before.mask is None or after.mask is None:
             raise ConfigError("tile {} has no mask; export the new program whole".format(after.number))
         changes = (("SET", after.mask & ~before.mask), ("RESET", before.mask & ~after.mask))
-        passes = tuple((numbers[kind], cells) for kind, cells in changes if cells.any())
+        needed = [(kind, cells) for kind, cells in changes if cells.any()]
+        for kind, cells in needed:
+            if kind not in numbers:
+                raise ConfigError(
+                    "tile {}: {} cells need {}, and the new program has no such recipe".format(
+                        after.number, np.count_nonzero(cells), kind
+                    )
+                )
+        passes = tuple((numbers[kind], cells) for kind, cells in needed)
         tiles.append(replace(after, passes=passes))
     return replace(new, tiles=tuple(tiles), state=table.STATES["programmed"], base_id=old.program_id)
 

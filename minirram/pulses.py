@@ -53,14 +53,15 @@ class PulseRecipe:
 
 
 def pulse_recipes(cell_model, form_voltage_V=None, max_pulses=10):
-    """The four recipes of a technology (`cells.CellModel`), dict kind -> PulseRecipe.
+    """The recipes of a technology (`cells.CellModel`), dict kind -> PulseRecipe; no FORM where form_time_s is 0.
 
     form_voltage_V: default the voltage that forms 99.9 % of the cells, rounded up to 0.1 V. max_pulses: of a verified
     SET or RESET. Gate voltages (3.3 V, so that the transistor does not limit) and pulse counts are assumed; the other
     numbers carry the sources of the cell model. RESET reverses the polarity: the column is driven, the row lies at
     ground.
     """
-    if form_voltage_V is None:
+    formless = cell_model.form_time_s == 0
+    if form_voltage_V is None and not formless:
         form_voltage_V = -(-round(cell_model.forming_voltage_V(0.999) * 1e3) // 100) / 10
     known = dict(cell_model.sources)
     gate_V = 3.3
@@ -72,9 +73,11 @@ def pulse_recipes(cell_model, form_voltage_V=None, max_pulses=10):
         return PulseRecipe(kind, row_V, col_V, gate_V, width_s, 0.0, pulses, verified, source)
 
     read_V, set_V, reset_V = cell_model.read_voltage_V, cell_model.set_voltage_V, cell_model.reset_voltage_V
-    return {
+    recipes = {
         "READ": recipe("READ", "read", read_V, 0.0, cell_model.read_time_s, 1, False),
-        "FORM": recipe("FORM", "form", form_voltage_V, 0.0, cell_model.form_time_s, 1, False),
         "SET": recipe("SET", "set", set_V, 0.0, cell_model.set_time_s, max_pulses, True),
         "RESET": recipe("RESET", "reset", 0.0, reset_V, cell_model.reset_time_s, max_pulses, True),
     }
+    if not formless:
+        recipes["FORM"] = recipe("FORM", "form", form_voltage_V, 0.0, cell_model.form_time_s, 1, False)
+    return recipes

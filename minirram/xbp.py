@@ -131,9 +131,8 @@ def _assemble(program, records):
     length = table.HEADER.size + sum(map(_size, records))
     if length > table.LIMITS["MAX_FILE"]:
         raise ConfigError(
-            "the program takes {} bytes, a file at most {}: split it by macros".format(
-                length, table.LIMITS["MAX_FILE"]
-            )
+            "the program takes {} bytes, a file at most {}: export it with shorter conductance codes "
+            "or without any (code_bits 8 or 0)".format(length, table.LIMITS["MAX_FILE"])
         )
     header = table.HEADER.pack(
         table.MAGIC,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from . import xbp_rules as rules
 from . import xbp_table as table
 from .errors import FormatError
 from .xbp_reader import MOST_CELLS
@@ -65,40 +66,15 @@ def _codes(data, bits, n_row, n_col):
 
 
 def host_faults(reader, tiles):
-    """Checks X1 to X5, which need the whole file: (error class, byte offset, text) of each fault."""
+    """Checks Y1 to Y5, which need the whole file: (error class, byte offset, text) of each fault."""
     yield from _metadata_faults(reader.meta)
     listed = b"".join(table.DIR.pack(tile.number, 0, tile.at) for tile in reader.tiles)
     for number, (at, payload) in enumerate(reader.directories):
         if number or payload != listed or not listed:
             yield "DIRECTORY", at + table.RECORD.size, "not one list of all tiles and where their records start"
-    yield from _overlap_faults(reader.tiles)
-    for source, tile in zip(reader.tiles, tiles):
-        if tile.codes is not None and np.any((tile.codes > 0) != tile.mask):
-            yield (
-                "CONFLICT",
-                source.at,
-                "tile {}: codes above 0 are not exactly those of the cells to keep".format(tile.number),
-            )
-        if tile.mask is not None:
-            for number, cells in _contradictions(tile, reader.kinds):
-                yield (
-                    "CONFLICT",
-                    source.at,
-                    "tile {}: the last pulse of {} cells in pass {} is against the mask".format(
-                        tile.number, cells, number
-                    ),
-                )
-
-
-def _contradictions(tile, kinds):
-    """(pass, cells) whose last pulse is a RESET though they are kept, or a FORM or SET though they are not."""
-    later = np.zeros((tile.n_row, tile.n_col), bool)
-    for number, (recipe, cells) in reversed(list(enumerate(tile.passes))):
-        ends_off = kinds[recipe] == table.KINDS["RESET"]
-        wrong = np.count_nonzero(cells & ~later & (tile.mask if ends_off else ~tile.mask))
-        if wrong:
-            yield number, wrong
-        later |= cells
+    starts = {tile.number: tile.at for tile in reader.tiles}
+    for kind, number, text in rules.contradictions(tiles, reader.kinds):
+        yield kind, starts[number], text
 
 
 def _metadata_faults(meta):
@@ -112,30 +88,3 @@ def _metadata_faults(meta):
         if not good_key(key.decode("latin-1")) or key <= last:
             yield "METADATA", at, "key {!r} after {!r}: keys are visible ASCII, sorted and unique".format(key, last)
         last = key
-
-
-def _overlap_faults(tiles):
-    """Pairs of tiles that share a cell."""
-    spans = [
-        (
-            t.values["macro"],
-            t.values["row0"],
-            t.values["row0"] + t.values["n_row"],
-            t.values["col0"],
-            t.values["col0"] + t.values["n_col"],
-            t,
-        )
-        for t in tiles
-    ]
-    open_spans: list = []
-    for span in sorted(spans, key=lambda one: one[:2]):
-        macro, row0, _, col0, col1, tile = span
-        open_spans = [one for one in open_spans if one[0] == macro and one[2] > row0]
-        for other in open_spans:
-            if other[3] < col1 and col0 < other[4]:
-                yield (
-                    "OVERLAP",
-                    max(tile.at, other[5].at),
-                    "tiles {} and {} share cells".format(*sorted((tile.number, other[5].number))),
-                )
-        open_spans.append(span)

@@ -190,6 +190,8 @@ class Program:
         for tile in self.tiles:
             self._check_tile(tile, kinds, last)
             last = tile.number
+        for _, _, text in rules.contradictions(self.tiles, kinds):
+            raise ConfigError(text)
         if self.directory and table.DIR.size * len(self.tiles) > self.max_payload:
             raise ConfigError(
                 "{} tiles: a directory takes {} in records of {} bytes".format(

@@ -1,8 +1,10 @@
 """The rules on single fields of the program file's records: a list per record type, in the order of SPEC.md.
 
 A list yields (error class, field, what is wrong); its first entry is the one that counts. The dataclasses that build
-a program and the reader of hostile files go through the same lists.
+a program and the reader of hostile files go through the same lists. `contradictions` looks at the tiles as a whole.
 """
+
+import numpy as np
 
 from . import xbp_table as table
 
@@ -101,3 +103,43 @@ def tile_faults(values, chip):
             "on_min_nS",
             "is {}, not above off_max_nS = {}".format(values["on_min_nS"], values["off_max_nS"]),
         )
+
+
+def contradictions(tiles, kinds):
+    """Rules Y3 to Y5 on tiles (`xbp_records.TileProgram`): (error class, number of the tile, what is wrong).
+
+    kinds: id -> kind of the recipes.
+    """
+    yield from _overlaps(tiles)
+    for tile in tiles:
+        if tile.codes is not None and np.any((tile.codes > 0) != tile.mask):
+            text = "tile {}: codes above 0 are not exactly those of the cells to keep"
+            yield "CONFLICT", tile.number, text.format(tile.number)
+        cells = 0 if tile.mask is None else _against_mask(tile, kinds)
+        if cells:
+            text = "tile {}: the last pulse of {} cells is against the mask"
+            yield "CONFLICT", tile.number, text.format(tile.number, cells)
+
+
+def _against_mask(tile, kinds):
+    """How many cells get a RESET last though they are kept, or a FORM or SET though they are not."""
+    pulsed, ends_on = np.zeros((2,) + tile.mask.shape, bool)
+    for recipe, cells in tile.passes:
+        pulsed |= cells
+        if kinds[recipe] == table.KINDS["RESET"]:
+            np.greater(ends_on, cells, out=ends_on)  # and not
+        else:
+            ends_on |= cells
+    return np.count_nonzero((ends_on ^ tile.mask) & pulsed)
+
+
+def _overlaps(tiles):
+    """Pairs of tiles that share a cell."""
+    open_tiles: list = []
+    for tile in sorted(tiles, key=lambda one: (one.macro, one.row0)):
+        open_tiles = [one for one in open_tiles if one.macro == tile.macro and one.rows.stop > tile.row0]
+        for other in open_tiles:
+            if other.col0 < tile.cols.stop and tile.col0 < other.cols.stop:
+                numbers = sorted((tile.number, other.number))
+                yield "OVERLAP", numbers[1], "tiles {} and {} share cells".format(*numbers)
+        open_tiles.append(tile)

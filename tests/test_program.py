@@ -1,6 +1,7 @@
 """Masks to pulses, conductance codes, incremental programs, verification and dumps."""
 
 import csv
+import dataclasses
 import json
 import struct
 import zlib
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from minirram import dump, mapping, program, pulses, readback, technologies, xbp
 from minirram import xbp_table as table
 from minirram.errors import ConfigError, DataError, ShapeError
+from minirram.faults import on_border_S
 from minirram.rng import stream
+from minirram.xbp_records import Program, TileProgram
 
 MODEL = technologies.TAOX_40NM
 RECIPES = pulses.pulse_recipes(MODEL)
@@ -42,9 +45,12 @@ def pair_program(seed=0, on=None, **changes):
 
 
 def after(made, formed_S):
-    """Slow oracle: the map after all pulses, cell by cell, with ideal pulses (off = 1 uS, pristine = 0.1 uS)."""
+    """Slow oracle: the map after all pulses, cell by cell, with ideal pulses (off = 1 uS, pristine = 0.1 uS).
+
+    A chip that starts formed starts with all cells on.
+    """
     kinds = {recipe.id: recipe.kind_name for recipe in made.recipes}
-    now_S = np.full(formed_S.shape, 1e-7)
+    now_S = np.full(formed_S.shape, 1e-7) if made.state == table.STATES["unformed"] else formed_S.copy()
     for tile in made.tiles:
         for recipe, cells in tile.passes:
             for row, col in np.argwhere(cells):
@@ -79,6 +85,37 @@ def test_a_formed_chip_gets_no_form_pulse():
     assert made.state == table.STATES["formed"] and program.pulse_counts(made)["FORM"] == 0
     for tile, fresh in zip(made.tiles, pair_program().tiles):
         assert [cells.tolist() for _, cells in tile.passes] == [cells.tolist() for _, cells in fresh.passes[1:]]
+
+
+@pytest.mark.parametrize("technology", sorted(technologies.TECHNOLOGIES))
+def test_every_technology_is_exported_and_read_back(technology):
+    model = technologies.TECHNOLOGIES[technology]
+    recipes, limits = pulses.pulse_recipes(model), program.thresholds(model)
+    formed_S = model.sample_lrs_S(stream(4, technology), SHAPE)
+    on = program.attainable(chip()[2], formed_S, limits)
+    made = program.build_program(PLACEMENT, on, "cell", recipes, limits, program.chip_identity(formed_S), formed_S)
+    again = xbp.read(xbp.write(made), program.chip_identity(formed_S))
+    assert xbp.write(again) == xbp.write(made) and readback.verify(again, after(again, formed_S)).passed
+    forms = model.form_time_s > 0
+    assert ("FORM" in recipes) == forms and (program.pulse_counts(again)["FORM"] > 0) == forms
+    assert again.state == table.STATES["unformed" if forms else "formed"]
+    assert [recipe.kind_name for recipe in again.recipes] == [k for k in program.RECIPE_ORDER if k in recipes]
+
+
+def test_a_technology_without_forming_takes_increments():
+    model = technologies.TECHNOLOGIES["pcm"]
+    recipes = pulses.pulse_recipes(model)
+    old, new = (
+        program.build_program(PLACEMENT, on, "cell", recipes, program.thresholds(model), 1) for on in (~USED, USED)
+    )
+    assert program.pulse_counts(program.increment(old, new)) == {"FORM": 0, "SET": USED.sum(), "RESET": 0}
+
+
+@pytest.mark.parametrize("kind", ["READ", "RESET"])
+def test_recipes_without_the_read_or_the_reset_are_refused(kind):
+    fewer = {name: recipe for name, recipe in RECIPES.items() if name != kind}
+    with pytest.raises(ConfigError, match="lack {}".format(kind)):
+        program.build_program(PLACEMENT, USED, "cell", fewer, LIMITS, 1)
 
 
 def test_without_targets_there_are_no_codes():
@@ -120,6 +157,13 @@ def test_cells_that_did_not_form_are_not_attainable():
     formed_S[where] = MODEL.pristine_S
     possible = program.attainable(kept, formed_S, LIMITS)
     assert possible.sum() == kept.sum() - 1 and not possible[where]
+
+
+def test_thresholds_of_cells_without_spread_lie_between_the_two_states():
+    model = dataclasses.replace(MODEL, lrs_sigma_ln=0.0, hrs_sigma_ln=0.0, hrs_max_S=MODEL.lrs_median_S)
+    limits = program.thresholds(model)
+    assert limits.on_min_S == on_border_S(model)
+    assert model.hrs_median_S < limits.off_max_S < limits.on_min_S < model.lrs_median_S
 
 
 def test_thresholds_lie_between_the_two_states():
@@ -181,6 +225,20 @@ def test_a_program_does_not_differ_from_itself():
     assert readback.differences(pair_program(), xbp.read(xbp.write(pair_program())))["equal"]
 
 
+def test_an_increment_that_needs_a_pulse_without_a_recipe_is_refused():
+    _, partners, kept = chip()
+    unset = {kind: recipe for kind, recipe in RECIPES.items() if kind != "SET"}
+    formed_S = chip()[0]
+
+    def made(on):
+        return program.build_program(PLACEMENT, on, "pair", unset, LIMITS, 1, formed_S, partners)
+
+    fewer = kept & (stream(1, "flips").random(SHAPE) < 0.5)
+    assert program.pulse_counts(program.increment(made(kept), made(fewer)))["RESET"] == (kept & ~fewer).sum()
+    with pytest.raises(ConfigError, match="tile 0: [0-9]+ cells need SET, and the new program has no such recipe"):
+        program.increment(made(fewer), made(kept))
+
+
 @pytest.mark.parametrize(
     "other, message",
     [
@@ -232,8 +290,35 @@ def test_thresholds_are_inclusive_and_nothing_outside_the_tiles_counts():
     now_S = np.full(SHAPE, np.nan)
     for one in made.tiles:
         now_S[one.macro, one.rows, one.cols] = np.where(one.mask, tile.on_min_nS, tile.off_max_nS) * 1e-9
-    now_S = np.where(np.isnan(now_S), now_S, np.rint(now_S * 1e9) / 1e9)
     assert readback.verify(made, now_S).passed
+
+
+@given(st.integers(1, 10**6), st.booleans())
+def test_a_cell_exactly_at_its_threshold_is_good_and_one_nanosiemens_beyond_is_not(n, on):
+    mask = np.full((1, 2), on)
+    tile = TileProgram(0, 0, 0, 0, 1, 2, 0, n if on else n + 1, n - 1 if on else n, mask)
+    made = Program(1, 1, 1, 2, (), (tile,))
+    at = np.full((1, 2), n * 1e-9)
+    assert readback.verify(made, at).passed
+    if n < 10**4:
+        assert readback.verify(made, at.astype(np.float32)).passed
+    wrong = np.full((1, 2), (n - 1 if on else n + 1) * 1e-9)
+    assert readback.verify(made, wrong).bit_errors == 2
+
+
+@given(st.integers(1, 255), st.integers(1, 10**4))
+def test_a_cell_exactly_at_the_edge_of_its_tolerance_is_good(code, step_nS):
+    target_nS = code * step_nS
+    made = Program(1, 1, 1, 1, (), (_one_cell(code, step_nS),))
+    edge = np.array([[target_nS * 1e-9 + step_nS * 0.5e-9]])
+    assert readback.verify(made, edge, tolerance=0).passed
+    assert not readback.verify(made, edge + 0.01e-9, tolerance=0).passed
+
+
+def _one_cell(code, step_nS):
+    """A tile of one kept cell with a target of code * step_nS."""
+    codes = np.array([[code]], np.uint8)
+    return TileProgram(0, 0, 0, 0, 1, 1, 0, 1, 0, np.ones((1, 1), bool), 8, 0, step_nS << 16, codes)
 
 
 def test_one_macro_may_come_without_its_axis():
@@ -301,6 +386,17 @@ def test_dumps_say_what_the_program_says(tmp_path):
 
     with pytest.raises(ConfigError, match="choose one of csv, npy, json, png"):
         dump.dump(made, tmp_path / "x", "xml")
+
+
+def test_maps_of_a_chip_as_large_as_a_file_may_state_are_refused(tmp_path):
+    huge = Program(1, 65535, 65535, 65535, (), (_one_cell(3, 5),))
+    for form in ("npy", "png"):
+        pytest.importorskip("imageio" if form == "png" else "numpy")
+        with pytest.raises(ConfigError, match="65535 x 65535 x 65535 cells take .* dump as csv or json"):
+            dump.dump(huge, tmp_path / form, form)
+    dump.dump(huge, tmp_path / "cells.csv", "csv")
+    dump.dump(huge, tmp_path / "cells.json", "json")
+    assert (tmp_path / "cells.csv").read_text().splitlines()[1:] == ["0,0,0,1,15.000,"]
 
 
 def test_pictures_show_the_masks(tmp_path):

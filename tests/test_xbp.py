@@ -9,13 +9,14 @@ import struct
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from minirram import readback, xbp, xbp_host, xbp_reader
+from minirram import readback, xbp, xbp_host, xbp_reader, xbp_rules
 from minirram import xbp_table as table
 from minirram.errors import ConfigError, FormatError, ShapeError
 from minirram.xbp_records import Program, Recipe, TileProgram
 
-from .programs import RECIPES, content, programs
+from .programs import RECIPES, RESET, content, programs
 
 EXPORT = pathlib.Path(__file__).resolve().parents[1] / "export"
 EXPECTED = json.loads((EXPORT / "vectors" / "expected.json").read_text(encoding="ascii"))
@@ -183,9 +184,27 @@ def program(*tiles, **changes):
     return Program(**dict(fields, **changes))
 
 
+PULSES = (RECIPES[0], RECIPES[1], Recipe(3, RESET))
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
+        (lambda: program(tile(), tile(number=1, row0=1)), "tiles 0 and 1 share cells"),
+        (
+            lambda: program(tile(mask=MASK, code_bits=8, g_lsb=1, codes=np.uint8([[1, 0, 0, 0], [0] * 4]))),
+            "codes above 0 are not exactly those of the cells to keep",
+        ),
+        (
+            lambda: program(tile(mask=MASK, passes=((3, MASK | True),)), recipes=PULSES),
+            "the last pulse of 2 cells is against the mask",
+        ),
+        (
+            lambda: program(
+                tile(mask=MASK, passes=((3, ~MASK), (5, MASK | True), (3, MASK & [1, 0, 0, 0] > 0))), recipes=PULSES
+            ),
+            "the last pulse of 7 cells is against the mask",
+        ),
         (lambda: program(max_payload=66), "max_payload is 66, allowed are multiples of 4"),
         (lambda: program(state=3), "state is 3"),
         (lambda: program(base_id=1), "base_id is given"),
@@ -199,7 +218,7 @@ def program(*tiles, **changes):
         (lambda: program(meta={"a": "b" * 256}), "at most 255 bytes"),
         (lambda: program(tile(n_col=600), cols=600, max_payload=64), "does not fit records of 64 bytes"),
         (
-            lambda: program(*(tile(number=k, n_row=1) for k in range(9)), max_payload=64),
+            lambda: program(*(tile(number=k, row0=k, n_row=1) for k in range(9)), rows=9, max_payload=64),
             "9 tiles: a directory takes 8",
         ),
     ],
@@ -211,8 +230,19 @@ def test_impossible_programs_are_refused_on_construction(make, message):
 
 def test_a_program_larger_than_a_file_is_refused_by_the_writer(monkeypatch):
     monkeypatch.setitem(table.LIMITS, "MAX_FILE", 500)
-    with pytest.raises(ConfigError, match="528 bytes, a file at most 500"):
+    with pytest.raises(ConfigError, match="528 bytes, a file at most 500.*without any"):
         xbp.write(script("make_vectors").example())
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_the_last_pulse_counts_as_a_walk_over_cells_counts_it(seed, has_reset):
+    random = np.random.Generator(np.random.PCG64(seed))
+    passes = tuple((int(random.choice([1, 2, 3 if has_reset else 1])), random.random((2, 4)) < 0.4) for _ in range(4))
+    made, kinds = tile(mask=random.random((2, 4)) < 0.5, passes=passes), {1: 1, 2: 2, 3: 3}
+    last = {tuple(cell): recipe for recipe, cells in passes for cell in np.argwhere(cells).tolist()}
+    wrong = sum((recipe == 3) == bool(made.mask[cell]) for cell, recipe in last.items())
+    texts = [text for _, _, text in xbp_rules.contradictions([made], kinds)]
+    assert texts == ["tile 0: the last pulse of {} cells is against the mask".format(wrong)] * bool(wrong)
 
 
 # -- the specification ----------------------------------------------------------------------------------------------

@@ -29,11 +29,11 @@ BATCH = 2000
 
 
 def random_tile(random, number, chip):
-    """A small tile somewhere on the chip; bitmaps dense, sparse or empty."""
+    """A small tile in a band of rows of its own; bitmaps dense, sparse or empty, pulses that agree with the mask."""
     level = int(random.integers(3))
     step = 2 if level else 1
     n_row, n_col = int(random.integers(1, 12)), step * int(random.integers(1, 40 // step))
-    row0, col0 = int(random.integers(0, 64 - n_row)), step * int(random.integers(0, (64 - n_col) // step))
+    row0, col0 = 20 * number + int(random.integers(0, 20 - n_row)), step * int(random.integers(0, (64 - n_col) // step))
     shape = n_row, n_col
     mask = random.random(shape) < random.choice([0.02, 0.5, 0.97]) if random.random() < 0.9 else None
     if mask is not None and level == 1:
@@ -46,6 +46,8 @@ def random_tile(random, number, chip):
         (int(random.integers(1, 4)), random.random(shape) < random.choice([0.0, 0.03, 0.5, 1.0]))
         for _ in range(random.integers(0, 4))
     ]
+    if mask is not None:
+        passes = [(recipe, cells & (~mask if recipe == 3 else mask)) for recipe, cells in passes]
     return TileProgram(
         number,
         int(random.integers(chip["macros"])),
