@@ -17,7 +17,7 @@ import numpy as np
 from .converters import Adc
 from .crossbar import ReadNoise, multiply_tiles, read_variance
 from .errors import ConfigError
-from .laws import EXACT_LAWS, FALSE_ALARM, STATISTICAL_LAWS, Spec, Violation, largest_code
+from .laws import EXACT_LAWS, FALSE_ALARM, STATISTICAL_LAWS, NotTried, Spec, Violation, largest_code
 
 __all__ = ["FALSE_ALARM", "Report", "Result", "Simulator", "Spec", "check", "simulator_factory"]
 
@@ -28,7 +28,17 @@ class Result(NamedTuple):
     law: str
     passed: bool
     message: str
-    """the counterexample, empty when the law holds"""
+    """the counterexample; empty when the law holds; why, when no case of this `Spec` could tell"""
+
+    @property
+    def tried(self):
+        """False when no case of this `Spec` could tell whether the law holds."""
+        return not (self.passed and self.message)
+
+    @property
+    def verdict(self):
+        """The word for it: "holds", "BROKEN" or, when it could not be tried, "open"."""
+        return "BROKEN" if not self.passed else "holds" if self.tried else "open"
 
 
 class Report(NamedTuple):
@@ -47,8 +57,8 @@ class Report(NamedTuple):
         return tuple(result.law for result in self.results if not result.passed)
 
     def __str__(self):
-        lines = ["{} {}".format("holds " if result.passed else "BROKEN", result.law) for result in self.results]
-        lines += ["", *(result.law + ": " + result.message for result in self.results if not result.passed)]
+        lines = ["{:6s} {}".format(result.verdict, result.law) for result in self.results]
+        lines += ["", *(result.law + ": " + result.message for result in self.results if result.message)]
         return "\n".join(lines).rstrip()
 
 
@@ -72,6 +82,8 @@ def _verdict(law, factory, spec, exact):
             _search(law, factory, spec)
         else:
             law(factory, spec)
+    except NotTried as reason:
+        return Result(name, True, str(reason))
     except Violation as violation:
         return Result(name, False, str(violation))
     except Exception as error:  # whatever the device under test raises is a finding

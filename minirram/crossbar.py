@@ -35,7 +35,7 @@ def read_variance(std_grid):
     levels = (EXACT_FLOAT32 - 1) // (2 * len(variance))
     mantissa, exponent = np.frexp(largest / levels)
     # The smallest power of two that is not below largest / levels; for a pair of silent cells any will do.
-    step = np.repeat(np.ldexp(np.float32(1.0), exponent - (mantissa == 0.5)), 2)
+    step: np.ndarray = np.repeat(np.ldexp(np.float32(1.0), exponent - (mantissa == 0.5)), 2)
     variance /= step
     np.rint(variance, out=variance)
     variance *= step

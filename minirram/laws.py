@@ -64,6 +64,10 @@ class Violation(MinirramError):
     """A device broke a law; the message is the counterexample."""
 
 
+class NotTried(MinirramError):
+    """A law has no case that would tell on a device like this; the message says why."""
+
+
 class Case(NamedTuple):
     """One multiplication to try. Conductances are integers on the grid, the LSB is `lsb` grid units of current."""
 
@@ -304,6 +308,42 @@ def mean(factory, spec):
         _must_lie(reads.mean(axis=0), wanted, slack, case, "the mean")
 
 
+def single_planes(factory, spec):
+    """Each bit plane alone gives its own share: the mean of a code of one bit is that bit's weight times the sum."""
+    case = _one_sided(_noisy_case(spec, 0, 8))
+    currents = (case.plus - case.minus).sum(axis=0) / case.lsb
+    multiply = _device(factory, spec, case)
+    for b in range(case.input_bits):
+        y = multiply(np.full((_READS, len(case.plus)), 1 << b, np.uint8))[0].astype(np.float64)
+        slack = _quantile(case.input_bits * len(currents)) * y.std(axis=0, ddof=1) / np.sqrt(_READS)
+        slack = slack + 2**b * (_rounding(spec, case._replace(input_bits=1))[0] + spec.mean_tolerance * abs(currents))
+        _must_lie(y.mean(axis=0), 2.0**b * currents, slack, case, "the mean of plane {} alone".format(b))
+
+
+def overload(factory, spec):
+    """Currents four times the range: every conversion of a driven plane stops at M and is counted."""
+    case = _one_sided(_noisy_case(spec, 0, 8)._replace(adc_bits=min(spec.adc_bits)))
+    top = largest_code(spec, case.adc_bits)
+    g_max = int(spec.g_max_S / spec.grid_S)
+    case.plus[:, 0::2], case.minus[:, 1::2] = g_max, g_max
+    case = case._replace(lsb=max(1, len(case.plus) * g_max // (4 * top)))
+    if 2 * top * case.lsb > len(case.plus) * g_max:
+        raise NotTried("{}: the cells cannot drive this ADC to twice its range".format(case))
+    codes = np.full((20, len(case.plus)), 2**case.input_bits - 1, np.uint8)
+    y, saturated = _device(factory, spec, case)(codes)
+    signs = np.where(np.arange(case.plus.shape[1]) % 2, -1, 1)
+    _must_equal(y, np.tile(signs * codes[0, 0].astype(np.int64) * top, (len(codes), 1)), case, "an overload")
+    if saturated != y.size * case.input_bits:
+        raise Violation("{}: {} saturated conversions reported, there are {}".format(
+            case, saturated, y.size * case.input_bits))
+
+
+def _one_sided(case):
+    """The case with one cell of each pair off, G- and G+ in turn: currents far from zero."""
+    case.minus[:, 0::2], case.plus[:, 1::2] = 0, 0
+    return case
+
+
 def noise(factory, spec):
     """The variance of repeated reads is the sum over the driven cells of the squares of their read noise."""
     for seed in range(3):
@@ -338,6 +378,8 @@ def static_cells(factory, spec):
 def fresh_reads(factory, spec):
     """Successive reads are independent: no correlation between neighbours, within a call or from call to call."""
     case = _noisy_case(spec, 0, 8)
+    if np.any(predicted_variance(spec, case) < _rounding(spec, case)[1]) and spec.read_noise:
+        raise NotTried("{}: the noise of one read is lost in the steps of the ADC".format(case))
     calls = _repeated(factory, spec, case, calls=2)
     deviations = calls - calls.mean(axis=1, keepdims=True)
     power = (deviations**2).sum(axis=1).mean(axis=0)
@@ -352,4 +394,4 @@ def fresh_reads(factory, spec):
     _must_lie(between, 0.0, slack, case, "the correlation of two calls")
 
 
-STATISTICAL_LAWS = (mean, noise, silence, static_cells, fresh_reads)
+STATISTICAL_LAWS = (mean, single_planes, overload, noise, silence, static_cells, fresh_reads)
