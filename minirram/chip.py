@@ -154,6 +154,28 @@ class Chip:
             self.pulses["form"] += macro.form(voltage_V, used)
         self._weights_grid.clear()
 
+    def stick(self, faults):
+        """Fix cells: (macro, physical row, physical column, conducts) of each; cells on dead lines do not matter.
+
+        ConfigError for a cell that the chip does not have.
+        """
+        for macro, row, col, _ in faults:
+            if macro >= len(self.macros) or row >= self.macros[macro].physical_shape[0] or (
+                col >= self.macros[macro].physical_shape[1]
+            ):
+                raise ConfigError("stuck cell at row {}, column {} of macro {}: the chip has {} macro(s) of {}".format(
+                    row, col, macro, len(self.macros), "{} x {} cells".format(*self.macros[0].physical_shape)))
+        for index, macro in enumerate(self.macros):
+            stuck = np.zeros((2,) + macro.physical_shape, bool)
+            for _, row, col, conducts in (fault for fault in faults if fault[0] == index):
+                stuck[0 if conducts else 1, row, col] = True
+            macro.stick(*(macro.in_use(cells) for cells in stuck))
+        self._weights_grid.clear()
+
+    def stuck_cells(self):
+        """Number of cells in use that answer to no pulse."""
+        return sum(int(np.count_nonzero(macro.stuck & used)) for macro, used in zip(self.macros, self.used))
+
     def read_out(self, generator):
         """One noisy read of every cell, siemens, float64 (macros, rows, cols)."""
         return np.stack([macro.read_S(generator) for macro in self.macros])

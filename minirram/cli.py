@@ -14,6 +14,7 @@ from . import __version__, commands_compare, commands_energy, commands_file, wor
 from .arguments import data_option, run_option, threads_option
 from .conditions import Conditions
 from .errors import ConfigError, MinirramError, MissingFileError
+from .lines import read_lines
 from .runs import Run, RunConfig, load_cell_model
 from .tasks import TASKS, task
 from .technologies import TECHNOLOGIES, technology
@@ -81,6 +82,10 @@ def _train_options(parser):
         "--map", action="append", default=[], help="measured conductance map (.csv, .npy), one per macro"
     )
     parser.add_argument("--unit", help="unit of the maps: S, mS, uS or nS")
+    parser.add_argument(
+        "--dead-lines", metavar="FILE.json", help="dead_rows, dead_cols: lists of [macro, line]; policy: skip or spare"
+    )
+    parser.add_argument("--faults", metavar="FILE", help="stuck cells, one a line: macro row col stuck_on|stuck_off")
     parser.add_argument("--read-noise", type=float, help="relative standard deviation of one read")
     parser.add_argument(
         "--re-set", choices=("replay", "redraw"), help="what a SET cell gets: its old value or a new draw"
@@ -112,6 +117,8 @@ def _config(options):
         recipe=replace(base.recipe, **_given(options, [field.name for field in fields(Recipe)])),
         cell_model=replace(cell_model, **_given(options, ["read_noise", "re_set"])),
         maps=workflow.map_names(options.map),
+        lines=base.lines if options.dead_lines is None else read_lines(options.dead_lines),
+        faults="" if options.faults is None else workflow.map_names((options.faults,))[0],
         wires=base.wires if options.wire_ohm is None else Wires(options.wire_ohm, options.wire_ohm),
         **_given(options, ["adc_bits", "adc_arrangement"]),
     )
@@ -127,7 +134,8 @@ def _train(options):
     config = _config(options)
     with _Progress(config.recipe.epochs) as progress:
         results = workflow.train(
-            options.out, config, options.threads, options.resume, options.map, options.unit, progress.row
+            options.out, config, options.threads, options.resume, options.map, options.unit, progress.row,
+            options.faults,
         )
     return GOOD, results, _results_text(results)
 
@@ -183,6 +191,9 @@ def _results_text(results):
             results["images_per_second"], results["training_seconds"]
         ),
     ]
+    stuck, moved = results.get("stuck_cells", 0), results.get("moved", [])  # older runs have neither
+    if stuck or moved:
+        lines.append("out of order            {} stuck cells; {} rows and pairs moved".format(stuck, len(moved)))
     return "\n".join(lines)
 
 

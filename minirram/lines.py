@@ -1,15 +1,17 @@
 """Dead lines: which physical rows and columns of each macro carry the logical ones, and what had to move.
 
 Everything else in minirram counts logical lines. A pair needs both of its columns, so a dead column costs its pair.
+Here too: how files name dead lines and stuck cells.
 """
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from .errors import ConfigError
+from .errors import ConfigError, DataError, MissingFileError
+from .files import read_json
 
 POLICIES = ("skip", "spare")
 
@@ -33,6 +35,8 @@ class ChipLines:
         if self.policy not in POLICIES:
             raise ConfigError("policy for dead lines {!r}: choose {}".format(self.policy, " or ".join(POLICIES)))
         for what, lines, count in (("row", self.dead_rows, self.rows), ("column", self.dead_cols, 2 * self.pairs)):
+            if any(len(entry) != 2 for entry in lines):
+                raise ConfigError("dead {}s are pairs of (macro, {})".format(what, what))
             for macro, line in lines:
                 if not (isinstance(macro, Integral) and isinstance(line, Integral)):
                     raise ConfigError("dead {} {!r} of macro {!r}: both must be integers".format(what, line, macro))
@@ -98,3 +102,44 @@ class ChipLines:
         moved = np.isin(lines, list(dead))
         lines[moved] = alive[alive >= logical][: np.count_nonzero(moved)]
         return lines
+
+
+def read_lines(path):
+    """The `ChipLines` in a JSON file such as {"dead_rows": [[0, 17]], "dead_cols": [], "policy": "skip"}.
+
+    DataError that names the file when it holds anything else.
+    """
+    value = read_json(path)
+    try:
+        fields: Dict[str, Any] = dict(value)
+        for key in fields.keys() & {"dead_rows", "dead_cols"}:
+            fields[key] = tuple(map(tuple, fields[key]))
+        return ChipLines(**fields)
+    except (TypeError, ValueError, ConfigError) as error:
+        raise DataError("{}: not a table of dead lines: {}".format(path, error)) from None
+
+
+def read_faults(path):
+    """Stuck cells from a text file, one a line: "macro row col stuck_on" or "... stuck_off", physical numbers.
+
+    Returns a tuple of (macro, row, col, conducts). The same file plants faults in the example programmer's chip.
+    DataError that names the line when it says anything else, or names a cell twice.
+    """
+    try:
+        with open(path, encoding="utf-8") as handle:
+            texts = handle.read().splitlines()
+    except OSError as error:
+        raise MissingFileError("{}: cannot be read ({})".format(path, error.strerror)) from None
+    except UnicodeDecodeError as error:
+        raise DataError("{}: no text ({})".format(path, error)) from None
+    faults = {}
+    for number, words in enumerate(map(str.split, texts), start=1):
+        if not words:
+            continue
+        where = tuple(int(word) for word in words[:3] if word.isdigit() and word.isascii())
+        if len(where) != 3 or len(words) != 4 or words[3] not in ("stuck_on", "stuck_off"):
+            raise DataError("{}: line {}: expected: macro row col stuck_on|stuck_off".format(path, number))
+        if where in faults:
+            raise DataError("{}: line {} names a cell for the second time".format(path, number))
+        faults[where] = words[3] == "stuck_on"
+    return tuple(where + (conducts,) for where, conducts in faults.items())

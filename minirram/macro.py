@@ -220,6 +220,15 @@ class Macro:
         """True when rows and columns are those of the physical array: no line is out of use."""
         return not self._lines
 
+    @property
+    def physical_shape(self):
+        """(rows, columns) of the array with its lines out of use."""
+        return self.on.shape if self.is_whole else tuple(self._lines["physical_shape"].tolist())
+
+    def in_use(self, physical):
+        """The cells in use of a map of the physical array: (rows, cols)."""
+        return physical if self.is_whole else physical[np.ix_(self._lines["row_map"], self._lines["col_map"])]
+
     def age(self, seconds, temperature_K=None):
         """Let time pass: every formed cell drifts and relaxes from its last programming on.
 

@@ -29,6 +29,7 @@ from .chip import Chip, mask_shape
 from .converters import Adc
 from .errors import ConfigError, DataError, MissingFileError, ShapeError
 from .files import atomic_writer, read_json, read_npz, write_json, write_npz
+from .lines import ChipLines
 from .macro import Macro
 from .model import Model, checked
 from .technologies import technology
@@ -61,6 +62,10 @@ class RunConfig:
     """measured maps that the chip started from, "NAME CRC-32"; none: it was drawn"""
     wires: Optional[Wires] = None
     """lines of the macros, felt in training and in use; None: no IR drop"""
+    lines: Optional[ChipLines] = None
+    """dead lines of the macros; None: all are alive"""
+    faults: str = ""
+    """file of stuck cells that were planted, "NAME CRC-32"; "": none"""
     data_crc: int = 0
     """CRC-32 of the training data; 0 before they were read"""
 
@@ -72,10 +77,12 @@ class RunConfig:
     def __post_init__(self):
         for name, kind in (
             ("task", str), ("data", str), ("network", networks.Network), ("recipe", Recipe), ("cell_model", CellModel),
-            ("adc_bits", int), ("maps", tuple), ("data_crc", int),
+            ("adc_bits", int), ("maps", tuple), ("lines", (ChipLines, type(None))), ("faults", str), ("data_crc", int),
         ):  # fmt: skip
             if not isinstance(getattr(self, name), kind):
-                raise ConfigError("{} is {!r}, not a {}".format(name, getattr(self, name), kind.__name__))
+                kinds = kind if isinstance(kind, tuple) else (kind,)
+                wanted = " or ".join(known.__name__ for known in kinds)
+                raise ConfigError("{} is {!r}, not a {}".format(name, getattr(self, name), wanted))
         Adc(self.adc_bits, 1.0, self.adc_arrangement)
 
     def to_json(self):
@@ -103,7 +110,9 @@ def _built(value, types):
 
 
 _LAYER_TYPES = {kind.__name__: kind for kind in get_args(networks.Layer)}
-_TYPES: Dict[str, Any] = dict(_LAYER_TYPES, Network=networks.Network, Recipe=Recipe, CellModel=CellModel, Wires=Wires)
+_TYPES: Dict[str, Any] = dict(
+    _LAYER_TYPES, Network=networks.Network, Recipe=Recipe, CellModel=CellModel, Wires=Wires, ChipLines=ChipLines
+)
 
 
 def config_from_json(value):

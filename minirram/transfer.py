@@ -88,7 +88,10 @@ def _config_of_copy(config, changes, cell_model):
         raise ConfigError("a transfer changes epochs, learning_rate and chip_seed, not {}".format(sorted(unknown)))
     changes = dict({"learning_rate": RELEARNING_RATE * config.recipe.learning_rate}, **changes)
     recipe = replace(config.recipe, hysteresis=config.recipe.hysteresis_end, **changes)
-    return replace(config, recipe=recipe, cell_model=cell_model or config.cell_model, maps=())
+    return replace(config, recipe=recipe, cell_model=cell_model or config.cell_model, **_OWN_CHIP)
+
+
+_OWN_CHIP = {"maps": (), "lines": None, "faults": ""}  # what belongs to the chip that was learned on
 
 
 def _learner_on(config, learned, know_faults, threads):

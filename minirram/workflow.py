@@ -27,6 +27,7 @@ from .conditions import Conditions
 from .costs import load_costs
 from .errors import ConfigError, MissingFileError
 from .files import atomic_writer, read_json, write_json
+from .lines import read_faults
 from .maps import read_conductance_map
 from .model import Model
 from .pulses import pulse_recipes
@@ -43,20 +44,20 @@ UNPRUNED_STEPS = 20
 """batches from which the unpruned chip's digital statistics are taken"""
 
 
-def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None):
+def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None, faults=None):
     """Learn the masks of `config` in `folder`, then evaluate on validation and, once, on the test set.
 
     resume: continue the run in the folder, if there is one; its configuration must be `config`. maps, unit:
-    conductance maps to start from, as named in `config.maps`. progress: called with each row of the history.
-    Returns the results, as `results.json` holds them.
+    conductance maps to start from, as named in `config.maps`. progress: called with each row of the history. faults:
+    file of stuck cells, as named in `config.faults`. Returns the results, as `results.json` holds them.
     """
-    return learn(folder, config, threads, resume, maps, unit, progress)[0]
+    return learn(folder, config, threads, resume, maps, unit, progress, faults)[0]
 
 
-def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None):
+def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None, faults=None):
     """What `train` does: (results, test set that was opened for them, or None when the run had ended before)."""
     chosen = task(config.task)
-    chip = make_chip(config, maps, unit)
+    chip = make_chip(config, maps, unit, faults)
     data = chosen.load_training(config.data, config.network)
     data.steps_per_epoch(config.recipe)
     config = replace(config, data_crc=data.crc)
@@ -81,16 +82,25 @@ def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     return results, test_set
 
 
-def make_chip(config, maps=(), unit=None):
-    """The formed chip of a run: drawn from the technology, or from measured maps (paths) in `unit`."""
+def make_chip(config, maps=(), unit=None, faults=None):
+    """The formed chip of a run: drawn from the technology, or from measured maps (paths) in `unit`; with the stuck
+    cells in the file `faults`."""
     recipe, matrices = config.recipe, networks.matrices(config.network)
     if map_names(maps) != config.maps:
         raise ConfigError("this run starts from the maps {}; {} were given".format(config.maps, map_names(maps)))
+    planted = "" if faults is None else map_names((faults,))[0]
+    if planted != config.faults:
+        raise ConfigError("this run has the stuck cells of {!r}; {!r} was given".format(config.faults, planted))
+    if maps and config.lines is not None:
+        raise ConfigError("dead lines are those of drawn chips; a measured map holds the live lines alone")
+    stuck = () if faults is None else read_faults(faults)
     if maps:
         maps_S = [read_conductance_map(path, unit) for path in maps]
         chip = Chip.from_maps(config.cell_model, maps_S, matrices, recipe.level, recipe.chip_seed)
+        chip.stick(stuck)
     else:
-        chip = Chip.sample(config.cell_model, matrices, recipe.level, recipe.chip_seed)
+        chip = Chip.sample(config.cell_model, matrices, recipe.level, recipe.chip_seed, config.lines)
+        chip.stick(stuck)
         chip.form(config.forming_voltage_V)
     if chip.unformed_pairs() > chip.placement.n_pairs / 2:
         raise ConfigError(
@@ -162,6 +172,8 @@ def _results(run, learner, model, data, test_set, threads):
         "macros": learner.chip.placement.n_macros,
         "utilisation": learner.chip.placement.utilisation,
         "unformed_pairs": learner.chip.unformed_pairs(),
+        "stuck_cells": learner.chip.stuck_cells(),
+        "moved": config.lines.report() if config.lines is not None else [],
         "pulses": dict(pulses),
         "flips_per_weight": (pulses["set"] + pulses["reset"]) / learner.chip.placement.n_pairs,
         "test_openings": run.test_openings(),
@@ -347,7 +359,12 @@ def export(folder, out=None, code_bits=8, old=None):
 
 
 def build_program(config, chip, model, masks, code_bits=8):
-    """(program that takes the unformed chip to the masks, count of kept cells that never formed)."""
+    """(program that takes the unformed chip to the masks, count of kept cells that never formed).
+
+    ConfigError for a chip with dead lines: a program file names physical lines.
+    """
+    if not all(macro.is_whole for macro in chip.macros):
+        raise ConfigError("this chip has dead lines; program files are for chips whose lines are all in use")
     limits = program.thresholds(config.cell_model)
     formed_S = chip.formed_S()
     wanted = chip.wanted_on(masks, model.signs)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram.chip import Chip
-from minirram.errors import ConfigError
-from minirram.lines import ChipLines
+from minirram.errors import ConfigError, DataError, MissingFileError
+from minirram.lines import ChipLines, read_faults, read_lines
 from minirram.technologies import TAOX_40NM
 
 dead = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 11)), max_size=8).map(tuple)
@@ -80,9 +80,75 @@ def test_dead_lines_of_a_macro_that_the_chip_does_not_have():
         ({"dead_rows": ((0, 512),)}, "rows 0..511"),
         ({"dead_cols": ((-1, 0),)}, "macro -1"),
         ({"dead_rows": ((0, 1.5),)}, "must be integers"),
+        ({"dead_rows": ((0, 1, 2),)}, r"pairs of \(macro, row\)"),
         ({"dead_rows": ((0, 0),), "rows": 1}, "without a live row"),
     ],
 )
 def test_impossible_lines_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         ChipLines(**values)
+
+
+def test_dead_lines_from_a_file(tmp_path):
+    path = tmp_path / "dead.json"
+    path.write_text('{"dead_rows": [[0, 17], [1, 3]], "policy": "spare"}')
+    assert read_lines(str(path)) == ChipLines(((0, 17), (1, 3)), (), "spare")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[3]", "not a table of dead lines"),
+        ('{"dead_rows": [5]}', "not a table of dead lines"),
+        ('{"dead_rows": [[0]]}', "pairs of"),
+        ('{"dead_rows": [[0, "x"]]}', "must be integers"),
+        ('{"dead_rows": [[0, 512]]}', "rows 0..511"),
+        ('{"broken": []}', "broken"),
+        ('{"policy": null}', "not a table of dead lines"),
+    ],
+)
+def test_hostile_files_of_dead_lines(tmp_path, text, message):
+    path = tmp_path / "dead.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_lines(str(path))
+
+
+def test_stuck_cells_from_a_file(tmp_path):
+    path = tmp_path / "faults.txt"
+    path.write_text("0 3 4 stuck_on\n\n  1 5 6   stuck_off\n")
+    assert read_faults(str(path)) == ((0, 3, 4, True), (1, 5, 6, False))
+    with pytest.raises(MissingFileError, match="cannot be read"):
+        read_faults(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b"0 3 4 stuck", "line 1: expected: macro row col"),
+        (b"0 3 4 stuck_on\n0 3 stuck_on", "line 2: expected"),
+        (b"0 -3 4 stuck_on", "line 1"),
+        (b"0 3 4 5 stuck_on", "line 1"),
+        (b"0 3 4 stuck_on\n0 3 4 stuck_off", "line 2 names a cell for the second time"),
+        (b"\xff\xfe", "no text"),
+    ],
+)
+def test_hostile_files_of_stuck_cells(tmp_path, data, message):
+    path = tmp_path / "faults.txt"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=message):
+        read_faults(str(path))
+
+
+def test_stuck_cells_have_physical_numbers():
+    lines = ChipLines(dead_rows=((0, 3),), dead_cols=((0, 6),))
+    chip = Chip.sample(TAOX_40NM, (("fc", (40, 30)),), "pair", 1, lines)
+    chip.stick(((0, 5, 9, True), (0, 2, 1, False), (0, 3, 0, True), (0, 100, 200, True)))
+    macro = chip.macros[0]
+    # Row 3 and columns 6 and 7 are out of use: what lies beyond has moved up.
+    assert np.argwhere(macro.stuck).tolist() == [[2, 1], [4, 7], [99, 198]]
+    assert macro.on[4, 7] and not macro.on[2, 1]
+    assert chip.stuck_cells() == 2  # the third is not in use
+    for fault in ((1, 0, 0, True), (0, 512, 0, True), (0, 0, 512, False)):
+        with pytest.raises(ConfigError, match="1 macro.* of 512 x 512 cells"):
+            chip.stick((fault,))

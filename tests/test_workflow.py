@@ -249,6 +249,40 @@ def test_cell_level_and_measured_maps(data, capsys, tmp_path):
     assert call_json(capsys, "export", out)["tiles"][0]["level"] == "cell"
 
 
+def test_dead_lines_and_stuck_cells(data, capsys, tmp_path):
+    """They are remembered and reported, felt, needed to resume, and a program file refuses moved lines."""
+    (tmp_path / "dead.json").write_text('{"dead_rows": [[0, 3]], "dead_cols": [[0, 511]], "policy": "spare"}')
+    (tmp_path / "faults.txt").write_text("0 5 9 stuck_on\n0 7 1 stuck_off\n0 3 1 stuck_on\n")
+    dead, faults = (["--" + name, str(tmp_path / path)] for name, path in (
+        ("dead-lines", "dead.json"), ("faults", "faults.txt")))  # fmt: skip
+    out = str(tmp_path / "run")
+    train = ["train", "fashion-mnist", "--data", data, "--out", out, "--epochs", "1", "--batch-size", "50"]
+    results = call_json(capsys, *train, *dead, *faults)
+    assert results["moved"] == [{"macro": 0, "line": "row", "logical": 3, "physical": 511}]
+    assert results["stuck_cells"] == 2
+    config = Run.open(out).config
+    assert config.lines.dead_cols == ((0, 511),) and config.faults.startswith("faults.txt ")
+    assert call_json(capsys, "evaluate", out)["accuracy"] == results["val_accuracy"]
+    assert call_json(capsys, *train, "--resume", *faults) == results
+    code, text, _ = call(capsys, *train, "--resume", *faults)
+    assert code == 0 and "2 stuck cells; 1 rows and pairs moved" in text
+    code, _, err = call(capsys, *train, "--resume")
+    assert code == 2 and "faults = 'faults.txt" in err
+    code, _, err = call(capsys, "export", out)
+    assert code == 2 and "dead lines" in err
+    chip = Run.open(out).load_trained()[0]
+    assert chip.macros[0].stuck[5, 9] and chip.macros[0].on[5, 9] and not chip.macros[0].on[7, 1]
+
+
+def test_a_run_folder_from_before_dead_lines(trained, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(trained, str(old))
+    config = json.loads((old / "config.json").read_text())
+    del config["lines"], config["faults"]
+    (old / "config.json").write_text(json.dumps(config))
+    assert Run.open(str(old)).config == Run.open(trained).config
+
+
 def test_text_output_and_help(trained, capsys):
     for command in (["evaluate", trained], ["energy", trained], ["networks"]):
         code, out, _ = call(capsys, *command)
