@@ -34,6 +34,7 @@ done
 
 echo "-- sizes"
 CC=gcc sh size.sh
+CC=clang sh size.sh
 
 echo "-- tests on this machine"
 (cd .. && $python -m pytest -q tests/test_export.py)

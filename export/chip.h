@@ -10,7 +10,8 @@
 
 #include "npy.h"
 
-enum { CHIP_UNFORMED, CHIP_FORMED, CHIP_PROGRAMMED }; /* the values of STATE in a CHIP record */
+/* The values of STATE in a CHIP record; in an unknown state, which no record names, a chip takes no program. */
+enum { CHIP_UNFORMED, CHIP_FORMED, CHIP_PROGRAMMED, CHIP_UNKNOWN };
 
 typedef struct {
     size_t macros, rows, cols;

@@ -7,7 +7,7 @@
  * for the host that verifies; the programmer stops pulsing a cell by the thresholds of its tile alone.
  *
  * Exit status: 0 all programs ran (cells that did not get past their threshold are counted), 2 command line or input
- * files, 3 a program was refused: its error class is named.
+ * files that cannot be read, 3 a program was refused: its error class is named.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,10 +21,10 @@
 #define LIMIT_LINE_MV 4500 /* any line against ground, either sign */
 #endif
 #ifndef LIMIT_CELL_MV
-#define LIMIT_CELL_MV 4000 /* across a cell, either sign */
+#define LIMIT_CELL_MV 4000 /* across a cell, selected or half-selected, either sign */
 #endif
 #ifndef LIMIT_READ_MV
-#define LIMIT_READ_MV 300 /* across a cell in a READ, which must not change it */
+#define LIMIT_READ_MV 300 /* the same in a READ, which must not change a cell */
 #endif
 #ifndef LIMIT_COMPLIANCE_NA
 #define LIMIT_COMPLIANCE_NA 200000u
@@ -38,8 +38,11 @@
 #ifndef LIMIT_CELL_PULSES
 #define LIMIT_CELL_PULSES 1000u /* of one program into one cell, all passes */
 #endif
+#if LIMIT_CELL_PULSES > 65535
+#error "LIMIT_CELL_PULSES: at most 65535, pulses of a cell are counted in 16 bits"
+#endif
 #ifndef LIMIT_TOTAL_NS
-#define LIMIT_TOTAL_NS 3600000000000u /* of all pulses of one program, at worst: an hour */
+#define LIMIT_TOTAL_NS 3600000000000u /* of all pulses and verifying reads of one program, at worst: an hour */
 #endif
 
 typedef struct {
@@ -49,17 +52,22 @@ typedef struct {
 } pulse_recipe;
 
 typedef struct {
+    xbp_reader reader;
     chip *target;
     int live;
     const char *refusal; /* why the sink stopped the reader */
     pulse_recipe recipes[XBP_N_RECIPES];
     size_t macro, row0, col0, n_col;
-    uint32_t on_min_nS, off_max_nS, program_id;
-    int has_mask;
-    uint16_t *planned;   /* pulses that pass 1 counted for every cell, at worst */
-    uint64_t total_ns;
+    uint32_t on_min_nS, off_max_nS;
+    uint32_t seed, program_id;          /* of the file of pass 1 */
+    int tile_has_mask, mapped, unmapped; /* the present tile; any tile; any tile with pulses lacks one */
+    uint16_t *planned;                  /* pulses of every cell, at worst: pass 1 counts them, pass 2 spends them */
+    size_t touched;                     /* cells with any */
+    uint64_t total_ns;                  /* counted and spent likewise */
     unsigned long pulses[XBP_KIND_READ + 1], failed;
 } board;
+
+static const char CHANGED[] = "another file than the one that was checked";
 
 static int refuse(board *b, const char *why)
 {
@@ -88,14 +96,28 @@ static int take_chip(board *b, const uint8_t *p)
         return refuse(b, "made for another state of the chip (unformed, formed or programmed)");
     if (c->state == CHIP_PROGRAMMED && XBP_U32(p + XBP_CHIP_BASE_ID) != c->holds)
         return refuse(b, "made for a chip that holds another program");
+    if (b->live && (b->seed != b->reader.seed || b->program_id != XBP_U32(p + XBP_CHIP_PROGRAM_ID)))
+        return refuse(b, CHANGED);
+    b->seed = b->reader.seed;
     b->program_id = XBP_U32(p + XBP_CHIP_PROGRAM_ID);
     return 0;
+}
+
+/* A half-selected cell lies between a driven line and one at 0 V, unless the unselected lines across float. In a READ no
+ * line may exceed the limit even so: what floats can charge. */
+static int half_selected_beyond(const uint8_t *p, int32_t limit)
+{
+    const unsigned reads = p[XBP_RECIPE_KIND] == XBP_KIND_READ, floating = XBP_U16(p + XBP_RECIPE_FLOATING);
+
+    return (beyond(s16(p + XBP_RECIPE_ROW_MV), limit) && (reads || !(floating & XBP_FLOATING_COLUMNS)))
+        || (beyond(s16(p + XBP_RECIPE_COL_MV), limit) && (reads || !(floating & XBP_FLOATING_ROWS)));
 }
 
 static int take_recipe(board *b, const uint8_t *p)
 {
     pulse_recipe *const recipe = &b->recipes[p[XBP_RECIPE_ID]];
     const int32_t row_mV = s16(p + XBP_RECIPE_ROW_MV), col_mV = s16(p + XBP_RECIPE_COL_MV);
+    const int32_t most_mV = p[XBP_RECIPE_KIND] == XBP_KIND_READ ? LIMIT_READ_MV : LIMIT_CELL_MV;
 
     recipe->kind = p[XBP_RECIPE_KIND];
     recipe->verify_id = p[XBP_RECIPE_VERIFY_ID];
@@ -105,8 +127,10 @@ static int take_recipe(board *b, const uint8_t *p)
     if (beyond(row_mV, LIMIT_LINE_MV) || beyond(col_mV, LIMIT_LINE_MV)
         || beyond(s16(p + XBP_RECIPE_SELECT_MV), LIMIT_LINE_MV))
         return refuse(b, "a line voltage beyond the limit of this board");
-    if (beyond(recipe->mV, recipe->kind == XBP_KIND_READ ? LIMIT_READ_MV : LIMIT_CELL_MV))
+    if (beyond(recipe->mV, most_mV))
         return refuse(b, "a cell voltage beyond the limit of this board");
+    if (half_selected_beyond(p, most_mV))
+        return refuse(b, "a voltage of half-selected cells beyond the limit of this board");
     if (XBP_U32(p + XBP_RECIPE_COMPLIANCE_NA) > LIMIT_COMPLIANCE_NA)
         return refuse(b, "a current beyond the limit of this board");
     if (recipe->ns > LIMIT_WIDTH_NS)
@@ -124,6 +148,7 @@ static int take_tile(board *b, const uint8_t *p)
     b->n_col = XBP_U16(p + XBP_TILE_N_COL);
     b->on_min_nS = XBP_U32(p + XBP_TILE_ON_MIN_NS);
     b->off_max_nS = XBP_U32(p + XBP_TILE_OFF_MAX_NS);
+    b->tile_has_mask = 0;
     return 0;
 }
 
@@ -132,6 +157,7 @@ static void drive(board *b, const pulse_recipe *recipe, size_t row, size_t col)
 {
     unsigned n;
 
+    b->target->state = CHIP_UNKNOWN; /* until the whole program has run */
     for (n = 0; n < recipe->max_pulses; n++) {
         uint32_t nS;
         chip_pulse(b->target, b->macro, row, col, recipe->mV, recipe->ns);
@@ -147,17 +173,31 @@ static void drive(board *b, const pulse_recipe *recipe, size_t row, size_t col)
         b->failed++;
 }
 
-/* Pass 1: counts what one cell would get. */
-static int plan(board *b, const pulse_recipe *recipe, size_t row, size_t col)
+/* Pass 1 counts what one cell would get, pass 2 may spend that and no more. */
+static int account(board *b, const pulse_recipe *recipe, size_t row, size_t col)
 {
     uint16_t *const planned = &b->planned[(b->macro * b->target->rows + row) * b->target->cols + col];
+    uint64_t ns = recipe->ns;
 
+    if (recipe->verify_id != XBP_BLIND) {
+        const pulse_recipe *const verify = &b->recipes[recipe->verify_id];
+        ns += (uint64_t)verify->max_pulses * verify->ns;
+    }
+    ns *= recipe->max_pulses;
+    if (b->live) {
+        if (*planned < recipe->max_pulses || b->total_ns < ns)
+            return refuse(b, CHANGED);
+        *planned = (uint16_t)(*planned - recipe->max_pulses);
+        b->total_ns -= ns;
+        return 0;
+    }
     if (*planned + recipe->max_pulses > LIMIT_CELL_PULSES)
         return refuse(b, "more pulses into one cell than the limit of this board");
-    *planned = (uint16_t)(*planned + recipe->max_pulses);
-    b->total_ns += (uint64_t)recipe->max_pulses * recipe->ns;
-    if (b->total_ns > LIMIT_TOTAL_NS)
+    if (ns > LIMIT_TOTAL_NS - b->total_ns)
         return refuse(b, "longer than the limit of this board");
+    b->touched += *planned == 0;
+    *planned = (uint16_t)(*planned + recipe->max_pulses);
+    b->total_ns += ns;
     return 0;
 }
 
@@ -173,10 +213,11 @@ static int take_pulses(board *b, const xbp_rec *rec, const uint8_t *p)
             const size_t chip_row = b->row0 + rec->row + row, chip_col = b->col0 + col;
             if (!(p[col >> 3] >> (col & 7) & 1))
                 continue;
+            if (account(b, recipe, chip_row, chip_col) != 0)
+                return -1;
+            b->unmapped |= !b->tile_has_mask;
             if (b->live)
                 drive(b, recipe, chip_row, chip_col);
-            else if (plan(b, recipe, chip_row, chip_col) != 0)
-                return -1;
         }
     return 0;
 }
@@ -193,7 +234,7 @@ static int take(void *user, const xbp_rec *rec, const uint8_t *payload)
     case XBP_TILE:
         return take_tile(b, payload);
     case XBP_MASK:
-        b->has_mask = 1;
+        b->tile_has_mask = b->mapped = 1;
         return 0;
     case XBP_OPS:
         return take_pulses(b, rec, payload);
@@ -202,59 +243,82 @@ static int take(void *user, const xbp_rec *rec, const uint8_t *payload)
     }
 }
 
-static xbp_status stream(FILE *file, uint32_t chip_id, board *b)
+static xbp_status stream(FILE *file, board *b)
 {
-    static xbp_reader reader;
     uint8_t chunk[512];
     size_t n;
 
     rewind(file);
-    xbp_init(&reader, chip_id, take, b);
+    xbp_init(&b->reader, b->target->chip_id, take, b);
     while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
-        if (xbp_feed(&reader, chunk, n) != XBP_OK)
+        if (xbp_feed(&b->reader, chunk, n) != XBP_OK)
             break;
-    return ferror(file) ? XBP_E_TRUNCATED : xbp_finish(&reader);
+    return xbp_finish(&b->reader);
 }
 
-/* Runs one program file; 0 when it was refused. */
-static int run(chip *c, const char *path)
+/* What a program that ran to its END leaves (SPEC.md, CHIP). Other pulses leave the state unknown, as drive() set it. */
+static void settle(const board *b, int before)
+{
+    chip *const c = b->target;
+
+    if (b->mapped && !b->unmapped) {
+        c->state = CHIP_PROGRAMMED;
+        c->holds = b->program_id;
+    } else if (!b->mapped && before != CHIP_PROGRAMMED && b->touched == c->macros * c->rows * c->cols
+               && !b->pulses[XBP_KIND_SET] && !b->pulses[XBP_KIND_RESET]) {
+        c->state = CHIP_FORMED;
+    }
+}
+
+/* Both passes over an open file; 0, or the exit status. */
+static int run_passes(board *b, FILE *file, const char *path)
 {
     static const char *const names[] = XBP_ERROR_NAMES;
-    FILE *const file = fopen(path, "rb");
-    board b;
+    const int before = b->target->state;
     xbp_status status = XBP_OK;
-    int pass;
 
+    for (b->live = 0; b->live < 2 && status >= 0; b->live++)
+        status = stream(file, b);
+    if (b->target->state == CHIP_UNKNOWN && status != XBP_DONE)
+        fprintf(stderr, "%s: stopped between pulses: the state of the chip is unknown\n", path);
+    if (ferror(file)) {
+        fprintf(stderr, "%s: cannot be read\n", path);
+        return 2;
+    }
+    if (status != XBP_DONE) {
+        fprintf(stderr, "%s: refused: %s%s%s\n", path, names[-(int)status], b->refusal ? ": " : "",
+                b->refusal ? b->refusal : "");
+        return 3;
+    }
+    settle(b, before);
+    printf("%s: program %08lx: %lu FORM, %lu SET, %lu RESET pulses, %lu reads, %lu cells short of their threshold%s\n",
+           path, (unsigned long)b->program_id, b->pulses[XBP_KIND_FORM], b->pulses[XBP_KIND_SET],
+           b->pulses[XBP_KIND_RESET], b->pulses[XBP_KIND_READ], b->failed,
+           b->target->state == CHIP_UNKNOWN ? "; the state of the chip is unknown" : "");
+    return 0;
+}
+
+/* Runs one program file; 0, or the exit status. */
+static int run(chip *c, const char *path)
+{
+    static board b;
+    FILE *const file = fopen(path, "rb");
+    int status = 2;
+
+    if (!file) {
+        fprintf(stderr, "%s: cannot be opened\n", path);
+        return 2;
+    }
     memset(&b, 0, sizeof b);
     b.target = c;
     b.planned = calloc(c->macros * c->rows * c->cols, sizeof *b.planned);
-    if (!file || !b.planned) {
-        fprintf(stderr, "%s: cannot be opened\n", path);
-        if (file)
-            fclose(file);
-        free(b.planned);
-        return 0;
-    }
-    for (pass = 1; pass <= 2 && status >= 0; pass++) {
-        b.live = pass == 2;
-        status = stream(file, c->chip_id, &b);
-    }
-    fclose(file);
+    if (b.planned)
+        status = run_passes(&b, file, path);
+    else
+        fprintf(stderr, "%s: no memory to count the pulses of each cell\n", path);
     free(b.planned);
-    if (status != XBP_DONE) {
-        fprintf(stderr, "%s: refused: %s%s%s\n", path, names[-(int)status], b.refusal ? ": " : "", b.refusal ? b.refusal : "");
-        return 0;
-    }
-    if (b.has_mask) {
-        c->state = CHIP_PROGRAMMED;
-        c->holds = b.program_id;
-    } else if (b.pulses[XBP_KIND_FORM]) {
-        c->state = CHIP_FORMED;
-    }
-    printf("%s: program %08lx: %lu FORM, %lu SET, %lu RESET pulses, %lu reads, %lu cells short of their threshold\n", path,
-           (unsigned long)b.program_id, b.pulses[XBP_KIND_FORM], b.pulses[XBP_KIND_SET], b.pulses[XBP_KIND_RESET],
-           b.pulses[XBP_KIND_READ], b.failed);
-    return 1;
+    fclose(file);
+    return status;
 }
 
 /* Lines of "macro row col stuck_on" or "macro row col stuck_off"; the number of faults, or -1. */
@@ -278,6 +342,8 @@ static long plant(chip *c, const char *path)
         }
         n++;
     }
+    if (ferror(file))
+        n = -1;
     fclose(file);
     return n;
 }
@@ -303,7 +369,7 @@ int main(int argc, char **argv)
     const char *map_path = NULL, *faults = NULL, *out = NULL, *problem;
     npy_map map;
     chip c;
-    int i, formed = 0, refused = 0;
+    int i, formed = 0, status = 0;
 
     for (i = 1; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
         if (strcmp(argv[i], "--formed") == 0)
@@ -328,13 +394,17 @@ int main(int argc, char **argv)
     free(map.values);
     if (problem)
         return complain(map_path, problem);
-    if (faults && plant(&c, faults) < 0) {
-        chip_close(&c);
-        return complain(faults, "expected lines of: macro row col stuck_on|stuck_off, cells of this chip");
+    if (faults) {
+        const long planted = plant(&c, faults);
+        if (planted < 0) {
+            chip_close(&c);
+            return complain(faults, "expected lines of: macro row col stuck_on|stuck_off, cells of this chip");
+        }
+        printf("%s: %ld faults planted\n", faults, planted);
     }
-    for (; i < argc && !refused; i++)
-        refused = !run(&c, argv[i]);
-    if (out && !refused) {
+    for (; i < argc && !status; i++)
+        status = run(&c, argv[i]);
+    if (out && !status) {
         problem = chip_dump(&c, &map);
         if (!problem)
             problem = npy_write(out, &map);
@@ -343,5 +413,5 @@ int main(int argc, char **argv)
     chip_close(&c);
     if (problem)
         return complain(out, problem);
-    return refused ? 3 : 0;
+    return status;
 }

@@ -9,10 +9,15 @@
 #ifndef XBP_H
 #define XBP_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "xbp_table.h"
+
+#if UINT_MAX < 0xFFFFFFFF
+#error "this reader counts in int and unsigned int: it needs them with 32 bits at least"
+#endif
 
 /* Sets the size of xbp_reader: define it for the whole build (-DXBP_READER_PAYLOAD=512u), never in one source alone. */
 #ifndef XBP_READER_PAYLOAD

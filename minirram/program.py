@@ -94,12 +94,11 @@ def build_program(
 ):
     """The `xbp_records.Program` that takes an unformed chip (or a formed one, without FORM pulses) to the masks.
 
-    Recipes without FORM: the chip counts as formed. placement: `mapping.Placement`. on: bool (macros, rows, cols),
-    cells that must end on. level: "pair" or "cell". recipes: dict kind -> `pulses.PulseRecipe`. limits: `Thresholds`.
-    target_S: float (macros, rows, cols), what the kept cells should conduct (None: no targets, code_bits is then 0).
-    partners: pair level, bool (macros, rows, cols), the cell of each pair that its sign does not use. meta: dict of
-    text. A kept cell whose target lies below on_min (it did not form) cannot be on: ConfigError; `attainable` takes
-    such cells out.
+    placement: `mapping.Placement`. on: bool (macros, rows, cols), cells that must end on. level: "pair" or "cell".
+    recipes: dict kind -> `pulses.PulseRecipe`; without FORM, the chip counts as formed. limits: `Thresholds`. target_S:
+    float (macros, rows, cols), what the kept cells should conduct (None: none, code_bits is then 0). partners: pair
+    level, bool (macros, rows, cols), the cell of each pair that its sign does not use. meta: dict of text. A kept cell
+    whose target is below on_min (it did not form) cannot be on: ConfigError; `attainable` takes such cells out.
     """
     on = _map(on, placement, "on", bool)
     if level not in ("pair", "cell"):

@@ -1,5 +1,6 @@
 """The C side of export/: strict builds, golden and hostile files, agreement with Python, the loop over a chip."""
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 from minirram import mapping, program, pulses, readback, technologies, xbp
 from minirram.errors import FormatError
 from minirram.rng import stream
+from minirram.xbp_records import Program, TileProgram
 
 EXPORT = pathlib.Path(__file__).resolve().parents[1] / "export"
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror"]
@@ -65,6 +67,13 @@ def programmer(tmp_path_factory):
     return build(tmp_path_factory.mktemp("programmer"), "programmer", sources)
 
 
+@pytest.fixture(scope="session")
+def changed(tmp_path_factory):
+    """The example programmer whose file becomes another one between the two passes."""
+    sources = ["tests/changed.c", "xbp.c", "chip.c", "npy.c"]
+    return build(tmp_path_factory.mktemp("changed"), "changed", sources)
+
+
 def script(path):
     """A script of export/ as a module."""
     spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, EXPORT / path)
@@ -87,13 +96,12 @@ def test_every_source_is_clean_under_the_strict_flags(compiler, tmp_path):
         assert subprocess.run(command).returncode == 0, source.name
 
 
-def test_code_and_memory_stay_within_the_promised_sizes():
-    version = [
-        shutil.which("gcc") and subprocess.run(["gcc", "-dumpversion"], stdout=subprocess.PIPE).stdout.split(b".")[0]
-    ]
-    if version != [b"12"] or not shutil.which("size") or os.uname().machine != "x86_64":
-        pytest.skip("the sizes are promised for gcc 12 on x86-64")
-    environment = dict(os.environ, CC="gcc")
+@pytest.mark.parametrize("compiler, promised", [("gcc", b"12"), ("clang", b"14")])
+def test_code_and_memory_stay_within_the_promised_sizes(compiler, promised):
+    found = shutil.which(compiler) and subprocess.run([compiler, "-dumpversion"], stdout=subprocess.PIPE).stdout
+    if not found or found.strip().split(b".")[0] != promised or not shutil.which("size") or os.uname().machine != "x86_64":
+        pytest.skip("the sizes are promised for gcc 12 and clang 14 on x86-64")
+    environment = dict(os.environ, CC=compiler)
     done = subprocess.run(["sh", str(EXPORT / "size.sh")], stdout=subprocess.PIPE, env=environment)
     assert done.returncode == 0, done.stdout.decode()
 
@@ -245,6 +253,79 @@ def test_an_incremental_program_runs_on_the_chip_that_holds_the_old_one_and_on_n
         assert code == 3 and "SINK" in errors and why in errors and found is None
 
 
+def altered(made, change=lambda tile: {}, **fields):
+    """The program with other fields, and with `change` of each tile."""
+    tiles = tuple(dataclasses.replace(tile, **change(tile)) for tile in made.tiles)
+    return dataclasses.replace(made, tiles=tiles, **fields)
+
+
+def without_maps(tile):
+    """Nothing but the last pass of a tile: pulses of which no mask speaks."""
+    return {"mask": None, "codes": None, "code_bits": 0, "g_lsb": 0, "passes": tile.passes[-1:]}
+
+
+def test_pulses_without_a_mask_leave_a_chip_that_no_longer_holds_its_program(programmer, bench):
+    old, new = bench.program(), bench.program(bench.kept ^ (stream(2, "flips").random(bench.kept.shape) < 0.02))
+    step = program.increment(old, new)
+    bare = altered(step, without_maps)
+    partly = altered(step, lambda tile: without_maps(tile) if tile.number == 1 else {})
+    none = altered(step, lambda tile: dict(without_maps(tile), passes=()))
+    programs = {"old": old, "step": step, "bare": bare, "partly": partly, "none": none}
+    files = {name: bench.save(name + ".xbp", made) for name, made in programs.items()}
+    for between in ("bare", "partly"):
+        code, errors, found = bench.run(programmer, files["old"], files[between], files["step"])
+        assert code == 3 and "another state" in errors and "step.xbp" in errors and found is None
+    code, _, found = bench.run(programmer, files["old"], files["none"], files["step"])
+    assert code == 0 and readback.verify(new, found).passed
+
+
+def test_only_forming_every_cell_makes_a_formed_chip(programmer, bench):
+    map_S, recipes = bench.map_S[:1, :8, :16], bench.program().recipes
+    np.save(bench.folder / "map.npy", map_S)
+
+    def form(n_col, **fields):
+        tile = TileProgram(0, 0, 0, 0, 8, n_col, 0, 5400, 4900, passes=((1, np.ones((8, n_col), bool)),))
+        return Program(program.chip_identity(map_S), 1, 8, 16, recipes, (tile,), directory=False, **fields)
+
+    whole, part = bench.save("whole.xbp", form(16)), bench.save("part.xbp", form(14))
+    again = bench.save("again.xbp", form(16, state=1))
+    assert bench.run(programmer, whole, again)[0] == 0
+    code, errors, _ = bench.run(programmer, part, again)
+    assert code == 3 and "another state" in errors
+
+
+def recipes_with(made, kind, **fields):
+    """Its recipes, with other fields in those of one kind."""
+    return tuple(dataclasses.replace(one, **fields) if one.kind == kind else one for one in made.recipes)
+
+
+@pytest.mark.parametrize(
+    "other, why, touched",
+    [
+        (lambda made: altered(made, build_id=made.build_id ^ 1), "another file than the one", False),
+        (lambda made: altered(made, lambda tile: {"codes": tile.codes // 2 + tile.mask}), "another file", False),
+        (lambda made: altered(made, recipes=recipes_with(made, 3, max_pulses=11)), "another file", True),
+        (lambda made: altered(made, recipes=recipes_with(made, 4, width_ns=60)), "another file", True),
+        (lambda made: altered(made, recipes=recipes_with(made, 1, row_mV=4200)), "cell voltage", False),
+        (lambda made: xbp.write(made)[:-20], "TRUNCATED", True),
+    ],
+)
+def test_a_file_that_changes_between_the_passes_does_not_do_more_than_was_checked(changed, bench, other, why, touched):
+    made = bench.program()
+    forged = other(made)
+    (bench.folder / "b.xbp").write_bytes(forged if isinstance(forged, bytes) else xbp.write(forged))
+    code, errors, found = bench.run([*changed, str(bench.folder / "b.xbp")], bench.save("a.xbp", made))
+    assert code == 3 and why in errors and found is None
+    assert ("the state of the chip is unknown" in errors) == touched
+
+
+def test_a_file_that_stays_the_same_between_the_passes_runs(changed, bench):
+    made = bench.program()
+    path = bench.save("a.xbp", made)
+    code, _, found = bench.run([*changed, path], path)
+    assert code == 0 and readback.verify(made, found).passed
+
+
 def test_a_formed_chip_takes_its_program_without_form_pulses_and_an_unformed_one_does_not(programmer, bench):
     made = bench.program(formed=True)
     path = bench.save("a.xbp", made)
@@ -268,6 +349,13 @@ def test_a_program_for_another_chip_is_refused(programmer, bench):
         ({"kind": 1, "row_mV": 9000}, "line voltage"),
         ({"kind": 3, "row_mV": -4400, "col_mV": 400}, "cell voltage"),
         ({"kind": 4, "row_mV": 2000}, "cell voltage"),
+        ({"kind": 4, "row_mV": 4400, "col_mV": 4400}, "half-selected"),
+        ({"kind": 4, "row_mV": 4400, "col_mV": 4400, "floating": 7}, "half-selected"),
+        ({"kind": 4, "row_mV": -150, "col_mV": 301}, "cell voltage"),
+        ({"kind": 4, "row_mV": 310, "col_mV": 20}, "half-selected"),
+        ({"kind": 2, "row_mV": 4400, "col_mV": 2400}, "half-selected"),
+        ({"kind": 2, "row_mV": 4400, "col_mV": 2400, "floating": 1}, "half-selected"),
+        ({"kind": 3, "row_mV": 2600, "col_mV": 4400, "floating": 2}, "half-selected"),
         ({"kind": 2, "max_pulses": 60000}, "more pulses"),
         ({"kind": 2, "width_ns": 2_000_000_000}, "pulse longer"),
         ({"kind": 2, "compliance_nA": 4_000_000_000}, "current"),
@@ -282,6 +370,22 @@ def test_a_hostile_but_well_formed_file_meets_the_compiled_limits(programmer, be
     hostile = type(made)(**dict(vars(made), recipes=recipes))
     code, errors, found = bench.run(programmer, bench.save("a.xbp", hostile))
     assert code == 3 and "SINK" in errors and why in errors and found is None
+
+
+def test_lines_beyond_the_cell_limit_are_fine_where_the_unselected_lines_float(programmer, bench):
+    made = bench.program()
+    floating = altered(made, recipes=recipes_with(made, 1, row_mV=4400, col_mV=600, floating=2))
+    floating = altered(floating, recipes=recipes_with(floating, 3, row_mV=2400, col_mV=4400, floating=1))
+    code, _, found = bench.run(programmer, bench.save("a.xbp", floating))
+    assert code == 0 and readback.verify(made, found).passed
+
+
+@pytest.mark.parametrize("reads, width_ns, fits", [(1, 50, True), (1, 9_000_000, True), (100, 9_000_000, False)])
+def test_the_time_limit_counts_the_reads_that_verify(programmer, bench, reads, width_ns, fits):
+    made = bench.program()  # 20,000 cells get up to 10 RESET pulses: 9 ms of reading after each take half an hour
+    slow = altered(made, recipes=recipes_with(made, 4, max_pulses=reads, width_ns=width_ns))
+    code, errors, _ = bench.run(programmer, bench.save("a.xbp", slow))
+    assert code == (0 if fits else 3) and ("longer than the limit" in errors) != fits
 
 
 def test_endless_passes_meet_the_limit_per_cell(programmer, bench):
@@ -314,6 +418,27 @@ def test_a_map_that_is_none_is_named(programmer, bench, content, why):
         np.save(bench.folder / "map.npy", content)
     code, errors, _ = bench.run(programmer, path)
     assert code == 2 and why in errors
+
+
+def test_files_that_cannot_be_read_are_no_refusals(programmer, bench):
+    for path, why in (("absent.xbp", "cannot be opened"), (".", "cannot be read")):
+        code, errors, found = bench.run(programmer, str(bench.folder / path))
+        assert code == 2 and why in errors and "refused" not in errors and found is None
+
+
+@pytest.mark.parametrize("content", [None, "0 0\n", "0 0 600 stuck_on\n", "0 0 0 stuck\n", "0 0 0 stuck_on twice\n"])
+def test_faults_that_are_none_are_named(programmer, bench, content):
+    path = bench.folder / "faults.txt"
+    path.mkdir() if content is None else path.write_text(content)
+    code, errors, _ = bench.run(programmer, "--faults", str(path), bench.save("a.xbp", bench.program()))
+    assert code == 2 and "expected lines of" in errors
+
+
+def test_the_number_of_planted_faults_is_told(programmer, bench):
+    (bench.folder / "faults.txt").write_text("0 1 2 stuck_on\n\n0 3 4 stuck_off\n")
+    command = [*programmer, "--chip", str(bench.folder / "map.npy"), "--faults", str(bench.folder / "faults.txt")]
+    done = subprocess.run(command + [bench.save("a.xbp", bench.program())], stdout=subprocess.PIPE, check=True)
+    assert b"faults.txt: 2 faults planted" in done.stdout
 
 
 def test_a_truncated_map_is_named(programmer, bench):
