@@ -3,7 +3,8 @@
  *     programmer --chip MAP.npy [--formed] [--faults FILE] [--out READBACK.npy] PROGRAM.xbp ...
  *
  * Each file is read twice: pass 1 checks everything against the limits below without touching the chip, pass 2 acts. A file
- * with good checksums is not trusted: what a recipe may ask for is decided here, at compile time. Conductance targets are
+ * with good checksums is not trusted: what a recipe may ask for is decided here, at compile time; the defaults suit 40 nm
+ * TaOx cells, other technologies form or switch at higher voltages (-DLIMIT_CELL_MV=5000 and so on). Conductance targets are
  * for the host that verifies; the programmer stops pulsing a cell by the thresholds of its tile alone.
  *
  * Exit status: 0 all programs ran (cells that did not get past their threshold are counted), 2 command line or input
