@@ -14,6 +14,8 @@ from .units import BOLTZMANN_J_K, ELECTRON_CHARGE_C, ROOM_TEMPERATURE_K
 EXACT_FLOAT32 = 2**24
 """Integers below this are exact in float32, whatever the order of a sum."""
 
+_LARGEST_MEDIAN_S = 1e-3  # no array of memory cells conducts more per cell; a wrong unit is off by a thousand
+
 _NOT_NUMBERS = ("name", "re_set", "sources")
 
 
@@ -62,7 +64,7 @@ class CellModel:
     endurance_cycles: Optional[int] = None
     """SET + RESET cycles after which a cell answers to no pulse any more; None: no limit"""
     drift_exponent: float = 0.0
-    """nu of G(t) = G (t / drift_start_s)^-nu after programming; 0: no drift"""
+    """nu of G(t) = G (t / drift_start_s)^-nu after programming, of on and off cells alike; 0: no drift"""
     drift_exponent_std: float = 0.0
     """standard deviation of nu over cells"""
     drift_start_s: float = 1.0
@@ -75,7 +77,8 @@ class CellModel:
     relaxation_time_s: float = 1.0
     """time at which the two numbers above were measured"""
     relaxation_per_decade: float = 0.0
-    """how much of the change comes with each further decade of time, relative to the change at `relaxation_time_s`"""
+    """how much of the change, of mean and spread alike, comes with each further decade of time, relative to the change
+    at `relaxation_time_s`"""
     activation_eV: float = 0.0
     """Arrhenius energy by which temperature speeds drift and relaxation up; 0: temperature does not matter"""
     reference_K: float = ROOM_TEMPERATURE_K
@@ -279,24 +282,34 @@ def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
 
     maps_S: sequence of arrays, siemens, 0 = not formed. base: `CellModel` that supplies all other numbers.
     forming_V: measured forming voltages, any shape. repeated: the maps are reads of one array, from which read noise
-    is fitted too. DataError for values that are no conductances and for fewer than 20 formed cells.
+    is fitted too; each cell then counts once, with its mean. DataError for values that are no conductances or
+    voltages, for fewer than 20 formed cells or voltages, and where all are equal.
     """
     values_S = [np.asarray(values, np.float64) for values in maps_S]
     for k, values in enumerate(values_S):
         if not (np.isfinite(values).all() and (values >= 0).all()):
             raise DataError("map {}: conductances must be finite and not negative".format(k))
+    reads_S, source_maps = values_S, len(values_S)
+    if repeated:
+        values_S = [_mean_of_reads(reads_S)]
     every_S = np.concatenate([values.ravel() for values in values_S]) if values_S else np.zeros(0)
     formed_S = every_S[every_S > 0]
-    if formed_S.size < 20:
-        raise DataError("{} formed cells; a fit needs at least 20".format(formed_S.size))
+    _check_spread("formed cells", formed_S)
+    if np.median(formed_S) > _LARGEST_MEDIAN_S:
+        raise DataError("the median cell conducts {:.3g} S, more than {} S; is the unit right?".format(
+            float(np.median(formed_S)), _LARGEST_MEDIAN_S))
     logarithm = np.log(formed_S)
     found = {"lrs_median_S": float(np.exp(logarithm.mean())), "lrs_sigma_ln": float(logarithm.std(ddof=1))}
     if repeated:
-        found["read_noise"] = _repeated_read_noise(values_S)
+        found["read_noise"] = _repeated_read_noise(reads_S)
     if forming_V is not None:
+        forming_V = np.ravel(np.asarray(forming_V, np.float64))
+        if not (np.isfinite(forming_V).all() and (forming_V > 0).all()):
+            raise DataError("forming voltages must be finite and above 0")
+        _check_spread("forming voltages", forming_V)
         found["forming_mean_V"] = float(np.mean(forming_V))
         found["forming_std_V"] = float(np.std(forming_V, ddof=1))
-    source = "fitted to {} formed cells of {} map(s)".format(formed_S.size, len(values_S))
+    source = "fitted to {} formed cells of {} map(s)".format(formed_S.size, source_maps)
     sources = dict(base.sources, **{field: source for field in found})
     model = replace(base, name=name, sources=tuple(sources.items()), **found)
     mean_S, std_S = formed_S.mean(), formed_S.std(ddof=1)
@@ -307,14 +320,38 @@ def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
         ks_lognormal=ks_distance(formed_S, model.lrs_cdf),
         ks_normal=ks_distance(formed_S, lambda values: normal_cdf((values - mean_S) / std_S)),
         ks_limit=0.886 / math.sqrt(formed_S.size),
-        ks_forming=None if forming_V is None else ks_distance(forming_V, model.formed_share),
+        ks_forming=None if forming_V is None else _ks_of_sweep(forming_V, model.formed_share),
     )
+
+
+def _check_spread(what, values):
+    """DataError unless there are values enough for a mean and a standard deviation, and they differ."""
+    if values.size < 20:
+        raise DataError("{} {}; a fit needs at least 20".format(values.size, what))
+    if np.ptp(values) == 0:
+        raise DataError("all {} {} have the value {:.4g}: no distribution to fit".format(
+            values.size, what, float(values[0])))
+
+
+def _ks_of_sweep(voltages_V, cdf):
+    """Kolmogorov-Smirnov distance of voltages that may have been swept in steps: on the grid of the steps, if so."""
+    gaps_V = np.diff(np.unique(voltages_V))
+    step_V = gaps_V.min()
+    in_steps = np.allclose(gaps_V / step_V, np.rint(gaps_V / step_V), rtol=0, atol=1e-3)
+    if in_steps and gaps_V.size + 1 < voltages_V.size:
+        return ks_distance_on_grid(voltages_V, cdf, step_V)
+    return ks_distance(voltages_V, cdf)
+
+
+def _mean_of_reads(reads_S):
+    """Mean conductance of each cell of one array; 0 where a read found it unformed."""
+    if len(reads_S) < 2 or any(values.shape != reads_S[0].shape for values in reads_S):
+        raise DataError("repeated reads need at least two maps of one shape")
+    return np.where(np.min(reads_S, axis=0) > 0, np.mean(reads_S, axis=0), 0.0)
 
 
 def _repeated_read_noise(values_S):
     """Relative standard deviation of single reads: root mean square over the formed cells of std / mean."""
-    if len(values_S) < 2 or any(values.shape != values_S[0].shape for values in values_S):
-        raise DataError("repeated reads need at least two maps of one shape")
     reads_S = np.stack(values_S)
     reads_S = reads_S[:, (reads_S > 0).all(axis=0)]
     return float(np.sqrt(np.mean(reads_S.var(axis=0, ddof=1) / reads_S.mean(axis=0) ** 2)))

@@ -11,6 +11,7 @@ from .runs import Run, load_cell_model, save_cell_model
 from .units import si_format
 
 GOOD, DIFFERENT = 0, 1
+_LARGEST_MAP = (2**16, 2**16)  # a fit takes the cells of any array
 
 
 def _file_option(parser):
@@ -115,7 +116,7 @@ def _fit_options(parser):
 def _fit(options):
     if options.repeated and len(options.maps) < 2:
         raise ConfigError("--repeated compares reads of one array: give at least two maps")
-    maps_S = [read_conductance_map(path, options.unit, even=False) for path in options.maps]
+    maps_S = [read_conductance_map(path, options.unit, *_LARGEST_MAP, even=False) for path in options.maps]
     forming_V = None if options.forming is None else read_table(options.forming)
     found = fit_maps(maps_S, load_cell_model(options.base), forming_V, repeated=options.repeated)
     if options.out is not None:

@@ -47,8 +47,8 @@ def read_conductance_map(path, unit, rows=512, cols=512, even=True):
     table = read_table(path)
     if table.ndim != 2 or table.shape[0] > rows or table.shape[1] > cols or (even and table.shape[1] % 2):
         raise ShapeError(
-            "{}: a map of shape {}; expected rows x columns, at most {} x {}, an even number of columns".format(
-                path, table.shape, rows, cols
+            "{}: a map of shape {}; expected rows x columns, at most {} x {}{}".format(
+                path, table.shape, rows, cols, ", an even number of columns" if even else ""
             )
         )
     for what, wrong in (("not finite", ~np.isfinite(table)), ("negative", table < 0)):

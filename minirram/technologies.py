@@ -127,7 +127,7 @@ PCM = _preset(
     stuck_lrs=(0.0, _OFF),
     stuck_hrs=(0.0, _OFF + "; below 1 % of cells in most cores, Le Gallo et al., Nature Electronics 2023 (abstract)"),
     endurance_cycles=(1_000_000, "typical lower end, Sebastian et al., Nature Nanotechnology 2020"),
-    drift_exponent=(0.049, "at 25 uS; " + _JOSHI),
+    drift_exponent=(0.049, "at 25 uS; off cells drift too slowly with it, the fit gives 0.1 at 0.1 uS; " + _JOSHI),
     drift_exponent_std=(0.008, "at 25 uS; " + _JOSHI),
     drift_start_s=(20.0, _JOSHI),
     relaxation_mean_S=(0.0, "drift alone"),
@@ -177,7 +177,11 @@ SONOS_40NM = _preset(
     relaxation_mean_S=(-0.115e-6, "-11.5 nA after one day; " + _AGRAWAL),
     relaxation_std_S=(0.161e-6, "from 19.9 to 25.6 nA in one day, in quadrature; " + _AGRAWAL),
     relaxation_time_s=(86400.0, _AGRAWAL),
-    relaxation_per_decade=(1.08, "from 25.6 to 34.6 nA between one and five days; not valid beyond; " + _AGRAWAL),
+    relaxation_per_decade=(
+        1.08,
+        "spread, from 25.6 to 34.6 nA between one and five days; the mean of -40.7 nA after five days would need 3.6, "
+        "here it is -20.2 nA; not valid beyond; " + _AGRAWAL,
+    ),
     activation_eV=(0.0, "assumed: no figures at other temperatures"),
     reference_K=(ROOM_TEMPERATURE_K, "assumed"),
     grid_S=(1e-9, "choice: 6e-5 of the median"),

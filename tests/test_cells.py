@@ -73,6 +73,9 @@ def test_read_std_adds_the_floor_in_quadrature():
     assert np.allclose(model.read_std(conductance, 4.0), [5.0, math.sqrt(32)], rtol=1e-12, atol=0)
 
 
+RAMP_S = np.linspace(8e-6, 16e-6, 30)
+
+
 def test_fit_of_the_published_maps():
     names = ("random_conductance_50x8.csv", "random_conductance_50x50.csv")
     maps = [np.loadtxt(str(data_folder("devices", name)), delimiter=",") * 1e-6 for name in names]
@@ -99,6 +102,27 @@ def test_fit_recovers_what_was_drawn():
     assert fit.ks_forming is None
 
 
+def test_repeated_reads_count_each_cell_once():
+    """Reads of one array are no independent cells: limits and spread are those of 400 cells, whatever the reads."""
+    truth = dataclasses.replace(TAOX_40NM, read_noise=0.3)
+    lrs_S = truth.sample_lrs_S(rng.stream(4, "once"), (20, 20))
+    reads_S = lrs_S * (1 + 0.3 * np.clip(rng.stream(4, "reads").standard_normal((200, 20, 20)), -3, 3))
+    reads_S[7, 0, 0] = 0.0
+    fit = cells.fit_maps(list(reads_S), TAOX_40NM, repeated=True)
+    assert (fit.cells, fit.formed) == (400, 399)
+    assert math.isclose(fit.ks_limit, 0.886 / math.sqrt(399), rel_tol=1e-12)
+    assert math.isclose(fit.model.lrs_sigma_ln, np.log(lrs_S).std(), rel_tol=0.05)
+    assert fit.is_lognormal and math.isclose(fit.model.read_noise, 0.3, rel_tol=0.03)
+    assert "of 200 map(s)" in fit.model.source("read_noise")
+
+
+def test_swept_forming_voltages_are_compared_on_their_grid():
+    drawn_V = TAOX_40NM.sample_forming_V(rng.stream(6, "sweep"), 4000)
+    exact = cells.fit_maps([RAMP_S], TAOX_40NM, drawn_V).ks_forming
+    swept = cells.fit_maps([RAMP_S], TAOX_40NM, np.rint(drawn_V / 0.1) * 0.1).ks_forming
+    assert exact < 0.03 and swept < 0.03  # steps of nearly a standard deviation would cost 0.17 off their grid
+
+
 def test_fit_says_when_a_map_is_not_log_normal():
     generator = rng.stream(5, "two")
     two_kinds_S = np.where(generator.random(3000) < 0.5, 5e-6, 20e-6) * np.exp(0.1 * generator.standard_normal(3000))
@@ -114,6 +138,13 @@ def test_fit_says_when_a_map_is_not_log_normal():
         ([np.ones((5, 5)), -np.ones((5, 5))], {}, "map 1"),
         ([np.ones((5, 5))], {"repeated": True}, "two maps"),
         ([np.ones((5, 5)), np.ones((5, 6))], {"repeated": True}, "one shape"),
+        ([RAMP_S * 1e6], {}, "is the unit right"),
+        ([RAMP_S * 1e3], {}, "is the unit right"),
+        ([np.full((5, 5), 1e-5)], {}, "no distribution"),
+        ([RAMP_S], {"forming_V": [3.4]}, "1 forming voltages; a fit needs at least 20"),
+        ([RAMP_S], {"forming_V": np.full(30, 3.4)}, "no distribution"),
+        ([RAMP_S], {"forming_V": np.append(np.linspace(3, 4, 30), np.nan)}, "finite and above 0"),
+        ([RAMP_S], {"forming_V": np.append(np.linspace(3, 4, 30), -3.4)}, "finite and above 0"),
     ],
 )
 def test_hostile_maps_are_not_fitted(maps, options, message):
