@@ -17,6 +17,7 @@ EXACT_FLOAT32 = 2**24
 _LARGEST_MEDIAN_S = 1e-3  # no array of memory cells conducts more per cell; a wrong unit is off by a thousand
 
 _NOT_NUMBERS = ("name", "re_set", "sources")
+_MAY_BE_NONE = ("hrs_max_S", "endurance_cycles", "relaxation_mean_per_decade")
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,9 @@ class CellModel:
     relaxation_time_s: float = 1.0
     """time at which the two numbers above were measured"""
     relaxation_per_decade: float = 0.0
-    """how much of the change, of mean and spread alike, comes with each further decade of time, relative to the change
-    at `relaxation_time_s`"""
+    """how much of the change comes with each further decade of time, relative to the change at `relaxation_time_s`"""
+    relaxation_mean_per_decade: Optional[float] = None
+    """the same for the mean change, where it goes at a pace of its own; None: as the spread"""
     activation_eV: float = 0.0
     """Arrhenius energy by which temperature speeds drift and relaxation up; 0: temperature does not matter"""
     reference_K: float = ROOM_TEMPERATURE_K
@@ -110,7 +112,7 @@ class CellModel:
 
     def __post_init__(self):
         for field, value in vars(self).items():
-            if field in _NOT_NUMBERS or (value is None and field in ("hrs_max_S", "endurance_cycles")):
+            if field in _NOT_NUMBERS or (value is None and field in _MAY_BE_NONE):
                 continue
             if isinstance(value, bool) or not isinstance(value, Real):
                 raise ConfigError("{} of {} is {!r}; it must be a number".format(field, self.name, value))
@@ -212,10 +214,14 @@ class CellModel:
         exponent = self.drift_exponent + self.drift_exponent_std * drift_normal
         drifted_S = conductance_S * np.maximum(age_s / self.drift_start_s, 1.0) ** -exponent
         decades = np.log10(np.maximum(age_s / self.relaxation_time_s, 1e-30))
-        progress = np.where(age_s > 0, np.maximum(1.0 + self.relaxation_per_decade * decades, 0.0), 0.0)
-        change_S = self.relaxation_mean_S + self.relaxation_std_S * relaxation_normal
-        change_S = change_S * np.minimum(conductance_S / self.lrs_median_S, 1.0)
-        return np.maximum(drifted_S + progress * change_S, 0.0)
+
+        def progress(per_decade):
+            return np.where(age_s > 0, np.maximum(1.0 + per_decade * decades, 0.0), 0.0)
+
+        change_S = self.relaxation_std_S * relaxation_normal * progress(self.relaxation_per_decade)
+        own_pace = self.relaxation_mean_per_decade
+        change_S += self.relaxation_mean_S * progress(self.relaxation_per_decade if own_pace is None else own_pace)
+        return np.maximum(drifted_S + change_S * np.minimum(conductance_S / self.lrs_median_S, 1.0), 0.0)
 
     def grid_max(self, rows):
         """Largest conductance in grid units for which a column of `rows` cells sums exactly in float32."""

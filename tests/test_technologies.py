@@ -47,6 +47,17 @@ def test_every_preset_makes_a_macro_that_works(name):
         assert np.isfinite(macro.conductance_S()).all()
 
 
+@pytest.mark.parametrize("days, mean_nA, std_nA", [(1.0, -11.5, 25.6), (5.0, -40.7, 34.6)])
+def test_sonos_relaxes_as_its_fit_says(days, mean_nA, std_nA):
+    """Mean change and total spread (19.9 nA as programmed) of cells at 1600 nA."""
+    model = technology("sonos-40nm")
+    normal = np.random.default_rng(1).standard_normal(200_000)
+    programmed_S = np.full(normal.shape, model.lrs_median_S)
+    change_nA = (model.aged_S(programmed_S, days * 86400, normal, normal) - programmed_S) * model.read_voltage_V * 1e9
+    assert np.isclose(change_nA.mean(), mean_nA, rtol=0.01, atol=0)
+    assert np.isclose(np.hypot(change_nA.std(), 19.9), std_nA, rtol=0.01, atol=0)
+
+
 @pytest.mark.parametrize("name", sorted(TECHNOLOGIES))
 def test_every_number_of_a_preset_has_a_source(name):
     model = technology(name)
