@@ -76,6 +76,10 @@ class Placement:
         )
         if not self.tiles or not inside:
             raise ConfigError("a tile outside its macro of {} x {} pairs".format(self.macro_rows, self.macro_pairs))
+        for tile in self.tiles:
+            rows, cols = self.shape(tile.matrix)
+            if tile.row_start + tile.n_rows > rows or tile.col_start + tile.n_pairs > cols:
+                raise ConfigError("a tile outside its matrix {} of {} x {}".format(tile.matrix, rows, cols))
         for name, (rows, cols) in self.shapes:
             if sum(tile.n_rows * tile.n_pairs for tile in self.tiles_of(name)) != rows * cols:
                 raise ConfigError("the tiles of matrix {} do not cover its {} x {} weights".format(name, rows, cols))

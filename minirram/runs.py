@@ -32,6 +32,7 @@ from .files import atomic_writer, read_json, read_npz, write_json, write_npz
 from .lines import ChipLines
 from .macro import Macro
 from .model import Model, checked
+from .tasks import TASKS
 from .technologies import technology
 from .training import Recipe
 from .wires import Wires
@@ -178,7 +179,10 @@ class Run:
                 "{}: not a run folder (no config.json in it); make one with minirram train".format(folder)
             )
         with _blaming(path):
-            return cls(folder, config_from_json(read_json(path)))
+            config = config_from_json(read_json(path))
+            if config.task not in TASKS:
+                raise DataError("no task {!r}; this version knows {}".format(config.task, ", ".join(TASKS)))
+            return cls(folder, config)
 
     def check_config(self, config):
         """ConfigError, naming what differs, unless `config` is what this run was started with.

@@ -68,6 +68,14 @@ def test_json_round_trip():
     assert placement_from_json(json.loads(json.dumps(placement.to_json()))) == placement
 
 
+@pytest.mark.parametrize("field, value, message", [(1, 500, "outside its matrix"), (6, 511, "outside its macro")])
+def test_tiles_out_of_place_are_refused(field, value, message):
+    damaged = place(CNN).to_json()
+    damaged["tiles"][0][field] = value
+    with pytest.raises(DataError, match=message):
+        placement_from_json(damaged)
+
+
 @pytest.mark.parametrize("value", [{}, [], {"macro_rows": 1, "macro_pairs": 1, "shapes": [["a"]], "tiles": []}])
 def test_damaged_json_is_refused(value):
     with pytest.raises(DataError, match="not a placement"):

@@ -366,6 +366,29 @@ def test_damaged_run_folders_are_named(trained, tmp_path):
         path.write_bytes(change(path.read_bytes()))
         return folder
 
+    def altered(name, key, change):
+        folder = damaged(name, lambda data: data)
+        with np.load(os.path.join(folder, name)) as archive:
+            arrays = {member: archive[member] for member in archive.files}
+        arrays[key] = change(arrays[key])
+        np.savez(os.path.join(folder, name), **arrays)
+        return folder
+
+    for name, key, change, message in (
+        ("masks.npz", "fc1", lambda a: a.astype(float), "expected bool"),
+        ("masks.npz", "fc1", lambda a: a[:5], "expected bool of \\(400, 128\\)"),
+        ("model.npz", "scale_S/fc1", lambda a: np.float64(0), "must be above 0"),
+        ("model.npz", "state/bn1.mean", lambda a: a * np.nan, "not finite"),
+        ("model.npz", "step/act1", lambda a: np.float64(np.inf), "must be above 0"),
+        ("model.npz", "signs/fc2", lambda a: a.astype(np.uint8), "expected bool"),
+        ("chip.npz", "macro0/formed", lambda a: a.astype(float), "formed is float64"),
+        ("chip.npz", "macro0/on_grid", lambda a: a * np.nan, "holds NaN"),
+        ("chip.npz", "macro0/counters", lambda a: a[:3], "differ in shape"),
+    ):
+        with pytest.raises(DataError, match=name + ".*" + message):
+            Run.open(altered(name, key, change)).load_trained()
+    with pytest.raises(DataError, match="config.json: no task 'nope'"):
+        Run.open(damaged("config.json", lambda data: data.replace(b'"task": "fashion-mnist"', b'"task": "nope"')))
     for name in ("chip.npz", "model.npz", "masks.npz"):
         with pytest.raises(DataError, match=name):
             Run.open(damaged(name, lambda data: data[:-200])).load_trained()
