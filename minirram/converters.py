@@ -52,8 +52,9 @@ def check_input_bits(bits):
 def bit_planes(codes, bits, out=None):
     """Codes (n, rows) uint8 -> planes (bits, n, rows) float32 of 0 and 1; plane b holds bit b."""
     planes = np.empty((bits,) + codes.shape, np.float32) if out is None else out
-    for b in range(bits):
-        np.copyto(planes[b], (codes >> np.uint8(b)) & np.uint8(1))
+    # Three calls over all planes: many small ones make two threads wait for each other.
+    values = (1 << np.arange(bits)).astype(np.uint8).reshape((bits,) + (1,) * codes.ndim)
+    np.copyto(planes, np.bitwise_and(codes, values) != 0)
     return planes
 
 
