@@ -76,13 +76,7 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     chosen = task(config.run.task)
     data = chosen.load_training(config.run.data, config.run.network)
     learner = make_learner(config, threads)
-    if run.has("checkpoint.npz"):
-        run.load_checkpoint(learner)
-    while len(learner.history) < config.schedule.epochs:
-        row = learner.epoch(data)
-        run.save_checkpoint(learner)
-        if progress is not None:
-            progress(row)
+    run.learn(learner, data, progress)
     results = _account(config, learner, data)
     learner.take_best()
     look = _examiner(config, learner, data, threads)

@@ -255,6 +255,19 @@ class Run:
         with _blaming(self.path("checkpoint.npz")):
             learner.restore(read_npz(self.path("checkpoint.npz")))
 
+    def learn(self, learner, data, progress=None):
+        """Take `learner` (see `learning`) from its checkpoint, if there is one, to its last epoch; save after each.
+
+        progress: called with each row of the history.
+        """
+        if self.has("checkpoint.npz"):
+            self.load_checkpoint(learner)
+        while len(learner.history) < learner.recipe.epochs:
+            row = learner.epoch(data)
+            self.save_checkpoint(learner)
+            if progress is not None:
+                progress(row)
+
     def log_test_opening(self, reason):
         """Append one line to `test-openings.jsonl`: the test set is about to be read."""
         when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

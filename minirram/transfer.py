@@ -43,13 +43,7 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     learner = _learner_on(config, learned, know_faults, threads)
     first = dict(learner.masks)
     before = float(data.validation_score(learner.predict))
-    if run.has("checkpoint.npz"):
-        run.load_checkpoint(learner)
-    while len(learner.history) < config.recipe.epochs:
-        row = learner.epoch(data)
-        run.save_checkpoint(learner)
-        if progress is not None:
-            progress(row)
+    run.learn(learner, data, progress)
     results = _figures(learner, learned, before, origin)
     run.log_test_opening("end of transfer")
     sets = {"validation": data.validation, "test": chosen.load_test(config.data, config.network)}

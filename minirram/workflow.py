@@ -66,13 +66,7 @@ def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     if run.has("results.json"):
         return read_json(run.path("results.json")), None
     learner = MaskLearner(config.network, chip, config.recipe, threads, wires=config.wires)
-    if run.has("checkpoint.npz"):
-        run.load_checkpoint(learner)
-    while len(learner.history) < config.recipe.epochs:
-        row = learner.epoch(data)
-        run.save_checkpoint(learner)
-        if progress is not None:
-            progress(row)
+    run.learn(learner, data, progress)
     model = finish(learner, data, config)
     run.save_trained(chip, model, learner.masks)
     run.log_test_opening("end of training")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirram import accounting, cli, datasets, energy, inference, synthetic
+from minirram import accounting, cli, energy, inference
 from minirram.accounting import WhatIf
 from minirram.costs import CASES, load_costs
 from minirram.errors import ConfigError
@@ -15,16 +15,14 @@ from minirram.rng import stream
 from minirram.runs import Run
 from minirram.tasks import task
 
+from .tiny import save_garments
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run folder after one short epoch."""
     folder = tmp_path_factory.mktemp("energy")
-    parts = {}
-    for part, n in (("train", 120), ("validation", 20), ("test", 20)):
-        inputs, labels = synthetic.garments(stream(0, part), n)
-        parts[part] = {"inputs": inputs, "labels": labels}
-    datasets.save(str(folder), "fashion-mnist", parts, "drawn for a test")
+    save_garments(folder, train=120, validation=20, test=20)
     out = str(folder / "run")
     options = ["--epochs", "1", "--batch-size", "40"]
     assert cli.main(["train", "fashion-mnist", "--data", str(folder), "--out", out] + options) == 0

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from minirram import datasets, synthetic
 from minirram.baselines import WeightConfig, train_weights
 from minirram.errors import ConfigError
 from minirram.networks import fashion_mnist_cnn
-from minirram.rng import stream
 from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe
 from minirram.weights import Writing
 from minirram.wires import Wires
+
+from .tiny import save_garments
 
 TIMING = ("images_per_second", "training_seconds")
 
@@ -25,11 +25,7 @@ TIMING = ("images_per_second", "training_seconds")
 def data(tmp_path_factory):
     """A folder with a small fashion-mnist.npz of drawn garments."""
     folder = tmp_path_factory.mktemp("data")
-    parts = {}
-    for part, n in (("train", 240), ("validation", 60), ("test", 60)):
-        inputs, labels = synthetic.garments(stream(0, part), n)
-        parts[part] = {"inputs": inputs, "labels": labels}
-    datasets.save(str(folder), "fashion-mnist", parts, "drawn for a test")
+    save_garments(folder, train=240, validation=60, test=60)
     return str(folder)
 
 

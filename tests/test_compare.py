@@ -8,13 +8,14 @@ import sys
 import numpy as np
 import pytest
 
-from minirram import cli, compare, compare_report, datasets, synthetic
+from minirram import cli, compare, compare_report
 from minirram.errors import ConfigError
 from minirram.networks import fashion_mnist_cnn
-from minirram.rng import stream
 from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe
+
+from .tiny import save_garments
 
 NAMES = ["pair", "float", "wo-step-budget-5"]
 
@@ -23,11 +24,7 @@ NAMES = ["pair", "float", "wo-step-budget-5"]
 def base(tmp_path_factory):
     """A run on few drawn garments with a small network."""
     folder = tmp_path_factory.mktemp("data")
-    parts = {}
-    for part, n in (("train", 240), ("validation", 60), ("test", 60)):
-        inputs, labels = synthetic.garments(stream(0, part), n)
-        parts[part] = {"inputs": inputs, "labels": labels}
-    datasets.save(str(folder), "fashion-mnist", parts, "drawn for a test")
+    save_garments(folder, train=240, validation=60, test=60)
     recipe = Recipe(epochs=2, batch_size=40, hysteresis=0.001, hysteresis_end=0.001)
     network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=16)
     return RunConfig("fashion-mnist", str(folder), network, recipe, TAOX_40NM)

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from minirram import datasets, synthetic, workflow
+from minirram import workflow
 from minirram.errors import ConfigError
 from minirram.files import read_json
 from minirram.networks import fashion_mnist_cnn
-from minirram.rng import stream
 from minirram.runs import Run, RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe
 from minirram.transfer import transfer
+
+from .tiny import save_garments
 
 STILL = replace(TAOX_40NM, read_noise=0.0, write_noise=0.0)
 
@@ -25,11 +26,7 @@ class Stopped(Exception):
 def home(tmp_path_factory):
     """A finished run on a chip without noise, at cell level, where masks know their chip best."""
     folder = tmp_path_factory.mktemp("home")
-    parts = {}
-    for part, n in (("train", 400), ("validation", 100), ("test", 60)):
-        inputs, labels = synthetic.garments(stream(0, part), n)
-        parts[part] = {"inputs": inputs, "labels": labels}
-    datasets.save(str(folder), "fashion-mnist", parts, "drawn for a test")
+    save_garments(folder, train=400, validation=100, test=60)
     recipe = Recipe(epochs=6, batch_size=20, level="cell", hysteresis=0.002, hysteresis_end=0.001)
     network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=32)
     workflow.train(str(folder / "run"), RunConfig("fashion-mnist", str(folder), network, recipe, STILL))

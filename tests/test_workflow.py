@@ -14,13 +14,13 @@ import time
 import numpy as np
 import pytest
 
-from minirram import cli, datasets, synthetic, tasks, workflow
+from minirram import cli, datasets, tasks, workflow
 from minirram.errors import DataError
-from minirram.rng import stream
 from minirram.runs import Run
 from minirram.training import Recipe
 
 from .conftest import ROOT, data_folder
+from .tiny import save_garments
 
 SHORT = ["--epochs", "6", "--batch-size", "50"]
 
@@ -29,11 +29,7 @@ SHORT = ["--epochs", "6", "--batch-size", "50"]
 def data(tmp_path_factory):
     """A folder with a small fashion-mnist.npz of drawn garments."""
     folder = tmp_path_factory.mktemp("data")
-    parts = {}
-    for part, n in (("train", 400), ("validation", 60), ("test", 60)):
-        inputs, labels = synthetic.garments(stream(0, part), n)
-        parts[part] = {"inputs": inputs, "labels": labels}
-    datasets.save(str(folder), "fashion-mnist", parts, "drawn for a test")
+    save_garments(folder, train=400, validation=60, test=60)
     return str(folder)
 
 

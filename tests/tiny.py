@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from minirram import datasets
+from minirram import datasets, synthetic
 from minirram.chip import Chip
 from minirram.networks import BatchNorm, Conv2d, Flatten, Linear, MaxPool, Network, Quantize, Relu, matrices
+from minirram.rng import stream
 from minirram.technologies import TAOX_40NM
 from minirram.training import MaskLearner, Recipe
 
@@ -79,3 +80,12 @@ def tiny_learner(threads=1, model=TAOX_40NM, faults=None, **changes):
     """A mask learner on the tiny network."""
     recipe = tiny_recipe(**changes)
     return MaskLearner(tiny_network(), tiny_chip(recipe, model=model), recipe, threads, faults)
+
+
+def save_garments(folder, **sizes):
+    """Write a small fashion-mnist.npz of drawn garments into `folder`; sizes: samples of train, validation and test."""
+    parts = {}
+    for part, n in sizes.items():
+        inputs, labels = synthetic.garments(stream(0, part), n)
+        parts[part] = {"inputs": inputs, "labels": labels}
+    datasets.save(str(folder), "fashion-mnist", parts, "drawn for a test")
