@@ -31,6 +31,8 @@ class Arm:
     """of masks: 'pair' or 'cell'; None: weights are learned"""
     hysteresis: bool = True
     """masks: whether a bit needs a least change to flip"""
+    read_noise: bool = True
+    """masks: whether reads are noisy, in learning and in the examination"""
     tuning_error: Optional[float] = None
     """of each write; None: no cell is written to a value"""
     thresholded: bool = False
@@ -42,6 +44,7 @@ class Arm:
 def _all_arms():
     yield Arm("pair", "masks, one bit per weight", level="pair")
     yield Arm("pair-free", "masks, one bit per weight, no hysteresis", level="pair", hysteresis=False)
+    yield Arm("pair-quiet", "masks, one bit per weight, no read noise", level="pair", read_noise=False)
     yield Arm("cell", "masks, one bit per cell", level="cell")
     yield Arm("float", "free weights, ideal hardware")
     yield Arm("wo-ideal", "weights written without error, every step", tuning_error=0.0)
@@ -87,7 +90,8 @@ def candidates(arm, base, seed, n_steps, budget=None, rates=None) -> Tuple:
     recipe = replace(base.recipe, seed=seed, chip_seed=seed)
     if arm.level is not None:
         limits = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
-        return (replace(base, recipe=replace(recipe, level=arm.level, **limits)),)
+        cells = base.cell_model if arm.read_noise else replace(base.cell_model, read_noise=0.0)
+        return (replace(base, recipe=replace(recipe, level=arm.level, **limits), cell_model=cells),)
     writings = [None] if arm.tuning_error is None else _writings(arm, base, n_steps, budget)
     few_updates = arm.budgeted and not arm.thresholded
     rates = rates or (LARGE_BATCH_RATES if few_updates else RATES)

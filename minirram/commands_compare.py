@@ -29,6 +29,7 @@ def _compare_options(parser):
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
     parser.add_argument("--samples-per-epoch", type=int, help="crops of an epoch, for tasks that train on crops")
     parser.add_argument("--rates", nargs="+", type=float, help="learning rates of weights to try on validation")
+    parser.add_argument("--tuning-epochs", type=positive, help="of the trainings that choose rates (default: as all)")
     parser.add_argument("--technology", default="taox-40nm", help="preset of the cells, or a fitted .json")
     parser.add_argument("--processes", type=positive, default=1, help="trainings at a time (%(default)s)")
     threads_option(parser)
@@ -42,8 +43,9 @@ def _compare(options):
     data = options.data if options.data == "synthetic" else os.path.abspath(options.data)
     base = RunConfig(options.task, data, chosen.build_network(), recipe, load_cell_model(options.technology))
     summary = compare(
-        base, options.out, options.arms, options.seeds, options.processes, options.threads, options.rates, _tell
-    )
+        base, options.out, options.arms, options.seeds, options.processes, options.threads, options.rates,
+        options.tuning_epochs, _tell,
+    )  # fmt: skip
     note = compare_report.write_report(options.out, summary)
     if note is not None:
         _tell(note)

@@ -7,7 +7,7 @@ is not run again. Free settings are chosen on validation with the first seed; on
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import Any, Union
 
@@ -53,18 +53,22 @@ def run_trial(trial):
     return dict(results, programs=program_counts(chip, results["pulses"]["set"], results["pulses"]["reset"]))
 
 
-def compare(base, out, names, seeds, processes=1, threads=1, rates=None, progress=None):
+def compare(base, out, names, seeds, processes=1, threads=1, rates=None, tuning_epochs=None, progress=None):
     """Run the arms `names` (see `arms`) for all `seeds` in the folder `out`; returns what `comparison.json` holds.
 
     base: `RunConfig` of the task, recipe and technology. processes: trainings at a time. threads: of each. rates:
-    learning rates of weights to try instead of the arms' own. progress: called with a line of text per training.
+    learning rates of weights to try instead of the arms' own. tuning_epochs: length of the trainings that free
+    settings are chosen by (and their share of a write budget); None: as long as the others. progress: called with a
+    line of text per training.
     """
     arms = choose(names)
+    if tuning_epochs is not None and not 1 <= tuning_epochs <= base.recipe.epochs:
+        raise ConfigError("tuning epochs are {}; they must be 1..{}".format(tuning_epochs, base.recipe.epochs))
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError("seeds are {}; name at least one, each once".format(list(seeds)))
     data = task(base.task).load_training(base.data, base.network)
     n_steps = data.steps_per_epoch(base.recipe) * base.recipe.epochs
-    rounds = _Rounds(base, os.fspath(out), list(seeds), n_steps, rates, processes, threads, progress)
+    rounds = _Rounds(base, os.fspath(out), list(seeds), n_steps, rates, tuning_epochs, processes, threads, progress)
     results = rounds.run([arm for arm in arms if not arm.budgeted])
     budgeted = [arm for arm in arms if arm.budgeted]
     if budgeted:
@@ -75,6 +79,7 @@ def compare(base, out, names, seeds, processes=1, threads=1, rates=None, progres
         "data": base.data,
         "network": base.network.name,
         "epochs": base.recipe.epochs,
+        "tuning_epochs": tuning_epochs or base.recipe.epochs,
         "steps": n_steps,
         "seeds": list(seeds),
         "every_weight_every_step": n_weights * n_steps,
@@ -88,19 +93,20 @@ def compare(base, out, names, seeds, processes=1, threads=1, rates=None, progres
 class _Rounds:
     """Chooses the free settings of arms with the first seed, then runs them with all seeds."""
 
-    def __init__(self, base, out, seeds, n_steps, rates, processes, threads, progress):
+    def __init__(self, base, out, seeds, n_steps, rates, tuning_epochs, processes, threads, progress):
         self.base, self.out, self.seeds, self.n_steps, self.rates = base, out, seeds, n_steps, rates
+        self.tuning_epochs = tuning_epochs
         self.processes, self.threads, self.progress = processes, threads, progress
 
     def run(self, arms, budget=None):
         """{arm name: {seed: results}} of `arms`; `tried` of the first seed: validation scores of the candidates."""
-        trials = [self._trials(arm, self.seeds[0], budget, test=False) for arm in arms]
+        trials = [self._trials(arm, self.seeds[0], budget, tuning=True) for arm in arms]
         found = self._run_all([trial for tried in trials for trial in tried if len(tried) > 1])
         chosen = {}
         for arm, tried in zip(arms, trials):
             scores = [found[trial]["val_primary"] if len(tried) > 1 else 0.0 for trial in tried]
             chosen[arm.name] = int(np.argmax(scores))
-        last = [self._trials(arm, seed, budget, test=True)[chosen[arm.name]] for arm in arms for seed in self.seeds]
+        last = [self._trials(arm, seed, budget)[chosen[arm.name]] for arm in arms for seed in self.seeds]
         results: Any = {arm.name: {} for arm in arms}
         for trial, result in self._run_all(last).items():
             results[trial.arm][trial.seed] = result
@@ -110,13 +116,18 @@ class _Rounds:
             }
         return results
 
-    def _trials(self, arm, seed, budget, test):
-        """The trials of an arm with one seed, one per candidate."""
-        configs = candidates(arm, self.base, seed, self.n_steps, budget, self.rates)
+    def _trials(self, arm, seed, budget, tuning=False):
+        """The trials of an arm with one seed, one per candidate; those for tuning leave the test set closed."""
+        base, n_steps = self.base, self.n_steps
         folder = os.path.join(self.out, arm.name)
+        if tuning and self.tuning_epochs is not None:
+            share = self.tuning_epochs / base.recipe.epochs
+            base = replace(base, recipe=replace(base.recipe, epochs=self.tuning_epochs))
+            n_steps, budget = int(n_steps * share), None if budget is None else int(budget * share)
+            folder = os.path.join(folder, "tuning-{}-epochs".format(self.tuning_epochs))
         return [
-            Trial(arm.name, seed, os.path.join(folder, _folder_name(seed, config)), config, test, self.threads)
-            for config in configs
+            Trial(arm.name, seed, os.path.join(folder, _folder_name(seed, config)), config, not tuning, self.threads)
+            for config in candidates(arm, base, seed, n_steps, budget, self.rates)
         ]
 
     def _run_all(self, trials):

@@ -1,5 +1,7 @@
 """The arms: what each one asks for, and that budgets are matched."""
 
+from dataclasses import replace
+
 import pytest
 
 from minirram.arms import ARMS, DEFAULT_ARMS, candidates, choose
@@ -25,7 +27,8 @@ def test_all_arms_share_seed_chip_and_schedule(name):
     for config in candidates(arm, BASE, 7, 1000, budget=10**6):
         run = config.run if isinstance(config, WeightConfig) else config
         assert run.recipe.seed == run.recipe.chip_seed == 7 and run.recipe.epochs == BASE.recipe.epochs
-        assert run.network == BASE.network and run.cell_model == BASE.cell_model
+        assert run.network == BASE.network
+        assert run.cell_model == (BASE.cell_model if arm.read_noise else replace(BASE.cell_model, read_noise=0.0))
         if arm.level is not None:
             assert run.recipe.level == arm.level and (run.recipe.hysteresis > 0) == arm.hysteresis
             continue

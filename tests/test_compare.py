@@ -101,6 +101,22 @@ def test_processes_give_the_same_results(done, base, tmp_path):
         assert row["by_seed"] == row_of(summary, row["arm"])["by_seed"]
 
 
+def test_short_trainings_choose_and_long_ones_are_compared(done, base, tmp_path):
+    _, summary, _ = done
+    names, folder = ["pair", "wo-step-budget-5"], "tuning-1-epochs"
+    short = compare.compare(base, str(tmp_path), names, [0], rates=(0.02, 0.1), tuning_epochs=1)
+    row = row_of(short, "wo-step-budget-5")
+    assert len(row["tried"]) == 4 and sorted(os.listdir(str(tmp_path / row["arm"] / folder))) == sorted(row["tried"])
+    for tried in row["tried"]:
+        with open(str(tmp_path / row["arm"] / folder / tried / "validation.json")) as handle:
+            found = json.load(handle)
+        assert found["epochs"] == 1 and found["writing"]["budget"] == row["writing"]["budget"] // 2
+        assert not os.path.exists(str(tmp_path / row["arm"] / folder / tried / "test-openings.jsonl"))
+    assert row_of(short, "pair")["by_seed"]["0"] == row_of(summary, "pair")["by_seed"]["0"]
+    with pytest.raises(ConfigError, match="tuning epochs are 3; they must be 1..2"):
+        compare.compare(base, str(tmp_path), names, [0], tuning_epochs=3)
+
+
 def test_report_as_table_and_figure(done, tmp_path):
     _, summary, _ = done
     note = compare_report.write_report(str(tmp_path), summary)
