@@ -216,8 +216,8 @@ def noise_currents(codes, cells_grid, bits, std_grid, held, n_reads):
     columns = crossbar._Columns(cells_grid, variance, Adc(8, 1.0, "polarity"), None, bits)
     planes = converters.bit_planes(np.repeat(codes, n_reads, axis=0), bits)
     cols = slice(0, cells_grid.shape[1])
-    normals = ReadNoise(11, "law").normals(5, 5 + n_reads, bits, cols, 64)
-    return columns._noise(planes, cols, normals, held, crossbar._Buffers()).transpose(1, 0, 2)
+    normals = ReadNoise(11, "law").normals(5, 5 + n_reads, bits, cols, 64, crossbar.Buffers())
+    return columns._noise(planes, cols, normals, held, crossbar.Buffers()).transpose(1, 0, 2)
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -300,11 +300,11 @@ def test_noise_words_do_not_depend_on_the_byte_order():
     words = [number >> 16 * k & 0xFFFF for number in raw for k in range(4)]
     table = crossbar._normal_table()
     wanted = [table[words[k]] + table[words[4 + k]] for k in range(4)]
-    assert crossbar.fast_normals(rng.stream(7, "words"), (4,)).tolist() == [float(value) for value in wanted]
+    assert crossbar.fast_normals(rng.stream(7, "words"), (4,), crossbar.Buffers()).tolist() == [float(value) for value in wanted]
 
 
 def test_fast_normals_are_normal():
-    draws = crossbar.fast_normals(rng.stream(1, "n"), (1000, 1000)).astype(np.float64)
+    draws = crossbar.fast_normals(rng.stream(1, "n"), (1000, 1000), crossbar.Buffers()).astype(np.float64)
     assert cells.ks_distance(draws[:100], cells.normal_cdf) < 1.95 / math.sqrt(1e5)
     assert abs(draws.mean()) < 5e-3 and abs(draws.var() - 1) < 5 * math.sqrt(2e-6)
     assert abs(np.mean(draws**4) - 3) < 5 * math.sqrt(96e-6)
@@ -315,7 +315,7 @@ def test_fast_normals_are_normal():
 
 def test_noise_numbers_are_pinned():
     """The first numbers of a named stream: a change here changes every noisy result."""
-    values = crossbar.fast_normals(rng.stream(7, "pin", 1), (4,))
+    values = crossbar.fast_normals(rng.stream(7, "pin", 1), (4,), crossbar.Buffers())
     assert values.tolist() == PINNED
 
 
