@@ -300,7 +300,8 @@ def test_noise_words_do_not_depend_on_the_byte_order():
     words = [number >> 16 * k & 0xFFFF for number in raw for k in range(4)]
     table = crossbar._normal_table()
     wanted = [table[words[k]] + table[words[4 + k]] for k in range(4)]
-    assert crossbar.fast_normals(rng.stream(7, "words"), (4,), crossbar.Buffers()).tolist() == [float(value) for value in wanted]
+    found = crossbar.fast_normals(rng.stream(7, "words"), (4,), crossbar.Buffers())
+    assert found.tolist() == [float(value) for value in wanted]
 
 
 def test_fast_normals_are_normal():
@@ -329,7 +330,7 @@ def test_noisy_products_are_pinned():
         assert zlib.crc32(y.astype("<i8").tobytes()) == checksum
 
 
-PINNED_FRESH, PINNED_HELD = 218500849, 1003011225
+PINNED_FRESH, PINNED_HELD = 1433549578, 3744605171
 PINNED = [-0.6715555191040039, 1.4073388576507568, -1.623826026916504, -1.0705264806747437]
 
 
