@@ -75,9 +75,9 @@ class RandomNetwork:
         self.chip = workflow.make_chip(self.config)
         learner = MaskLearner(self.network, self.chip, recipe, threads)
         data = chosen.load_training("synthetic", self.network)
-        generator = stream(recipe.seed, "benchmark")
+        generator, reads = stream(recipe.seed, "benchmark"), learner.generators("benchmark", "read")
         for _, (codes, labels, weight) in zip(range(BATCHES[name]), data.batches(generator, recipe)):
-            learner.engine.training_step(learner.read_weights(generator), learner.state, codes, labels, weight)
+            learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight)
         self.state, self.scales_S, self.signs, self.masks = (
             learner.state, learner.scales_S, learner.signs, learner.masks,
         )  # fmt: skip

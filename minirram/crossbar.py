@@ -67,8 +67,9 @@ class ReadNoise:
         for index in range(first // samples, -(-last // samples)):
             origin = index * samples
             key = (index, cols.start) + shape
-            block = self._begun.pop(key, None)
-            if block is None:
+            if key in self._begun:
+                block = self._begun.pop(key)
+            else:
                 generator = stream(self.seed, *self.name, index, cols.start, *shape)
                 block = fast_normals(generator, shape, buffers)
             if origin + samples > last:

@@ -14,12 +14,13 @@ import numpy as np
 from . import layers
 from .errors import ConfigError, ShapeError
 from .lanes import Lane, groups
-from .networks import BatchNorm, Quantize, Rnn, clip_tail, matrices, output_shapes
+from .networks import BatchNorm, Quantize, Rnn, clip_tail, macs, matrices, output_shapes
 from .nodes import Run, nhwc
 
 MOMENTUM = 0.1  # share of the present batch in running means, variances and ranges
 LANES = 2  # a part of the arithmetic, not of the machine: one thread runs both, one after the other
-CHUNK_FLOATS = 300_000  # floats of the largest layer for the samples of one chunk
+CHUNK_FLOATS = 1_200_000  # floats of the largest layer for the samples of one chunk: fewer make threads wait more
+WORTH_TWO = 100_000_000  # multiplications of a batch below which handing over between threads costs more than it saves
 SMALLEST_CHUNK = 4  # samples, unless the lane has fewer: runs in memory get too short below
 EVALUATION_FLOATS = 4_000_000  # of a whole image, above which a lane evaluates one sample at a time
 
@@ -27,8 +28,8 @@ EVALUATION_FLOATS = 4_000_000  # of a whole image, above which a lane evaluates 
 class Engine:
     """Forward and backward of one network at one batch size.
 
-    threads: 1 or 2 Python threads (the results do not depend on it; with 2, set OPENBLAS_NUM_THREADS=1 before NumPy
-    starts). dtype: float32, or float64 to check gradients. chunk_floats: size of the chunks; it changes results by
+    threads: 1 or 2 Python threads at most (the results do not depend on it; with 2, set OPENBLAS_NUM_THREADS=1 before
+    NumPy starts); small batches are run by one. dtype: float32, or float64 to check gradients. chunk_floats: size of the chunks; it changes results by
     rounding only.
     """
 
@@ -39,7 +40,8 @@ class Engine:
         self.batch_size = batch_size
         self.dtype = np.dtype(dtype)
         self.chunk_floats = chunk_floats
-        self._pool = ThreadPoolExecutor(1) if threads > 1 else None
+        worth = batch_size * macs(network) >= WORTH_TWO
+        self._pool = ThreadPoolExecutor(1) if threads > 1 and worth else None
         self._matrices = dict(matrices(network))
         self._batch_norms = [layer for layer in network.layers if isinstance(layer, BatchNorm)]
         self._quantisers = [layer for layer in network.layers if isinstance(layer, (Quantize, Rnn))]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .engine import Engine
 from .errors import ConfigError, DataError
-from .networks import affine_parameters, initial_state
+from .networks import affine_parameters, initial_state, matrices
 from .optim import cosine_rate, sgd_step
 from .rng import stream
 
@@ -65,12 +65,34 @@ class Learner:
         self.engine = Engine(network, schedule.batch_size, threads)
         self.state = initial_state(network)
         self.affine_velocity = {name: np.zeros_like(self.state[name]) for name in affine_parameters(network)}
-        self.read_generator = stream(schedule.seed, "training", "read")
+        self.read_generators = self.generators("training", "read")
         self.best: Dict[str, Any] = {}
         self.history: List[Dict[str, Any]] = []
 
-    def read_weights(self, generator=None):
-        """The weights that a pass sees, dict name -> float32 (fan_in, fan_out); noiseless without a generator."""
+    def generators(self, *name):
+        """A random generator per matrix, so that matrices may be read in any order: dict matrix name -> Generator."""
+        return {matrix: stream(self.recipe.seed, *name, matrix) for matrix, _ in matrices(self.network)}
+
+    def by_matrix(self, work):
+        """{matrix name: work(name)} of all matrices, shared between the engine's threads."""
+        results: Dict[str, Any] = {name: None for name, _ in matrices(self.network)}
+
+        def put(name):
+            results[name] = work(name)
+
+        self.engine.share(put, results)
+        return results
+
+    def read_chip(self, chip, scales_S, generators=None):
+        """One fresh read of every mapped cell of `chip` as weights; `generators` as for `read_weights`."""
+
+        def read(name):
+            return chip.read_weights(name, scales_S[name], None if generators is None else generators[name])
+
+        return self.by_matrix(read)
+
+    def read_weights(self, generators=None):
+        """The weights that a pass sees, dict name -> float32 (fan_in, fan_out); noiseless without `generators`."""
         raise NotImplementedError
 
     def update(self, gradients, rate):
@@ -87,7 +109,7 @@ class Learner:
 
     def step(self, codes, labels, weight, rate):
         """One step: read, forward, backward, learn. Returns (loss, n_correct)."""
-        weights = self.read_weights(self.read_generator)
+        weights = self.read_weights(self.read_generators)
         loss, n_correct, gradients = self.engine.training_step(weights, self.state, codes, labels, weight)
         for name, velocity in self.affine_velocity.items():
             sgd_step(self.state[name], velocity, gradients.pop(name), rate, self.recipe.momentum, 0.0)
@@ -96,8 +118,8 @@ class Learner:
 
     def predict(self, codes):
         """The network's output for `codes` from one fresh read-out, digital product (the training forward)."""
-        generator = stream(self.recipe.seed, "validation", len(self.history))
-        return self.engine.predict(self.read_weights(generator), self.state, codes)
+        generators = self.generators("validation", len(self.history))
+        return self.engine.predict(self.read_weights(generators), self.state, codes)
 
     def epoch(self, data):
         """One pass over `data` (see `tasks`), then its validation score. Returns the row for the history."""
@@ -144,7 +166,9 @@ class Learner:
 
     def checkpoint(self):
         """Everything that `restore` needs, as a flat dict of arrays."""
-        arrays = prefixed("generator", _generator_arrays(self.read_generator))
+        arrays = {}
+        for name, generator in self.read_generators.items():
+            arrays.update(prefixed("generator/" + name, _generator_arrays(generator)))
         for group in self.learned + self.moving + ("state", "affine_velocity"):
             arrays.update(prefixed(group, getattr(self, group)))
         columns = self.history[0] if self.history else ()
@@ -168,7 +192,8 @@ class Learner:
         """What `restore` does; KeyError for what is missing."""
         for group in self.learned + self.moving + ("state", "affine_velocity"):
             fill(getattr(self, group), part(arrays, group), group)
-        _restore_generator(self.read_generator, part(arrays, "generator"))
+        for name, generator in self.read_generators.items():
+            _restore_generator(generator, part(arrays, "generator/" + name))
         columns = part(arrays, "history")
         self.history = [
             {name: int(value) if name in _WHOLE else float(value) for name, value in zip(columns, values)}

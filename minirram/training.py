@@ -96,9 +96,9 @@ class MaskLearner(Learner):
             self.scales_S[name] = weight_scale_S(recipe.level, kept_S, recipe.density)
             self.kept[name] = (kept_S / self.scales_S[name]).astype(np.float32)
 
-    def read_weights(self, generator=None):
-        """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without a generator."""
-        return {name: self.chip.read_weights(name, scale_S, generator) for name, scale_S in self.scales_S.items()}
+    def read_weights(self, generators=None):
+        """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without `generators`."""
+        return self.read_chip(self.chip, self.scales_S, generators)
 
     def epoch(self, data):
         """One pass over `data`; the IR drop is that of the masks at its start."""
@@ -112,14 +112,18 @@ class MaskLearner(Learner):
     def update(self, gradients, rate):
         """Move the scores against d_loss/d_weight and pulse the bits that flip."""
         recipe = self.recipe
-        for name, scores in self.scores.items():
+
+        def new_mask(name):
+            scores = self.scores[name]
             gradient = score_gradient(gradients[name], self.kept[name], scores)
             old_scores = scores.copy()
             sgd_step(scores, self.velocity[name], gradient, rate, recipe.momentum, recipe.weight_decay)
             wanted = top_mask(scores, recipe.density)
             if self.hysteresis:
                 wanted = steady_mask(wanted, self.masks[name], scores, old_scores, self.hysteresis)
-            self.masks[name] = wanted
+            return wanted
+
+        self.masks = self.by_matrix(new_mask)
         self.chip.program(self.masks, self.signs)
 
     def pulse_counts(self):

@@ -35,7 +35,7 @@ class FloatLearner(Learner):
             self.weights[name] = normal * np.float32(np.sqrt(2 / fan_in))
             self.velocity[name] = np.zeros_like(self.weights[name])
 
-    def read_weights(self, generator=None):
+    def read_weights(self, generators=None):
         """The weights as they are; there is nothing to read."""
         return self.weights
 
@@ -103,9 +103,9 @@ class WriteLearner(Learner):
             self.velocity[name] = np.zeros_like(self.wanted[name])
             self.gathered[name] = np.zeros_like(self.wanted[name])
 
-    def read_weights(self, generator=None):
-        """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without a generator."""
-        return {name: self.chip.read_weights(name, scale_S, generator) for name, scale_S in self.scales_S.items()}
+    def read_weights(self, generators=None):
+        """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without `generators`."""
+        return self.read_chip(self.chip, self.scales_S, generators)
 
     def update(self, gradients, rate):
         """Gather gradients; every `interval` steps move what is wanted and write what is due."""

@@ -1,5 +1,7 @@
 """The engine against plain layers, against differences in float64, and its promises: threads, chunks, statistics."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -206,7 +208,8 @@ def test_gradients_go_straight_through_the_quantisers():
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_threads_change_no_bit(name):
+def test_threads_change_no_bit(name, monkeypatch):
+    monkeypatch.setattr("minirram.engine.WORTH_TWO", 0)
     network = SMALL[name]()
     results = []
     for threads in (1, 2):
@@ -273,13 +276,23 @@ def test_images_of_another_size():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_share_does_every_item_once_and_raises_what_goes_wrong(threads):
+def test_share_does_every_item_once_and_raises_what_goes_wrong(threads, monkeypatch):
+    monkeypatch.setattr("minirram.engine.WORTH_TWO", 0)
     engine = Engine(small_cnn(), 4, threads)
     done = []
     engine.share(done.append, range(100))
     assert sorted(done) == list(range(100))
     with pytest.raises(ZeroDivisionError):
         engine.share(lambda item: 1 / item, [1, 0, 2])
+
+
+def test_small_batches_stay_in_one_thread():
+    """The CNN at 120 images has enough to do for two threads, at 60 it has not."""
+    network, own = networks.fashion_mnist_cnn(), set()
+    Engine(network, 60, threads=2).share(lambda _: own.add(threading.current_thread()), range(100))
+    assert own == {threading.current_thread()}
+    both = threading.Barrier(2)  # passes only when two threads wait at it
+    Engine(network, 120, threads=2).share(lambda _: both.wait(60), range(2))
 
 
 def test_no_samples_give_no_predictions():
