@@ -9,6 +9,10 @@ class ConfigError(MinirramError):
     """An option or a parameter has a value that cannot be used."""
 
 
+class DivergedError(ConfigError):
+    """A learning rate was so high that the loss, or what is learned, is not finite any more."""
+
+
 class ShapeError(MinirramError):
     """An array does not have the shape that the operation needs."""
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 
 from .engine import Engine
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, DivergedError
 from .networks import affine_parameters, initial_state, matrices
 from .optim import cosine_rate, sgd_step
 from .rng import stream
@@ -136,6 +136,7 @@ class Learner:
             n_correct += correct
             n_labels += labels.size if weight is None else int(np.count_nonzero(weight))
         seconds = time.perf_counter() - started
+        self.check_finite(losses)
         validation = data.validation_score(self.predict)
         n_set, n_reset = (now - then for now, then in zip(self.pulse_counts(), before))
         row = {
@@ -153,6 +154,17 @@ class Learner:
         if not self.best or validation >= self.best["validation"]:
             self.keep_best(validation)
         return row
+
+    def check_finite(self, loss):
+        """DivergedError unless the loss and all that moves are finite; a chip's weights are whatever the scores."""
+        finite = {"loss": np.isfinite(loss)}
+        for group in self.learned + self.moving + ("affine_velocity",):
+            for name, array in getattr(self, group).items():
+                finite["{} of {}".format(group, name)] = np.isfinite(array).all()
+        for what, is_finite in finite.items():
+            if not is_finite:
+                message = "the {} is not finite after epoch {}: lower the learning rate, it is {}"
+                raise DivergedError(message.format(what, len(self.history) + 1, self.recipe.learning_rate))
 
     def keep_best(self, validation):
         """Remember what is learned now as the best so far (of equals, the later)."""
