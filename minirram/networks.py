@@ -418,36 +418,39 @@ def fashion_mnist_cnn(bits=4, conv1=64, conv2=16, hidden=128):
     )
 
 
-def spoken_digit_crnn(bits=3):
+def spoken_digit_crnn(bits=3, conv1=64, conv2=32, rnn=128, hidden=256):
     """The Spoken Digit CRNN: 68,480 weights, 0.394 M MACs on 23 features x 20 frames."""
     return Network(
         "spoken-digit-crnn",
         (23, 20, 1),
         bits,
         (
-            Conv2d("conv1", 1, 64, (3, 2), (2, 1)),
+            Conv2d("conv1", 1, conv1, (3, 2), (2, 1)),
             MaxPool("pool1"),
-            BatchNorm("bn1", 64),
+            BatchNorm("bn1", conv1),
             Relu("relu1"),
             Quantize("act1", bits),
-            Conv2d("conv2", 64, 32, (3, 2), (2, 1)),
+            Conv2d("conv2", conv1, conv2, (3, 2), (2, 1)),
             MaxPool("pool2"),
-            BatchNorm("bn2", 32),
+            BatchNorm("bn2", conv2),
             Relu("relu2"),
             Quantize("act2", bits),
-            Rnn("rnn", 32, 128, bits),
+            Rnn("rnn", conv2, rnn, bits),
             MeanSteps("mean"),
             Quantize("act3", bits),
-            Linear("fc1", 128, 256),
+            Linear("fc1", rnn, hidden),
             Relu("relu4"),
             Quantize("act4", bits),
-            Linear("fc2", 256, 10),
+            Linear("fc2", hidden, 10),
         ),
     )
 
 
-def retina_unet(bits=6):
-    """The retina U-Net: 4,313,440 weights, 351 M MACs on a crop of 48 x 48; a class per pixel."""
+def retina_unet(bits=6, width=32):
+    """The retina U-Net: 4,313,440 weights, 351 M MACs on a crop of 48 x 48; a class per pixel.
+
+    width: channels of the first level, of which all others are multiples.
+    """
     layers: list = []
 
     def conv(name, c_in, c_out, quantize=True):
@@ -456,16 +459,16 @@ def retina_unet(bits=6):
         layers.append(Conv2d(name, c_in, c_out, (3, 3), (1, 1), (1, 1)))
         layers.extend((BatchNorm("bn_" + name, c_out, affine=True), Relu("relu_" + name)))
 
-    widths = (32, 64, 128, 256, 256)
-    for level, width in enumerate(widths, 1):
+    widths = (width, 2 * width, 4 * width, 8 * width, 8 * width)
+    for level, (c_in, c_out) in enumerate(zip((1,) + widths, widths), 1):
         if level > 1:
             layers.append(MaxPool("pool{}".format(level)))
-        conv("down{}a".format(level), ((1,) + widths)[level - 1], width, quantize=level > 1)
-        conv("down{}b".format(level), width, width)
-    for level, c_in, middle, c_out in ((4, 512, 256, 128), (3, 256, 128, 64), (2, 128, 64, 32), (1, 64, 32, 32)):
+        conv("down{}a".format(level), c_in, c_out, quantize=level > 1)
+        conv("down{}b".format(level), c_out, c_out)
+    for level, c_in, middle, c_out in ((4, 16, 8, 4), (3, 8, 4, 2), (2, 4, 2, 1), (1, 2, 1, 1)):
         layers.append(Upsample("upsample{}".format(level)))
         layers.append(Concat("concat{}".format(level), "relu_down{}b".format(level)))
-        conv("up{}a".format(level), c_in, middle)
-        conv("up{}b".format(level), middle, c_out)
-    layers.extend((Quantize("act_out", bits), Conv2d("out", 32, 2, (1, 1))))
+        conv("up{}a".format(level), c_in * width, middle * width)
+        conv("up{}b".format(level), middle * width, c_out * width)
+    layers.extend((Quantize("act_out", bits), Conv2d("out", width, 2, (1, 1))))
     return Network("retina-unet", (48, 48, 1), bits, tuple(layers))
