@@ -143,8 +143,9 @@ class LabelledData:
         return self.validation.figures(predict)[self.validation.primary]
 
     def calibration_codes(self, n=200):
-        """The first `n` training inputs, for the range of the ADCs."""
-        return self.codes[:n]
+        """`n` inputs from all over the training set, which may be sorted by class, for the range of the ADCs."""
+        spread = np.linspace(0, len(self.codes) - 1, min(n, len(self.codes)))
+        return self.codes[spread.astype(np.int64)]
 
 
 class CropData:
