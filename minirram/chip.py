@@ -105,29 +105,54 @@ class Chip:
         return cls(macros, placement, level)
 
     @classmethod
-    def from_maps(cls, cell_model, maps_S, shapes, level, seed):
+    def from_maps(cls, cell_model, maps_S, shapes, level, seed, lines=None):
         """A formed chip whose macros are measured maps (siemens, all of one shape (rows, cols); 0 = unformed).
 
-        ConfigError when the maps are too few for the matrices, ShapeError when their shapes differ.
+        lines: as for `sample`; what the maps hold on dead lines does not matter. ConfigError when the maps are too few
+        for the matrices or not of the size that `lines` states, ShapeError when their shapes differ.
         """
         sizes = {np.shape(map_S) for map_S in maps_S}
         if len(sizes) != 1 or len(next(iter(sizes))) != 2:
             raise ShapeError("the maps of a chip must be tables of one size, these are {}".format(sorted(sizes)))
         rows, cols = sizes.pop()
-        placement = place(shapes, rows, cols // 2)
+        if lines is None:
+            lines = ChipLines(rows=rows, pairs=cols // 2)
+        elif (lines.rows, 2 * lines.pairs) != (rows, cols):
+            raise ConfigError(
+                "dead lines of macros of {} rows and {} pairs, maps of {} x {} cells: state rows and pairs with the "
+                "dead lines".format(lines.rows, lines.pairs, rows, cols)
+            )
+        placement = place(shapes, lines.logical_rows, lines.logical_pairs)
+        lines.check_macros(placement.n_macros)
         if len(maps_S) < placement.n_macros:
             raise ConfigError(
                 "the network needs {} macros of {} x {} cells, {} map(s) were given".format(
-                    placement.n_macros, rows, cols, len(maps_S)
+                    placement.n_macros, lines.logical_rows, 2 * lines.logical_pairs, len(maps_S)
                 )
             )
-        macros = [Macro.from_map(cell_model, map_S, seed, index) for index, map_S in enumerate(maps_S)]
-        return cls(macros[: placement.n_macros], placement, level)
+        macros = [
+            Macro.from_map(cell_model, map_S, seed, index).on_lines(lines.row_map(index), lines.col_map(index))
+            for index, map_S in enumerate(maps_S[: placement.n_macros])
+        ]
+        return cls(macros, placement, level)
 
     def formed_S(self):
         """The as-formed map, float64 (macros, rows, cols), siemens: what each cell conducts after FORM alone."""
         maps = [np.where(macro.formed, macro.lrs_grid, macro.pristine_grid) for macro in self.macros]
         return np.stack(maps).astype(np.float64) * self.cell_model.grid_S
+
+    def physical(self, cells, elsewhere=0):
+        """`cells` (macros, rows, cols) by physical numbers: (macros, physical rows, physical columns).
+
+        Lines out of use, dead ones among them, hold `elsewhere`.
+        """
+        return np.stack([macro.on_array(one, elsewhere) for macro, one in zip(self.macros, cells)])
+
+    def physical_placement(self):
+        """The `mapping.Placement` by physical numbers: tiles are cut where lines out of use part them."""
+        line_maps = [(row_map, col_map[::2] // 2) for row_map, col_map in (macro.line_maps for macro in self.macros)]
+        rows, cols = self.macros[0].physical_shape
+        return self.placement.on_lines(line_maps, rows, cols // 2)
 
     def partners(self, signs):
         """Bool map (macros, rows, cols): the cell of each pair that its sign does not use."""
@@ -275,21 +300,29 @@ class Chip:
         plus, minus = self.pair_grid(name)
         weights = plus - minus
         if generator is not None:
-            floor = self.cell_model.read_noise_floor_S / self.cell_model.grid_S
-            spread = np.hypot(self.cell_model.read_std(plus, floor), self.cell_model.read_std(minus, floor))
+            # Two floors and two relative errors, added in quadrature: those of one cell of this conductance.
+            floor = np.sqrt(2.0) * self.cell_model.read_noise_floor_S / self.cell_model.grid_S
+            spread = self.cell_model.read_std(np.sqrt(plus * plus + minus * minus), floor)
             spread *= generator.standard_normal(plus.shape, dtype=np.float32)
             weights += spread
         weights *= np.float32(self.cell_model.grid_S / scale_S)
         return weights
 
     def replace_conductances(self, map_S):
-        """Let every cell conduct what `map_S` (macros, rows, cols), siemens, says: a chip as it was read back."""
-        if map_S.shape != self.used.shape:
-            raise ShapeError("a map of shape {}, the chip has {}".format(map_S.shape, self.used.shape))
+        """Let every cell conduct what `map_S` (macros, rows, cols), siemens, says: a chip as it was read back.
+
+        By physical numbers; what the map holds on lines out of use does not matter.
+        """
+        expected = (len(self.macros),) + self.macros[0].physical_shape
+        if map_S.shape != expected:
+            raise ShapeError("a map of shape {}, the chip has {}".format(map_S.shape, expected))
         # What was read back says itself which cells conduct: no stuck cells are drawn on top.
         model = replace(self.cell_model, stuck_lrs=0.0, stuck_hrs=0.0)
         self.macros = [
-            Macro.from_map(model, cells_S, macro.seed, macro.index) for macro, cells_S in zip(self.macros, map_S)
+            Macro.from_map(model, macro.on_array(macro.in_use(cells_S)), macro.seed, macro.index).on_lines(
+                *macro.line_maps
+            )
+            for macro, cells_S in zip(self.macros, map_S)
         ]
         self._weights_grid.clear()
 

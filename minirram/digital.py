@@ -15,7 +15,7 @@ FORMAT = 1
 
 def describe(network, model, chip):
     """The description of a trained network (`runs.Model`) on a chip: a dict of numbers, text and lists."""
-    bits, shapes = input_bits(network), output_shapes(network)
+    bits, shapes, placement = input_bits(network), output_shapes(network), chip.physical_placement()
     return {
         "format": FORMAT,
         "network": network.name,
@@ -25,14 +25,17 @@ def describe(network, model, chip):
             "step": network.input_step,
             "zero_point": network.input_zero,
         },
-        "matrices": [_matrix(name, model, chip, bits[name]) for name in model.placement.names],
+        "matrices": [_matrix(name, model, chip, placement, bits[name]) for name in placement.names],
         "layers": [_layer(layer, model.state, shapes[layer.name]) for layer in network.layers],
     }
 
 
-def _matrix(name, model, chip, bits):
-    """One matrix: weighted sum = total * weight_per_lsb, total = the integers of its tiles after shift and add."""
-    adc, shape = model.adcs[name], model.placement.shape(name)
+def _matrix(name, model, chip, placement, bits):
+    """One matrix: weighted sum = total * weight_per_lsb, total = the integers of its tiles after shift and add.
+
+    placement: by physical numbers, as in the program file.
+    """
+    adc, shape = model.adcs[name], placement.shape(name)
     return {
         "name": name,
         "fan_in": shape[0],
@@ -57,7 +60,7 @@ def _matrix(name, model, chip, bits):
                 "matrix_row": tile.row_start,
                 "matrix_col": tile.col_start,
             }
-            for number, tile in enumerate(model.placement.tiles)
+            for number, tile in enumerate(placement.tiles)
             if tile.matrix == name
         ],
     }

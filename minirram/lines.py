@@ -1,6 +1,7 @@
 """Dead lines: which physical rows and columns of each macro carry the logical ones, and what had to move.
 
-Everything else in minirram counts logical lines. A pair needs both of its columns, so a dead column costs its pair.
+Chips, masks and products count logical lines, all that goes to or comes from a chip (program files, maps, read-backs,
+lists of stuck cells) physical ones. A pair needs both of its columns, so a dead column costs its pair.
 Here too: how files name dead lines and stuck cells.
 """
 

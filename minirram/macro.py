@@ -225,9 +225,22 @@ class Macro:
         """(rows, columns) of the array with its lines out of use."""
         return self.on.shape if self.is_whole else tuple(self._lines["physical_shape"].tolist())
 
+    @property
+    def line_maps(self):
+        """(physical row of each row, physical column of each column): integer arrays (rows,), (cols,)."""
+        if self.is_whole:
+            return np.arange(self.rows), np.arange(self.cols)
+        return self._lines["row_map"], self._lines["col_map"]
+
     def in_use(self, physical):
         """The cells in use of a map of the physical array: (rows, cols)."""
-        return physical if self.is_whole else physical[np.ix_(self._lines["row_map"], self._lines["col_map"])]
+        return physical[np.ix_(*self.line_maps)]
+
+    def on_array(self, cells, elsewhere=0):
+        """The map of the physical array that holds `cells` (rows, cols) where they lie, and `elsewhere` the rest."""
+        physical = np.full(self.physical_shape, elsewhere, cells.dtype)
+        physical[np.ix_(*self.line_maps)] = cells
+        return physical
 
     def age(self, seconds, temperature_K=None):
         """Let time pass: every formed cell drifts and relaxes from its last programming on.
@@ -322,19 +335,9 @@ class Macro:
 
     def voltage_share(self, wires):
         """Share of the read voltage that each cell sees when all rows are driven, float32 (rows, cols)."""
-        array_S, row_map, col_map = self._physical_S(self.conductance_S())
+        array_S = self.on_array(self.conductance_S())  # cells on lines out of use are taken to carry no current
         volts = cell_voltages_V(array_S, np.ones((1, len(array_S))), wires, tolerance=1e-4)[0]
-        return volts[np.ix_(row_map, col_map)].astype(np.float32)
-
-    def _physical_S(self, present_S):
-        """(conductances of the physical array, physical row of each row, physical column of each column)."""
-        if not self._lines:
-            return present_S, np.arange(self.rows), np.arange(self.cols)
-        # Cells on lines out of use are taken to carry no current.
-        row_map, col_map, physical_shape = self._lines.values()
-        array_S = np.zeros(physical_shape)
-        array_S[np.ix_(row_map, col_map)] = present_S
-        return array_S, row_map, col_map
+        return self.in_use(volts).astype(np.float32)
 
     def leak_lsb(self, rows, cols, adc):
         """Largest reading per plane, in LSB, that each pair of columns of a region can give when fully pruned.
@@ -364,8 +367,8 @@ class Macro:
             self._wired_S, self._wired_grids = present_S, {}
         key = (wires, rows.indices(self.rows), cols.indices(self.cols))
         if key not in self._wired_grids:
-            array_S, row_map, col_map = self._physical_S(present_S)
-            effective = effective_S(array_S, wires, row_map[rows], col_map[cols], threads)
+            row_map, col_map = self.line_maps
+            effective = effective_S(self.on_array(present_S), wires, row_map[rows], col_map[cols], threads)
             self._wired_grids[key] = np.rint(effective / self.model.grid_S).astype(np.float32)
         return self._wired_grids[key]
 
@@ -434,6 +437,9 @@ def _check_lines(state, shape):
                     *shape, maps[2].tolist()
                 )
             )
+    plus, minus = maps[1][0::2], maps[1][1::2]
+    if maps[2][1] % 2 or len(plus) != len(minus) or (plus % 2).any() or (minus != plus + 1).any():
+        raise DataError("the column map of a macro's state does not keep the two columns of a pair together")
 
 
 def _check_map(measured_S, limit_S):

@@ -4,7 +4,7 @@ A matrix of shape (fan_in, fan_out) is cut into tiles of at most one macro; a ti
 inside one macro. Pair k of a row is columns 2k (G+) and 2k+1 (G-): two cells per weight, as on the paper's chip.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Tuple
 
 import numpy as np
@@ -52,6 +52,30 @@ class Tile:
     def cols(self):
         """Slice of the macro's cell columns (G+ and G- interleaved)."""
         return slice(2 * self.pair0, 2 * (self.pair0 + self.n_pairs))
+
+    def on_lines(self, row_map, pair_map):
+        """The pieces of this tile on other lines of its macro, cut where neighbours part: an iterator of tiles.
+
+        row_map, pair_map: the line on which each row and each pair of the macro lies, integer (lines of the macro,).
+        """
+        rows, pairs = row_map[self.rows], pair_map[self.pair0 : self.pair0 + self.n_pairs]
+        for row, n_rows in _runs(rows):
+            for pair, n_pairs in _runs(pairs):
+                yield replace(
+                    self,
+                    row_start=self.row_start + row,
+                    col_start=self.col_start + pair,
+                    n_rows=n_rows,
+                    n_pairs=n_pairs,
+                    row0=int(rows[row]),
+                    pair0=int(pairs[pair]),
+                )
+
+
+def _runs(lines):
+    """The stretches of `lines` in which each is the one after its predecessor: [(first index, length), ...]."""
+    starts = np.flatnonzero(np.diff(lines, prepend=lines[0]) != 1)
+    return list(zip(starts.tolist(), np.diff(np.append(starts, len(lines))).tolist()))
 
 
 @dataclass(frozen=True)
@@ -137,6 +161,14 @@ class Placement:
             block = cells[tile.macro, tile.rows, tile.cols]
             block[:, 0::2] = plus[tile.matrix_rows, tile.matrix_cols]
             block[:, 1::2] = minus[tile.matrix_rows, tile.matrix_cols]
+
+    def on_lines(self, line_maps, macro_rows, macro_pairs):
+        """The same matrices on other lines of the same macros: a Placement on macros of macro_rows x macro_pairs.
+
+        line_maps: per macro (row_map, pair_map), see `Tile.on_lines`.
+        """
+        tiles = tuple(piece for tile in self.tiles for piece in tile.on_lines(*line_maps[tile.macro]))
+        return Placement(self.shapes, tiles, macro_rows, macro_pairs)
 
     def used_cells(self):
         """Boolean map (macros, rows, 2 * pairs): True where a cell belongs to a matrix."""

@@ -17,6 +17,7 @@ from .errors import ConfigError, ShapeError
 from .faults import on_border_S
 from .xbp_records import Program, TileProgram
 
+_MOST_TILES = 1 << 16  # their numbers are 16 bits wide
 RECIPE_ORDER = ("READ", "FORM", "SET", "RESET")  # the READ first: others verify with it
 
 
@@ -94,17 +95,15 @@ def build_program(
 ):
     """The `xbp_records.Program` that takes an unformed chip (or a formed one, without FORM pulses) to the masks.
 
-    placement: `mapping.Placement`. on: bool (macros, rows, cols), cells that must end on. level: "pair" or "cell".
-    recipes: dict kind -> `pulses.PulseRecipe`; without FORM, the chip counts as formed. limits: `Thresholds`. target_S:
-    float (macros, rows, cols), what the kept cells should conduct (None: none, code_bits is then 0). partners: pair
-    level, bool (macros, rows, cols), the cell of each pair that its sign does not use. meta: dict of text. A kept cell
-    whose target is below on_min (it did not form) cannot be on: ConfigError; `attainable` takes such cells out.
+    placement: `mapping.Placement` by physical numbers (`Chip.physical_placement`), as are all maps here. on: bool
+    (macros, rows, cols), cells that must end on. level: "pair" or "cell". recipes: dict kind -> `pulses.PulseRecipe`;
+    without FORM, the chip counts as formed. limits: `Thresholds`. target_S: float (macros, rows, cols), what the kept
+    cells should conduct (None: none, code_bits is then 0). partners: pair level, bool (macros, rows, cols), the cell
+    of each pair that its sign does not use. meta: dict of text. A kept cell whose target is below on_min (it did not
+    form) cannot be on: ConfigError; `attainable` takes such cells out.
     """
+    _check_wishes(placement, level, partners)
     on = _map(on, placement, "on", bool)
-    if level not in ("pair", "cell"):
-        raise ConfigError("level {!r}: choose 'pair' or 'cell'".format(level))
-    if (partners is None) != (level == "cell"):
-        raise ConfigError("partners are given at pair level, and only there")
     if target_S is not None:
         target_S = _attainable_targets(_map(target_S, placement, "target_S", np.float64), on, limits)
     partners = np.zeros(on.shape, bool) if partners is None else _map(partners, placement, "partners", bool)
@@ -136,6 +135,17 @@ def build_program(
         max_payload=max_payload,
         directory=len(tiles) * table.DIR.size <= max_payload,
     )
+
+
+def _check_wishes(placement, level, partners):
+    """ConfigError for more tiles than a file numbers, an unknown level, or partners where there are none."""
+    if len(placement.tiles) > _MOST_TILES:
+        message = "{} tiles, a program file holds {}: dead lines part the matrices into too many pieces"
+        raise ConfigError(message.format(len(placement.tiles), _MOST_TILES))
+    if level not in ("pair", "cell"):
+        raise ConfigError("level {!r}: choose 'pair' or 'cell'".format(level))
+    if (partners is None) != (level == "cell"):
+        raise ConfigError("partners are given at pair level, and only there")
 
 
 def _numbered(recipes):

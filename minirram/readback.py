@@ -65,7 +65,8 @@ class Verification:
 def verify(program, readback_S, tolerance=0.1):
     """Compare a read-back map with a program.
 
-    readback_S: float siemens, (macros, rows, cols), or (rows, cols) for a chip of one macro. A cell differs when MASK
+    readback_S: float siemens, (macros, rows, cols), or (rows, cols) for a chip of one macro, physical numbers; what it
+    holds outside the tiles, on dead lines for example, does not matter. A cell differs when MASK
     = 1 and G < on_min ("off"), MASK = 0 and G > off_max ("on"), it is not finite ("not a number"), or it is kept, has
     a target and |G - target| > tolerance * target + half a code step ("off target"); all to within 0.001 nS.
     ShapeError, DataError for maps that cannot be one.
@@ -106,7 +107,8 @@ def _checked_map(program, readback_S):
         raise ShapeError("read-back of shape {}, the program is for {}".format(np.shape(readback_S), expected))
     if readback.dtype.kind != "f":
         raise DataError("read-back of {}; expected floats in siemens".format(readback.dtype))
-    largest: float = np.max(np.abs(readback), where=np.isfinite(readback), initial=0.0)
+    read = [readback[tile.macro, tile.rows, tile.cols] for tile in program.tiles]
+    largest = max((np.max(np.abs(part), where=np.isfinite(part), initial=0.0) for part in read), default=0.0)
     if largest > _MOST_CONDUCTANCE_S:
         raise DataError(
             "the read-back reaches {:g}; a map in siemens stays below {:g}: is it in another unit?".format(

@@ -23,6 +23,8 @@ import os
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Dict, Optional, Tuple, get_args
 
+import numpy as np
+
 from . import networks
 from .cells import CellModel
 from .chip import Chip, mask_shape
@@ -236,9 +238,19 @@ class Run:
         for macro in macros:
             if (macro.rows, macro.cols) != expected:
                 raise DataError("a macro of {} x {} cells, expected {} x {}".format(macro.rows, macro.cols, *expected))
+        self._check_lines(macros)
         chip = Chip(macros, placement, self.config.recipe.level)
         chip.restore(arrays)
         return chip
+
+    def _check_lines(self, macros):
+        """DataError unless the macros lie on the lines that the configuration leaves alive."""
+        for index, macro in enumerate(macros):
+            rows, cols = macro.physical_shape
+            lines = ChipLines(rows=rows, pairs=cols // 2) if self.config.lines is None else self.config.lines
+            alive = lines.row_map(index), lines.col_map(index)
+            if (rows, cols) != (lines.rows, 2 * lines.pairs) or not all(map(np.array_equal, macro.line_maps, alive)):
+                raise DataError("macro {} does not lie on the live lines that config.json states".format(index))
 
     def save_checkpoint(self, learner):
         """Write `checkpoint.npz` and `history.csv` of a `training.MaskLearner`."""

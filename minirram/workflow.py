@@ -85,12 +85,10 @@ def make_chip(config, maps=(), unit=None, faults=None):
     planted = "" if faults is None else map_names((faults,))[0]
     if planted != config.faults:
         raise ConfigError("this run has the stuck cells of {!r}; {!r} was given".format(config.faults, planted))
-    if maps and config.lines is not None:
-        raise ConfigError("dead lines are those of drawn chips; a measured map holds the live lines alone")
     stuck = () if faults is None else read_faults(faults)
     if maps:
         maps_S = [read_conductance_map(path, unit) for path in maps]
-        chip = Chip.from_maps(config.cell_model, maps_S, matrices, recipe.level, recipe.chip_seed)
+        chip = Chip.from_maps(config.cell_model, maps_S, matrices, recipe.level, recipe.chip_seed, config.lines)
         chip.stick(stuck)
     else:
         chip = Chip.sample(config.cell_model, matrices, recipe.level, recipe.chip_seed, config.lines)
@@ -355,23 +353,21 @@ def export(folder, out=None, code_bits=8, old=None):
 def build_program(config, chip, model, masks, code_bits=8):
     """(program that takes the unformed chip to the masks, count of kept cells that never formed).
 
-    ConfigError for a chip with dead lines: a program file names physical lines.
+    The program names physical lines; no tile of it touches a line out of use.
     """
-    if not all(macro.is_whole for macro in chip.macros):
-        raise ConfigError("this chip has dead lines; program files are for chips whose lines are all in use")
     limits = program.thresholds(config.cell_model)
-    formed_S = chip.formed_S()
-    wanted = chip.wanted_on(masks, model.signs)
+    formed_S = chip.physical(chip.formed_S())
+    wanted = chip.physical(chip.wanted_on(masks, model.signs))
     on = program.attainable(wanted, formed_S, limits)
     built = program.build_program(
-        model.placement,
+        chip.physical_placement(),
         on,
         config.recipe.level,
         pulse_recipes(config.cell_model, config.forming_voltage_V),
         limits,
         program.chip_identity(formed_S),
         target_S=formed_S if code_bits else None,
-        partners=chip.partners(model.signs) if config.recipe.level == "pair" else None,
+        partners=chip.physical(chip.partners(model.signs)) if config.recipe.level == "pair" else None,
         code_bits=code_bits or 8,
         build_id=program.build_identity({key: value for key, value in config.to_json().items() if key != "data"}),
         formed=bool(config.maps),
@@ -391,14 +387,15 @@ def read_program(path):
 
 
 def chip_map(folder, out, state="formed"):
-    """Write the chip of a run as `.npy`, float64 siemens (macros, rows, cols); returns the array.
+    """Write the chip of a run as `.npy`, float64 siemens (macros, rows, cols), physical numbers; returns the array.
 
-    state: "formed", as after FORM alone (what the example programmer starts from), or "programmed", with the masks.
+    Lines out of use, dead ones among them, hold 0. state: "formed", as after FORM alone (what the example programmer
+    starts from), or "programmed", with the masks.
     """
     if state not in ("formed", "programmed"):
         raise ConfigError("state {!r}: choose 'formed' or 'programmed'".format(state))
     chip, _, _ = Run.open(folder).load_trained()
-    map_S = chip.formed_S() if state == "formed" else chip.conductance_S()
+    map_S = chip.physical(chip.formed_S() if state == "formed" else chip.conductance_S())
     with atomic_writer(out) as handle:
         np.save(handle, map_S)
     return map_S
@@ -407,7 +404,7 @@ def chip_map(folder, out, state="formed"):
 def accuracy_of_readback(folder, readback_S, data=None, threads=1):
     """What a chip that reads back as `readback_S` (macros, rows, cols) answers: (figures as programmed, as read back).
 
-    Both on the run's validation set, on its macros; NaN counts as no conductance.
+    Both on the run's validation set, on its macros; NaN counts as no conductance. Physical numbers.
     """
     run = Run.open(folder)
     chip, model, _ = run.load_trained()
@@ -436,8 +433,7 @@ def _unpruned(config, data, test_set):
     learner = MaskLearner(config.network, make_chip(config), config.recipe)
     everything = {name: np.ones_like(mask) for name, mask in learner.masks.items()}
     learner.chip.program(everything, learner.signs)
-    generator = stream(config.recipe.seed, "unpruned")
-    batches = data.batches(generator, config.recipe)
+    batches, reads = data.batches(stream(config.recipe.seed, "unpruned"), config.recipe), learner.generators("unpruned")
     for _, (batch, batch_labels, weight) in zip(range(UNPRUNED_STEPS), batches):
-        learner.engine.training_step(learner.read_weights(generator), learner.state, batch, batch_labels, weight)
+        learner.engine.training_step(learner.read_weights(reads), learner.state, batch, batch_labels, weight)
     return test_set.figures(learner.predict)["accuracy"]

@@ -167,6 +167,10 @@ def test_from_state_refuses_a_damaged_state():
         state = dict(formed().on_lines(np.arange(4), np.arange(6)).state(), **change)
         with pytest.raises(DataError, match="line maps|holds row_map"):
             Macro.from_state(TAOX_40NM, {name: array for name, array in state.items() if array is not None})
+    for cols in ([0, 1, 3, 2, 4, 5], [1, 2, 3, 4, 6, 7], [0, 1, 2, 3, 4, 7]):
+        state = dict(formed().on_lines(np.arange(4), np.arange(6)).state(), col_map=np.array(cols))
+        with pytest.raises(DataError, match="columns of a pair together"):
+            Macro.from_state(TAOX_40NM, state)
     state = formed().state()
     state["formed"] = np.zeros((3, 2), bool)
     with pytest.raises(DataError, match="differ in shape"):

@@ -246,7 +246,7 @@ def test_cell_level_and_measured_maps(data, capsys, tmp_path):
 
 
 def test_dead_lines_and_stuck_cells(data, capsys, tmp_path):
-    """They are remembered and reported, felt, needed to resume, and a program file refuses moved lines."""
+    """They are remembered and reported, felt, needed to resume; a program file has physical numbers."""
     (tmp_path / "dead.json").write_text('{"dead_rows": [[0, 3]], "dead_cols": [[0, 511]], "policy": "spare"}')
     (tmp_path / "faults.txt").write_text("0 5 9 stuck_on\n0 7 1 stuck_off\n0 3 1 stuck_on\n")
     dead, faults = (["--" + name, str(tmp_path / path)] for name, path in (
@@ -264,10 +264,31 @@ def test_dead_lines_and_stuck_cells(data, capsys, tmp_path):
     assert code == 0 and "2 stuck cells; 1 rows and pairs moved" in text
     code, _, err = call(capsys, *train, "--resume")
     assert code == 2 and "faults = 'faults.txt" in err
-    code, _, err = call(capsys, "export", out)
-    assert code == 2 and "dead lines" in err
-    chip = Run.open(out).load_trained()[0]
+    chip, model, masks = Run.open(out).load_trained()
     assert chip.macros[0].stuck[5, 9] and chip.macros[0].on[5, 9] and not chip.macros[0].on[7, 1]
+
+    exported = call_json(capsys, "export", out)
+    assert (exported["rows"], exported["cols"], exported["cells"]) == (512, 512, 2 * 62272)
+    for tile in exported["tiles"]:
+        assert not tile["row0"] <= 3 < tile["row0"] + tile["n_row"] and tile["col0"] + tile["n_col"] <= 510
+    file, readback = os.path.join(out, "program.xbp"), str(tmp_path / "readback.npy")
+    assert call_json(capsys, "chip", out, "--out", readback, "--state", "programmed")["shape"] == [1, 512, 512]
+    wanted = chip.wanted_on(masks, model.signs)[0]
+    against = [(row, col) for (row, col), on in (((5, 9), True), ((7, 1), False)) if wanted[row, col] != on]
+    shown_S = np.load(readback)
+    assert (shown_S[0, 3] == 0).all()
+    shown_S[0, 3] = 5.0  # whatever a dead row shows
+    np.save(readback, shown_S)
+    code, text, err = call(capsys, "verify", file, readback, "--run", out, "--data", data, "--json")
+    found = json.loads(text)
+    assert [(cell["row"], cell["col"]) for cell in found["cells"]] == against and code == bool(against), err
+    assert found["accuracy_read_back"] == found["accuracy_programmed"]
+
+    moved = dict(json.loads(pathlib.Path(out, "config.json").read_text()))
+    moved["lines"]["dead_rows"] = [[0, 4]]
+    pathlib.Path(out, "config.json").write_text(json.dumps(moved))
+    code, _, err = call(capsys, "export", out)
+    assert code == 3 and "macro 0 does not lie on the live lines that config.json states" in err
 
 
 def test_a_run_folder_from_before_dead_lines(trained, tmp_path):

@@ -69,9 +69,9 @@ def tiny_recipe(**changes):
     return Recipe(**dict(dict(epochs=4, batch_size=20, hysteresis=0.002, hysteresis_end=0.001), **changes))
 
 
-def tiny_chip(recipe, network=None, model=TAOX_40NM):
+def tiny_chip(recipe, network=None, model=TAOX_40NM, lines=None):
     """A formed chip for the tiny network."""
-    chip = Chip.sample(model, matrices(network or tiny_network()), recipe.level, recipe.chip_seed)
+    chip = Chip.sample(model, matrices(network or tiny_network()), recipe.level, recipe.chip_seed, lines)
     chip.form(model.forming_voltage_V(recipe.formed_share))
     return chip
 
