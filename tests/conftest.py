@@ -24,3 +24,12 @@ def data_folder(*parts):
     if not path.exists():
         pytest.skip("real data {} is not in {} (set MINIRRAM_DATA)".format("/".join(parts), base))
     return path
+
+
+@pytest.fixture(scope="session")
+def programmer(tmp_path_factory):
+    """The command that runs the example programmer of export/, built from all of export/*.c."""
+    from .c_programs import EXPORT, build
+
+    sources = sorted(path.name for path in EXPORT.glob("*.c"))
+    return build(tmp_path_factory.mktemp("programmer"), "programmer", sources)

@@ -18,53 +18,17 @@ from minirram.errors import FormatError
 from minirram.rng import stream
 from minirram.xbp_records import Program, TileProgram
 
-EXPORT = pathlib.Path(__file__).resolve().parents[1] / "export"
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror"]
-SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+from .c_programs import COMPILERS, EXPORT, NEEDS_COMPILER, STRICT, build, run_programmer
+
 EXPECTED = json.loads((EXPORT / "vectors" / "expected.json").read_text(encoding="ascii"))
-COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 
-# Another compiler and what runs its programs, for example MINIRRAM_CC="s390x-linux-gnu-gcc -static" and
-# MINIRRAM_RUN=qemu-s390x: the same tests on a big-endian machine.
-CROSS = os.environ.get("MINIRRAM_CC", "").split()
-RUN = os.environ.get("MINIRRAM_RUN", "").split()
-
-pytestmark = pytest.mark.skipif(
-    not (COMPILERS or CROSS) or os.name == "nt", reason="no C compiler (gcc or clang) on this machine"
-)
-
-
-def build(folder, name, sources):
-    """The command that runs the program built from sources of export/, with sanitizers unless cross-compiled."""
-    out = folder / name
-    compiler = [*CROSS, *STRICT, "-O2"] if CROSS else [COMPILERS[0], *STRICT, *sanitizers(folder)]
-    subprocess.run([*compiler, *(str(EXPORT / source) for source in sources), "-o", str(out), "-lm"], check=True)
-    return [*RUN, str(out)]
-
-
-def sanitizers(folder):
-    """SANITIZE where the compiler brings the libraries for it and they run."""
-    probe = folder / "probe"
-    probe.with_suffix(".c").write_text("int main(void) { return 0; }")
-    command = [COMPILERS[0], *SANITIZE, str(probe) + ".c", "-o", str(probe)]
-    works = (
-        subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
-        and subprocess.run([str(probe)]).returncode == 0
-    )
-    return SANITIZE if works else ["-O1"]
+pytestmark = NEEDS_COMPILER
 
 
 @pytest.fixture(scope="session")
 def classify(tmp_path_factory):
     """The reader that prints verdicts, under address and undefined-behaviour sanitizers."""
     return build(tmp_path_factory.mktemp("classify"), "classify", ["tests/classify.c", "xbp.c"])
-
-
-@pytest.fixture(scope="session")
-def programmer(tmp_path_factory):
-    """The example programmer, built from all of export/*.c."""
-    sources = sorted(path.name for path in EXPORT.glob("*.c"))
-    return build(tmp_path_factory.mktemp("programmer"), "programmer", sources)
 
 
 @pytest.fixture(scope="session")
@@ -201,13 +165,7 @@ class Bench:
 
     def run(self, programmer, *arguments):
         """Run the programmer; (return code, standard error, read-back or None)."""
-        out = self.folder / "readback.npy"
-        command = [*programmer, "--chip", str(self.folder / "map.npy"), "--out", str(out), *arguments]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        found = np.load(out) if out.exists() else None
-        if out.exists():
-            out.unlink()
-        return done.returncode, done.stderr.decode(), found
+        return run_programmer(self.folder, programmer, *arguments)
 
 
 @pytest.fixture()
