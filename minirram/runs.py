@@ -34,7 +34,7 @@ from .files import atomic_writer, read_json, read_npz, write_json, write_npz
 from .lines import ChipLines
 from .macro import Macro
 from .model import Model, checked
-from .tasks import TASKS
+from .tasks import TASKS, task
 from .technologies import technology
 from .training import Recipe
 from .wires import Wires
@@ -128,6 +128,21 @@ def config_from_json(value):
         return RunConfig(**{name: _built(value[name], _TYPES) for name in known})
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise DataError("not the configuration of a run: {}".format(error)) from None
+
+
+def open_training(config, source=None):
+    """Training and validation data of a `RunConfig`, from `source` (a folder, or "synthetic") instead of its own.
+
+    ConfigError when a run that has read its data (`data_crc`) would go on with others.
+    """
+    data = task(config.task).load_training(source or config.data, config.network)
+    if config.data_crc and data.crc != config.data_crc:
+        raise ConfigError(
+            "the training data in {} are not those that the run was learned from: checksum {:08x}, not {:08x}".format(
+                source or config.data, data.crc, config.data_crc
+            )
+        )
+    return data
 
 
 def load_cell_model(name):

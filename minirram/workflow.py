@@ -32,7 +32,7 @@ from .maps import read_conductance_map
 from .model import Model
 from .pulses import pulse_recipes
 from .rng import stream
-from .runs import Run
+from .runs import Run, open_training
 from .tasks import task
 from .training import MaskLearner
 
@@ -58,7 +58,7 @@ def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     """What `train` does: (results, test set that was opened for them, or None when the run had ended before)."""
     chosen = task(config.task)
     chip = make_chip(config, maps, unit, faults)
-    data = chosen.load_training(config.data, config.network)
+    data = open_training(config)
     data.steps_per_epoch(config.recipe)
     config = replace(config, data_crc=data.crc)
     run = Run.open(folder) if resume and Run.exists(folder) else Run.create(folder, config)
@@ -283,7 +283,9 @@ def account(folder, data=None, threads=1, what_if=None):
         energy.read_pulse(config.cell_model, costs, what_if.read_voltage_V, what_if.read_time_s),
     )
     chip, model, masks = run.load_trained()
-    training = chosen.load_training(data or config.data, network)
+    training = open_training(run.config, data)
+    if network != run.config.network:  # codes of other bits
+        training = chosen.load_training(data or config.data, network)
     model = what_if.adapted_model(config, model, chip, training)
     examination = training.validation.first(ENERGY_IMAGES if chosen.per_pixel else ENERGY_SAMPLES)
     network_shapes = shapes.of_network(network)
@@ -419,8 +421,8 @@ def accuracy_of_readback(folder, readback_S, data=None, threads=1):
 def demo_baselines(folder, test_set):
     """What the demo prints beside its result: a linear classifier and the unpruned random chip on that test set."""
     run = Run.open(folder)
-    config, chosen = run.config, task(run.config.task)
-    data = chosen.load_training(config.data, config.network)
+    config = run.config
+    data = open_training(config)
     step = np.float32(config.network.input_step)
     generator = stream(config.recipe.seed, "linear")
     weights = metrics.softmax_regression(data.codes * step, data.labels, test_set.classes, generator)
