@@ -20,6 +20,7 @@ from .mapping import place
 from .rng import stream
 
 LEVELS = ("pair", "cell")
+PULSES = ("form", "partner_reset", "set", "reset", "probe_reset", "probe_set")
 
 
 def check_level(level):
@@ -72,8 +73,8 @@ def weight_scale_S(level, kept_S, density):
 class Chip:
     """State of the macros that carry one network, and the pulses they have received.
 
-    `pulses` counts by kind: form, partner_reset (initialisation), set and reset (what the masks asked for). The
-    program count of a training run is set + reset.
+    `pulses` counts by kind: form, partner_reset (initialisation), set and reset (what the masks asked for),
+    probe_reset and probe_set (the search for stuck cells). The program count of a training run is set + reset.
     """
 
     def __init__(self, macros, placement, level):
@@ -83,7 +84,7 @@ class Chip:
         self.placement = placement
         self.level = check_level(level)
         self.used = placement.used_cells()
-        self.pulses = {"form": 0, "partner_reset": 0, "set": 0, "reset": 0}
+        self.pulses = dict.fromkeys(PULSES, 0)
         self._weights_grid = {}
         self._shares = None
 
@@ -238,10 +239,16 @@ class Chip:
         return writes
 
     def read_out_when_off(self, generator):
-        """RESET every cell in use, read all cells, SET those in use again: the read-out, siemens."""
-        self._bring_to(np.zeros_like(self.used))
+        """RESET every cell in use, read all cells, SET those in use again: the read-out, siemens.
+
+        Every cell takes both pulses: which of them answer is what the reading is to tell.
+        """
+        for macro, used in zip(self.macros, self.used):
+            self.pulses["probe_reset"] += macro.reset(used)
         read_S = self.read_out(generator)
-        self._bring_to(self.used)
+        for macro, used in zip(self.macros, self.used):
+            self.pulses["probe_set"] += macro.set(used)
+        self._weights_grid.clear()
         return read_S
 
     def age(self, seconds, temperature_K=None):
@@ -345,7 +352,7 @@ class Chip:
         """Take the state that `state` gave; DataError when it lacks something."""
         if "pulses" not in arrays:
             raise DataError("the state of a chip lacks its pulse counts")
-        self.pulses = dict(zip(self.pulses, (int(count) for count in arrays["pulses"])))
+        self.pulses.update(zip(PULSES, (int(count) for count in arrays["pulses"])))  # older runs lack the last kinds
         for index, macro in enumerate(self.macros):
             start = "macro{}/".format(index)
             own = {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}

@@ -6,7 +6,7 @@ import numpy as np
 
 from .chip import check_level, draw_signs, kept_weights, mask_shape, weight_scale_S
 from .errors import ConfigError
-from .faults import signs_around
+from .faults import forced_bits, signs_around
 from .learning import Learner, Schedule, fill, part, prefixed
 from .networks import matrices
 from .optim import sgd_step
@@ -52,7 +52,8 @@ class MaskLearner(Learner):
     """The state of mask learning: a formed chip, the scores of its connections, and the network's digital state.
 
     `masks`, `scores`, `velocity`: dicts name -> array in the shape of `chip.mask_shape`. `signs`, `scales_S`: how
-    cells become weights (see `chip`). faults: `faults.Faults` of the chip where they are known: signs avoid them.
+    cells become weights (see `chip`). faults: `faults.Faults` of the chip where they are known: signs avoid them, at
+    cell level stuck cells have no bit to choose (`forced`).
     wires: `wires.Wires` whose IR drop the weights are to include; None: ideal wires.
     """
 
@@ -73,12 +74,14 @@ class MaskLearner(Learner):
         self._wire(chip.read_out(stream(recipe.chip_seed, "read-out")))
         if recipe.level == "pair":
             chip.reset_partners(self.signs)
+        by_cell = recipe.level == "cell" and faults is not None
+        self.forced = forced_bits(faults, chip.placement) if by_cell else {}
         self.scores, self.velocity, self.masks = {}, {}, {}
         for name, shape in matrices(network):
             generator = stream(recipe.seed, "scores", name)
             self.scores[name] = initial_scores(generator, mask_shape(recipe.level, shape), shape[0])
             self.velocity[name] = np.zeros_like(self.scores[name])
-            self.masks[name] = top_mask(self.scores[name], recipe.density)
+            self.masks[name] = self._best_mask(name)
         chip.program(self.masks, self.signs)
         self.hysteresis = recipe.hysteresis
 
@@ -118,13 +121,20 @@ class MaskLearner(Learner):
             gradient = score_gradient(gradients[name], self.kept[name], scores)
             old_scores = scores.copy()
             sgd_step(scores, self.velocity[name], gradient, rate, recipe.momentum, recipe.weight_decay)
-            wanted = top_mask(scores, recipe.density)
+            wanted = self._best_mask(name)
             if self.hysteresis:
                 wanted = steady_mask(wanted, self.masks[name], scores, old_scores, self.hysteresis)
             return wanted
 
         self.masks = self.by_matrix(new_mask)
         self.chip.program(self.masks, self.signs)
+
+    def _best_mask(self, name):
+        """The mask of the largest |scores|; bits that faults decide are as those say."""
+        if name not in self.forced:
+            return top_mask(self.scores[name], self.recipe.density)
+        forced = self.forced[name]
+        return forced.on(top_mask(forced.among(self.scores[name]), self.recipe.density))
 
     def pulse_counts(self):
         """(SET, RESET) pulses that the masks asked for so far."""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram.chip import (
+    PULSES,
     Chip,
     cells_on,
     check_level,
@@ -73,7 +74,7 @@ def test_program_turns_on_exactly_the_kept_cells_and_counts_the_flips(level, see
 def test_flow_of_pulses_at_pair_level():
     chip = formed_chip()
     used = 2 * (30 * 7 + 5 * 4)
-    assert chip.pulses == {"form": used, "partner_reset": 0, "set": 0, "reset": 0}
+    assert chip.pulses == dict(dict.fromkeys(PULSES, 0), form=used)
     signs = draw_signs(3, chip.placement)
     chip.reset_partners(signs)
     assert chip.pulses["partner_reset"] == used // 2 and chip.pulses["reset"] == 0
