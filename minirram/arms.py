@@ -1,22 +1,25 @@
-"""The arms of a comparison: what is learned, on which hardware, with which candidates for its free settings."""
+"""The arms of a comparison: what is learned, on which hardware, and where the search for free settings begins."""
 
 import math
 from dataclasses import dataclass, replace
-from typing import Optional, Tuple
+from typing import Optional
 
 from .baselines import WeightConfig
 from .errors import ConfigError
 from .networks import weights_by_layer
+from .tuning import Search, Settings
 from .weights import Writing
 
 TUNING_ERRORS = (0.0015, 0.01, 0.05, 0.15)
 """relative errors of a write that weight optimisation is tried with; the first is that of replayed cells"""
-RATES = (0.02, 0.05, 0.1)
-"""learning rates tried for weights"""
-LARGE_BATCH_RATES = (0.05, 0.15, 0.5)
+RATES = (0.025, 0.05, 0.1)
+"""learning rates that the search begins with"""
+LARGE_BATCH_RATES = (0.1, 0.2, 0.4)
 """the same where few updates, each from many gradients, are all that a budget allows"""
-THRESHOLDS = (0.15, 0.5)
-"""thresholds tried, relative to the standard deviation of the difference of two formed cells"""
+THRESHOLD = 0.5
+"""threshold that the search begins with, see `tuning.Settings`"""
+FEWEST_UPDATES = 20
+"""updates in a training that may not write all weights that often: each then writes those farthest off"""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,16 @@ class Arm:
     """whether a weight is written only when it is off by a threshold, else at every update"""
     budgeted: bool = False
     """whether the writes are limited to the program count of the "pair" arm"""
+
+    @property
+    def scheme(self):
+        """What arms have in common that differ in the error of a write alone."""
+        return self.tuning_error is not None, self.thresholded, self.budgeted
+
+    @property
+    def few_updates(self):
+        """Whether the budget spaces out updates of the whole array."""
+        return self.budgeted and not self.thresholded
 
 
 def _all_arms():
@@ -81,34 +94,48 @@ def choose(names):
     return arms
 
 
-def candidates(arm, base, seed, n_steps, budget=None, rates=None) -> Tuple:
-    """Configurations of `arm` to choose from on validation: `RunConfig` of masks (one), or `WeightConfig`.
+def begin_search(arm, base, rates=None, optimum=None):
+    """The `tuning.Search` for an arm's free settings; None for masks, which are learned by the recipe.
 
-    base: `RunConfig` of the task. seed: of learning and of the chip. n_steps: steps of a whole training. budget:
-    writes that an arm with a budget may spend. rates: learning rates of weights to try, instead of the arm's own.
+    base: `RunConfig` of the task. rates: learning rates to begin with, instead of the arm's own. optimum: `Settings`
+    that are best for the same scheme at another error of writes: the search then asks for the rate, and the
+    threshold, around them.
     """
-    recipe = replace(base.recipe, seed=seed, chip_seed=seed)
     if arm.level is not None:
-        limits = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
-        cells = base.cell_model if arm.read_noise else replace(base.cell_model, read_noise=0.0)
-        return (replace(base, recipe=replace(recipe, level=arm.level, **limits), cell_model=cells),)
-    writings = [None] if arm.tuning_error is None else _writings(arm, base, n_steps, budget)
-    few_updates = arm.budgeted and not arm.thresholded
-    rates = rates or (LARGE_BATCH_RATES if few_updates else RATES)
-    run = replace(base, recipe=replace(recipe, level="cell"))
-    return tuple(WeightConfig(run, rate, writing) for rate in rates for writing in writings)
+        return None
+    if optimum is not None and (rates is None or len(rates) > 1):
+        around = [factor * optimum.learning_rate for factor in (1.0, 0.5, 2.0)]
+        return Search(optimum, around, arm.thresholded, alternatives=False)
+    own = LARGE_BATCH_RATES if arm.few_updates else RATES
+    recipe = base.recipe
+    threshold = THRESHOLD if arm.thresholded else 0.0
+    start = optimum or Settings(own[0], threshold, recipe.momentum, recipe.weight_decay)
+    return Search(start, rates or own, arm.thresholded)
 
 
-def _writings(arm, base, n_steps, budget):
-    """Ways to write that an arm chooses from."""
-    budget = budget if arm.budgeted else None
-    if arm.thresholded:
-        model = base.cell_model
-        spread_S = math.sqrt(2) * model.lrs_median_S * model.lrs_sigma_ln
-        return [Writing(arm.tuning_error, threshold * spread_S, 1, budget) for threshold in THRESHOLDS]
-    if budget is None:
-        return [Writing(arm.tuning_error)]
-    n_weights = sum(weights_by_layer(base.network).values())
-    if budget < n_weights:
-        raise ConfigError("a budget of {} writes is not enough to write {} weights once".format(budget, n_weights))
-    return [Writing(arm.tuning_error, 0.0, math.ceil(n_steps * n_weights / budget), budget)]
+def mask_config(arm, base, seed):
+    """`RunConfig` of an arm that learns masks. base: `RunConfig` of the task. seed: of learning and of the chip."""
+    limits = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
+    recipe = replace(base.recipe, seed=seed, chip_seed=seed, level=arm.level, **limits)
+    cells = base.cell_model if arm.read_noise else replace(base.cell_model, read_noise=0.0)
+    return replace(base, recipe=recipe, cell_model=cells)
+
+
+def weight_config(arm, base, seed, settings, n_steps, budget=None):
+    """`WeightConfig` of an arm that learns weights with `tuning.Settings`.
+
+    base, seed: as for `mask_config`. n_steps: steps of the training. budget: writes that an arm with a budget may
+    spend; they become available evenly over the steps.
+    """
+    descent = {"momentum": settings.momentum, "weight_decay": settings.weight_decay}
+    run = replace(base, recipe=replace(base.recipe, seed=seed, chip_seed=seed, level="cell", **descent))
+    if arm.tuning_error is None:
+        return WeightConfig(run, settings.learning_rate)
+    threshold_S = settings.threshold * math.sqrt(2) * base.cell_model.lrs_median_S * base.cell_model.lrs_sigma_ln
+    if not arm.budgeted:
+        return WeightConfig(run, settings.learning_rate, Writing(arm.tuning_error, threshold_S))
+    interval = 1
+    if arm.few_updates:
+        n_weights = sum(weights_by_layer(base.network).values())
+        interval = math.ceil(n_steps / min(max(budget // n_weights, FEWEST_UPDATES), n_steps))
+    return WeightConfig(run, settings.learning_rate, Writing(arm.tuning_error, threshold_S, interval, budget, n_steps))

@@ -124,6 +124,7 @@ def _account(config, learner, data):
             chip_seed=config.run.recipe.chip_seed,
             writing=plain(config.writing),
             programs=program_counts(learner.chip, *learner.pulse_counts()),
+            budget_spent_at_step=learner.spent_at_step,
             programs_to_best=sum(row["set_pulses"] + row["reset_pulses"] for row in rows),
         )
     return results

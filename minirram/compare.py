@@ -4,19 +4,20 @@ Every training has a folder of its own under the comparison's and goes on where 
 is not run again. Free settings are chosen on validation with the first seed; only chosen trainings open the test set.
 """
 
+import math
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from typing import Any, Union
+from typing import Any, Dict, Union
 
 import numpy as np
 
 from . import baselines, workflow
-from .arms import candidates, choose
+from .arms import begin_search, choose, mask_config, weight_config
 from .baselines import WeightConfig
-from .errors import ConfigError
+from .errors import ConfigError, DivergedError
 from .files import write_json
 from .networks import weights_by_layer
 from .runs import Run, RunConfig
@@ -45,7 +46,14 @@ class Trial:
 
 
 def run_trial(trial):
-    """Run a trial, or what is left of it: its results, with `programs` where cells were pulsed."""
+    """Run a trial, or what is left of it: its results, `programs` too where cells were pulsed; or {"diverged": why}."""
+    try:
+        return _results_of(trial)
+    except DivergedError as error:
+        return {"diverged": str(error)}
+
+
+def _results_of(trial):
     if isinstance(trial.config, WeightConfig):
         return baselines.train_weights(trial.folder, trial.config, trial.threads, test=trial.test)
     results = workflow.train(trial.folder, trial.config, trial.threads, resume=True)
@@ -57,9 +65,9 @@ def compare(base, out, names, seeds, processes=1, threads=1, rates=None, tuning_
     """Run the arms `names` (see `arms`) for all `seeds` in the folder `out`; returns what `comparison.json` holds.
 
     base: `RunConfig` of the task, recipe and technology. processes: trainings at a time. threads: of each. rates:
-    learning rates of weights to try instead of the arms' own. tuning_epochs: length of the trainings that free
-    settings are chosen by (and their share of a write budget); None: as long as the others. progress: called with a
-    line of text per training.
+    learning rates of weights to begin the search with instead of the arms' own; a single one is taken as it is.
+    tuning_epochs: length of the trainings that free settings are chosen by; None: as long as the others. progress:
+    called with a line of text per training.
     """
     arms = choose(names)
     if tuning_epochs is not None and not 1 <= tuning_epochs <= base.recipe.epochs:
@@ -67,12 +75,13 @@ def compare(base, out, names, seeds, processes=1, threads=1, rates=None, tuning_
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError("seeds are {}; name at least one, each once".format(list(seeds)))
     data = task(base.task).load_training(base.data, base.network)
-    n_steps = data.steps_per_epoch(base.recipe) * base.recipe.epochs
-    rounds = _Rounds(base, os.fspath(out), list(seeds), n_steps, rates, tuning_epochs, processes, threads, progress)
-    results = rounds.run([arm for arm in arms if not arm.budgeted])
+    per_epoch = data.steps_per_epoch(base.recipe)
+    n_steps = per_epoch * base.recipe.epochs
+    plan = _Rounds(base, os.fspath(out), list(seeds), per_epoch, rates, tuning_epochs, processes, threads, progress)
+    results = plan.run([arm for arm in arms if not arm.budgeted])
     budgeted = [arm for arm in arms if arm.budgeted]
     if budgeted:
-        results.update(rounds.run(budgeted, int(np.mean(_totals(results["pair"])))))
+        results.update(plan.run(budgeted, {seed: run["programs"]["total"] for seed, run in results["pair"].items()}))
     n_weights = sum(weights_by_layer(base.network).values())
     summary = {
         "task": base.task,
@@ -93,42 +102,98 @@ def compare(base, out, names, seeds, processes=1, threads=1, rates=None, tuning_
 class _Rounds:
     """Chooses the free settings of arms with the first seed, then runs them with all seeds."""
 
-    def __init__(self, base, out, seeds, n_steps, rates, tuning_epochs, processes, threads, progress):
-        self.base, self.out, self.seeds, self.n_steps, self.rates = base, out, seeds, n_steps, rates
+    def __init__(self, base, out, seeds, steps_per_epoch, rates, tuning_epochs, processes, threads, progress):
+        self.base, self.out, self.seeds, self.steps_per_epoch = base, out, seeds, steps_per_epoch
+        self.rates = rates
         self.tuning_epochs = tuning_epochs
         self.processes, self.threads, self.progress = processes, threads, progress
 
-    def run(self, arms, budget=None):
-        """{arm name: {seed: results}} of `arms`; `tried` of the first seed: validation scores of the candidates."""
-        trials = [self._trials(arm, self.seeds[0], budget, tuning=True) for arm in arms]
-        found = self._run_all([trial for tried in trials for trial in tried if len(tried) > 1])
-        chosen = {}
-        for arm, tried in zip(arms, trials):
-            scores = [found[trial]["val_primary"] if len(tried) > 1 else 0.0 for trial in tried]
-            chosen[arm.name] = int(np.argmax(scores))
-        last = [self._trials(arm, seed, budget)[chosen[arm.name]] for arm in arms for seed in self.seeds]
-        results: Any = {arm.name: {} for arm in arms}
-        for trial, result in self._run_all(last).items():
-            results[trial.arm][trial.seed] = result
-        for arm, tried in zip(arms, trials):
-            results[arm.name][self.seeds[0]]["tried"] = {
-                os.path.basename(trial.folder): found[trial]["val_primary"] for trial in tried if trial in found
-            }
+    def run(self, arms, budgets=None):
+        """{arm name: {seed: results}} of `arms`; those of the first seed also say what was tried.
+
+        budgets: dict seed -> writes that an arm with a budget may spend.
+        """
+        searches = self._search([arm for arm in arms if arm.level is None], budgets)
+        results: Dict[str, Dict[int, Any]] = {}
+        while len(results) < len(arms):
+            rest = [arm for arm in arms if arm.name not in results]
+            trials = [self._trial(arm, seed, searches.get(arm.name), budgets) for arm in rest for seed in self.seeds]
+            found = self._run_all(trials)
+            for arm in rest:
+                runs = {trial.seed: result for trial, result in found.items() if trial.arm == arm.name}
+                why = [run["diverged"] for run in runs.values() if "diverged" in run]
+                if why:
+                    self._give_up_best(arm, searches.get(arm.name), why[0])
+                    continue
+                results[arm.name] = runs
+        for name, search in searches.items():
+            results[name][self.seeds[0]].update(self._tried(search))
         return results
 
-    def _trials(self, arm, seed, budget, tuning=False):
-        """The trials of an arm with one seed, one per candidate; those for tuning leave the test set closed."""
-        base, n_steps = self.base, self.n_steps
+    def _search(self, arms, budgets):
+        """{arm name: finished Search}: of each scheme the arm with the least error first, the others from there."""
+        searches: Dict[str, Any] = {}
+        leaders: Dict[Any, Any] = {}
+        for arm in sorted(arms, key=lambda arm: arm.tuning_error or 0.0):
+            leaders.setdefault(arm.scheme, arm)
+        for wave in (list(leaders.values()), [arm for arm in arms if arm not in leaders.values()]):
+            found = {}
+            for arm in wave:
+                leader = searches.get(leaders[arm.scheme].name)
+                found[arm] = begin_search(arm, self.base, self.rates, None if leader is None else leader.best)
+            self._tune(found, budgets)
+            searches.update({arm.name: search for arm, search in found.items()})
+        return searches
+
+    def _tune(self, searches, budgets):
+        """Run the trials that `searches` (dict arm -> Search) ask for, round by round, all arms at once."""
+        rounds = {arm: search.rounds() for arm, search in searches.items()}
+        while True:
+            asked: Dict[Any, Any] = {arm: next(wanted, []) for arm, wanted in rounds.items()}
+            trials = {
+                self._trial(arm, self.seeds[0], searches[arm], budgets, settings): (arm, settings)
+                for arm, wanted in asked.items()
+                for settings in wanted
+            }
+            if not trials:
+                return
+            for trial, result in self._run_all(list(trials)).items():
+                arm, settings = trials[trial]
+                searches[arm].scores[settings] = result.get("val_primary", -math.inf)
+
+    def _trial(self, arm, seed, search, budgets, tried=None):
+        """The training of an arm with its best settings; with those `tried` the test set stays closed."""
         folder = os.path.join(self.out, arm.name)
-        if tuning and self.tuning_epochs is not None:
-            share = self.tuning_epochs / base.recipe.epochs
+        if search is None:
+            config: Any = mask_config(arm, self.base, seed)
+            return Trial(arm.name, seed, os.path.join(folder, "seed{}".format(seed)), config, True, self.threads)
+        base, budget, settings = self.base, (budgets or {}).get(seed), tried or search.best
+        if tried and self.tuning_epochs is not None:
+            # As many updates, or as many writes per step, as in the whole training.
+            if budget is not None and not arm.few_updates:
+                budget = budget * self.tuning_epochs // base.recipe.epochs
             base = replace(base, recipe=replace(base.recipe, epochs=self.tuning_epochs))
-            n_steps, budget = int(n_steps * share), None if budget is None else int(budget * share)
             folder = os.path.join(folder, "tuning-{}-epochs".format(self.tuning_epochs))
-        return [
-            Trial(arm.name, seed, os.path.join(folder, _folder_name(seed, config)), config, not tuning, self.threads)
-            for config in candidates(arm, base, seed, n_steps, budget, self.rates)
-        ]
+        n_steps = self.steps_per_epoch * base.recipe.epochs
+        config = weight_config(arm, base, seed, settings, n_steps, budget)
+        path = os.path.join(folder, "seed{}-{}".format(seed, settings_name(settings)))
+        return Trial(arm.name, seed, path, config, not tried, self.threads)
+
+    def _give_up_best(self, arm, search, why):
+        """Let the best settings lose, because a whole training with them diverged; ConfigError when none is left."""
+        if search is not None:
+            search.scores[search.best] = -math.inf
+        if search is None or search.scores[search.best] == -math.inf:
+            raise ConfigError("no training of the arm {} went through: {}".format(arm.name, why))
+
+    def _tried(self, search):
+        """What a search has tried and found, JSON-ready; None: diverged."""
+        scores = {settings_name(settings): score for settings, score in search.scores.items()}
+        return {
+            "settings": dict(vars(search.best)),
+            "tried": {name: None if score == -math.inf else score for name, score in scores.items()},
+            "at_edge": search.at_edge(),
+        }
 
     def _run_all(self, trials):
         """{trial: results}, in the order of `trials`."""
@@ -153,21 +218,20 @@ class _Rounds:
         return {trial: found[trial] for trial in trials}
 
     def _tell(self, trial, results):
-        results["val_primary"] = results["validation"][results["primary"]]
+        name = os.path.join(trial.arm, os.path.basename(trial.folder))
+        if "diverged" in results:
+            line = "{}: {}".format(name, results["diverged"])
+        else:
+            results["val_primary"] = results["validation"][results["primary"]]
+            line = "{}: validation {} {:.4f}".format(name, results["primary"], results["val_primary"])
         if self.progress is not None:
-            name = os.path.join(trial.arm, os.path.basename(trial.folder))
-            self.progress("{}: validation {} {:.4f}".format(name, results["primary"], results["val_primary"]))
+            self.progress(line)
         return results
 
 
-def _folder_name(seed, config):
-    """Where a trial lies: its seed and its free settings."""
-    if not isinstance(config, WeightConfig):
-        return "seed{}".format(seed)
-    name = "seed{}-rate{:g}".format(seed, config.learning_rate)
-    if config.writing is not None and config.writing.threshold_S:
-        name += "-step{:.0f}nS".format(1e9 * config.writing.threshold_S)
-    return name
+def settings_name(settings):
+    """What `tuning.Settings` are called in names of folders."""
+    return "rate{:g}-step{:g}-momentum{:g}-decay{:g}".format(*vars(settings).values())
 
 
 def _row(arm, results, pair, every_write):
@@ -183,9 +247,10 @@ def _row(arm, results, pair, every_write):
         "validation": float(np.mean([run["val_primary"] for run in runs])),
         "test": {key: float(np.mean([run["test"][key] for run in runs])) for key in _FIGURES if key in runs[0]["test"]},
         "spread": float(np.std(scores, ddof=1)) if len(runs) > 1 else None,
-        "learning_rate": runs[0].get("learning_rate"),
+        "settings": runs[0].get("settings"),
         "writing": runs[0].get("writing"),
-        "tried": runs[0]["tried"],
+        "tried": runs[0].get("tried", {}),
+        "at_edge": runs[0].get("at_edge", []),
         "training_seconds": float(sum(run["training_seconds"] for run in runs)),
     }
     if pair is not None and arm.name != "pair":

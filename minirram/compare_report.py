@@ -10,7 +10,7 @@ from .files import atomic_writer
 _COLUMNS = (
     "arm", "text", "primary", "test", "spread", "validation", "below_pair", "standard_error", "programs",
     "programs_per_weight", "programs_over_pair", "share_of_every_step", "max_per_cell", "energy_J", "time_s",
-    "learning_rate", "threshold_S", "training_seconds",
+    "learning_rate", "threshold_S", "momentum", "weight_decay", "training_seconds",
 )  # fmt: skip
 """of the CSV file; `test`, `validation` and `below_pair` are in the unit of `primary`, times in seconds"""
 
@@ -50,6 +50,7 @@ def _flat(row):
         programs_per_weight=programs.get("per_weight"),
         programs_over_pair=programs.get("over_pair"),
         threshold_S=(row["writing"] or {}).get("threshold_S"),
+        **{key: value for key, value in (row["settings"] or {}).items() if key in _COLUMNS},
     )
 
 

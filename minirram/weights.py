@@ -58,6 +58,8 @@ class Writing:
     """steps whose gradients are averaged into one update of the weights"""
     budget: Optional[int] = None
     """writes that may be spent, over all cells; None: any number"""
+    budget_steps: Optional[int] = None
+    """steps over which the budget becomes available, evenly; None: all of it is there from the start"""
 
     def __post_init__(self):
         for name in ("tuning_error", "threshold_S"):
@@ -67,6 +69,8 @@ class Writing:
             raise ConfigError("interval is {}; it must be at least 1".format(self.interval))
         if self.budget is not None and self.budget < 0:
             raise ConfigError("budget is {}; it must be 0 or more, or None".format(self.budget))
+        if self.budget_steps is not None and self.budget_steps < 1:
+            raise ConfigError("budget_steps is {}; it must be at least 1, or None".format(self.budget_steps))
 
 
 class WriteLearner(Learner):
@@ -92,8 +96,9 @@ class WriteLearner(Learner):
         model = chip.cell_model
         self.range_S = model.hrs_median_S, model.lrs_median_S * math.exp(3 * model.lrs_sigma_ln)
         self.pulses = {"set": 0, "reset": 0}
-        self.gathered_steps = 0
-        self.scales_S, self.wanted, self.velocity, self.gathered = {}, {}, {}, {}
+        self.steps, self.gathered_steps = 0, 0
+        self.spent_at_step: Optional[int] = None
+        self.scales_S, self.wanted, self.velocity, self.gathered, self.answers = {}, {}, {}, {}, {}
         read_out_S = chip.read_out(stream(schedule.seed, "read-out"))
         for name, (fan_in, _) in matrices(network):
             plus_S, minus_S = chip.placement.gather(name, read_out_S)
@@ -102,6 +107,7 @@ class WriteLearner(Learner):
             self.wanted[name] = (difference_S / self.scales_S[name]).astype(np.float32)
             self.velocity[name] = np.zeros_like(self.wanted[name])
             self.gathered[name] = np.zeros_like(self.wanted[name])
+            self.answers[name] = np.ones((2,) + self.wanted[name].shape, bool)
 
     def read_weights(self, generators=None):
         """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without `generators`."""
@@ -112,6 +118,7 @@ class WriteLearner(Learner):
         recipe, low_S, high_S = self.recipe, *self.range_S
         for name, gathered in self.gathered.items():
             gathered += gradients[name]
+        self.steps += 1
         self.gathered_steps += 1
         if self.gathered_steps < self.writing.interval:
             return
@@ -125,14 +132,21 @@ class WriteLearner(Learner):
         self.gathered_steps = 0
         self.write()
 
+    def writes_left(self):
+        """How many writes the budget allows now."""
+        budget, over = self.writing.budget, self.writing.budget_steps
+        if budget is None:
+            return math.inf
+        available = budget if over is None or self.steps >= over else budget * self.steps // over
+        return available - sum(self.pulses.values())
+
     def write(self):
         """Write the weights that are off by the threshold or more; what the budget allows, the farthest first."""
-        budget = self.writing.budget
-        left = math.inf if budget is None else budget - sum(self.pulses.values())
-        plans = {name: self._plan(name) for name in self.wanted} if left > 0 else {}
-        cost = np.concatenate([plan.cells.sum(axis=0) for plan in plans.values()]) if plans else np.zeros(0)
-        if not cost.any():
+        left = self.writes_left()
+        if left <= 0:
             return
+        plans = {name: self._plan(name) for name in self.wanted}
+        cost = np.concatenate([plan.cells.sum(axis=0) for plan in plans.values()])
         if cost.sum() > left:
             change_S = np.concatenate([plan.change_S for plan in plans.values()])
             order = np.argsort(-change_S, kind="stable")
@@ -141,26 +155,52 @@ class WriteLearner(Learner):
             borders = np.cumsum([len(plan.flat) for plan in plans.values()])
             for (name, plan), chosen in zip(list(plans.items()), np.split(allowed, borders[:-1])):
                 plans[name] = plan.only(chosen)
+        if any(plan.cells.any() for plan in plans.values()):
+            self._carry_out(plans)
+        budget = self.writing.budget
+        if budget and self.spent_at_step is None and sum(self.pulses.values()) >= 0.99 * budget:
+            self.spent_at_step = self.steps
+
+    def _carry_out(self, plans):
+        """Write what `plans` (dict matrix name -> `_Plan`) say, and note which cells did not answer."""
         cells, target_S = np.zeros(self.chip.used.shape, bool), np.zeros(self.chip.used.shape)
         for name, plan in plans.items():
             shape = self.wanted[name].shape
             self.chip.placement.scatter(name, *plan.spread(plan.cells, shape), cells)
             self.chip.placement.scatter(name, *plan.spread(plan.target_S, shape), target_S)
-            self.pulses["set"] += int(np.count_nonzero(plan.cells & plan.rises))
-            self.pulses["reset"] += int(np.count_nonzero(plan.cells & ~plan.rises))
+            rises = plan.target_S > plan.present_S
+            self.pulses["set"] += int(np.count_nonzero(plan.cells & rises))
+            self.pulses["reset"] += int(np.count_nonzero(plan.cells & ~rises))
         self.chip.tune(cells, target_S, self.writing.tuning_error)
+        for name, plan in plans.items():
+            dead = plan.cells & (self._present_S(name)[:, plan.flat] == plan.present_S)
+            # One that did answer may land where it was, but not from six standard deviations away.
+            miss_S = 6 * self.writing.tuning_error * plan.target_S + self.chip.cell_model.grid_S
+            dead &= np.abs(plan.target_S - plan.present_S) > miss_S
+            self.answers[name].reshape(2, -1)[:, plan.flat] &= ~dead
+
+    def _present_S(self, name):
+        """What the cells of a matrix hold, (2, weights). Closed-loop tuning reads a pair as often as it takes; what it
+        does not get right is the tuning error."""
+        present_S = np.stack([cells.ravel() for cells in self.chip.pair_grid(name)])
+        present_S *= np.float32(self.chip.cell_model.grid_S)
+        return present_S
 
     def _plan(self, name):
         """The `_Plan` of one matrix."""
-        # Closed-loop tuning reads a pair as often as it takes; what it does not get right is the tuning error.
-        present_S = np.stack([cells.ravel() for cells in self.chip.pair_grid(name)])
-        present_S *= np.float32(self.chip.cell_model.grid_S)
+        present_S = self._present_S(name)
         wanted_S = self.wanted[name].ravel() * np.float32(self.scales_S[name])
         change_S = np.abs(wanted_S - (present_S[0] - present_S[1]))
         flat = np.flatnonzero(change_S >= self.writing.threshold_S)
-        present_S = present_S[:, flat].astype(np.float64)
-        target_S, cells = pair_targets(present_S, wanted_S[flat].astype(np.float64), *self.range_S)
-        return _Plan(flat, change_S[flat], target_S, cells, target_S > present_S)
+        answers = self.answers[name].reshape(2, -1)[:, flat]
+        present_S, wanted_S = present_S[:, flat], wanted_S[flat].astype(np.float64)
+        target_S, cells = pair_targets(present_S.astype(np.float64), wanted_S, *self.range_S)
+        lame = np.flatnonzero(~answers.all(axis=0))
+        if len(lame):
+            target_S[:, lame], cells[:, lame] = targets_around(
+                present_S[:, lame], wanted_S[lame], answers[:, lame], *self.range_S, self.writing.threshold_S
+            )
+        return _Plan(flat, change_S[flat], present_S, target_S, cells)
 
     def pulse_counts(self):
         """(SET, RESET): writes so far that raised a cell, and that lowered one."""
@@ -178,7 +218,9 @@ class WriteLearner(Learner):
 
     def checkpoint(self):
         """Everything that `restore` needs, as a flat dict of arrays."""
-        arrays = dict(super().checkpoint(), gathered_steps=np.int64(self.gathered_steps))
+        arrays = dict(super().checkpoint(), gathered_steps=np.int64(self.gathered_steps), steps=np.int64(self.steps))
+        if self.spent_at_step is not None:
+            arrays["spent_at_step"] = np.int64(self.spent_at_step)
         arrays.update(prefixed("pulses", {kind: np.int64(count) for kind, count in self.pulses.items()}))
         arrays.update(prefixed("scale_S", {name: np.float64(scale_S) for name, scale_S in self.scales_S.items()}))
         arrays.update(prefixed("chip", self.chip.state()))
@@ -189,7 +231,8 @@ class WriteLearner(Learner):
     def restore_parts(self, arrays):
         """What `restore` does; KeyError for what is missing."""
         super().restore_parts(arrays)
-        self.gathered_steps = int(arrays["gathered_steps"])
+        self.steps, self.gathered_steps = int(arrays["steps"]), int(arrays["gathered_steps"])
+        self.spent_at_step = int(arrays["spent_at_step"]) if "spent_at_step" in arrays else None
         self.pulses = {kind: int(arrays["pulses/" + kind]) for kind in self.pulses}
         self.scales_S = {name: float(arrays["scale_S/" + name]) for name in self.scales_S}
         self.chip.restore(part(arrays, "chip"))
@@ -204,12 +247,12 @@ class _Plan(NamedTuple):
     """flat index of each weight that is due"""
     change_S: np.ndarray
     """how far it is off"""
+    present_S: np.ndarray
+    """(2, due) what its cells hold"""
     target_S: np.ndarray
     """(2, due) conductances aimed at"""
     cells: np.ndarray
     """bool (2, due), which cells are written"""
-    rises: np.ndarray
-    """bool (2, due), whether the target lies above the present conductance"""
 
     def only(self, chosen):
         """The part of the plan for `chosen` (bool per weight that is due)."""
@@ -243,3 +286,14 @@ def pair_targets(present_S, wanted_S, low_S, high_S):
         np.where(both, low_S + np.maximum(-wanted_S, 0), np.where(write_minus, from_plus_S, minus_S)),
     ])
     return target_S, np.stack([write_plus, write_minus])
+
+
+def targets_around(present_S, wanted_S, answers, low_S, high_S, threshold_S):
+    """As `pair_targets` for pairs with a dead cell, or two: the other goes as far towards `wanted_S` as it can.
+
+    answers: bool (2, n). A cell is written where that changes it by `threshold_S` or more.
+    """
+    plus_S, minus_S = present_S
+    target_S = np.clip(np.stack([minus_S + wanted_S, plus_S - wanted_S]), low_S, high_S)
+    cells = answers & (np.abs(target_S - present_S) >= threshold_S)
+    return np.where(cells, target_S, present_S), cells

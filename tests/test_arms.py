@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from minirram.arms import ARMS, DEFAULT_ARMS, candidates, choose
-from minirram.baselines import WeightConfig
+from minirram.arms import ARMS, DEFAULT_ARMS, FEWEST_UPDATES, begin_search, choose, mask_config, weight_config
 from minirram.errors import ConfigError
 from minirram.networks import fashion_mnist_cnn
 from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe
+from minirram.tuning import Settings
 
 BASE = RunConfig("fashion-mnist", "synthetic", fashion_mnist_cnn(), Recipe(), TAOX_40NM)
 
@@ -21,36 +21,60 @@ def test_names_are_those_of_the_arms():
     assert [arm.name for arm in choose(["float", "pair", "float"])] == ["float", "pair"]
 
 
-@pytest.mark.parametrize("name", list(ARMS))
-def test_all_arms_share_seed_chip_and_schedule(name):
+SETTINGS = Settings(0.3, 0.5, 0.0, 1e-4)
+N_WEIGHTS = 62272
+
+
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.level is not None])
+def test_masks_differ_in_what_the_arm_says_alone(name):
+    arm, run = ARMS[name], mask_config(ARMS[name], BASE, 7)
+    limits = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
+    assert run.recipe == replace(BASE.recipe, seed=7, chip_seed=7, level=arm.level, **limits)
+    assert run.cell_model == (BASE.cell_model if arm.read_noise else replace(BASE.cell_model, read_noise=0.0))
+    assert begin_search(arm, BASE) is None
+
+
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.level is None])
+def test_weights_share_seed_chip_and_schedule(name):
     arm = ARMS[name]
-    for config in candidates(arm, BASE, 7, 1000, budget=10**6):
-        run = config.run if isinstance(config, WeightConfig) else config
-        assert run.recipe.seed == run.recipe.chip_seed == 7 and run.recipe.epochs == BASE.recipe.epochs
-        assert run.network == BASE.network
-        assert run.cell_model == (BASE.cell_model if arm.read_noise else replace(BASE.cell_model, read_noise=0.0))
-        if arm.level is not None:
-            assert run.recipe.level == arm.level and (run.recipe.hysteresis > 0) == arm.hysteresis
-            continue
-        assert (config.writing is None) == (arm.tuning_error is None)
-        if config.writing is not None:
-            assert config.writing.tuning_error == arm.tuning_error
-            assert (config.writing.threshold_S > 0) == arm.thresholded
-            assert config.writing.budget == (10**6 if arm.budgeted else None)
+    settings = SETTINGS if arm.thresholded else replace(SETTINGS, threshold=0.0)
+    config = weight_config(arm, BASE, 7, settings, 1000, 10**6)
+    assert config.run.recipe == replace(BASE.recipe, seed=7, chip_seed=7, level="cell", momentum=0.0, weight_decay=1e-4)
+    assert config.learning_rate == 0.3 and config.run.cell_model == BASE.cell_model
+    assert (config.writing is None) == (arm.tuning_error is None)
+    if config.writing is not None:
+        assert config.writing.tuning_error == arm.tuning_error
+        # Half a standard deviation of the difference of two cells of 12.34 uS, log-normal with sigma 0.147.
+        assert config.writing.threshold_S == pytest.approx(1.272e-6 if arm.thresholded else 0.0, rel=0.01)
+        limits = (config.writing.budget, config.writing.budget_steps)
+        assert limits == ((10**6, 1000) if arm.budgeted else (None, None))
 
 
 def test_whole_array_updates_spread_over_the_budget():
     """37 programs per weight: 37 updates, each from the gradients of a 37th of the steps."""
-    budget = 37 * 62272
-    (config, *_) = candidates(ARMS["wo-every-budget-1"], BASE, 0, 6870, budget)
-    assert config.writing.interval == 186
-    assert 6870 // config.writing.interval * 62272 <= budget
-    assert all(config.writing.interval == 1 for config in candidates(ARMS["wo-every-free-1"], BASE, 0, 6870))
+    writing = weight_config(ARMS["wo-every-budget-1"], BASE, 0, SETTINGS, 6870, 37 * N_WEIGHTS).writing
+    assert writing.interval == 186
+    for update in range(1, 37):
+        assert writing.budget * update * writing.interval // writing.budget_steps >= update * N_WEIGHTS
+    assert weight_config(ARMS["wo-every-free-1"], BASE, 0, SETTINGS, 6870).writing.interval == 1
 
 
-def test_given_rates_replace_the_arms_own():
-    rates = [config.learning_rate for config in candidates(ARMS["float"], BASE, 0, 100, rates=(0.3, 0.4))]
-    assert rates == [0.3, 0.4]
+@pytest.mark.parametrize("budget", [0, N_WEIGHTS // 2, 5 * N_WEIGHTS])
+def test_a_budget_for_few_whole_updates_is_spread_over_parts(budget):
+    writing = weight_config(ARMS["wo-every-budget-1"], BASE, 0, SETTINGS, 1000, budget).writing
+    assert 1000 // writing.interval == FEWEST_UPDATES and writing.budget == budget
+    assert weight_config(ARMS["wo-every-budget-1"], BASE, 0, SETTINGS, 7, budget).writing.interval == 1
+
+
+def test_searches_begin_where_the_arm_and_the_caller_say():
+    for name, rates in (("float", (0.025, 0.05, 0.1)), ("wo-every-budget-1", (0.1, 0.2, 0.4))):
+        assert tuple(begin_search(ARMS[name], BASE).rates) == rates
+    search = begin_search(ARMS["wo-step-free-1"], BASE, (0.3, 0.4))
+    assert search.rates == (0.3, 0.4) and search.start == Settings(0.3, 0.5, 0.9, 5e-4) and search.alternatives
+    assert begin_search(ARMS["wo-every-free-1"], BASE).start.threshold == 0
+    follower = begin_search(ARMS["wo-step-free-5"], BASE, None, SETTINGS)
+    assert follower.start == SETTINGS and sorted(follower.rates) == [0.15, 0.3, 0.6] and not follower.alternatives
+    assert list(begin_search(ARMS["wo-step-free-5"], BASE, [0.2], SETTINGS).rates) == [0.2]
 
 
 def test_what_cannot_be_compared_is_refused():
@@ -58,5 +82,3 @@ def test_what_cannot_be_compared_is_refused():
         choose(["wo"])
     with pytest.raises(ConfigError, match="take it from the arm 'pair'"):
         choose(["wo-step-budget-1"])
-    with pytest.raises(ConfigError, match="not enough to write 62272 weights once"):
-        candidates(ARMS["wo-every-budget-1"], BASE, 0, 100, budget=1000)
