@@ -11,7 +11,7 @@ from typing import Optional
 import numpy as np
 
 from . import __version__, inference, networks
-from .errors import ConfigError
+from .errors import ConfigError, DivergedError
 from .files import read_json, write_json
 from .model import Model
 from .runs import Run, RunConfig, plain
@@ -135,14 +135,13 @@ def _examiner(config, learner, data, threads):
     if not config.on_chip:
         return lambda examination, _: examination.figures(learner.predict)
     run = config.run
-    adcs = inference.calibrate_adcs(
-        run.network,
-        learner.state,
-        data.calibration_codes(),
-        learner.chip,
-        learner.scales_S,
-        run.adc_bits,
-        run.adc_arrangement,
-    )
-    model = Model(learner.chip.placement, {}, learner.scales_S, adcs, learner.state)
-    return lambda examination, split: examine(run, learner.chip, model, examination, split, threads)
+    codes, chip, scales_S = data.calibration_codes(), learner.chip, learner.scales_S
+    try:
+        adcs = inference.calibrate_adcs(
+            run.network, learner.state, codes, chip, scales_S, run.adc_bits, run.adc_arrangement
+        )
+    except ConfigError as error:
+        message = "no signal passes through what was learned ({}): lower the learning rate, it is {}"
+        raise DivergedError(message.format(error, config.learning_rate)) from None
+    model = Model(chip.placement, {}, scales_S, adcs, learner.state)
+    return lambda examination, split: examine(run, chip, model, examination, split, threads)

@@ -6,6 +6,7 @@ is not run again. Free settings are chosen on validation with the first seed; on
 
 import math
 import os
+import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -47,10 +48,12 @@ class Trial:
 
 def run_trial(trial):
     """Run a trial, or what is left of it: its results, `programs` too where cells were pulsed; or {"diverged": why}."""
-    try:
-        return _results_of(trial)
-    except DivergedError as error:
-        return {"diverged": str(error)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of overflows on the way to a divergence
+        try:
+            return _results_of(trial)
+        except DivergedError as error:
+            return {"diverged": str(error)}
 
 
 def _results_of(trial):
