@@ -22,6 +22,15 @@ from .technologies import technology
 ACTIVITY = 0.2
 """share of set bits in input codes where no data are at hand; 0.11 to 0.22 in the tasks' networks, docs/energy.md"""
 
+TRAINING_READS = (
+    "read-outs during learning are paid for as conversions at adc_bits; the simulated learning reads with noise but "
+    "without an ADC, so its accuracy is not that of adc_bits"
+)
+SHARED_MACROS = (
+    "no accuracy: the masks were learned on macros of their own, and one that takes turns has other conductances; "
+    "minirram transfer shows what that does"
+)
+
 
 @dataclass(frozen=True)
 class WhatIf:
@@ -164,19 +173,20 @@ def _shown(counts, figures):
 def add_reprogramming(account, chip, n_macros, costs):
     """Put what running on `n_macros` macros costs into an account's total, energy and latency."""
     on = np.stack([macro.on & macro.formed for macro in chip.macros])
-    written, n_set, n_reset = reprogramming(on, chip.used, n_macros)
+    written, n_set, n_reset, most = reprogramming(on, chip.used, n_macros)
     pulses = {"set": n_set, "reset": n_reset}
     joules = sum(energy.programming_energy(pulses, chip.cell_model, costs).values())
     seconds = sum(energy.programming_time(pulses, chip.cell_model).values())
-    cycles = n_set / chip.used[0].size  # a SET and a RESET of each cell of the macro that is written in turn
+    endurance = chip.cell_model.endurance_cycles
     account["reprogramming"] = dict(
         _shown({}, {"reprogramming_J": joules}),
         macros=n_macros,
         macros_written=written,
         pulses=pulses,
         reprogramming_s=seconds,
-        cycles_per_cell=cycles,
-        inferences_until_worn=chip.cell_model.endurance_cycles / cycles if cycles else None,
+        cycles_per_cell=n_set / chip.used[0].size,  # a SET and a RESET each, mean over the macro written in turn
+        cycles_of_one_cell=most,  # the most that one of its cells goes through
+        inferences_until_worn=None if endurance is None or not most else endurance / most,
     )
     total = account["total"]
     total["reprogramming_J"], total["range"]["reprogramming_J"] = float(joules[1]), as_range(joules)
@@ -201,30 +211,34 @@ def add_baselines(account, network_shapes, costs):
     account["saved_fraction"] = account["baselines"]["gpu_int8"]["saved_fraction"]["typical"]
 
 
-def training_account(chip, recipe, steps, macs, costs, adc_bits, pulse):
+def training_account(chip, recipe, steps, network_shapes, costs, adc_bits, pulse, arrangement="pair"):
     """What learning the masks cost: read-outs, pulses by kind, and the host's arithmetic on digital hardware.
 
     steps: optimiser steps of the whole training. A read-out of every cell in use precedes each step, each validation
-    and the first wiring; its energy is that of the present masks.
+    and the first wiring, two more find stuck cells; its energy is that of the present masks. network_shapes:
+    `shapes.NetworkShapes`.
     """
-    read_outs = steps + recipe.epochs + 1
-    each = energy.read_out_energy(chip, costs, adc_bits, pulse)
+    read_outs = steps + recipe.epochs + 1 + (2 if chip.pulses["probe_reset"] else 0)
+    each = energy.read_out_energy(chip, costs, adc_bits, pulse, arrangement)
     pulses = energy.programming_energy(chip.pulses, chip.cell_model, costs)
     figures = {"read_" + key: read_outs * value for key, value in each.items()}
     figures.update({kind + "_J": joules for kind, joules in pulses.items()})
     figures["total_J"] = sum(figures.values())
-    n_macs = energy.TRAINING_MACS * macs * steps * recipe.batch_size
-    host = energy.baselines(n_macs, 0, 0, costs)
+    host = energy.training_baselines(
+        network_shapes.macs, network_shapes.weights, network_shapes.activations, steps, recipe.batch_size, costs
+    )
     return dict(
         _shown({}, figures),
         steps=steps,
         read_outs=read_outs,
         cell_reads=read_outs * int(np.count_nonzero(chip.used)),
-        conversions=read_outs * chip.placement.n_pairs,
+        conversions=read_outs * energy.pair_conversions(chip.placement, arrangement),
+        adc_bits=adc_bits,
+        assumed=TRAINING_READS,
         pulses=dict(chip.pulses),
         pulse_time_s=energy.programming_time(chip.pulses, chip.cell_model),
-        host_macs=n_macs,
-        host={name: as_range(host[name]) for name in ("gpu_int8", "gpu_fp32", "cpu_int8")},
+        host_macs=energy.TRAINING_MACS * network_shapes.macs * steps * recipe.batch_size,
+        host={name: as_range(joules) for name, joules in host.items()},
     )
 
 

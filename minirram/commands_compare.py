@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 
 from . import compare_report
-from .arguments import positive, threads_option
+from .arguments import data_option, positive, threads_option
 from .arms import ARMS, DEFAULT_ARMS
 from .compare import compare
 from .errors import ConfigError
@@ -64,7 +64,10 @@ def _transfer_options(parser):
     parser.add_argument("--learning-rate", type=float, help="of the re-learning; default: 0.05 of the run's")
     parser.add_argument("--stuck-lrs", type=float, default=0.0, help="share of cells that are always on")
     parser.add_argument("--stuck-hrs", type=float, default=0.0, help="share of cells that are always off")
-    parser.add_argument("--know-faults", action="store_true", help="read the stuck cells out first; signs avoid them")
+    parser.add_argument(
+        "--know-faults", action="store_true", help="read the stuck cells out first; signs and bits avoid them"
+    )
+    data_option(parser)
     threads_option(parser)
 
 
@@ -75,14 +78,19 @@ def _transfer(options):
     changes = {name: value for name, value in changes.items() if value is not None}
     cell_model = Run.open(options.run).config.cell_model
     faulty = replace(cell_model, stuck_lrs=options.stuck_lrs, stuck_hrs=options.stuck_hrs)
+    data = options.data if options.data in (None, "synthetic") else os.path.abspath(options.data)
     results = transfer(
         options.run, options.out, changes, faulty, options.know_faults, options.threads,
-        lambda row: _tell("epoch {epoch}  validation {validation:.4f}".format(**row)),
+        lambda row: _tell("epoch {epoch}  validation {validation:.4f}".format(**row)), data,
     )  # fmt: skip
     lines = ["validation on the first chip {home:.4f}, with its masks on the other {before:.4f}".format(**results)]
+    digital = results["digital_only"]
+    stages = [("without a pulse, digital statistics of the other chip", digital["validation"], digital["recovered"])]
     for epoch, (score, share) in enumerate(zip(results["after"], results["recovered"]), 1):
+        stages.append(("after epoch {}".format(epoch), score, share))
+    for stage, score, share in stages:
         won = "" if share is None else "   {:.1%} of the gap".format(share)
-        lines.append("after epoch {} {:.4f}{}".format(epoch, score, won))
+        lines.append("{} {:.4f}{}".format(stage, score, won))
     name = results["test"]["before"]["primary"]
     lines.append(
         "test {} {:.4f} before, {:.4f} after, on the simulated macros".format(

@@ -57,7 +57,9 @@ def _energy_lines(account):
     quality = ", ".join(
         "{} {:.2%}".format(key, account[key]) for key in ("accuracy", "roc_auc", "pr_auc") if key in account
     )
-    yield "one inference at {adc_bits} ADC bits, {input_bits} input bits, ".format(**account) + quality
+    yield "one inference at {adc_bits} ADC bits, {input_bits} input bits; {0}".format(
+        quality or account["assumed"], **account
+    )
     yield "costs: {name} ({about})".format(**account["technology"])
     yield "read: {} for {}".format(
         si_format(account["read_voltage_V"], "V"), si_format(account["read_time_s"], "s")
@@ -84,7 +86,7 @@ def _energy_lines(account):
             _si(turns["reprogramming_J"], "J"), **turns
         )
         if turns["inferences_until_worn"] is not None:
-            yield "  cells wear out after {:.3g} inferences".format(turns["inferences_until_worn"])
+            yield "  the first cell wears out after {:.3g} inferences".format(turns["inferences_until_worn"])
     area = account["area_um2"]["range"]["total_um2"]
     yield "area {typical:.3g} um^2 ({low:.3g} .. {high:.3g})".format(**area)
     for row in account.get("density_sweep", ()):
@@ -98,9 +100,11 @@ def _energy_lines(account):
             name, _si(found["typical"], "J"), **taken
         )
     training = account["training"]
-    yield "training: {} read-outs and pulses {}, {} on the host's GPU (32-bit floats)".format(
-        training["read_outs"], _si(training["total_J"], "J"), _si(training["host"]["gpu_fp32"]["typical"], "J")
+    yield "training: {} read-outs and pulses {}; the host's arithmetic:".format(
+        training["read_outs"], _si(training["total_J"], "J")
     )
+    for name, found in training["host"].items():
+        yield "  {:16s}{:>10s}".format(name, _si(found["typical"], "J"))
 
 
 def _si(value, unit):

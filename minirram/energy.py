@@ -13,8 +13,16 @@ from .errors import ConfigError
 JOULES = ("array_J", "lines_J", "drive_J", "adc_J", "digital_J", "buffer_J")
 """terms of the energy: cells, row and column lines, row drivers, conversions, arithmetic, code buffers"""
 
+KIND_OF = {
+    "form": "form", "partner_reset": "reset", "set": "set", "reset": "reset", "probe_reset": "reset", "probe_set": "set"
+}  # fmt: skip
+"""what a chip counts -> which pulse it is"""
+
 TRAINING_MACS = 3
 """MACs of one training step over those of inference: forward, gradient of the inputs, gradient of the weights"""
+
+WEIGHT_MOVES = 4
+"""times a training step moves each weight: fetched forward, backward and for its update, and written back"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +75,7 @@ def digital_energy(events, costs):
         + events.adds * costs["add_J"]
         + events.compares * costs["compare_J"]
     )
-    buffer_J = events.bits_written * costs["buffer_bit_J"]
+    buffer_J = events.buffer_bits * costs["buffer_bit_J"]
     return {"digital_J": digital_J, "buffer_J": buffer_J, "total_J": digital_J + buffer_J}
 
 
@@ -96,7 +104,7 @@ def digital_latency(events, costs):
     """Seconds of one layer's digital arithmetic: dict `digital_s`, `buffer_s`, `latency_s`."""
     operations = events.multiplies + events.adds + events.compares
     digital_s = operations * costs["digital_op_s"] / costs["digital_lanes"]
-    buffer_s = events.bits_written / costs["buffer_width_bits"] * costs["buffer_access_s"]
+    buffer_s = events.buffer_bits / costs["buffer_width_bits"] * costs["buffer_access_s"]
     return {"digital_s": digital_s, "buffer_s": buffer_s, "latency_s": digital_s + buffer_s}
 
 
@@ -124,32 +132,44 @@ def chip_area(placement, costs, adc_bits, arrangement, buffer_bits, n_macros):
 
 
 def programming_energy(pulses, cell_model, costs):
-    """Joules of pulses by kind (form, partner_reset, set, reset), each float64 (3,). pulses: as `Chip.pulses`."""
-    write_J = {"set": cell_model.set_energy_J, "reset": cell_model.reset_energy_J}
-    write_J["partner_reset"] = cell_model.reset_energy_J
-    return {
-        kind: count * (cell_model.form_energy_J * costs["form_ratio"] if kind == "form"
-                       else write_J[kind] * costs["write_ratio"])
-        for kind, count in pulses.items()
+    """Joules of pulses by kind, each float64 (3,). pulses: as `Chip.pulses`."""
+    each_J = {
+        "form": cell_model.form_energy_J * costs["form_ratio"],
+        "set": cell_model.set_energy_J * costs["write_ratio"],
+        "reset": cell_model.reset_energy_J * costs["write_ratio"],
     }
+    return {kind: count * each_J[KIND_OF[kind]] for kind, count in pulses.items()}
 
 
 def programming_time(pulses, cell_model):
     """Seconds of the pulses by kind, given one after another."""
-    each_s = {"form": cell_model.form_time_s, "set": cell_model.set_time_s}
-    return {kind: count * each_s.get(kind, cell_model.reset_time_s) for kind, count in pulses.items()}
+    each_s = {"form": cell_model.form_time_s, "set": cell_model.set_time_s, "reset": cell_model.reset_time_s}
+    return {kind: count * each_s[KIND_OF[kind]] for kind, count in pulses.items()}
 
 
-def read_out_energy(chip, costs, adc_bits, pulse):
-    """Joules of one read-out of every pair in use, row by row: dict `array_J`, `adc_J`, each float64 (3,).
+def read_out_energy(chip, costs, adc_bits, pulse, arrangement="pair"):
+    """Joules of one read-out of every pair in use, row by row: dict `array_J`, `lines_J`, `drive_J`, `adc_J`, each
+    float64 (3,).
 
-    Every cell in use conducts once, every pair is converted once. Present conductances.
+    Present conductances. Every row in use is driven once; its line is charged over the width of the macro, the column
+    lines of its cells in use over the height. Every pair is converted once, per polarity each of its two cells.
     """
+    rows, cols = chip.used.shape[1:]
     cells_S = sum(float(macro_S[used].sum()) for macro_S, used in zip(chip.conductance_S(), chip.used))
+    n_rows = int(np.count_nonzero(chip.used.any(axis=2)))
+    pitches = n_rows * cols + int(np.count_nonzero(chip.used)) * rows
+    square_V = pulse.voltage_V**2
     return {
-        "array_J": cells_S * pulse.voltage_V**2 * pulse.time_s,
-        "adc_J": chip.placement.n_pairs * costs.adc(adc_bits, "J"),
+        "array_J": cells_S * square_V * pulse.time_s,
+        "lines_J": pitches * costs["line_F"] * square_V,
+        "drive_J": n_rows * costs["row_drive_J"],
+        "adc_J": pair_conversions(chip.placement, arrangement) * costs.adc(adc_bits, "J"),
     }
+
+
+def pair_conversions(placement, arrangement):
+    """Conversions of one read-out of every pair in use."""
+    return placement.n_pairs * (2 if arrangement == "polarity" else 1)
 
 
 def baselines(macs, weights, activations, own=None):
@@ -169,6 +189,18 @@ def baselines(macs, weights, activations, own=None):
         + 8 * weights * costs["accelerator_weight_bit_J"]
         + 8 * activations * costs["accelerator_activation_bit_J"],
     }
+
+
+def training_baselines(macs, weights, activations, steps, batch_size, own=None):
+    """Joules of one training on digital hardware, by the figures and names of `baselines`; steps of `batch_size`.
+
+    macs, weights, activations: of one inference. Each sample takes TRAINING_MACS times its MACs and activations; each
+    weight moves WEIGHT_MOVES times a step and serves the whole batch. What masks need beside weights is not counted.
+    """
+    samples = steps * batch_size
+    return baselines(
+        TRAINING_MACS * macs * samples, WEIGHT_MOVES * weights * steps, TRAINING_MACS * activations * samples, own
+    )
 
 
 def saved_fraction(total_J, baseline_J):

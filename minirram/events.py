@@ -6,6 +6,7 @@ Assumption: while a tile multiplies, its rows drive the tile's own columns alone
 rows are cut off by their select lines. The row line itself is charged over the width of the macro.
 """
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Dict, Tuple
@@ -13,10 +14,24 @@ from typing import Dict, Tuple
 import numpy as np
 
 from .errors import ConfigError
-from .networks import BatchNorm, Conv2d, Linear, MaxPool, MeanSteps, Quantize, Relu, Rnn, Upsample, output_shapes
+from .networks import (
+    BatchNorm,
+    Concat,
+    Conv2d,
+    Linear,
+    MaxPool,
+    MeanSteps,
+    Quantize,
+    Relu,
+    Rnn,
+    Upsample,
+    output_shapes,
+)
 
 CHUNK_BYTES = 2**20
 """codes counted at a time: what stays in a core's cache"""
+FLOAT_BITS = 16
+"""bits of an activation that waits for a later layer (assumed: a 16-bit float, the typical digital arithmetic)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +71,15 @@ class DigitalEvents:
     """comparisons"""
     bits_written: float = 0
     """bits of codes put into the buffer"""
+    bits_kept: float = 0
+    """bits of activations put into the buffer for a later layer that joins them"""
+    bits_taken: float = 0
+    """bits of such activations taken out again"""
+
+    @property
+    def buffer_bits(self):
+        """Bits moved into and out of the buffer."""
+        return self.bits_written + self.bits_kept + self.bits_taken
 
 
 class EventCounter:
@@ -183,16 +207,20 @@ def digital_events(network):
 
     Matrices: one multiplication per output takes sums to activations. Batch norm: multiplication and addition.
     ReLU: comparison. Quantiser: multiplication, clip at both ends, codes written. Pool: comparisons within a window.
-    Upsampling: three interpolations of one multiplication and two additions. The input codes are written once.
+    Upsampling: three interpolations of one multiplication and two additions. The input codes are written once. What a
+    later layer joins waits in the buffer at FLOAT_BITS.
     """
     shapes = output_shapes(network)
+    joined = Counter(layer.other for layer in network.layers if isinstance(layer, Concat))
     written = float(np.prod(network.input_shape)) * network.input_bits
     events, before = {"input": DigitalEvents(bits_written=written)}, tuple(network.input_shape)
     for position, layer in enumerate(network.layers):
         shape = shapes[layer.name]
         found = _layer_events(layer, before, shape)
         if position == 0 and network.input_zero:
-            found = DigitalEvents(found.multiplies, found.adds + float(np.prod(shape)))
+            found = replace(found, adds=found.adds + float(np.prod(shape)))
+        if layer.name in joined:
+            found = replace(found, bits_kept=joined[layer.name] * float(np.prod(shape)) * FLOAT_BITS)
         if found != DigitalEvents():
             events[layer.name] = found
         before = shape
@@ -219,13 +247,22 @@ def _layer_events(layer, before, shape):
         return DigitalEvents(multiplies=3 * n, adds=6 * n)
     if isinstance(layer, MeanSteps):
         return DigitalEvents(multiplies=n, adds=n_in - n)
+    if isinstance(layer, Concat):
+        return DigitalEvents(bits_taken=(n - n_in) * FLOAT_BITS)
     return DigitalEvents()
 
 
 def buffer_bits(digital):
-    """Bits that the buffer must hold: the codes of the two largest neighbours among what layers write."""
-    written = [entry.bits_written for entry in digital.values() if entry.bits_written]
-    return max(sum(pair) for pair in zip(written, written[1:])) if len(written) > 1 else sum(written)
+    """Bits that the buffer must hold at a time: the codes that a layer reads and those it writes, and what is kept
+    for later layers meanwhile. digital: dict layer -> `DigitalEvents`, in order.
+    """
+    most = codes = kept = 0.0
+    for entry in digital.values():
+        kept += entry.bits_kept
+        most = max(most, codes + entry.bits_written + kept)
+        codes = entry.bits_written or codes
+        kept -= entry.bits_taken
+    return most
 
 
 def on_fewer_macros(events, n_macros):
@@ -238,7 +275,8 @@ def on_fewer_macros(events, n_macros):
 
 
 def reprogramming(on, used, n_macros):
-    """Pulses that one inference costs when a network runs on fewer macros than it fills: (macros written, SET, RESET).
+    """Pulses that one inference costs when a network runs on fewer macros than it fills: (macros written, SET, RESET,
+    the most SETs that one cell takes).
 
     on, used: bool (macros, rows, cols), the cells that the masks keep on and those that belong to a matrix. All but
     one of the `n_macros` keep their contents; the last one takes the others in turn, the order of the next inference
@@ -248,14 +286,15 @@ def reprogramming(on, used, n_macros):
     if n_macros < 1:
         raise ConfigError("{} macros; a network needs at least 1".format(n_macros))
     if n_macros >= needed:
-        return 0, 0, 0
+        return 0, 0, 0, 0
     turns = range(n_macros - 1, needed)
     state = np.zeros(on.shape[1:], bool)
     for _lap in range(2):  # the first lap brings the macro into the state that every later lap starts from
-        n_set = n_reset = 0
+        sets = np.zeros(on.shape[1:], np.int64)
+        n_reset = 0
         for macro in turns:
             differs = used[macro] & (state != on[macro])
-            n_set += int(np.count_nonzero(differs & on[macro]))
+            sets += differs & on[macro]
             n_reset += int(np.count_nonzero(differs & ~on[macro]))
             state = state ^ differs
-    return len(turns), n_set, n_reset
+    return len(turns), int(sets.sum()), n_reset, int(sets.max())

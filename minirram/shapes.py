@@ -5,7 +5,7 @@ from typing import Dict, Tuple
 
 from . import networks
 from .errors import ConfigError
-from .events import DigitalEvents, digital_events
+from .events import FLOAT_BITS, DigitalEvents, digital_events
 from .inference import input_bits
 
 INPUT_BITS = 8
@@ -25,7 +25,7 @@ class Product:
     positions: int = 1
     """input vectors per inference: pixels of the output image"""
     adds: int = 0
-    """additions per inference of a residual branch that joins here"""
+    """additions per inference of a residual branch that joins here; its values wait in the buffer"""
     compares: int = 0
     """comparisons per inference of a max-pool that follows"""
     written: int = -1
@@ -131,7 +131,12 @@ def of_products(name, products, size=224):
         n = float(product.positions * product.fan_out)
         written = n if product.written < 0 else float(product.written)
         digital[product.name] = DigitalEvents(
-            2 * n + written, n + product.adds, n + product.compares + 2 * written, written * INPUT_BITS
+            2 * n + written,
+            n + product.adds,
+            n + product.compares + 2 * written,
+            written * INPUT_BITS,
+            product.adds * FLOAT_BITS,
+            product.adds * FLOAT_BITS,
         )
     return NetworkShapes(
         name,

@@ -1,5 +1,6 @@
 """Chip transfer: the masks of one chip programmed on another, and learning on from there. No printing."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from .faults import find_faults, masks_around
 from .files import read_json, read_npz, write_json
 from .learning import part
 from .rng import stream
-from .runs import Run
+from .runs import Run, open_training
 from .tasks import task
 from .training import MaskLearner
 from .workflow import examine, finish, make_chip
@@ -18,33 +19,40 @@ from .workflow import examine, finish, make_chip
 RELEARNING_RATE = 0.05
 """learning rate of a re-learning relative to that of the first training: at a higher one good masks flap first"""
 
+ADAPTATION_STEPS = 50
+"""batches that the digital statistics see on the other chip; 0.5 % of what they were is then left in them"""
 
-def transfer(source, folder, changes, cell_model=None, know_faults=False, threads=1, progress=None):
+
+def transfer(source, folder, changes, cell_model=None, know_faults=False, threads=1, progress=None, data=None):
     """Take what the run in `source` learned to another chip, and learn on; a transfer that was stopped continues.
 
     changes: dict of the fields of the run's `Recipe` that are to differ: `epochs` and `learning_rate` of the
     re-learning (default: `RELEARNING_RATE` of the run's), `chip_seed` of the other chip. cell_model: technology of
     the other chip, if not that of the first: one with `stuck_lrs` and `stuck_hrs` for a faulty chip. know_faults:
-    whether its faults are read out first, so that signs avoid them.
+    whether its faults are read out first, so that signs (pair level) or bits (cell level) avoid them. data: folder of
+    the run's data set, where it has moved.
 
     `folder` becomes a run of its own. Returns its results: `home` (validation of the first chip), `before` (with its
-    masks on the other chip) and `after` (each epoch) as validation scores of the training forward; `validation` and
-    `test` of both on the simulated macros; `recovered`, the share of the gap between home and before that the
-    re-learning won back, on validation; `steps_share`, its steps over those of the first training.
+    masks on the other chip) and `after` (each epoch) as validation scores of the training forward; `recovered`, the
+    share of the gap between home and before that the re-learning won back, on validation; `digital_only`, score and
+    share when no cell is pulsed and batch norms and ranges alone see the other chip; `validation` and `test` before
+    and after on the simulated macros; `steps_share`, the steps of the re-learning over those of the first training.
     """
     origin = Run.open(source)
-    config = _config_of_copy(origin.config, changes, cell_model)
+    config = _config_of_copy(origin.config, changes, cell_model, data)
+    data = open_training(config)
+    config = replace(config, data_crc=data.crc)
     run = _open(folder, config, {"source": origin.config.to_json(), "know_faults": know_faults})
     if run.has("results.json"):
         return read_json(run.path("results.json"))
     chosen = task(config.task)
-    data = chosen.load_training(config.data, config.network)
     learned = read_npz(origin.path("checkpoint.npz"))
     learner = _learner_on(config, learned, know_faults, threads)
     first = dict(learner.masks)
     before = float(data.validation_score(learner.predict))
+    digital = _digital_only(learner, data)
     run.learn(learner, data, progress)
-    results = _figures(learner, learned, before, origin)
+    results = _figures(learner, learned, before, digital, origin)
     run.log_test_opening("end of transfer")
     sets = {"validation": data.validation, "test": chosen.load_test(config.data, config.network)}
     after = {group: dict(learner.best[group]) for group in ("masks", "state")}
@@ -75,14 +83,16 @@ def _open(folder, config, origin):
     return run
 
 
-def _config_of_copy(config, changes, cell_model):
+def _config_of_copy(config, changes, cell_model, data):
     """The configuration of the re-learning."""
     unknown = set(changes) - {"epochs", "learning_rate", "chip_seed"}
     if unknown:
         raise ConfigError("a transfer changes epochs, learning_rate and chip_seed, not {}".format(sorted(unknown)))
     changes = dict({"learning_rate": RELEARNING_RATE * config.recipe.learning_rate}, **changes)
     recipe = replace(config.recipe, hysteresis=config.recipe.hysteresis_end, **changes)
-    return replace(config, recipe=recipe, cell_model=cell_model or config.cell_model, **_OWN_CHIP)
+    return replace(
+        config, recipe=recipe, cell_model=cell_model or config.cell_model, data=data or config.data, **_OWN_CHIP
+    )
 
 
 _OWN_CHIP = {"maps": (), "lines": None, "faults": ""}  # what belongs to the chip that was learned on
@@ -95,6 +105,7 @@ def _learner_on(config, learned, know_faults, threads):
         faults = find_faults(chip, stream(config.recipe.chip_seed, "faults"))
     learner = MaskLearner(config.network, chip, config.recipe, threads, faults, config.wires)
     masks, scores = part(learned, "best_masks"), part(learned, "scores")
+    masks = {name: learner.forced[name].on(mask) if name in learner.forced else mask for name, mask in masks.items()}
     if know_faults and config.recipe.level == "pair":
         drawn = draw_signs(config.recipe.seed, chip.placement)
         masks, scores = masks_around(masks, scores, learner.signs, drawn, faults, chip.placement)
@@ -102,11 +113,27 @@ def _learner_on(config, learned, know_faults, threads):
     return learner
 
 
-def _figures(learner, learned, before, origin):
+def _digital_only(learner, data):
+    """The validation score when the digital statistics see the other chip, and nothing else changes."""
+    recipe, state = learner.recipe, {name: array.copy() for name, array in learner.state.items()}
+    order, reads = stream(recipe.seed, "digital-only"), learner.generators("digital-only", "read")
+    passes = itertools.chain.from_iterable(data.batches(order, recipe) for _ in itertools.count())
+    for codes, labels, weight in itertools.islice(passes, ADAPTATION_STEPS):
+        learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight)
+    score = float(data.validation_score(learner.predict))
+    learner.state = state
+    return score
+
+
+def _figures(learner, learned, before, digital, origin):
     """What the re-learning was and how far it came."""
     home = float(learned["best_validation"])
     after = [row["validation"] for row in learner.history]
     gap = home - before
+
+    def share(score):
+        return (score - before) / gap if gap > 0 else None
+
     faults = learner.faults
     return {
         "task": origin.config.task,
@@ -119,7 +146,8 @@ def _figures(learner, learned, before, origin):
         "home": home,
         "before": before,
         "after": after,
-        "recovered": [(score - before) / gap if gap > 0 else None for score in after],
+        "recovered": [share(score) for score in after],
+        "digital_only": {"validation": digital, "recovered": share(digital), "steps": ADAPTATION_STEPS},
         "epochs": learner.recipe.epochs,
         "learning_rate": learner.recipe.learning_rate,
         "steps_share": learner.recipe.epochs / origin.config.recipe.epochs,

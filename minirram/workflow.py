@@ -38,8 +38,8 @@ from .training import MaskLearner
 
 ENERGY_SAMPLES = 500
 """validation samples whose events are counted"""
-ENERGY_IMAGES = 1
-"""the same where a sample is a whole image, cut into many fields of the network"""
+ENERGY_IMAGES = 3
+"""the same where a sample is a whole image, cut into many fields of the network: all that the retina task holds back"""
 UNPRUNED_STEPS = 20
 """batches from which the unpruned chip's digital statistics are taken"""
 
@@ -278,10 +278,8 @@ def account(folder, data=None, threads=1, what_if=None):
     what_if = accounting.WhatIf() if what_if is None else what_if
     run = Run.open(folder)
     config, costs, chosen = what_if.adapted(run.config), load_costs(what_if.technology), task(run.config.task)
-    network, pulse = (
-        config.network,
-        energy.read_pulse(config.cell_model, costs, what_if.read_voltage_V, what_if.read_time_s),
-    )
+    network = config.network
+    pulse = energy.read_pulse(config.cell_model, costs, what_if.read_voltage_V, what_if.read_time_s)
     chip, model, masks = run.load_trained()
     training = open_training(run.config, data)
     if network != run.config.network:  # codes of other bits
@@ -318,10 +316,13 @@ def account(folder, data=None, threads=1, what_if=None):
         programming_J={kind: float(joules[1]) for kind, joules in programming.items()},
         pulses=dict(chip.pulses),
         training=accounting.training_account(
-            chip, config.recipe, steps, network_shapes.macs, costs, config.adc_bits, pulse
+            chip, config.recipe, steps, network_shapes, costs, config.adc_bits, pulse, config.adc_arrangement
         ),
     )
-    result.update({key: score[key] for key in ("accuracy", "roc_auc", "pr_auc") if key in score})
+    if what_if.macros is None or what_if.macros >= chip.placement.n_macros:
+        result.update({key: score[key] for key in ("accuracy", "roc_auc", "pr_auc") if key in score})
+    else:
+        result["assumed"] = accounting.SHARED_MACROS
     if what_if.densities:
         result["density_sweep"] = accounting.density_sweep(
             chip, model, masks, what_if.densities, config.recipe.seed, inference_now

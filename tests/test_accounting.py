@@ -1,19 +1,27 @@
 """Accounts of a run and of shapes: sums agree, what-ifs change what they should and nothing else."""
 
 import json
+import os
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirram import accounting, cli, energy, inference
+from minirram import accounting, cli, energy, inference, workflow
 from minirram.accounting import WhatIf
+from minirram.chip import PULSES
 from minirram.costs import CASES, load_costs
 from minirram.errors import ConfigError
+from minirram.networks import fashion_mnist_cnn
 from minirram.rng import stream
-from minirram.runs import Run
+from minirram.runs import Run, RunConfig
 from minirram.tasks import task
+from minirram.technologies import TAOX_40NM
+from minirram.training import Recipe
+from minirram.transfer import transfer
 
 from .tiny import save_garments
 
@@ -148,8 +156,12 @@ def test_training_pays_for_reads_and_pulses(trained, capsys):
     assert training["cell_reads"] == 5 * 2 * 62272 and training["conversions"] == 5 * 62272
     assert training["form_J"] == pulses["form"] * 4e-9 and training["set_J"] == pytest.approx(pulses["set"] * 6e-12)
     assert training["host_macs"] == 3 * 1057024 * 3 * 40
-    kinds = ("form", "partner_reset", "set", "reset", "read_array", "read_adc")
-    assert training["total_J"] == pytest.approx(sum(training[kind + "_J"] for kind in kinds))
+    assert set(training["host"]) == set(found["baselines"])
+    assert training["host"]["microcontroller"]["typical"] == pytest.approx(training["host_macs"] * 0.7e-9)
+    reads = ("read_array", "read_lines", "read_drive", "read_adc")
+    assert training["total_J"] == pytest.approx(sum(training[kind + "_J"] for kind in PULSES + reads))
+    assert training["adc_bits"] == found["adc_bits"] == 14 and "without an ADC" in training["assumed"]
+    assert account(capsys, trained, "--adc-bits", "8")["training"]["adc_bits"] == 8
     chip, _, _ = Run.open(trained).load_trained()
     one_read_J = 0.2**2 * 50e-9 * chip.conductance_S()[chip.used].sum()
     assert training["read_array_J"] == pytest.approx(5 * one_read_J)
@@ -170,10 +182,64 @@ def test_macros_programmed_in_turn_are_paid_for(trained):
     expected = int(np.count_nonzero(chip.used[0][:, 7] & chip.macros[0].formed[:, 7]))
     assert flips["set"] == flips["reset"] == expected and account["reprogramming"]["macros_written"] == 2
     turns = account["reprogramming"]
-    assert turns["inferences_until_worn"] == pytest.approx(10_000 * 512 * 512 / expected)
+    assert turns["cycles_of_one_cell"] == 1 and turns["inferences_until_worn"] == 10_000
+    assert turns["cycles_per_cell"] == pytest.approx(expected / 512**2)
     assert total["total_J"] - 1.0 == pytest.approx(total["reprogramming_J"]) == expected * 10.1e-12
     assert total["range"]["total_J"]["high"] - 1.0 == pytest.approx(20 * expected * 10.1e-12)
     assert account["latency_s"] == pytest.approx(2.0 + 2 * expected * 50e-9)
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """A run on two macros at cell level, a conversion per polarity, whose stuck cells were looked for."""
+    folder = tmp_path_factory.mktemp("wide")
+    save_garments(folder, train=80, validation=10, test=10)
+    recipe = Recipe(epochs=1, batch_size=40, level="cell")
+    network = fashion_mnist_cnn(conv1=16, conv2=40, hidden=150)
+    config = RunConfig("fashion-mnist", str(folder), network, recipe, TAOX_40NM, 8, "polarity")
+    out = str(folder / "run")
+    workflow.train(out, config)
+    transfer(out, str(folder / "known"), {"epochs": 1}, replace(TAOX_40NM, stuck_lrs=0.01), know_faults=True)
+    return str(folder / "known")
+
+
+def test_the_account_of_a_run_at_cell_level(wide, capsys):
+    """Two conversions per pair and read-out; the sweep moves cells; the search for stuck cells is paid for."""
+    found = account(capsys, wide, "--density", "0.9", "--density", "0.2")
+    chip, _, masks = Run.open(wide).load_trained()
+    assert chip.placement.n_macros == 2 and next(iter(masks.values())).shape[0] == 2
+    training, pairs = found["training"], chip.placement.n_pairs
+    assert training["read_outs"] == 2 + 1 + 1 + 2 and training["conversions"] == 6 * 2 * pairs
+    assert training["read_adc_J"] == pytest.approx(6 * 2 * pairs * 2.6e-12)
+    assert found["pulses"]["partner_reset"] == 0
+    assert found["pulses"]["probe_set"] == found["pulses"]["probe_reset"] == 2 * pairs
+    for kind, each_J in (("probe_set", 6e-12), ("probe_reset", 4.1e-12)):
+        assert found["programming_J"][kind] == training[kind + "_J"] == pytest.approx(2 * pairs * each_J)
+    full, thin = found["density_sweep"]
+    assert full["array_J"] > 2.5 * thin["array_J"] and full["adc_J"] == thin["adc_J"] == found["total"]["adc_J"]
+
+
+def test_no_accuracy_for_macros_that_take_turns(wide, capsys):
+    """The accuracy of a run is that of its own macros; on fewer of them it would be another one."""
+    whole, shared = account(capsys, wide, "--macros", "2"), account(capsys, wide, "--macros", "1")
+    assert "accuracy" in whole and "assumed" not in whole and whole["reprogramming"]["macros_written"] == 0
+    assert "accuracy" not in shared and "conductances" in shared["assumed"]
+    assert shared["reprogramming"]["inferences_until_worn"] == 10_000  # some cell is SET once per inference
+    assert shared["latency_s"] > whole["latency_s"] and shared["total"]["adc_J"] == whole["total"]["adc_J"]
+    assert cli.main(["energy", wide, "--macros", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "no accuracy" in text and "first cell wears out after 1e+04" in text
+
+
+def test_data_that_changed_are_refused_and_data_that_moved_are_not(trained, capsys, tmp_path):
+    config = Run.open(trained).config
+    shutil.copy(os.path.join(config.data, "fashion-mnist.npz"), str(tmp_path))
+    moved = account(capsys, trained, "--data", str(tmp_path), "--input-bits", "3")
+    assert moved == account(capsys, trained, "--input-bits", "3")
+    save_garments(tmp_path, train=121, validation=20, test=20)
+    assert cli.main(["energy", trained, "--data", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert "not those that the run was learned from" in captured.err and captured.out == ""
 
 
 def test_requantised_networks_keep_their_ranges():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram import energy
-from minirram.chip import Chip
+from minirram.chip import PULSES, Chip
 from minirram.costs import MEANINGS, Costs, load_costs
 from minirram.errors import ConfigError
 from minirram.events import DigitalEvents, expected_events, matrix_events
@@ -92,11 +92,11 @@ def test_latency_equals_a_walk_over_the_reads(fan_in, fan_out, bits, vectors, se
 
 def test_digital_layers():
     costs = costs_of(np.random.default_rng(0))
-    events = DigitalEvents(multiplies=2, adds=3, compares=5, bits_written=7)
+    events = DigitalEvents(multiplies=2, adds=3, compares=5, bits_written=7, bits_kept=11, bits_taken=13)
     got = energy.digital_energy(events, costs)
     expected = 2 * costs["multiply_J"] + 3 * costs["add_J"] + 5 * costs["compare_J"]
     assert np.allclose(got["digital_J"], expected, rtol=1e-12, atol=0)
-    assert np.allclose(got["total_J"], expected + 7 * costs["buffer_bit_J"], rtol=1e-12, atol=0)
+    assert np.allclose(got["total_J"], expected + 31 * costs["buffer_bit_J"], rtol=1e-12, atol=0)
     seconds = energy.digital_latency(events, costs)
     assert np.allclose(seconds["digital_s"], 10 * costs["digital_op_s"] / costs["digital_lanes"], rtol=1e-12, atol=0)
 
@@ -125,25 +125,39 @@ def test_an_event_without_a_cost_is_an_error(name):
 
 
 def test_pulses_by_kind():
-    pulses = {"form": 2, "partner_reset": 3, "set": 5, "reset": 7}
+    pulses = {"form": 2, "partner_reset": 3, "set": 5, "reset": 7, "probe_reset": 11, "probe_set": 13}
+    assert set(pulses) == set(PULSES)
     each = energy.programming_energy(pulses, TAOX_40NM, load_costs())
     typical = {kind: joules[1] for kind, joules in each.items()}
-    assert typical == {"form": 8e-9, "partner_reset": 3 * 4.1e-12, "set": 5 * 6e-12, "reset": 7 * 4.1e-12}
+    writes = {"partner_reset": 3 * 4.1e-12, "set": 5 * 6e-12, "reset": 7 * 4.1e-12}
+    assert typical == dict(writes, form=8e-9, probe_reset=11 * 4.1e-12, probe_set=13 * 6e-12)
     assert each["form"][2] == 50 * 8e-9 and each["set"][2] == pytest.approx(20 * 5 * 6e-12)
     seconds = energy.programming_time(pulses, TAOX_40NM)
     assert seconds["form"] == 2 * 100e-6 and seconds["reset"] == 7 * 50e-9 and seconds["partner_reset"] == 3 * 50e-9
+    assert seconds["probe_set"] == 13 * 50e-9
 
 
-def test_a_read_out_reads_the_cells_in_use_alone():
-    chip = Chip.sample(replace(TAOX_40NM, hrs_sigma_ln=0.1), (("w", (4, 3)),), "cell", 0)
+@pytest.mark.parametrize("arrangement, conversions", [("pair", 1), ("polarity", 2)])
+def test_a_read_out_reads_the_cells_in_use_row_by_row(arrangement, conversions):
+    chip = Chip.sample(replace(TAOX_40NM, hrs_sigma_ln=0.1), (("v", (515, 2)), ("w", (4, 3))), "cell", 0)
     chip.form(3.95)
-    truth_S, found = chip.conductance_S(), 0.0
-    for row in range(4):
-        for column in range(6):
-            found += truth_S[0, row, column] * 0.2**2 * 50e-9
-    each = energy.read_out_energy(chip, load_costs(), 8, PULSE)
-    assert each["array_J"][1] == pytest.approx(found, rel=1e-9)
-    assert each["adc_J"][1] == pytest.approx(12 * 2.6e-12)
+    costs, truth_S = load_costs(), chip.conductance_S()
+    expected = dict.fromkeys(("array_J", "lines_J", "drive_J", "adc_J"), 0.0)
+    pitch_J = costs["line_F"][1] * 0.2**2
+    for macro, row in np.ndindex(chip.used.shape[:2]):
+        columns = np.flatnonzero(chip.used[macro, row])
+        if columns.size:
+            expected["drive_J"] += costs["row_drive_J"][1]
+            expected["lines_J"] += 512 * pitch_J
+        for column in columns:
+            expected["array_J"] += truth_S[macro, row, column] * 0.2**2 * 50e-9
+            expected["lines_J"] += 512 * pitch_J
+            if column % 2 == 0:
+                expected["adc_J"] += conversions * costs.adc(8, "J")[1]
+    each = energy.read_out_energy(chip, costs, 8, PULSE, arrangement)
+    assert set(each) == set(expected)
+    for key, joules in expected.items():
+        assert each[key][1] == pytest.approx(joules, rel=1e-9), key
 
 
 def test_digital_hardware():
@@ -155,6 +169,17 @@ def test_digital_hardware():
     assert found["accelerator"][1] == pytest.approx(1057024 * 0.3e-12 + weights_J + 8 * 30000 * 0.3125e-12, rel=1e-3)
     for joules in found.values():
         assert joules[0] <= joules[1] <= joules[2]
+
+
+def test_training_on_digital_hardware():
+    """Three times the arithmetic and activations of each of 7 x 20 samples; each weight moves four times a step."""
+    one, found = energy.baselines(1000, 50, 30), energy.training_baselines(1000, 50, 30, 7, 20)
+    assert set(found) == set(one)
+    for name in ("gpu_int8", "gpu_fp32", "cpu_int8", "microcontroller"):
+        assert np.allclose(found[name], 3 * 7 * 20 * one[name], rtol=1e-12, atol=0)
+    macs_J, weights_J, activations_J = (energy.baselines(*n)["accelerator"] for n in ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    expected = 3 * 140 * 1000 * macs_J + 4 * 7 * 50 * weights_J + 3 * 140 * 30 * activations_J
+    assert np.allclose(found["accelerator"], expected, rtol=1e-12, atol=0)
 
 
 def test_digital_hardware_of_ones_own():

@@ -12,7 +12,15 @@ from minirram.errors import ConfigError
 from minirram.events import DigitalEvents
 from minirram.inference import ChipProduct, input_bits, predict
 from minirram.mapping import place
-from minirram.networks import fashion_mnist_cnn, retina_unet, spoken_digit_crnn
+from minirram.networks import (
+    Concat,
+    Quantize,
+    Rnn,
+    fashion_mnist_cnn,
+    output_shapes,
+    retina_unet,
+    spoken_digit_crnn,
+)
 from minirram.technologies import TAOX_40NM
 
 from .tiny import StripeData, tiny_learner
@@ -204,23 +212,54 @@ def test_arithmetic_of_the_recurrent_layer_by_hand():
 def test_arithmetic_of_the_upsampling_and_the_buffer():
     found = events.digital_events(retina_unet())
     assert found["upsample3"].multiplies == 3 * 12 * 12 * 128 and found["upsample4"].adds == 6 * 6 * 6 * 256
-    assert "concat4" not in found
-    written = [entry.bits_written for entry in found.values() if entry.bits_written]
-    assert events.buffer_bits(found) == max(a + b for a, b in zip(written, written[1:]))
+    for level, side, width in ((1, 48, 32), (2, 24, 64), (3, 12, 128), (4, 6, 256)):
+        bits = 16.0 * side**2 * width  # what the way down hands to the way up
+        assert found["relu_down{}b".format(level)] == DigitalEvents(compares=side**2 * width, bits_kept=bits)
+        assert found["concat{}".format(level)] == DigitalEvents(bits_taken=bits)
+    assert sum(entry.bits_kept for entry in found.values()) == 16 * 138_240
     assert events.buffer_bits({"input": DigitalEvents(bits_written=8.0)}) == 8.0
+
+
+def buffer_by_a_walk(network):
+    """The most bits alive at a time: each item of the buffer from its writing to its last use, step by step."""
+    shapes, bits = output_shapes(network), input_bits(network)
+    size = {name: float(np.prod(shape)) for name, shape in shapes.items()}
+    writers = [(-1, float(np.prod(network.input_shape)) * network.input_bits)]
+    items = []  # (first step, last step, bits)
+    for step, layer in enumerate(network.layers):
+        if isinstance(layer, Quantize):
+            writers.append((step, size[layer.name] * layer.bits))
+        elif isinstance(layer, Rnn):
+            fed_back = size[layer.name] * (shapes[layer.name][1] - 1) / shapes[layer.name][1]
+            writers.append((step, fed_back * bits[layer.name + ".hidden"]))
+        elif isinstance(layer, Concat):
+            first = [other.name for other in network.layers].index(layer.other)
+            items.append((first, step, 16 * size[layer.other]))
+    ends = [step for step, _ in writers[1:]] + [len(network.layers)]
+    items += [(step, end, held) for (step, held), end in zip(writers, ends)]
+    return max(
+        sum(held for first, last, held in items if first <= step <= last) for step in range(-1, len(network.layers))
+    )
+
+
+@pytest.mark.parametrize("network", [fashion_mnist_cnn(), spoken_digit_crnn(), retina_unet()])
+def test_the_buffer_holds_all_that_is_alive(network):
+    assert events.buffer_bits(events.digital_events(network)) == buffer_by_a_walk(network)
 
 
 # -- fewer macros than the network fills ------------------------------------------------------
 
 
 def one_inference(state, on, used, macros):
-    """(SET, RESET) pulses that bring one macro through the contents of `macros`, cell by cell; changes `state`."""
-    pulses = {True: 0, False: 0}
+    """(SET, RESET, most SETs of a cell) that bring one macro through the contents of `macros`, cell by cell; changes
+    `state`."""
+    pulses, sets = {True: 0, False: 0}, np.zeros(on.shape[1:], int)
     for macro, row, col in np.ndindex(on.shape):
         if macro in macros and used[macro, row, col] and state[row, col] != on[macro, row, col]:
             pulses[bool(on[macro, row, col])] += 1
+            sets[row, col] += on[macro, row, col]
             state[row, col] = on[macro, row, col]
-    return pulses[True], pulses[False]
+    return pulses[True], pulses[False], sets.max()
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 99))
@@ -228,13 +267,13 @@ def test_reprogramming_equals_a_simulation_of_many_inferences(needed, at_hand, s
     generator = np.random.default_rng(seed)
     on, used = generator.random((2, needed, 3, 4)) < 0.5
     on &= used
-    written, n_set, n_reset = events.reprogramming(on, used, at_hand)
+    written, n_set, n_reset, most = events.reprogramming(on, used, at_hand)
     if at_hand >= needed:
-        assert (written, n_set, n_reset) == (0, 0, 0)
+        assert (written, n_set, n_reset, most) == (0, 0, 0, 0)
         return
     state = np.zeros((3, 4), bool)
     counts = [one_inference(state, on, used, range(at_hand - 1, needed)) for _ in range(4)]
-    assert counts[1] == counts[2] == counts[3] == (n_set, n_reset)
+    assert counts[1] == counts[2] == counts[3] == (n_set, n_reset, most)
     assert written == needed - at_hand + 1
     assert n_set == n_reset
 
