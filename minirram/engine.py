@@ -29,8 +29,8 @@ class Engine:
     """Forward and backward of one network at one batch size.
 
     threads: 1 or 2 Python threads at most (the results do not depend on it; with 2, set OPENBLAS_NUM_THREADS=1 before
-    NumPy starts); small batches are run by one. dtype: float32, or float64 to check gradients. chunk_floats: size of the chunks; it changes results by
-    rounding only.
+    NumPy starts); small batches are run by one. dtype: float32, or float64 to check gradients. chunk_floats: size of
+    the chunks; it changes results by rounding only.
     """
 
     def __init__(self, network, batch_size, threads=1, dtype=np.float32, chunk_floats=CHUNK_FLOATS):
