@@ -118,6 +118,21 @@ def test_carried_masks_give_the_nearest_weights():
     assert len(seen) == 2 * 2 * 3  # on or off, sign changed or not, any old weight
 
 
+def test_known_faults_leave_the_weights_nearer_to_those_learned():
+    """Squared distance from the weights at home, over all pairs: half of what it is when nobody knows."""
+    home, model = tiny_learner(), replace(TAOX_40NM, stuck_lrs=0.1, stuck_hrs=0.1)
+    wanted = home.read_weights()
+    off = []
+    for faults in (None, find_faults(tiny_chip(tiny_recipe(), model=model), stream(0))):
+        learner, masks, scores = tiny_learner(model=model, faults=faults), home.masks, home.scores
+        if faults is not None:
+            masks, scores = masks_around(masks, scores, learner.signs, home.signs, faults, home.chip.placement)
+        learner.adopt(masks, home.state, scores)
+        got = learner.read_weights()
+        off.append(sum(float(np.sum((got[name] - wanted[name]) ** 2)) for name in wanted))
+    assert 0 < off[1] < 0.65 * off[0]
+
+
 def test_layers_that_keep_all_or_nothing_are_carried_over():
     chip = tiny_chip(tiny_recipe())
     faults, drawn = random_faults(chip, 0.2), draw_signs(0, chip.placement)

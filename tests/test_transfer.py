@@ -1,10 +1,15 @@
 """Chip transfer: nothing is lost on an equal chip, much on another, and learning on wins it back."""
 
+import json
+import os
+import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from minirram import workflow
+from minirram import cli, workflow
+from minirram import transfer as module
 from minirram.errors import ConfigError
 from minirram.files import read_json
 from minirram.networks import fashion_mnist_cnn
@@ -22,15 +27,25 @@ class Stopped(Exception):
     """Raised in the middle of a training."""
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A finished run on a chip without noise, at cell level, where masks know their chip best."""
-    folder = tmp_path_factory.mktemp("home")
+def run_at_home(folder, level, epochs):
+    """A finished run on a chip without noise."""
     save_garments(folder, train=400, validation=100, test=60)
-    recipe = Recipe(epochs=6, batch_size=20, level="cell", hysteresis=0.002, hysteresis_end=0.001)
+    recipe = Recipe(epochs=epochs, batch_size=20, level=level, hysteresis=0.002, hysteresis_end=0.001)
     network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=32)
     workflow.train(str(folder / "run"), RunConfig("fashion-mnist", str(folder), network, recipe, STILL))
     return str(folder / "run")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A run at cell level, where masks know their chip best."""
+    return run_at_home(tmp_path_factory.mktemp("home"), "cell", 6)
+
+
+@pytest.fixture(scope="module")
+def pair_home(tmp_path_factory):
+    """A run at pair level."""
+    return run_at_home(tmp_path_factory.mktemp("pair"), "pair", 2)
 
 
 def test_an_equal_chip_gives_the_same_accuracy(home, tmp_path):
@@ -70,6 +85,57 @@ def test_a_faulty_chip_whose_faults_are_known(home, tmp_path):
     assert results["after"][0] > 0.5 and results["stuck_lrs"] == 0.02
     with pytest.raises(ConfigError, match="other knowledge of faults"):
         transfer(home, str(tmp_path / "faulty"), {"epochs": 1}, faulty)
+
+
+def test_a_faulty_chip_at_pair_level(pair_home, tmp_path):
+    """The run that is left behind holds the signs and masks that avoid the faults, and answers as was reported."""
+    faulty, found = replace(STILL, stuck_lrs=0.05, stuck_hrs=0.05), {}
+    for known in (False, True):
+        out = str(tmp_path / str(known))
+        found[known] = transfer(pair_home, out, {"epochs": 1}, faulty, known)
+        assert workflow.evaluate(out)["accuracy"] == found[known]["validation"]["after"]["accuracy"]
+        chip, model, _ = Run.open(out).load_trained()
+        stuck = np.stack([macro.stuck for macro in chip.macros])
+        at_odds = 0
+        for name, sign in model.signs.items():
+            plus, minus = chip.placement.gather(name, stuck)
+            at_odds += np.count_nonzero((plus != minus) & np.where(sign, plus, minus))
+        assert at_odds <= 1 if known else at_odds > 200
+    assert found[False]["faults_known"] is None and min(found[True]["faults_known"]) > 200
+    for key in ("before", "after"):
+        assert found[True][key] != found[False][key]
+    assert found[True]["home"] == found[False]["home"]
+
+
+def test_what_the_digital_side_alone_wins_back(home, tmp_path, monkeypatch):
+    """Its score comes from no pulse, and the learning that follows does not notice."""
+    changes = {"epochs": 1, "learning_rate": 0.05, "chip_seed": 2}
+    results = transfer(home, str(tmp_path / "seen"), changes)
+    digital = results["digital_only"]
+    gap = results["home"] - results["before"]
+    assert digital["steps"] == 50 and digital["validation"] != results["before"]
+    assert digital["recovered"] == pytest.approx((digital["validation"] - results["before"]) / gap)
+    monkeypatch.setattr(module, "ADAPTATION_STEPS", 0)
+    without = transfer(home, str(tmp_path / "unseen"), changes)
+    assert without["digital_only"] == {"validation": without["before"], "recovered": 0.0, "steps": 0}
+    for key in ("before", "after", "pulses"):
+        assert without[key] == results[key]
+    assert without["test"]["before"]["accuracy"] == results["test"]["before"]["accuracy"]
+
+
+def test_data_that_moved_and_data_that_changed(home, tmp_path, capsys):
+    there, out = tmp_path / "there", str(tmp_path / "out")
+    there.mkdir()
+    shutil.copy(os.path.join(Run.open(home).config.data, "fashion-mnist.npz"), str(there))
+    assert cli.main(["transfer", home, "--out", out, "--epochs", "1", "--data", str(there)]) == 0
+    assert "without a pulse, digital statistics of the other chip 0." in capsys.readouterr().out
+    assert Run.open(out).config.data == str(there)
+    assert cli.main(["transfer", home, "--out", out, "--epochs", "1", "--json"]) == 0  # finished: from its results
+    assert json.loads(capsys.readouterr().out)["steps_share"] == pytest.approx(1 / 6)
+    save_garments(there, train=401, validation=100, test=60)
+    with pytest.raises(ConfigError, match="not those that the run was learned from"):
+        transfer(home, str(tmp_path / "never"), {"epochs": 1}, data=str(there))
+    assert not (tmp_path / "never").exists()
 
 
 def test_other_changes_are_refused(home, tmp_path):
