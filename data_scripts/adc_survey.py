@@ -5,8 +5,8 @@
 
 The survey is at https://github.com/bmurmann/ADC-survey, in xls/. All costs but those of the converters are taken from
 `macro-40nm`. Used are single-channel SARs of 20 to 70 nm. Energy: percentiles of F in energy = F 2^bits (1 +
-2^(bits - 13)), over all of them. Time and area: percentiles within 1 bit. The package's `adc-survey` was made so from
-the survey of June 2025.
+2^(bits - 13)), over all of them; that form and its corner at 13 bits are assumed. Time and area: percentiles within
+1 bit. The package's `adc-survey` was made so from the survey of June 2025.
 """
 
 import argparse
@@ -26,7 +26,8 @@ COLUMNS = ("TECHNOLOGY", "SNDR_plot [dB]", "P/fsnyq [pJ]", "fsnyq [Hz]", "AREA [
 BITS = range(4, 17)
 SMALLEST_um, LARGEST_um = 0.02, 0.07
 EXCLUDED = ("TI", "SDSC", "SDCT")  # time-interleaved, sigma-delta
-NOISE_BITS = 13  # above these, energy goes as 4^bits
+NOISE_BITS = 13  # assumed: above these, noise decides and energy goes as 4^bits
+LAW = "energy = F 2^bits (1 + 2^(bits - 13)); the form of this law and its corner at 13 bits are assumed"
 
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
@@ -92,7 +93,7 @@ def costs(found):
         areas = areas_um2[near & ~np.isnan(areas_um2)]
         if near.sum() < 3 or len(areas) < 3:
             raise DataError("fewer than 3 converters within 1 bit of {} bits".format(n))
-        energy = ["{}: {} of F in energy = F 2^bits (1 + 2^(bits - 13))".format(survey, name) for name in NAMES]
+        energy = ["{}: {} of F in {}".format(survey, name, LAW) for name in NAMES]
         time = ["{}: one over the {} of the sampling rate within 1 bit".format(survey, name) for name in NAMES[::-1]]
         area = ["{}: {} of area within 1 bit".format(survey, name) for name in NAMES]
         table["adc_{}b_J".format(n)] = _entry(law_J * _growth(n), energy)

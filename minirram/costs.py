@@ -29,7 +29,7 @@ MEANINGS = {
     "form_ratio": "energy of a FORM pulse over that of the run's cells",
     "write_ratio": "energy of a SET or RESET pulse over that of the run's cells",
     "line_F": "capacitance of a row or column line per cell, F",
-    "row_drive_J": "driving one row for one bit plane",
+    "row_drive_J": "driver and word line (select) of one row for one bit plane; the row line itself is line_F",
     "row_drive_um2": "driver of one row",
     "cell_um2": "one cell",
     "columns_per_adc": "converted columns that share one ADC",
