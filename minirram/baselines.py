@@ -14,7 +14,7 @@ from . import __version__, inference, networks
 from .errors import ConfigError, DivergedError
 from .files import read_json, write_json
 from .model import Model
-from .runs import Run, RunConfig, plain
+from .runs import Run, RunConfig, check_same, open_training, plain
 from .tasks import task
 from .wear import program_counts
 from .weights import FloatLearner, WriteLearner, Writing
@@ -67,14 +67,18 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     progress: called with each row of the history. test: whether to open the test set at the end (once: a later call
     finds the results); without it only the validation figures are given. Free weights are examined by the digital
     forward pass, those of a chip on its simulated macros. Returns the results, as `results.json` holds them, or
-    `validation.json` without the test. ConfigError when the folder holds a run of another configuration.
+    `validation.json` without the test. ConfigError when the folder holds a run of another configuration or other data.
     """
+    data = None
+    if not config.run.data_crc:
+        data = open_training(config.run)
+        config = replace(config, run=replace(config.run, data_crc=data.crc))
     run = _open(folder, config)
     done = "results.json" if test else "validation.json"
     if run.has(done):
         return read_json(run.path(done))
-    chosen = task(config.run.task)
-    data = chosen.load_training(config.run.data, config.run.network)
+    if data is None:
+        data = open_training(config.run)
     learner = make_learner(config, threads)
     run.learn(learner, data, progress)
     results = _account(config, learner, data)
@@ -84,7 +88,7 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     results["val_accuracy"] = results["validation"]["accuracy"]
     if test:
         run.log_test_opening("end of training")
-        results["test"] = look(chosen.load_test(config.run.data, config.run.network), "test")
+        results["test"] = look(task(config.run.task).load_test(config.run.data, config.run.network), "test")
         results["test_accuracy"] = results["test"]["accuracy"]
         results["test_openings"] = run.test_openings()
     write_json(run.path(done), results)
@@ -98,8 +102,8 @@ def _open(folder, config):
     if not os.path.exists(path):
         Run.require_empty(folder)
         write_json(path, config.to_json())
-    elif read_json(path) != config.to_json():
-        raise ConfigError("{} holds a run of another configuration ({}); choose another folder".format(folder, path))
+    else:
+        check_same(folder, read_json(path), config.to_json(), prefix="run.")
     return run
 
 

@@ -7,12 +7,13 @@ import os
 from .errors import ConfigError
 from .files import atomic_writer
 
-_COLUMNS = (
-    "arm", "text", "primary", "test", "spread", "validation", "below_pair", "standard_error", "programs",
-    "programs_per_weight", "programs_over_pair", "share_of_every_step", "max_per_cell", "energy_J", "time_s",
-    "learning_rate", "threshold_S", "momentum", "weight_decay", "training_seconds",
+_SHOWN = {"accuracy": ("accuracy",), "roc_auc": ("roc_auc", "pr_auc")}
+"""figures of the tables, by the primary one"""
+_COSTS = (
+    "total", "per_weight", "over_pair", "over_best_weights", "share_of_every_step", "max_per_cell", "energy_J", "time_s"
 )  # fmt: skip
-"""of the CSV file; `test`, `validation` and `below_pair` are in the unit of `primary`, times in seconds"""
+"""entries of `programs` in the CSV file, after the names that they have there; seconds, joules, counts and ratios"""
+_SETTINGS = ("learning_rate", "momentum", "weight_decay")
 
 
 def write_report(out, summary):
@@ -20,10 +21,10 @@ def write_report(out, summary):
 
     summary: what `compare.compare` returns. The note says what to install for the figure.
     """
-    table = io.StringIO()
-    writer = csv.DictWriter(table, _COLUMNS, lineterminator="\n")
+    table, rows = io.StringIO(), [_flat(row) for row in summary["arms"]]
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_flat(row) for row in summary["arms"])
+    writer.writerows(rows)
     with atomic_writer(os.path.join(out, "comparison.csv"), "w") as handle:
         handle.write(table.getvalue())
     with atomic_writer(os.path.join(out, "comparison.txt"), "w") as handle:
@@ -36,57 +37,75 @@ def write_report(out, summary):
 
 
 def _flat(row):
-    """One row of the CSV file."""
-    primary, programs = row["primary"], row.get("programs", {})
-    below = row.get("below_pair", {}).get(primary, {})
-    flat = {key: row[key] for key in _COLUMNS if key in row and key not in ("test", "programs", "below_pair")}
-    flat.update({key: programs.get(key) for key in ("share_of_every_step", "max_per_cell", "energy_J", "time_s")})
-    return dict(
-        flat,
-        test=row["test"][primary],
-        below_pair=below.get("mean"),
-        standard_error=below.get("standard_error"),
-        programs=programs.get("total"),
-        programs_per_weight=programs.get("per_weight"),
-        programs_over_pair=programs.get("over_pair"),
-        threshold_S=(row["writing"] or {}).get("threshold_S"),
-        **{key: value for key, value in (row["settings"] or {}).items() if key in _COLUMNS},
-    )
+    """One row of the CSV file; figures are means over the seeds."""
+    programs, settings, writing = (row.get(key) or {} for key in ("programs", "settings", "writing"))
+    flat = {"arm": row["arm"], "text": row["text"], "validation": row["validation"]}
+    for figure in _SHOWN[row["primary"]]:
+        below = row.get("below_pair", {}).get(figure, {})
+        flat[figure] = row["test"][figure]
+        flat["spread_" + figure] = row["spread"][figure]
+        flat["below_pair_" + figure] = below.get("mean")
+        flat["standard_error_" + figure] = below.get("standard_error")
+    flat.update({"programs_" + key: programs.get(key) for key in _COSTS})
+    flat.update({key: settings.get(key) for key in _SETTINGS}, threshold_S=writing.get("threshold_S"))
+    flat.update(at_edge=" ".join(row["at_edge"]), trials=len(row["tried"]), training_seconds=row["training_seconds"])
+    return flat
 
 
 def as_text(summary):
-    """The table for people: one line per arm."""
-    primary = summary["arms"][0]["primary"]
-    lines = [
-        "{task}, {network}, {epochs} epochs, seeds {0}".format(", ".join(map(str, summary["seeds"])), **summary),
-        "{:20s} {:>9s} {:>8s} {:>18s} {:>14s} {:>11s}".format(
-            "arm", primary, "spread", "below pair", "programs/weight", "most/cell"
-        ),
-    ]
-    for row in summary["arms"]:
-        below, programs = row.get("below_pair", {}).get(primary), row.get("programs")
-        lines.append(
-            "{:20s} {:>9.4f} {:>8s} {:>18s} {:>14s} {:>12s}".format(
-                row["arm"],
-                row["test"][primary],
-                "" if row["spread"] is None else "{:.4f}".format(row["spread"]),
-                "" if below is None else _with_error(below),
-                "" if programs is None else "{:.2f}".format(programs["per_weight"]),
-                "" if programs is None else str(programs["max_per_cell"]),
-            )
-        )
-    paper = summary["paper"]
-    if paper is not None:
-        gaps = "{:.3f} below pruning at its program count".format(paper["gap_at_budget"])
-        if "gap_with_free_writes" in paper:
-            gaps += ", {:.3f} with any number of writes".format(paper["gap_with_free_writes"])
-        lines.append("arXiv 2311.07164 reports weight optimisation {} ({})".format(gaps, paper["figure"]))
-    return "\n".join(lines)
+    """The table for people: one line per arm, then what it is to be read beside."""
+    shown = _SHOWN[summary["arms"][0]["primary"]]
+    heads = ["arm"] + [head for figure in shown for head in (figure, "spread", "below pair")]
+    heads += ["programs/weight", "of every step", "of pair", "of best", "most/cell"]
+    table = [heads] + [_cells(row, shown) for row in summary["arms"]]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    lines = ["{task}, {network}, {epochs} epochs, seeds {0}".format(", ".join(map(str, summary["seeds"])), **summary)]
+    for first, *others in table:
+        cells = [first.ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(others, widths[1:])]
+        lines.append("  ".join(cells).rstrip())
+    if summary["best_weights"] is not None:
+        lines.append("best: {}, the written weights with the highest validation".format(summary["best_weights"]))
+    edges = ["{} ({})".format(row["arm"], ", ".join(row["at_edge"])) for row in summary["arms"] if row["at_edge"]]
+    if edges:
+        lines.append("best value at the edge of what was tried: " + ", ".join(edges))
+    return "\n".join(lines + _beside_paper(summary["paper"]))
+
+
+def _cells(row, shown):
+    """One row of the text table."""
+    cells, programs = [row["arm"]], row.get("programs", {})
+    for figure in shown:
+        below = row.get("below_pair", {}).get(figure)
+        cells += ["{:.4f}".format(row["test"][figure]), _number("{:.4f}", row["spread"][figure])]
+        cells.append("" if below is None else _with_error(below))
+    formats = ("{:.2f}", "{:.3%}", "{:.3g}", "{:.3g}", "{}")
+    keys = ("per_weight", "share_of_every_step", "over_pair", "over_best_weights", "max_per_cell")
+    return cells + [_number(text, programs.get(key)) for text, key in zip(formats, keys)]
+
+
+def _number(text, value):
+    return "" if value is None else text.format(value)
 
 
 def _with_error(difference):
-    error = difference["standard_error"]
-    return "{:+.4f}".format(difference["mean"]) + ("" if error is None else " +- {:.4f}".format(error))
+    return "{:+.4f}".format(difference["mean"]) + _number(" +- {:.4f}", difference["standard_error"])
+
+
+def _beside_paper(paper):
+    """What arXiv 2311.07164 reports, as lines."""
+    if paper is None:
+        return []
+    gaps = ["{:.3f} in {}".format(gap, figure) for figure, gap in paper["below_at_budget"].items()]
+    lines = ["arXiv 2311.07164 reports of weight optimisation:"]
+    lines.append("  {} below pruning at its program count".format(" and ".join(gaps)))
+    if "pr_auc" in paper["below_at_budget"]:
+        lines.append("  (taken as differences; whether the 2 % and 9.8 % are relative is not said)")
+    for figure, gap in paper.get("below_with_free_writes", {}).items():
+        lines.append("  {:.3f} in {} below pruning with any number of writes".format(gap, figure))
+    if "fewer_than_every_step" in paper:
+        fewer = paper["fewer_than_every_step"]
+        lines.append("  pruning takes {:.2%} of its programs at every step, {:.2%} fewer".format(1 - fewer, fewer))
+    return lines
 
 
 def draw(summary, path):

@@ -202,18 +202,8 @@ class Run:
             return cls(folder, config)
 
     def check_config(self, config):
-        """ConfigError, naming what differs, unless `config` is what this run was started with.
-
-        The data may lie in another folder: it is their checksum that must agree.
-        """
-        mine, other = _flat(self.config.to_json()), _flat(config.to_json())
-        for key in sorted({*mine, *other} - {"data"}):
-            if mine.get(key) != other.get(key):
-                raise ConfigError(
-                    "{} is a run with {} = {!r}, not {!r}; choose another folder".format(
-                        self.folder, key, mine.get(key), other.get(key)
-                    )
-                )
+        """ConfigError, naming what differs, unless `config` is what this run was started with; see `check_same`."""
+        check_same(self.folder, self.config.to_json(), config.to_json())
 
     def path(self, name):
         """Path of a file of the run."""
@@ -321,6 +311,22 @@ def _blaming(path):
     except (DataError, ConfigError, ShapeError, KeyError, TypeError, ValueError) as error:
         text = str(error)
         raise DataError(text if text.startswith(path) else "{}: {}".format(path, text)) from None
+
+
+def check_same(folder, mine, other, prefix=""):
+    """ConfigError, naming what differs, unless two JSON-ready dicts decide the same; `mine` is what `folder` holds.
+
+    prefix: of the keys of a `RunConfig` in them. The data may lie in another folder, it is their checksum that must
+    agree; and where the numbers of a technology come from is text.
+    """
+    mine, other = _flat(mine), _flat(other)
+    for key in sorted({*mine, *other} - {prefix + "data", prefix + "cell_model.sources"}):
+        if mine.get(key) != other.get(key):
+            raise ConfigError(
+                "{} is a run with {} = {!r}, not {!r}; choose another folder".format(
+                    folder, key, mine.get(key), other.get(key)
+                )
+            )
 
 
 def _below(arrays, start):

@@ -69,7 +69,7 @@ def test_a_run_continues_and_opens_the_test_set_once(data, writing, tmp_path):
 def test_a_folder_of_another_configuration_is_refused(data, tmp_path):
     folder = str(tmp_path / "run")
     train_weights(folder, config_of(data, epochs=1), test=False)
-    with pytest.raises(ConfigError, match="another configuration"):
+    with pytest.raises(ConfigError, match="recipe.epochs = 1, not 2"):
         train_weights(folder, config_of(data, epochs=2), test=False)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("keep")

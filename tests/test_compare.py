@@ -70,7 +70,7 @@ def test_means_and_differences_by_definition(done):
     gaps = np.subtract(pair, free)
     assert row["below_pair"]["accuracy"]["mean"] == pytest.approx(gaps.mean())
     assert row["below_pair"]["accuracy"]["standard_error"] == pytest.approx(abs(gaps[0] - gaps[1]) / 2)
-    assert row["spread"] == pytest.approx(np.std(free, ddof=1))
+    assert row["spread"]["accuracy"] == pytest.approx(np.std(free, ddof=1))
 
 
 def test_budgets_are_the_program_counts_of_the_masks(done):
@@ -132,10 +132,16 @@ def test_report_as_table_and_figure(done, tmp_path):
     with open(str(tmp_path / "comparison.csv"), newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [row["arm"] for row in rows] == NAMES
-    assert float(rows[2]["programs"]) == row_of(summary, NAMES[2])["programs"]["total"]
-    assert float(rows[1]["test"]) == row_of(summary, "float")["test"]["accuracy"] and rows[1]["programs"] == ""
+    assert float(rows[2]["programs_total"]) == row_of(summary, NAMES[2])["programs"]["total"]
+    assert float(rows[1]["accuracy"]) == row_of(summary, "float")["test"]["accuracy"]
+    assert rows[1]["programs_total"] == "" and int(rows[1]["trials"]) == len(row_of(summary, "float")["tried"])
     text = (tmp_path / "comparison.txt").read_text()
-    assert "0.173" in text and all(name in text for name in NAMES)
+    assert all(name in text for name in NAMES) and "best: wo-step-budget-5" in text
+    assert "0.173 in accuracy below pruning" in text and "0.077 in accuracy" in text and "99.94% fewer" in text
+    masks = row_of(summary, "pair")["programs"]
+    spent = ["{:.2f}".format(masks["per_weight"]), "{:.3%}".format(masks["share_of_every_step"]), "1"]
+    spent += ["{:.3g}".format(masks["over_best_weights"]), str(masks["max_per_cell"])]
+    assert text.splitlines()[2].split()[3:] == spent
     assert (note is None) == (tmp_path / "comparison.png").exists()
     pytest.importorskip("matplotlib")
     assert (tmp_path / "comparison.png").read_bytes()[:4] == b"\x89PNG"
