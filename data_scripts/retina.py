@@ -77,14 +77,20 @@ def check_share(part, whole, limits, source, name, what):
 
 
 def read_eye(source, names):
-    """One eye from its (image, vessels, region) files: (flat image uint8, vessels uint8, region bool)."""
-    colour = read_colour(source, names[0])
-    shape = colour.shape[:2]
+    """One eye from its (image, vessels, region) files: (colours uint8 (height, width, 3), vessels, region bool)."""
+    colours = read_colour(source, names[0])
+    shape = colours.shape[:2]
     vessels, region = (read_mask(source, name, shape) for name in names[1:])
     check_share(region, np.ones(shape, bool), REGION_SHARE, source, names[2], "image")
     check_share(vessels, region, VESSEL_SHARE, source, names[1], "field of view")
+    return colours, vessels, region
+
+
+def read_flat_eye(source, names):
+    """The same as it is stored: (flat image uint8, vessels uint8, region bool)."""
+    colours, vessels, region = read_eye(source, names)
     try:
-        flat = fundus.normalise_contrast(colour[:, :, 1], region)
+        flat = fundus.normalise_contrast(colours[:, :, 1], region)
     except DataError as error:
         raise DataError("{}: {}".format(source.where(names[0]), error)) from None
     return flat, vessels.astype(np.uint8), region
@@ -180,7 +186,7 @@ def read_part(source, eyes, part):
     """The arrays of one part; DataError when an eye differs in size or appears twice."""
     if not eyes:
         raise DataError("{}: no images for the {} part".format(source.path, part))
-    columns = list(zip(*(read_eye(source, names) for names in eyes)))
+    columns = list(zip(*(read_flat_eye(source, names) for names in eyes)))
     for names, flat in zip(eyes, columns[0]):
         if flat.shape != columns[0][0].shape:
             message = "{}: {} pixels, {} has {}"

@@ -7,8 +7,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from minirram import datasets, fundus, metrics, rng, synthetic_retina
+from minirram import datasets, fundus, metrics, networks, rng, synthetic_retina, workflow
 from minirram.errors import DataError
+from minirram.runs import RunConfig
+from minirram.tasks import task
+from minirram.technologies import technology
+from minirram.training import MaskLearner, Recipe
 
 from .conftest import data_folder
 from .test_data_scripts import script_module
@@ -43,7 +47,7 @@ def prepare(monkeypatch, source, out, *options):
     return datasets.load_training("retina", out) + (datasets.load_test("retina", out),)
 
 
-def test_drive_runs_from_its_folder_to_metrics(drive, tmp_path, monkeypatch, capsys):
+def test_drive_in_its_official_layout_becomes_one_npz(drive, tmp_path, monkeypatch, capsys):
     train, validation, test = prepare(monkeypatch, drive, tmp_path)
     assert (len(train), len(validation), len(test)) == (17, 3, 20)
     assert test.inputs.shape == (20, HEIGHT, WIDTH) and "DRIVE" in test.origin
@@ -55,12 +59,26 @@ def test_drive_runs_from_its_folder_to_metrics(drive, tmp_path, monkeypatch, cap
     np.testing.assert_array_equal(np.concatenate([train.region, validation.region, test.region]), region)
     np.testing.assert_array_equal(train.inputs[0], fundus.normalise_contrast(grey[0], region[0]))
 
-    def dark_is_vessel(tiles):
-        return 1 - tiles.astype(np.float32) / 255
 
-    answer = np.stack([fundus.predict_by_tiles(dark_is_vessel, image, 48, 32) for image in test.inputs])
-    scores = metrics.segmentation_scores(answer, test.labels, test.region)
-    assert 0.7 < scores["roc_auc"] < 1 and scores["pr_auc"] > 0.3 and 0 < scores["dice"] < 1
+def test_a_network_learns_from_the_copy_and_is_examined_on_macros(drive, tmp_path, monkeypatch):
+    """From DRIVE's folder to figures of its test images; the twin with a rate of 0 only gathers its statistics."""
+    prepare(monkeypatch, drive, tmp_path)
+    network = networks.retina_unet(width=4)
+    data = task("retina").load_training(str(tmp_path), network)
+    test = task("retina").load_test(str(tmp_path), network).first(2)
+    figures = {}
+    for rate in (0.1, 0.0):
+        recipe = Recipe(epochs=2, batch_size=8, samples_per_epoch=120, learning_rate=rate)
+        config = RunConfig("retina", str(tmp_path), network, recipe, technology("taox-40nm"))
+        learner = MaskLearner(network, workflow.make_chip(config), recipe)
+        for _ in range(recipe.epochs):
+            learner.epoch(data)
+        model = workflow.finish(learner, data, config)
+        figures[rate] = workflow.examine(config, learner.chip, model, test, "test")
+    learned, untrained = figures[0.1], figures[0.0]
+    assert learned["roc_auc"] > 0.75 and learned["roc_auc"] > untrained["roc_auc"] + 0.1
+    assert learned["pr_auc"] > untrained["pr_auc"] + 0.1
+    assert learned["images"] == 2 and learned["primary"] == "roc_auc" and 0 <= learned["dice"] <= 1
 
 
 def test_strict_refuses_a_copy_that_is_not_the_official_one(drive, tmp_path, monkeypatch):
@@ -177,8 +195,8 @@ def test_hrf_keeps_its_split_and_validates_by_patient(tmp_path, monkeypatch):
     listed = [float(row[column]) for row in rows[1:] if row[1] == "test"]
     found = [labels[region].mean() for labels, region in zip(test.labels, test.region)]
     np.testing.assert_allclose(found, listed, rtol=0, atol=1e-6)
-    darkness = 255 - test.inputs[test.region].astype(np.int64)
-    assert metrics.roc_auc(darkness, test.labels[test.region]) > 0.85
+    darkness = 255 - validation.inputs[validation.region].astype(np.int64)
+    assert metrics.roc_auc(darkness, validation.labels[validation.region]) > 0.85
 
 
 def hrf_rows():
@@ -242,3 +260,50 @@ def test_a_manifest_that_does_not_fit_is_refused(hrf, tmp_path, monkeypatch, cha
     path.write_text(change(path.read_text()))
     with pytest.raises(DataError, match=message):
         prepare(monkeypatch, hrf, tmp_path / "out")
+
+
+# -- which contrast normalisation --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drawn_hrf(tmp_path):
+    """A drawn copy of HRF as a folder: two eyes to train, one to validate, one to test, with vessels in green alone."""
+    grey, vessels, region = synthetic_retina.vessel_images(rng.stream(2, "hrf"), 4)
+    folder, shaded = tmp_path / "hrf", np.linspace(40, 200, grey[0].size).reshape(grey[0].shape).astype(np.uint8)
+    rows = ["id\tsplit"]
+    for name, split, image, vessel, seen in zip(
+        ("01_h", "02_h", "05_h", "06_h"), ("train", "train", "train", "test"), grey, vessels, region
+    ):
+        colours = np.stack([shaded, image, shaded], axis=2)
+        for kind, pixels in (("images", colours), ("vessels", vessel * np.uint8(255)), ("fov", seen * np.uint8(255))):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            imageio.imwrite(folder / kind / (name + ".png"), pixels)
+        rows.append(name + "\t" + split)
+    (folder / "MANIFEST.tsv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_normalisations_are_compared_on_training_images_alone(drawn_hrf, monkeypatch, capsys):
+    for kind in ("images", "vessels", "fov"):
+        (drawn_hrf / kind / "06_h.png").write_bytes(b"nobody may look")
+    script = script_module("retina_contrast", monkeypatch)
+    script.main(["--source", str(drawn_hrf)])
+    title, header, *rows = capsys.readouterr().out.splitlines()
+    assert title.startswith("HRF") and title.endswith(": 3 images for training and validation")
+    assert header.split() == ["channel", "radius", "ROC-AUC", "PR-AUC"]
+    found = {(name, int(radius)): (float(roc), float(pr)) for name, radius, _, roc, pr in map(str.split, rows)}
+    assert list(found) == [(name, radius) for name in ("green", "mean") for radius in (4, 6, 8, 12, 16, 24)]
+    for radius in (4, 6, 8, 12, 16, 24):
+        assert 1 > found["green", radius][0] > found["mean", radius][0] > 0.5
+
+
+def test_the_area_of_a_normalisation_is_that_of_the_images_as_stored(drawn_hrf, tmp_path, monkeypatch):
+    train, validation, _ = prepare(monkeypatch, drawn_hrf, tmp_path / "out")
+    stored = [np.concatenate([part[data.region] for data, part in zip((train, validation), parts)]) for parts in (
+        (255 - train.inputs, 255 - validation.inputs), (train.labels, validation.labels))]  # fmt: skip
+    script = script_module("retina_contrast", monkeypatch)
+    source = script.Source(str(drawn_hrf))
+    _, root, files, _ = script.find_set(source)
+    eyes = [script.read_eye(source, names) for part in ("train", "validation") for names in files(source, root)[part]]
+    areas = script.vessel_areas(eyes, script.CHANNELS["green"], fundus.SMOOTHING_PX)
+    assert areas == (metrics.roc_auc(*stored), metrics.pr_auc(*stored))
