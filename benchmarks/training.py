@@ -23,6 +23,7 @@ import time
 
 RECIPE = {
     "density": 0.5, "read_noise": 0.0065, "hysteresis": 0.01, "rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
+    "score_step": 0.03,
 }  # fmt: skip
 TASKS = {"cnn": ("fashion_mnist_cnn", 240, 30), "crnn": ("spoken_digit_crnn", 60, 60), "unet": ("retina_unet", 8, 4)}
 RANGE = 3.0  # of every quantiser: about three standard deviations of a normalised activation
@@ -89,11 +90,12 @@ class NumpyLearner:
     def learn(self, name, gradient):
         """Move the scores of one matrix and choose its mask anew."""
         from minirram.optim import sgd_step
-        from minirram.pruning import score_gradient, steady_mask, top_mask
+        from minirram.pruning import initial_size, score_gradient, steady_mask, to_score_size, top_mask
 
         scores = self.scores[name]
         old = scores.copy()
         gradient = score_gradient(gradient, self.kept[name], scores)
+        to_score_size(gradient, RECIPE["score_step"] * initial_size(len(scores)))
         rate, momentum, decay = (RECIPE[key] for key in ("rate", "momentum", "weight_decay"))
         sgd_step(scores, self.velocity[name], gradient, rate, momentum, decay)
         wanted = top_mask(scores, RECIPE["density"])

@@ -19,9 +19,10 @@ class TorchLearner:
         self.kept = {name: self._kernel(name, torch.from_numpy(array)) for name, array in weights.items()}
         self.dtype = next(iter(self.kept.values())).dtype
         self.generator = torch.Generator().manual_seed(1)
-        self.scores, self.velocity, self.masks = {}, {}, {}
+        self.scores, self.velocity, self.masks, self.sizes = {}, {}, {}, {}
         for name, weight in self.kept.items():
             bound = 1 / dict(networks.matrices(network))[name][0] ** 0.5
+            self.sizes[name] = bound / 3**0.5
             score = torch.empty(weight.shape).uniform_(-bound, bound, generator=self.generator)
             score = torch.empty_like(weight).copy_(score)
             self.scores[name], self.velocity[name] = score, torch.zeros_like(score)
@@ -130,6 +131,7 @@ class TorchLearner:
         with torch.no_grad():
             for name, score in self.scores.items():
                 gradient = weights[name].grad.mul_(self.kept[name]).mul_(score.sign())
+                gradient.mul_(recipe["score_step"] * self.sizes[name] / gradient.square().mean().sqrt())
                 old_magnitude = score.abs()
                 gradient.add_(score, alpha=recipe["weight_decay"])
                 velocity = self.velocity[name].mul_(recipe["momentum"]).add_(gradient)

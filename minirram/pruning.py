@@ -5,6 +5,8 @@ Ramanujan et al., arXiv 1911.13299); the gradient passes straight through the ma
 arXiv 2311.07164, authors' code). density = kept fraction, everywhere.
 """
 
+import math
+
 import numpy as np
 
 from .errors import ConfigError
@@ -14,6 +16,11 @@ def initial_scores(generator, shape, fan_in):
     """Scores U(-1/sqrt(fan_in), 1/sqrt(fan_in)), float32 of `shape` (authors' code)."""
     bound = 1.0 / np.sqrt(fan_in)
     return generator.uniform(-bound, bound, shape).astype(np.float32)
+
+
+def initial_size(fan_in):
+    """Root mean square of the `initial_scores` of a layer."""
+    return 1.0 / math.sqrt(3 * fan_in)
 
 
 def kept_count(density, size):
@@ -61,3 +68,17 @@ def score_gradient(weight_gradient, weights, scores):
     scores. All of one shape, float32.
     """
     return weight_gradient * weights * np.sign(scores)
+
+
+def to_score_size(gradient, size):
+    """Scale the gradient of a layer's scores, in place, to the root mean square `size`; one of zeros stays as it is.
+
+    A score's gradient is proportional to the weight, about 2 / sqrt(fan_in), and to a loss that is a mean over all
+    pixels: as it comes, one rate moves the masks of a small network and leaves those of a wide one where they began.
+    float32 array of any shape. Returns `gradient`.
+    """
+    flat = gradient.ravel()
+    rms = math.sqrt(float(np.dot(flat, flat)) / flat.size)
+    if rms > 0:
+        gradient *= np.float32(size / rms)
+    return gradient

@@ -225,8 +225,12 @@ TASKS = {
         name="retina",
         build_network=retina_unet,
         recipes={
-            "full": Recipe(epochs=20, samples_per_epoch=960, batch_size=16, hysteresis=0.001, hysteresis_end=0.001),
-            "quick": Recipe(epochs=4, samples_per_epoch=320, batch_size=16, hysteresis=0.001, hysteresis_end=0.001),
+            "full": Recipe(
+                epochs=10, samples_per_epoch=960, batch_size=8, score_step=0.1, hysteresis=0.001, hysteresis_end=0.001
+            ),
+            "quick": Recipe(
+                epochs=3, samples_per_epoch=480, batch_size=8, score_step=0.1, hysteresis=0.001, hysteresis_end=0.001
+            ),
         },
         to_codes=pixels,
         per_pixel=True,

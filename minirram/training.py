@@ -10,7 +10,15 @@ from .faults import forced_bits, signs_around
 from .learning import Learner, Schedule, fill, part, prefixed
 from .networks import matrices
 from .optim import sgd_step
-from .pruning import initial_scores, kept_count, score_gradient, steady_mask, top_mask
+from .pruning import (
+    initial_scores,
+    initial_size,
+    kept_count,
+    score_gradient,
+    steady_mask,
+    to_score_size,
+    top_mask,
+)
 from .rng import stream
 
 
@@ -22,6 +30,8 @@ class Recipe(Schedule):
     """kept fraction of each layer's connections (authors' code)"""
     level: str = "pair"
     """'pair': one mask bit per weight; 'cell': one per cell"""
+    score_step: float = 0.03
+    """root mean square of the gradient of a layer's scores, relative to that of the initial scores: one for all layers"""
     hysteresis: float = 0.01
     """smallest relative change of |score| in one step that lets a bit flip, at the start (authors' code)"""
     hysteresis_end: float = 0.007
@@ -39,6 +49,8 @@ class Recipe(Schedule):
         kept_count(self.density, 1)
         if self.hysteresis_steps < 1:
             raise ConfigError("hysteresis_steps is {}; it must be at least 1".format(self.hysteresis_steps))
+        if not 0 < self.score_step < float("inf"):
+            raise ConfigError("score_step is {}; it must be finite and above 0".format(self.score_step))
         for name in ("hysteresis", "hysteresis_end", "chip_seed"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError("{} is {}; it must be finite and not negative".format(name, getattr(self, name)))
@@ -119,6 +131,7 @@ class MaskLearner(Learner):
         def new_mask(name):
             scores = self.scores[name]
             gradient = score_gradient(gradients[name], self.kept[name], scores)
+            to_score_size(gradient, recipe.score_step * initial_size(self.kept[name].shape[-2]))
             old_scores = scores.copy()
             sgd_step(scores, self.velocity[name], gradient, rate, recipe.momentum, recipe.weight_decay)
             wanted = self._best_mask(name)

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minirram.errors import ConfigError
-from minirram.pruning import initial_scores, kept_count, score_gradient, steady_mask, top_mask
+from minirram.pruning import (
+    initial_scores,
+    initial_size,
+    kept_count,
+    score_gradient,
+    steady_mask,
+    to_score_size,
+    top_mask,
+)
 from minirram.rng import stream
 
 quarters = st.integers(-4, 4).map(lambda k: np.float32(k / 4))
@@ -80,3 +88,20 @@ def test_initial_scores():
     scores = initial_scores(stream(0, "scores"), (400, 100), 400)
     assert scores.dtype == np.float32 and np.abs(scores).max() <= 1 / 20
     assert np.std(scores) == pytest.approx(1 / 20 / np.sqrt(3), rel=0.02)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1e-12, 1e12), st.floats(1e-3, 10))
+def test_scaled_gradients_keep_their_direction(seed, unit, size):
+    gradient = np.random.default_rng(seed).normal(size=(7, 5)).astype(np.float32)
+    scaled = to_score_size(gradient * np.float32(unit), size)
+    assert np.sqrt(np.mean(np.square(scaled, dtype=np.float64))) == pytest.approx(size, rel=1e-5)
+    assert np.allclose(scaled * np.linalg.norm(gradient), gradient * np.linalg.norm(scaled), rtol=1e-5)
+
+
+def test_a_gradient_of_zeros_stays():
+    assert not to_score_size(np.zeros((3, 2), np.float32), 1.0).any()
+
+
+def test_initial_size_is_that_of_initial_scores():
+    scores = initial_scores(stream(0, "s"), (50, 4000), 50)
+    assert np.sqrt(np.mean(np.square(scores))) == pytest.approx(initial_size(50), rel=0.01)

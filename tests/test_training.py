@@ -94,7 +94,7 @@ def test_hysteresis_spares_pulses_and_tightens_at_new_bests():
 
 
 def test_one_step_by_hand():
-    """Scores after a step from the gradients: straight-through, decay, momentum, rate; affine parts without decay."""
+    """Scores after a step: straight-through, scaled, decay, momentum, rate; affine parts unscaled, without decay."""
     data, learner, twin = StripeData(), tiny_learner(), tiny_learner()
     codes, labels = data.codes[:20], data.labels[:20]
     for rate in (0.1, 0.03):
@@ -108,8 +108,9 @@ def test_one_step_by_hand():
         gradients = {name: gradient.astype(np.float64) for name, gradient in gradients.items()}
         learner.step(codes, labels, None, rate)
         for name, scores in learner.scores.items():
-            gradient = gradients[name] * learner.kept[name] * np.sign(old_scores[name]) + 5e-4 * old_scores[name]
-            velocity = 0.9 * old_velocity[name] + gradient
+            gradient = gradients[name] * learner.kept[name] * np.sign(old_scores[name])
+            gradient *= 0.03 / np.sqrt(3 * len(gradient)) / np.sqrt(np.mean(gradient**2))
+            velocity = 0.9 * old_velocity[name] + gradient + 5e-4 * old_scores[name]
             assert np.allclose(scores, old_scores[name] - rate * velocity, rtol=1e-4, atol=1e-7)
         for name in ("bn.gamma", "bn.beta"):
             velocity = 0.9 * old_affine[name] + gradients[name]
