@@ -39,7 +39,7 @@ from .training import MaskLearner
 ENERGY_SAMPLES = 500
 """validation samples whose events are counted"""
 ENERGY_IMAGES = 3
-"""the same where a sample is a whole image, cut into many fields of the network: all that the retina task holds back"""
+"""the same where a sample is a whole image, cut into many fields of the network: as many as DRIVE holds back"""
 UNPRUNED_STEPS = 20
 """batches from which the unpruned chip's digital statistics are taken"""
 
