@@ -81,11 +81,14 @@ class WriteLearner(Learner):
     the chip really holds, read with noise. When the budget is spent the chip stays as it is, and only the digital
     state goes on learning.
 
-    `pulses`: writes that raised a cell ("set") and that lowered one ("reset").
+    `pulses`: writes that raised a cell ("set") and that lowered one ("reset"). `answers`: dict matrix name -> bool
+    (2, fan_in, fan_out), the cells of G+ and G- that have not been found dead: a cell that a write leaves as it was is
+    never written again, and its partner makes up for it as far as it can. `spent_at_step`: the first step at which
+    99 % of the budget were spent, None before.
     """
 
     learned = ("wanted",)
-    moving = ("velocity", "gathered")
+    moving = ("velocity", "gathered", "answers")
 
     def __init__(self, network, chip, schedule, writing, threads=1):
         if chip.placement.shapes != matrices(network) or chip.level != "cell":
@@ -149,8 +152,12 @@ class WriteLearner(Learner):
         cost = np.concatenate([plan.cells.sum(axis=0) for plan in plans.values()])
         if cost.sum() > left:
             change_S = np.concatenate([plan.change_S for plan in plans.values()])
-            order = np.argsort(-change_S, kind="stable")
-            allowed: np.ndarray = np.zeros(len(order), bool)
+            # Every weight that is due costs a write or two: more than `left` of them are never written.
+            most = min(left, len(change_S))
+            least_S = np.partition(change_S, -most)[-most]
+            order = np.flatnonzero(change_S >= least_S)
+            order = order[np.argsort(-change_S[order], kind="stable")]
+            allowed: np.ndarray = np.zeros(len(change_S), bool)
             allowed[order] = np.cumsum(cost[order]) <= left
             borders = np.cumsum([len(plan.flat) for plan in plans.values()])
             for (name, plan), chosen in zip(list(plans.items()), np.split(allowed, borders[:-1])):
@@ -200,7 +207,8 @@ class WriteLearner(Learner):
             target_S[:, lame], cells[:, lame] = targets_around(
                 present_S[:, lame], wanted_S[lame], answers[:, lame], *self.range_S, self.writing.threshold_S
             )
-        return _Plan(flat, change_S[flat], present_S, target_S, cells)
+        plan = _Plan(flat, change_S[flat], present_S, target_S, cells)
+        return plan.only(cells.any(axis=0)) if len(lame) else plan
 
     def pulse_counts(self):
         """(SET, RESET): writes so far that raised a cell, and that lowered one."""

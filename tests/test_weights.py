@@ -14,7 +14,7 @@ from minirram.networks import affine_parameters, initial_state
 from minirram.optim import cosine_rate
 from minirram.rng import stream
 from minirram.technologies import TAOX_40NM
-from minirram.weights import FloatLearner, WriteLearner, Writing, pair_targets
+from minirram.weights import FloatLearner, WriteLearner, Writing, pair_targets, targets_around
 
 from .tiny import StripeData, tiny_chip, tiny_network, tiny_recipe
 
@@ -201,6 +201,89 @@ def test_a_short_budget_goes_to_those_farthest_off():
     assert sorted(wish[changed["fc1"]]) == list(range(wish.size - 5, wish.size))
 
 
+def test_what_is_written_is_the_farthest_off_by_a_loop():
+    """What a budget leaves is filled in order of distance until the next write would not fit, ties by index."""
+    learner = write_learner(Writing(tuning_error=0.0, budget=300), model=QUIET)
+    generator = np.random.default_rng(1)
+    for wanted in learner.wanted.values():
+        wanted += generator.choice([0.0, 0.1, 0.1, 0.9], wanted.shape).astype(np.float32)
+    before = {name: np.stack(learner.chip.pair_grid(name)) for name in learner.wanted}
+    plans = {name: learner._plan(name) for name in learner.wanted}
+    due = [(-plan.change_S[k], row, k) for row, plan in enumerate(plans.values()) for k in range(len(plan.flat))]
+    expected, left = {name: set() for name in plans}, 300
+    for _, row, k in sorted(due):
+        name, plan = list(plans.items())[row]
+        left -= int(plan.cells[:, k].sum())
+        if left < 0:
+            break
+        expected[name].add(int(plan.flat[k]))
+    learner.write()
+    for name, grid in before.items():
+        touched = np.flatnonzero((np.stack(learner.chip.pair_grid(name)) != grid).any(axis=0))
+        assert set(touched.tolist()) == expected[name]
+    assert 299 <= n_writes(learner) <= 300
+
+
+@given(budget=st.integers(0, 3000), steps=st.integers(1, 40), threshold_S=st.sampled_from([0.0, 2e-7]))
+@settings(max_examples=8)
+def test_the_budget_becomes_available_evenly(budget, steps, threshold_S):
+    learner = write_learner(Writing(threshold_S=threshold_S, budget=budget, budget_steps=steps))
+    spent_at = None
+    for step, (codes, labels, weight) in enumerate(StripeData().batches(np.random.default_rng(0), learner.recipe), 1):
+        learner.step(codes, labels, weight, 0.02)
+        assert n_writes(learner) <= budget * min(step / steps, 1)
+        if threshold_S == 0:
+            assert n_writes(learner) >= int(budget * min(step / steps, 1)) - 1
+        if spent_at is None and budget and n_writes(learner) >= 0.99 * budget:
+            spent_at = step
+    assert learner.spent_at_step == spent_at
+
+
+# -- cells that do not answer ---------------------------------------------------------------------
+
+
+def test_dead_cells_are_found_by_their_writes_and_left_alone():
+    learner = write_learner(Writing(threshold_S=2e-7))
+    generator, used = np.random.default_rng(2), learner.chip.used
+    dead = used & (generator.random(used.shape) < 0.1)
+    on = dead & (generator.random(used.shape) < 0.5)
+    for macro, lrs, hrs in zip(learner.chip.macros, on, dead & ~on):
+        macro.stick(lrs, hrs)
+    learner.chip._weights_grid.clear()
+    data = StripeData()
+    run(learner, 2, data)
+    found = {name: [~cells for cells in learner.answers[name]] for name in learner.wanted}
+    for name, (plus, minus) in found.items():
+        really_plus, really_minus = learner.chip.placement.gather(name, dead)
+        assert not (plus & ~really_plus).any() and not (minus & ~really_minus).any()
+    n_found = sum(int(cells.sum()) for pair in found.values() for cells in pair)
+    assert n_found > 0.5 * dead.sum()
+    writes = np.concatenate([macro.writes[cells] for macro, cells in zip(learner.chip.macros, dead)])
+    run(learner, 2, data)
+    again = np.concatenate([macro.writes[cells] for macro, cells in zip(learner.chip.macros, dead)])
+    assert (again - writes).sum() <= 3 * (dead.sum() - n_found)
+    resumed = write_learner(Writing(threshold_S=2e-7))
+    resumed.restore(learner.checkpoint())
+    assert all(np.array_equal(resumed.answers[name], learner.answers[name]) for name in learner.answers)
+
+
+@given(
+    present=st.tuples(st.floats(0, 20e-6), st.floats(0, 20e-6)),
+    wanted=st.floats(-18e-6, 18e-6),
+    answers=st.sampled_from([(True, False), (False, True), (False, False)]),
+)
+def test_the_partner_of_a_dead_cell_goes_as_far_as_it_can(present, wanted, answers):
+    low_S, high_S = 1e-6, 19e-6
+    target_S, cells = targets_around(
+        np.array(present)[:, None], np.array([wanted]), np.array(answers)[:, None], low_S, high_S, 1e-7
+    )
+    assert not cells[~np.array(answers)].any() and (target_S[~cells] == np.array(present)[:, None][~cells]).all()
+    off = abs(target_S[0, 0] - target_S[1, 0] - wanted)
+    for reachable in np.linspace(low_S, high_S, 50):
+        pair = [reachable if able else held for able, held in zip(answers, present)]
+        assert off <= abs(pair[0] - pair[1] - wanted) + 1.01e-7
+
+
 @given(plus=st.floats(1e-6, 20e-6), minus=st.floats(1e-6, 20e-6), wanted=st.floats(-18e-6, 18e-6))
 def test_pairs_reach_what_is_wanted_inside_the_range(plus, minus, wanted):
     low_S, high_S = 1e-6, 19e-6
@@ -238,7 +321,7 @@ def test_writes_miss_by_the_tuning_error(error):
     assert spread == pytest.approx(error, rel=4 / np.sqrt(2 * 972), abs=1e-4)
 
 
-@pytest.mark.parametrize("writing", [Writing(), Writing(0.05, 2e-7, 2, 1200)], ids=["every", "thresholded"])
+@pytest.mark.parametrize("writing", [Writing(), Writing(0.05, 2e-7, 2, 1200, 50)], ids=["every", "thresholded"])
 def test_written_weights_learn_and_resume_bit_for_bit(writing):
     data = StripeData()
     whole = run(write_learner(writing), 4, data)
@@ -249,6 +332,7 @@ def test_written_weights_learn_and_resume_bit_for_bit(writing):
     assert_same(whole, resumed, ("wanted", "velocity", "gathered"))
     assert np.array_equal(whole.chip.conductance_S(), resumed.chip.conductance_S())
     assert whole.pulses == resumed.pulses and whole.best["validation"] > 0.8
+    assert (whole.steps, whole.spent_at_step) == (resumed.steps, resumed.spent_at_step) == (60, whole.spent_at_step)
     whole.take_best()
     resumed.take_best()
     assert np.array_equal(whole.chip.conductance_S(), resumed.chip.conductance_S())
@@ -275,6 +359,7 @@ def test_best_epoch_brings_the_chip_back():
         ({"threshold_S": float("nan")}, "threshold_S is nan"),
         ({"interval": 0}, "interval is 0"),
         ({"budget": -1}, "budget is -1"),
+        ({"budget": 1, "budget_steps": 0}, "budget_steps is 0"),
     ],
 )
 def test_bad_writing_is_refused(change, message):
