@@ -226,7 +226,7 @@ TASKS = {
         build_network=retina_unet,
         recipes={
             "full": Recipe(
-                epochs=10, samples_per_epoch=960, batch_size=8, score_step=0.1, hysteresis=0.001, hysteresis_end=0.001
+                epochs=8, samples_per_epoch=960, batch_size=8, score_step=0.1, hysteresis=0.001, hysteresis_end=0.001
             ),
             "quick": Recipe(
                 epochs=3, samples_per_epoch=480, batch_size=8, score_step=0.1, hysteresis=0.001, hysteresis_end=0.001

@@ -31,7 +31,7 @@ class Recipe(Schedule):
     level: str = "pair"
     """'pair': one mask bit per weight; 'cell': one per cell"""
     score_step: float = 0.03
-    """root mean square of the gradient of a layer's scores, relative to that of the initial scores: one for all layers"""
+    """root mean square of the gradient of each layer's scores, relative to that of its initial scores"""
     hysteresis: float = 0.01
     """smallest relative change of |score| in one step that lets a bit flip, at the start (authors' code)"""
     hysteresis_end: float = 0.007
