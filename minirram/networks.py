@@ -418,6 +418,34 @@ def fashion_mnist_cnn(bits=4, conv1=64, conv2=16, hidden=128):
     )
 
 
+def fashion_mnist_macro(bits=4, widths=(32, 64, 64, 64), hidden=56):
+    """A network that fills one macro: 125,264 weights, 7.48 M MACs on 28 x 28 pixels of 6 bits.
+
+    Four convolutions that keep the size of the image, each but the third followed by max-pooling, then two full
+    layers. At cell level it takes 250,528 of a macro's 262,144 cells.
+    """
+    layers: list = []
+    channels = 1
+    for k, width in enumerate(widths, 1):
+        layers.append(Conv2d("conv{}".format(k), channels, width, padding=(1, 1)))
+        if k != 3:
+            layers.append(MaxPool("pool{}".format(k)))
+        layers += [
+            BatchNorm("bn{}".format(k), width),
+            Relu("relu{}".format(k)),
+            Quantize("act{}".format(k), bits),
+        ]
+        channels = width
+    layers += [
+        Flatten("flatten"),
+        Linear("fc1", 9 * channels, hidden),
+        Relu("relu5"),
+        Quantize("act5", bits),
+        Linear("fc2", hidden, 10),
+    ]
+    return Network("fashion-mnist-macro", (28, 28, 1), 6, tuple(layers))
+
+
 def spoken_digit_crnn(bits=3, conv1=64, conv2=32, rnn=128, hidden=256):
     """The Spoken Digit CRNN: 68,480 weights, 0.394 M MACs on 23 features x 20 frames."""
     return Network(

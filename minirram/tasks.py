@@ -10,7 +10,7 @@ from . import datasets, metrics
 from .errors import ConfigError, DataError
 from .fundus import Crops, predict_by_tiles
 from .layers import max_pool_forward
-from .networks import Network, fashion_mnist_cnn, retina_unet, spoken_digit_crnn
+from .networks import Network, fashion_mnist_cnn, fashion_mnist_macro, retina_unet, spoken_digit_crnn
 from .training import Recipe
 
 TILE_PX, TILE_STEP_PX = 96, 64
@@ -19,7 +19,7 @@ TILE_PX, TILE_STEP_PX = 96, 64
 
 @dataclass(frozen=True)
 class Task:
-    """One of the paper's tasks."""
+    """One of the paper's tasks, or one beside them."""
 
     name: str
     """what the command line calls it"""
@@ -31,19 +31,23 @@ class Task:
     """(inputs of the data set, input bits) -> uint8 codes (n, height, width, channels)"""
     per_pixel: bool = False
     """whether every pixel has a label, and training cuts crops out of whole images"""
+    data_set: str = ""
+    """name of the data set, when it is another task's"""
+    mirrored: bool = False
+    """whether left and right of training images are swapped at random"""
 
     def load_training(self, source, network):
         """Training and validation data from `source` (a folder, or "synthetic")."""
-        training, validation = datasets.load_training(self.name, source)
+        training, validation = datasets.load_training(self.data_set or self.name, source)
         codes = self.to_codes(training.inputs, network.input_bits)
         held_back = self._examination(validation, network)
         if self.per_pixel:
             return CropData(codes, training, held_back, network)
-        return LabelledData(codes, training.labels, held_back, training.class_names, training.origin)
+        return LabelledData(codes, training.labels, held_back, training.class_names, training.origin, self.mirrored)
 
     def load_test(self, source, network):
         """The test set as an examination. Every call is an opening of the test set: the caller logs it."""
-        return self._examination(datasets.load_test(self.name, source), network)
+        return self._examination(datasets.load_test(self.data_set or self.name, source), network)
 
     def _examination(self, data, network):
         codes = self.to_codes(data.inputs, network.input_bits)
@@ -111,7 +115,8 @@ class PixelExamination:
 class LabelledData:
     """Training samples with one label each, and an examination to validate on."""
 
-    def __init__(self, codes, labels, validation, class_names, origin):
+    def __init__(self, codes, labels, validation, class_names, origin, mirrored=False):
+        self.mirrored = mirrored
         self.codes, self.labels = codes, labels
         self.validation = validation
         self.class_names = class_names
@@ -136,7 +141,11 @@ class LabelledData:
         """One pass in random order: (codes, labels, None); what does not fill a batch is left out."""
         order = datasets.epoch_order(generator, len(self.codes))
         for chosen in datasets.batches(order, recipe.batch_size):
-            yield self.codes[chosen], self.labels[chosen], None
+            codes = self.codes[chosen]
+            if self.mirrored:
+                turned = generator.random(len(codes)) < 0.5
+                codes[turned] = codes[turned, :, ::-1]
+            yield codes, self.labels[chosen], None
 
     def validation_score(self, predict):
         """The examination's primary figure for `predict` (codes -> logits)."""
@@ -211,6 +220,17 @@ TASKS = {
             "quick": Recipe(epochs=8, batch_size=120),
         },
         to_codes=pooled_pixels,
+    ),
+    "fashion-mnist-macro": Task(
+        name="fashion-mnist-macro",
+        build_network=fashion_mnist_macro,
+        recipes={
+            "full": Recipe(epochs=20, level="cell", hysteresis=0.001, hysteresis_end=0.0007),
+            "quick": Recipe(epochs=2, level="cell", hysteresis=0.001, hysteresis_end=0.0007),
+        },
+        to_codes=pixels,
+        data_set="fashion-mnist",
+        mirrored=True,
     ),
     "spoken-digits": Task(
         name="spoken-digits",

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from minirram import datasets, metrics, synthetic_retina, tasks
 from minirram.datasets import Dataset
 from minirram.errors import ConfigError, DataError
-from minirram.networks import retina_unet
+from minirram.mapping import place
+from minirram.networks import matrices, retina_unet
 from minirram.rng import stream
 from minirram.tasks import CropData, LabelExamination, LabelledData, PixelExamination, task
 from minirram.training import Recipe
+
+from .tiny import save_garments
 
 BITS = st.integers(1, 8)
 
@@ -57,7 +60,7 @@ def test_inputs_of_another_kind_are_refused():
         tasks.pooled_pixels(np.zeros((2, 28, 28)), 4)
     with pytest.raises(DataError, match=r"expected uint8 \(n, height, width\)"):
         tasks.pooled_pixels(np.zeros((28, 28), np.uint8), 4)
-    with pytest.raises(ConfigError, match="no task 'mnist'; choose one of fashion-mnist, spoken-digits, retina"):
+    with pytest.raises(ConfigError, match="no task 'mnist'; choose one of fashion-mnist, fashion-mnist-macro, spoken-digits, retina"):
         task("mnist")
 
 
@@ -248,3 +251,30 @@ def test_the_figure_that_chooses_the_best_epoch_is_the_primary_one():
     assert data.validation_score(dark_is_vessel) == data.validation.figures(dark_is_vessel)["roc_auc"]
     labelled, labels = sorted_set()
     assert labelled.validation_score(lambda codes: np.eye(10)[labels[number_of(codes)]]) == 1.0
+
+
+def test_mirrored_images_are_as_they_are_or_swapped():
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, 16, (60, 5, 4, 1)).astype(np.uint8)
+    data = LabelledData(codes, np.arange(60), None, ("a",), "drawn", mirrored=True)
+    recipe = Recipe(batch_size=20)
+    swapped = 0
+    for batch, labels, _ in data.batches(stream(1, "b"), recipe):
+        for image, label in zip(batch, labels):
+            as_it_is = np.array_equal(image, codes[label])
+            assert as_it_is or np.array_equal(image, codes[label][:, ::-1])
+            swapped += not as_it_is
+    assert 15 <= swapped <= 45
+    again = [batch for batch, _, _ in data.batches(stream(1, "b"), recipe)]
+    assert all(np.array_equal(one, other[0]) for one, other in zip(again, data.batches(stream(1, "b"), recipe)))
+
+
+def test_the_macro_network_fills_one_macro_with_the_garments_of_its_namesake(tmp_path):
+    save_garments(tmp_path, train=30, validation=20, test=10)
+    chosen = task("fashion-mnist-macro")
+    network = chosen.build_network()
+    placement = place(matrices(network))
+    assert placement.n_macros == 1 and sum(rows * cols for _, (rows, cols) in matrices(network)) == 125264
+    data = chosen.load_training(str(tmp_path), network)
+    assert data.codes.shape == (30, 28, 28, 1) and data.codes.max() <= 63 and data.mirrored
+    assert len(chosen.load_test(str(tmp_path), network)) == 10
