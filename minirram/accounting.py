@@ -248,13 +248,14 @@ def density_sweep(chip, model, masks, densities, seed, account_now):
     account_now: a callable that accounts for the chip as it is. `array_J` follows the masks, `adc_J` and the rest do
     not. Says nothing on accuracy: no mask is learned anew. The chip is left with the masks of the last density.
     """
-    keys, rows = energy.JOULES + ("total_J",), []
+    rows = []
     for density in densities:
         thinned = {
             name: at_density(mask, density, stream(seed, "density", name)) for name, mask in masks.items()
         }
         chip.program(thinned, model.signs)
         total = account_now()["total"]
+        keys = [key for key in energy.JOULES + ("reprogramming_J", "total_J") if key in total]
         row = {key: total[key] for key in keys}
         rows.append(dict(row, density=density, range={key: total["range"][key] for key in keys}))
     return rows

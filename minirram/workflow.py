@@ -295,14 +295,15 @@ def account(folder, data=None, threads=1, what_if=None):
 
     def inference_now():
         counted = events.counted_events(counter, chip, model.adcs, inferences)
-        return accounting.inference_account(
+        found = accounting.inference_account(
             counted, network_shapes.digital, chip.placement, costs, config.adc_bits, pulse, config.adc_arrangement,
             what_if.macros,
         )  # fmt: skip
+        if what_if.macros is not None:
+            accounting.add_reprogramming(found, chip, what_if.macros, costs)
+        return found
 
     result = inference_now()
-    if what_if.macros is not None:
-        accounting.add_reprogramming(result, chip, what_if.macros, costs)
     accounting.add_baselines(result, network_shapes, costs)
     steps = training.steps_per_epoch(config.recipe) * config.recipe.epochs
     programming = energy.programming_energy(chip.pulses, config.cell_model, costs)

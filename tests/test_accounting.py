@@ -226,6 +226,10 @@ def test_no_accuracy_for_macros_that_take_turns(wide, capsys):
     assert "accuracy" not in shared and "conductances" in shared["assumed"]
     assert shared["reprogramming"]["inferences_until_worn"] == 10_000  # some cell is SET once per inference
     assert shared["latency_s"] > whole["latency_s"] and shared["total"]["adc_J"] == whole["total"]["adc_J"]
+    swept = account(capsys, wide, "--macros", "1", "--density", "0.9", "--density", "0.001")["density_sweep"]
+    assert swept[0]["reprogramming_J"] > 4 * swept[1]["reprogramming_J"] > 0  # cells are pulsed that differ
+    for row in swept:
+        assert row["total_J"] == pytest.approx(sum(row[key] for key in energy.JOULES) + row["reprogramming_J"])
     assert cli.main(["energy", wide, "--macros", "1"]) == 0
     text = capsys.readouterr().out
     assert "no accuracy" in text and "first cell wears out after 1e+04" in text
