@@ -29,8 +29,8 @@ def test_codes_of_pixels_are_the_nearest_levels(bits, seed):
     codes = tasks.pixels(images, bits)
     assert codes.shape == (2, 3, 4, 1) and codes.dtype == np.uint8
     full = 2**bits - 1
-    for place, pixel in np.ndenumerate(images):
-        assert abs(int(codes[place][0]) * 255 - int(pixel) * full) <= 255 / 2
+    for index, pixel in np.ndenumerate(images):
+        assert abs(int(codes[index][0]) * 255 - int(pixel) * full) <= 255 / 2
     assert codes[0, 0, 0] == 0 and codes[0, 0, 1] == full
 
 
@@ -60,7 +60,7 @@ def test_inputs_of_another_kind_are_refused():
         tasks.pooled_pixels(np.zeros((2, 28, 28)), 4)
     with pytest.raises(DataError, match=r"expected uint8 \(n, height, width\)"):
         tasks.pooled_pixels(np.zeros((28, 28), np.uint8), 4)
-    with pytest.raises(ConfigError, match="no task 'mnist'; choose one of fashion-mnist, fashion-mnist-macro, spoken-digits, retina"):
+    with pytest.raises(ConfigError, match="no task 'mnist'; choose one of fashion-mnist, fashion-mnist-macro, spoken"):
         task("mnist")
 
 
