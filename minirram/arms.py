@@ -19,7 +19,7 @@ LARGE_BATCH_RATES = (0.1, 0.2, 0.4)
 THRESHOLD = 0.5
 """threshold that the search begins with, see `tuning.Settings`"""
 FEWEST_UPDATES = 20
-"""updates in a training that may not write all weights that often: each then writes those farthest off"""
+"""updates of all weights that a budget must allow; with fewer no network learns, and parts are written at every step"""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,12 @@ class Arm:
         """What arms have in common that differ in the error of a write alone."""
         return self.tuning_error is not None, self.thresholded, self.budgeted
 
-    @property
-    def few_updates(self):
-        """Whether the budget spaces out updates of the whole array."""
-        return self.budgeted and not self.thresholded
+    def whole_updates(self, network, budget):
+        """How often a training with `budget` writes writes all weights of `network` at once; None: never."""
+        if not self.budgeted or self.thresholded:
+            return None
+        updates = budget // sum(weights_by_layer(network).values())
+        return updates if updates >= FEWEST_UPDATES else None
 
 
 def _all_arms():
@@ -106,7 +108,7 @@ def begin_search(arm, base, rates=None, optimum=None):
     if optimum is not None and (rates is None or len(rates) > 1):
         around = [factor * optimum.learning_rate for factor in (1.0, 0.5, 2.0)]
         return Search(optimum, around, arm.thresholded, alternatives=False)
-    own = LARGE_BATCH_RATES if arm.few_updates else RATES
+    own = LARGE_BATCH_RATES if arm.budgeted and not arm.thresholded else RATES
     recipe = base.recipe
     threshold = THRESHOLD if arm.thresholded else 0.0
     start = optimum or Settings(own[0], threshold, recipe.momentum, recipe.weight_decay)
@@ -134,8 +136,6 @@ def weight_config(arm, base, seed, settings, n_steps, budget=None):
     threshold_S = settings.threshold * math.sqrt(2) * base.cell_model.lrs_median_S * base.cell_model.lrs_sigma_ln
     if not arm.budgeted:
         return WeightConfig(run, settings.learning_rate, Writing(arm.tuning_error, threshold_S))
-    interval = 1
-    if arm.few_updates:
-        n_weights = sum(weights_by_layer(base.network).values())
-        interval = math.ceil(n_steps / min(max(budget // n_weights, FEWEST_UPDATES), n_steps))
+    updates = arm.whole_updates(base.network, budget)
+    interval = 1 if updates is None else math.ceil(n_steps / min(updates, n_steps))
     return WeightConfig(run, settings.learning_rate, Writing(arm.tuning_error, threshold_S, interval, budget, n_steps))

@@ -182,7 +182,7 @@ class _Rounds:
         base, budget, settings = self.base, (budgets or {}).get(seed), tried or search.best
         if tried and self.tuning_epochs is not None:
             # As many updates, or as many writes per step, as in the whole training.
-            if budget is not None and not arm.few_updates:
+            if budget is not None and arm.whole_updates(base.network, budget) is None:
                 budget = budget * self.tuning_epochs // base.recipe.epochs
             base = replace(base, recipe=replace(base.recipe, epochs=self.tuning_epochs))
             folder = os.path.join(folder, "tuning-{}-epochs".format(self.tuning_epochs))

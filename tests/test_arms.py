@@ -59,11 +59,14 @@ def test_whole_array_updates_spread_over_the_budget():
     assert weight_config(ARMS["wo-every-free-1"], BASE, 0, SETTINGS, 6870).writing.interval == 1
 
 
-@pytest.mark.parametrize("budget", [0, N_WEIGHTS // 2, 5 * N_WEIGHTS])
-def test_a_budget_for_few_whole_updates_is_spread_over_parts(budget):
-    writing = weight_config(ARMS["wo-every-budget-1"], BASE, 0, SETTINGS, 1000, budget).writing
-    assert 1000 // writing.interval == FEWEST_UPDATES and writing.budget == budget
-    assert weight_config(ARMS["wo-every-budget-1"], BASE, 0, SETTINGS, 7, budget).writing.interval == 1
+@pytest.mark.parametrize("budget", [0, N_WEIGHTS // 2, FEWEST_UPDATES * N_WEIGHTS - 1])
+def test_a_budget_for_too_few_whole_updates_is_spent_in_parts_at_every_step(budget):
+    arm = ARMS["wo-every-budget-1"]
+    writing = weight_config(arm, BASE, 0, SETTINGS, 1000, budget).writing
+    assert arm.whole_updates(BASE.network, budget) is None
+    assert (writing.interval, writing.budget, writing.budget_steps) == (1, budget, 1000)
+    assert weight_config(arm, BASE, 0, SETTINGS, 1000, FEWEST_UPDATES * N_WEIGHTS).writing.interval == 50
+    assert weight_config(arm, BASE, 0, SETTINGS, 7, FEWEST_UPDATES * N_WEIGHTS).writing.interval == 1
 
 
 def test_searches_begin_where_the_arm_and_the_caller_say():

@@ -5,10 +5,12 @@ import json
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from minirram import baselines
 from minirram.baselines import WeightConfig, train_weights
-from minirram.errors import ConfigError
+from minirram.errors import ConfigError, DivergedError
 from minirram.networks import fashion_mnist_cnn
 from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
@@ -75,6 +77,45 @@ def test_a_folder_of_another_configuration_is_refused(data, tmp_path):
     (tmp_path / "full" / "thesis.txt").write_text("keep")
     with pytest.raises(ConfigError, match="not empty"):
         train_weights(str(tmp_path / "full"), config_of(data), test=False)
+
+
+def test_data_may_move_but_not_change(data, tmp_path):
+    folder, moved = str(tmp_path / "run"), tmp_path / "moved"
+
+    def stop(row):
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        train_weights(folder, config_of(data), progress=stop)
+    save_garments(moved, train=240, validation=60, test=60)
+    assert train_weights(folder, config_of(str(moved)), test=False)["epochs"] == 3
+    save_garments(moved, train=200, validation=60, test=60)
+    for test in (True, False):  # one goes on, the other is done
+        with pytest.raises(ConfigError, match="run.data_crc = "):
+            train_weights(folder, config_of(str(moved)), test=test)
+
+
+def test_texts_on_sources_are_no_part_of_the_configuration(data, tmp_path):
+    config, folder = config_of(data, epochs=1), str(tmp_path / "run")
+    train_weights(folder, config, test=False)
+    told = replace(config.run.cell_model, sources=(("lrs_median_S", "a better reference"),))
+    train_weights(folder, replace(config, run=replace(config.run, cell_model=told)), test=False)
+    other = replace(config.run.cell_model, read_noise=0.02)
+    with pytest.raises(ConfigError, match="run.cell_model.read_noise = "):
+        train_weights(folder, replace(config, run=replace(config.run, cell_model=other)), test=False)
+
+
+def test_a_network_that_passes_no_signal_has_diverged(data, tmp_path, monkeypatch):
+    class Silent(baselines.WriteLearner):
+        """What it learned is no weight at all."""
+
+        def take_best(self):
+            super().take_best()
+            self.chip.tune(self.chip.used, np.zeros(self.chip.used.shape), 0.0)
+
+    monkeypatch.setattr(baselines, "WriteLearner", Silent)
+    with pytest.raises(DivergedError, match="no signal passes .* lower the learning rate, it is 0.05"):
+        train_weights(str(tmp_path / "run"), config_of(data, Writing(0.05), epochs=1), test=False)
 
 
 def test_the_programs_of_a_chip_are_those_of_its_history(data, tmp_path):

@@ -3,14 +3,17 @@
 import csv
 import json
 import os
+import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from minirram import cli, compare, compare_report
-from minirram.errors import ConfigError
-from minirram.networks import fashion_mnist_cnn
+from minirram import cli, compare, compare_report, datasets, synthetic_retina
+from minirram.arms import ARMS
+from minirram.errors import ConfigError, DivergedError
+from minirram.networks import fashion_mnist_cnn, retina_unet, weights_by_layer
 from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe
@@ -104,10 +107,11 @@ def _results(out):
 
 
 def test_processes_give_the_same_results(done, base, tmp_path):
-    _, summary, _ = done
-    both = compare.compare(base, str(tmp_path), ["pair", "float"], [0, 1], 2, rates=(0.02, 0.1))
-    for row in both["arms"]:
-        assert row["by_seed"] == row_of(summary, row["arm"])["by_seed"]
+    names = ["pair", "wo-every-free-5"]
+    alone = compare.compare(base, str(tmp_path / "alone"), names, [0], rates=(0.1,))
+    both = compare.compare(base, str(tmp_path / "both"), names, [0, 1], 2, rates=(0.1,))
+    assert row_of(both, "pair")["by_seed"] == row_of(done[1], "pair")["by_seed"]
+    assert row_of(both, names[1])["by_seed"]["0"] == row_of(alone, names[1])["by_seed"]["0"]
 
 
 def test_short_trainings_choose_and_long_ones_are_compared(done, base, tmp_path):
@@ -160,6 +164,109 @@ def test_seeds_and_changed_plans_are_checked(done, base):
     with pytest.raises(ConfigError, match="epochs"):
         changed = RunConfig(base.task, base.data, base.network, Recipe(epochs=1, batch_size=40), TAOX_40NM)
         compare.compare(changed, done[0], ["pair"], [0])
+
+
+def test_seeds_may_be_added_and_data_may_move(base, tmp_path):
+    names, out = ["pair", "wo-every-budget-5"], str(tmp_path / "compared")
+    first = compare.compare(base, out, names, [0], rates=(0.05,))
+    before = {path: os.path.getmtime(path) for path in _results(out)}
+    shutil.copytree(base.data, str(tmp_path / "moved"))
+    both = compare.compare(replace(base, data=str(tmp_path / "moved")), out, names, [0, 1], rates=(0.05,))
+    assert before.items() < {path: os.path.getmtime(path) for path in _results(out)}.items()
+    for row in both["arms"]:
+        assert row["by_seed"]["0"] == row_of(first, row["arm"])["by_seed"]["0"] and set(row["by_seed"]) == {"0", "1"}
+    assert len(set(row_of(both, names[1])["budgets"].values())) == 2
+
+
+def test_data_that_changed_are_refused(base, tmp_path):
+    folder = tmp_path / "data"
+    save_garments(folder, train=240, validation=60, test=60)
+    own, out = replace(base, data=str(folder)), str(tmp_path / "compared")
+    compare.compare(own, out, ["float"], [0], rates=(0.1,))
+    save_garments(folder, train=280, validation=60, test=60)
+    with pytest.raises(ConfigError, match="data_crc = "):
+        compare.compare(own, out, ["float"], [0], rates=(0.1,))
+
+
+def test_arms_at_other_errors_begin_at_the_optimum_of_the_least(base, tmp_path):
+    names = ["wo-step-free-15", "wo-step-free-1", "wo-every-free-15"]
+    summary = compare.compare(base, str(tmp_path), names, [0], rates=(0.02, 0.1), tuning_epochs=1)
+    least, other = (row_of(summary, name) for name in ("wo-step-free-1", "wo-step-free-15"))
+    assert len(least["tried"]) >= 2 + 2 + 2 and summary["tuning_epochs"] == 1
+    begun = Settings(**least["settings"])
+    for factor in (0.5, 1.0, 2.0):
+        assert compare.settings_name(replace(begun, learning_rate=factor * begun.learning_rate)) in other["tried"]
+    assert all("momentum{:g}-decay{:g}".format(begun.momentum, begun.weight_decay) in name for name in other["tried"])
+    assert any("decay0.0001" in name for name in row_of(summary, "wo-every-free-15")["tried"])
+
+
+def test_what_diverges_loses(base, tmp_path, monkeypatch):
+    train_weights = compare.baselines.train_weights
+
+    def fragile(folder, config, threads, test):
+        """Diverges at high rates; and at 0.05 with the second seed, which no tuning can tell."""
+        if config.learning_rate > 0.05 or (config.learning_rate == 0.05 and config.run.recipe.seed == 1):
+            raise DivergedError("too fast")
+        results = train_weights(folder, config, threads, test=test)
+        results["validation"]["accuracy"] = config.learning_rate
+        return results
+
+    monkeypatch.setattr(compare.baselines, "train_weights", fragile)
+    summary = compare.compare(base, str(tmp_path), ["float"], [0, 1], rates=(0.0125, 0.05, 0.1), tuning_epochs=1)
+    (row,) = summary["arms"]
+    assert row["settings"]["learning_rate"] == 0.0125 and set(row["by_seed"]) == {"0", "1"}
+    rates = {name: float(name.split("-")[0][len("rate") :]) for name in row["tried"]}
+    assert max(rates.values()) > 0.05
+    assert {name: score is None for name, score in row["tried"].items()} == {
+        name: rates[name] >= 0.05 for name in rates
+    }
+    with pytest.raises(ConfigError, match="no training of the arm float went through: too fast"):
+        compare.compare(base, str(tmp_path / "all"), ["float"], [0], rates=(30.0, 40.0))
+
+
+@pytest.fixture(scope="module")
+def eyes(tmp_path_factory):
+    """A comparison on corners of drawn eyes with a narrow U-Net: (base, summary, folder)."""
+    folder, parts = tmp_path_factory.mktemp("eyes"), {}
+    for part, n in (("train", 3), ("validation", 1), ("test", 1)):
+        arrays = synthetic_retina.vessel_images(np.random.default_rng(n), n)
+        corners = (array[:, 32:128, 32:128] for array in arrays)
+        parts[part] = dict(zip(("inputs", "labels", "region"), corners))
+    datasets.save(str(folder), "retina", parts, "drawn for a test")
+    recipe = Recipe(epochs=2, batch_size=8, samples_per_epoch=32, hysteresis=0.001, hysteresis_end=0.001)
+    base = RunConfig("retina", str(folder), retina_unet(width=2), recipe, TAOX_40NM)
+    names = ["pair", "wo-every-budget-1", "wo-every-budget-15"]
+    return base, compare.compare(base, str(folder / "out"), names, [0], rates=(0.05,)), str(folder / "out")
+
+
+def test_images_are_compared_by_both_areas(eyes):
+    _, summary, out = eyes
+    compare_report.write_report(out, summary)
+    with open(os.path.join(out, "comparison.csv"), newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    pair = row_of(summary, "pair")["test"]
+    for name, written in zip(("pair", "wo-every-budget-1", "wo-every-budget-15"), rows):
+        found = row_of(summary, name)["test"]
+        for figure in ("roc_auc", "pr_auc"):
+            assert float(written[figure]) == found[figure]
+            if name != "pair":
+                assert float(written["below_pair_" + figure]) == pytest.approx(pair[figure] - found[figure])
+    with open(os.path.join(out, "comparison.txt")) as handle:
+        text = handle.read()
+    heads = text.splitlines()[1].split()
+    assert heads.index("roc_auc") < heads.index("pr_auc")
+    assert "0.020 in roc_auc and 0.098 in pr_auc below pruning" in text and "relative is not said" in text
+
+
+def test_a_budget_of_less_than_a_write_per_weight_is_spent_all_the_same(eyes):
+    base, summary, _ = eyes
+    n_weights = sum(weights_by_layer(base.network).values())
+    row = row_of(summary, "wo-every-budget-1")
+    assert 0 < row["budgets"]["0"] < n_weights and ARMS[row["arm"]].whole_updates(base.network, n_weights) is None
+    assert row["budgets"]["0"] - 1 <= row["programs"]["total"] <= row["budgets"]["0"]
+    assert row["budget_spent_at_step"]["0"] == 8 == summary["steps"]
+    better = max(summary["arms"][1:], key=lambda row: row["validation"])
+    assert summary["best_weights"] == better["arm"]
 
 
 def test_command_line(base, tmp_path, capsys):
