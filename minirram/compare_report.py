@@ -56,7 +56,7 @@ def as_text(summary):
     """The table for people: one line per arm, then what it is to be read beside."""
     shown = _SHOWN[summary["arms"][0]["primary"]]
     heads = ["arm"] + [head for figure in shown for head in (figure, "spread", "below pair")]
-    heads += ["programs/weight", "of every step", "of pair", "of best", "most/cell"]
+    heads += ["programs/weight", "of every step", "of pair", "of best", "most/cell", "J", "s"]
     table = [heads] + [_cells(row, shown) for row in summary["arms"]]
     widths = [max(map(len, column)) for column in zip(*table)]
     lines = ["{task}, {network}, {epochs} epochs, seeds {0}".format(", ".join(map(str, summary["seeds"])), **summary)]
@@ -78,8 +78,8 @@ def _cells(row, shown):
         below = row.get("below_pair", {}).get(figure)
         cells += ["{:.4f}".format(row["test"][figure]), _number("{:.4f}", row["spread"][figure])]
         cells.append("" if below is None else _with_error(below))
-    formats = ("{:.2f}", "{:.3%}", "{:.3g}", "{:.3g}", "{}")
-    keys = ("per_weight", "share_of_every_step", "over_pair", "over_best_weights", "max_per_cell")
+    formats = ("{:.2f}", "{:.3%}", "{:.3g}", "{:.3g}", "{}", "{:.1e}", "{:.2g}")
+    keys = ("per_weight", "share_of_every_step", "over_pair", "over_best_weights", "max_per_cell", "energy_J", "time_s")
     return cells + [_number(text, programs.get(key)) for text, key in zip(formats, keys)]
 
 

@@ -145,6 +145,7 @@ def test_report_as_table_and_figure(done, tmp_path):
     masks = row_of(summary, "pair")["programs"]
     spent = ["{:.2f}".format(masks["per_weight"]), "{:.3%}".format(masks["share_of_every_step"]), "1"]
     spent += ["{:.3g}".format(masks["over_best_weights"]), str(masks["max_per_cell"])]
+    spent += ["{:.1e}".format(masks["energy_J"]), "{:.2g}".format(masks["time_s"])]
     assert text.splitlines()[2].split()[3:] == spent
     assert (note is None) == (tmp_path / "comparison.png").exists()
     pytest.importorskip("matplotlib")
