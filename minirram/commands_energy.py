@@ -78,7 +78,7 @@ def _energy_lines(account):
         yield _row(case, [_si(ranges[key][case], "J") for key in COLUMNS] + [_si(ranges["latency_s"][case], "s")])
     yield ""
     yield "{:14s}{:>14.3f}".format("activity", account["activity"])
-    for key in ("rows_driven", "cell_reads", "conversions", "partial_adds", "bits_read", "bits_written"):
+    for key in ("rows_driven", "cell_reads", "conversions", "partial_adds", "bits_read", "bits_written", "bits_kept"):
         yield "{:14s}{:>14.0f}".format(key, account["total"][key])
     if "reprogramming" in account:
         turns = account["reprogramming"]
