@@ -16,7 +16,7 @@ RATES = (0.025, 0.05, 0.1)
 """learning rates that the search begins with"""
 LARGE_BATCH_RATES = (0.1, 0.2, 0.4)
 """the same where few updates, each from many gradients, are all that a budget allows"""
-THRESHOLD = 0.5
+THRESHOLD = 0.25
 """threshold that the search begins with, see `tuning.Settings`"""
 FEWEST_UPDATES = 20
 """updates of all weights that a budget must allow; with fewer no network learns, and parts are written at every step"""

@@ -73,7 +73,7 @@ def test_searches_begin_where_the_arm_and_the_caller_say():
     for name, rates in (("float", (0.025, 0.05, 0.1)), ("wo-every-budget-1", (0.1, 0.2, 0.4))):
         assert tuple(begin_search(ARMS[name], BASE).rates) == rates
     search = begin_search(ARMS["wo-step-free-1"], BASE, (0.3, 0.4))
-    assert search.rates == (0.3, 0.4) and search.start == Settings(0.3, 0.5, 0.9, 5e-4) and search.alternatives
+    assert search.rates == (0.3, 0.4) and search.start == Settings(0.3, 0.25, 0.9, 5e-4) and search.alternatives
     assert begin_search(ARMS["wo-every-free-1"], BASE).start.threshold == 0
     follower = begin_search(ARMS["wo-step-free-5"], BASE, None, SETTINGS)
     assert follower.start == SETTINGS and sorted(follower.rates) == [0.15, 0.3, 0.6] and not follower.alternatives
