@@ -34,10 +34,10 @@ def problem(task):
     """(network, weights, state, codes, labels) of a random batch, the same for both sides."""
     import numpy as np
 
-    from minirram import networks
+    from minirram import architectures, networks
 
     builder, batch, _ = TASKS[task]
-    network = getattr(networks, builder)()
+    network = getattr(architectures, builder)()
     generator = np.random.default_rng(0)
     weights = {}
     for name, shape in networks.matrices(network):

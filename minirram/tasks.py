@@ -7,10 +7,11 @@ from typing import Callable, Dict
 import numpy as np
 
 from . import datasets, metrics
+from .architectures import fashion_mnist_cnn, fashion_mnist_macro, retina_unet, spoken_digit_crnn
 from .errors import ConfigError, DataError
 from .fundus import Crops, predict_by_tiles
 from .layers import max_pool_forward
-from .networks import Network, fashion_mnist_cnn, fashion_mnist_macro, retina_unet, spoken_digit_crnn
+from .networks import Network
 from .training import Recipe
 
 TILE_PX, TILE_STEP_PX = 96, 64

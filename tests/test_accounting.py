@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from minirram import accounting, cli, energy, inference, workflow
 from minirram.accounting import WhatIf
+from minirram.architectures import fashion_mnist_cnn
 from minirram.chip import PULSES
 from minirram.costs import CASES, load_costs
 from minirram.errors import ConfigError
-from minirram.networks import fashion_mnist_cnn
 from minirram.rng import stream
 from minirram.runs import Run, RunConfig
 from minirram.tasks import TASKS, task

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from minirram import baselines
+from minirram.architectures import fashion_mnist_cnn
 from minirram.baselines import WeightConfig, train_weights
 from minirram.errors import ConfigError, DivergedError
-from minirram.networks import fashion_mnist_cnn
 from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe

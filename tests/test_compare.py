@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from minirram import cli, compare, compare_report, datasets, synthetic_retina
+from minirram.architectures import fashion_mnist_cnn, retina_unet
 from minirram.arms import ARMS
 from minirram.errors import ConfigError, DivergedError
-from minirram.networks import fashion_mnist_cnn, retina_unet, weights_by_layer
+from minirram.networks import weights_by_layer
 from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from minirram import datasets, fundus, metrics, networks, rng, synthetic_retina, workflow
+from minirram import architectures, datasets, fundus, metrics, rng, synthetic_retina, workflow
 from minirram.errors import DataError
 from minirram.runs import RunConfig
 from minirram.tasks import task
@@ -63,7 +63,7 @@ def test_drive_in_its_official_layout_becomes_one_npz(drive, tmp_path, monkeypat
 def test_a_network_learns_from_the_copy_and_is_examined_on_macros(drive, tmp_path, monkeypatch):
     """From DRIVE's folder to figures of its test images; the twin with a rate of 0 only gathers its statistics."""
     prepare(monkeypatch, drive, tmp_path)
-    network = networks.retina_unet(width=4)
+    network = architectures.retina_unet(width=4)
     data = task("retina").load_training(str(tmp_path), network)
     test = task("retina").load_test(str(tmp_path), network).first(2)
     figures = {}

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from minirram import layers, networks
+from minirram import architectures, layers, networks
 from minirram.convolution import conv2d_forward
 from minirram.engine import Engine
 from minirram.errors import ConfigError, ShapeError
@@ -29,7 +29,7 @@ from .gradients import check_gradient
 
 
 def small_cnn():
-    return networks.fashion_mnist_cnn(conv1=6, conv2=4, hidden=9)
+    return architectures.fashion_mnist_cnn(conv1=6, conv2=4, hidden=9)
 
 
 def small_crnn():
@@ -251,7 +251,7 @@ def test_running_statistics_move_by_a_tenth():
 
 
 def test_range_is_a_high_quantile_of_the_activations():
-    network = networks.fashion_mnist_cnn(conv1=16)
+    network = architectures.fashion_mnist_cnn(conv1=16)
     weights, state, codes, labels = problem(network, 60)
     engine = Engine(network, 60)
     for _ in range(30):
@@ -288,7 +288,7 @@ def test_share_does_every_item_once_and_raises_what_goes_wrong(threads, monkeypa
 
 def test_small_batches_stay_in_one_thread():
     """The CNN at 120 images has enough to do for two threads, at 60 it has not."""
-    network, own = networks.fashion_mnist_cnn(), set()
+    network, own = architectures.fashion_mnist_cnn(), set()
     Engine(network, 60, threads=2).share(lambda _: own.add(threading.current_thread()), range(100))
     assert own == {threading.current_thread()}
     both = threading.Barrier(2)  # passes only when two threads wait at it

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minirram import events
+from minirram.architectures import fashion_mnist_cnn, retina_unet, spoken_digit_crnn
 from minirram.chip import Chip, draw_signs, mask_shape
 from minirram.converters import Adc
 from minirram.errors import ConfigError
@@ -16,10 +17,7 @@ from minirram.networks import (
     Concat,
     Quantize,
     Rnn,
-    fashion_mnist_cnn,
     output_shapes,
-    retina_unet,
-    spoken_digit_crnn,
 )
 from minirram.technologies import TAOX_40NM
 

@@ -6,17 +6,15 @@ import numpy as np
 import pytest
 
 from minirram import inference
+from minirram.architectures import fashion_mnist_cnn, retina_unet, spoken_digit_crnn
 from minirram.converters import Adc
 from minirram.engine import Engine
 from minirram.errors import DataError, ShapeError
 from minirram.networks import (
     Conv2d,
     Network,
-    fashion_mnist_cnn,
     initial_state,
     matrices,
-    retina_unet,
-    spoken_digit_crnn,
 )
 
 from .tiny import StripeData, tiny_learner, tiny_network

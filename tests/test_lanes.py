@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minirram import networks
+from minirram import architectures
 from minirram.engine import Engine
 from minirram.lanes import SAMPLE, Lane, groups
 from minirram.networks import Conv2d, Flatten, Linear, Network, Quantize
@@ -12,12 +12,12 @@ from .test_engine import plain_forward, problem, small_unet
 
 
 def test_what_one_node_does():
-    names = [[layer.name for layer in group] for group in groups(networks.fashion_mnist_cnn())]
+    names = [[layer.name for layer in group] for group in groups(architectures.fashion_mnist_cnn())]
     assert names == [
         ["conv1", "bn1", "relu1", "act1"], ["conv2", "pool2"], ["bn2", "relu2", "act2"], ["flatten"], ["fc1"],
         ["relu3", "act3"], ["fc2"],
     ]  # fmt: skip
-    unet = [[layer.name for layer in group] for group in groups(networks.retina_unet())]
+    unet = [[layer.name for layer in group] for group in groups(architectures.retina_unet())]
     assert ["bn_down1b", "relu_down1b"] in unet  # its output is joined later, so nothing more may follow in this node
     assert ["pool2"] in unet and ["concat4"] in unet
 

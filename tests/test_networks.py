@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minirram import networks
+from minirram import architectures, networks
 from minirram.errors import ConfigError, ShapeError
 from minirram.networks import (
     BatchNorm,
@@ -25,7 +25,7 @@ def tiny(*layers, shape=(6, 6, 1)):
 
 
 def test_fashion_mnist_cnn_has_the_papers_counts():
-    network = networks.fashion_mnist_cnn()
+    network = architectures.fashion_mnist_cnn()
     assert list(networks.weights_by_layer(network).values()) == [576, 9216, 51200, 1280]
     assert networks.macs(network) == 1_057_024
     assert networks.conversions(network) == {"conv1": 9216, "conv2": 1600, "fc1": 128, "fc2": 10}
@@ -33,7 +33,7 @@ def test_fashion_mnist_cnn_has_the_papers_counts():
 
 
 def test_spoken_digit_crnn_has_the_papers_counts():
-    network = networks.spoken_digit_crnn()
+    network = architectures.spoken_digit_crnn()
     assert sum(networks.weights_by_layer(network).values()) == 68_480
     assert list(networks.weights_by_layer(network).values()) == [384, 12288, 4096, 16384, 32768, 2560]
     assert networks.macs(network) == 394_112
@@ -45,7 +45,7 @@ def test_spoken_digit_crnn_has_the_papers_counts():
 
 
 def test_retina_unet_has_the_papers_counts():
-    network = networks.retina_unet()
+    network = architectures.retina_unet()
     assert sum(networks.weights_by_layer(network).values()) == 4_313_440
     assert round(networks.macs(network) / 1e6) == 351
     assert round(networks.macs(network.resized(64, 64)) / 1e6) == 624
@@ -57,7 +57,7 @@ def test_retina_unet_has_the_papers_counts():
 
 
 def test_every_signal_into_a_matrix_is_quantised():
-    for network in (networks.fashion_mnist_cnn(), networks.spoken_digit_crnn(), networks.retina_unet()):
+    for network in (architectures.fashion_mnist_cnn(), architectures.spoken_digit_crnn(), architectures.retina_unet()):
         quantised = True  # the input
         for layer in network.layers:
             if isinstance(layer, networks.WITH_MATRICES):
@@ -70,14 +70,14 @@ def test_every_signal_into_a_matrix_is_quantised():
 
 
 def test_state_before_training():
-    state = networks.initial_state(networks.retina_unet())
+    state = networks.initial_state(architectures.retina_unet())
     assert (state["bn_up1b.gamma"] == 1).all() and (state["bn_up1b.beta"] == 0).all()
     assert state["bn_up1b.var"].shape == (32,)
     assert state["act_up1b.range"] == 0
     assert all(array.dtype == np.float32 for array in state.values())
-    assert len(networks.affine_parameters(networks.retina_unet())) == 36
-    assert networks.affine_parameters(networks.fashion_mnist_cnn()) == ()
-    assert "rnn.range" in networks.initial_state(networks.spoken_digit_crnn())
+    assert len(networks.affine_parameters(architectures.retina_unet())) == 36
+    assert networks.affine_parameters(architectures.fashion_mnist_cnn()) == ()
+    assert "rnn.range" in networks.initial_state(architectures.spoken_digit_crnn())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minirram import networks, shapes
+from minirram import architectures, networks, shapes
 from minirram.errors import ConfigError
 from minirram.events import DigitalEvents, digital_events
 from minirram.inference import input_bits
@@ -56,7 +56,7 @@ def test_arithmetic_behind_a_pool_and_a_residual_branch():
 
 
 def test_a_network_is_described_by_its_own_counts():
-    network = networks.spoken_digit_crnn()
+    network = architectures.spoken_digit_crnn()
     found = shapes.of_network(network)
     assert found.macs == networks.macs(network) and found.weights == 68480
     assert found.bits == input_bits(network) and found.digital == digital_events(network)

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram import datasets, metrics, synthetic_retina, tasks
+from minirram.architectures import retina_unet
 from minirram.datasets import Dataset
 from minirram.errors import ConfigError, DataError
 from minirram.mapping import place
-from minirram.networks import matrices, retina_unet
+from minirram.networks import matrices
 from minirram.rng import stream
 from minirram.tasks import CropData, LabelExamination, LabelledData, PixelExamination, task
 from minirram.training import Recipe

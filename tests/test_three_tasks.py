@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from minirram import cli, datasets, networks, workflow
+from minirram import architectures, cli, datasets, networks, workflow
 from minirram.engine import Engine
 from minirram.runs import Run, RunConfig
 from minirram.tasks import TASKS
@@ -23,13 +23,13 @@ from .test_engine import problem
 HELD = dict(hysteresis=0.001, hysteresis_end=0.001)
 CRNN = (
     "spoken-digits",
-    networks.spoken_digit_crnn(conv1=16, conv2=16, rnn=32, hidden=64),
+    architectures.spoken_digit_crnn(conv1=16, conv2=16, rnn=32, hidden=64),
     Recipe(epochs=12, batch_size=20, **HELD),
     (360, 60),
 )
 UNET = (
     "retina",
-    networks.retina_unet(width=6),
+    architectures.retina_unet(width=6),
     Recipe(epochs=3, batch_size=8, samples_per_epoch=64, **HELD),
     (12, 1),
 )
@@ -119,7 +119,8 @@ def test_from_drawn_data_to_a_verified_program(
 
 
 @pytest.mark.parametrize(
-    "build, batch", [(networks.fashion_mnist_cnn, 24), (networks.spoken_digit_crnn, 12), (networks.retina_unet, 2)]
+    "build, batch",
+    [(architectures.fashion_mnist_cnn, 24), (architectures.spoken_digit_crnn, 12), (architectures.retina_unet, 2)],
 )
 def test_float32_gradients_of_the_papers_networks_are_those_of_float64(build, batch):
     """Without quantisers: where one code falls on the other side of an edge, all layers above it see other codes."""

@@ -10,9 +10,9 @@ import pytest
 
 from minirram import cli, workflow
 from minirram import transfer as module
+from minirram.architectures import fashion_mnist_cnn
 from minirram.errors import ConfigError
 from minirram.files import read_json
-from minirram.networks import fashion_mnist_cnn
 from minirram.runs import Run, RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe
