@@ -13,8 +13,8 @@ from .weights import Writing
 TUNING_ERRORS = (0.0015, 0.01, 0.05, 0.15)
 """relative errors of a write that weight optimisation is tried with; the first is that of replayed cells"""
 RATES = (0.025, 0.05, 0.1)
-"""learning rates that the search begins with"""
-LARGE_BATCH_RATES = (0.1, 0.2, 0.4)
+"""learning rates that the search begins with, at the recipe's momentum"""
+LARGE_BATCH_RATES = (0.05, 0.1, 0.2)
 """the same where few updates, each from many gradients, are all that a budget allows"""
 THRESHOLD = 0.25
 """threshold that the search begins with, see `tuning.Settings`"""
@@ -99,20 +99,23 @@ def choose(names):
 def begin_search(arm, base, rates=None, optimum=None):
     """The `tuning.Search` for an arm's free settings; None for masks, which are learned by the recipe.
 
-    base: `RunConfig` of the task. rates: learning rates to begin with, instead of the arm's own. optimum: `Settings`
-    that are best for the same scheme at another error of writes: the search then asks for the rate, and the
-    threshold, around them.
+    base: `RunConfig` of the task. rates: learning rates to begin with at the recipe's momentum, instead of the arm's
+    own. optimum: `Settings` that are best for the same scheme at another error of writes: the search then asks for the
+    rate, and the threshold, around them.
     """
     if arm.level is not None:
         return None
     if optimum is not None and (rates is None or len(rates) > 1):
-        around = [factor * optimum.learning_rate for factor in (1.0, 0.5, 2.0)]
-        return Search(optimum, around, arm.thresholded, alternatives=False)
-    own = LARGE_BATCH_RATES if arm.budgeted and not arm.thresholded else RATES
-    recipe = base.recipe
+        return Search(optimum, [factor * optimum.learning_rate for factor in (1.0, 0.5, 2.0)], arm.thresholded)
+    rates = rates or (LARGE_BATCH_RATES if arm.budgeted and not arm.thresholded else RATES)
+    momentum, other = base.recipe.momentum, 0.0
+    if arm.budgeted and len(rates) > 1:
+        # A chip that is written now and then follows late: momentum goes on past what was wanted.
+        rates = [rate / (1 - momentum) for rate in rates]
+        momentum, other = other, momentum
     threshold = THRESHOLD if arm.thresholded else 0.0
-    start = optimum or Settings(own[0], threshold, recipe.momentum, recipe.weight_decay)
-    return Search(start, rates or own, arm.thresholded)
+    start = optimum or Settings(rates[0], threshold, momentum, base.recipe.weight_decay)
+    return Search(start, rates, arm.thresholded, other)
 
 
 def mask_config(arm, base, seed):

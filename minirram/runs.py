@@ -19,6 +19,7 @@ import csv
 import datetime
 import io
 import json
+import math
 import os
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Dict, Optional, Tuple, get_args
@@ -317,16 +318,15 @@ def check_same(folder, mine, other, prefix=""):
     """ConfigError, naming what differs, unless two JSON-ready dicts decide the same; `mine` is what `folder` holds.
 
     prefix: of the keys of a `RunConfig` in them. The data may lie in another folder, it is their checksum that must
-    agree; and where the numbers of a technology come from is text.
+    agree; and where the numbers of a technology come from is text. Numbers may differ by rounding.
     """
     mine, other = _flat(mine), _flat(other)
     for key in sorted({*mine, *other} - {prefix + "data", prefix + "cell_model.sources"}):
-        if mine.get(key) != other.get(key):
-            raise ConfigError(
-                "{} is a run with {} = {!r}, not {!r}; choose another folder".format(
-                    folder, key, mine.get(key), other.get(key)
-                )
-            )
+        had, wanted = mine.get(key), other.get(key)
+        rounded = isinstance(had, float) and isinstance(wanted, float) and math.isclose(had, wanted)
+        if had != wanted and not rounded:
+            message = "{} is a run with {} = {!r}, not {!r}; choose another folder"
+            raise ConfigError(message.format(folder, key, had, wanted))
 
 
 def _below(arrays, start):

@@ -28,20 +28,20 @@ class Search:
     """Which `Settings` are the best by their score, found coordinate by coordinate.
 
     The learning rate first: a grid, which goes on by factors of 2 while the best is at its end. With the best rate the
-    threshold, in the same way. Then one trial each without momentum (at the rate that moves as far in the long run)
-    and with less weight decay. When anything but the rate has changed since it was chosen, its neighbours once more.
+    threshold, in the same way. Then one trial each with another momentum (at the rate that moves as far in the long
+    run) and with less weight decay. When anything but the rate has changed since it was chosen, its neighbours again.
 
     `scores`: dict Settings -> score, -infinity where the training diverged. The caller fills in what `rounds` asks for.
     """
 
-    def __init__(self, start, rates, thresholded, alternatives=True):
+    def __init__(self, start, rates, thresholded, momentum=None):
         """start: `Settings` to begin with. rates: learning rates to begin with; a single one is taken as it is, and
         so is the momentum and the decay that belong to it. thresholded: whether there is a threshold to choose.
-        alternatives: whether momentum and weight decay are searched, too."""
+        momentum: the other momentum to try; None: neither momentum nor weight decay is searched."""
         self.start = replace(start, learning_rate=rates[0])
         self.rates = rates
         self.thresholded = thresholded
-        self.alternatives = alternatives and len(rates) > 1
+        self.momentum = momentum if len(rates) > 1 else None
         self.scores: Dict[Settings, float] = {}
 
     @property
@@ -58,10 +58,13 @@ class Search:
             yield from self._climb("learning_rate")
         if self.thresholded:
             yield from self._climb("threshold")
-        if self.alternatives:
+        if self.momentum is not None:
             best = self.best
-            still = replace(best, momentum=0.0, learning_rate=best.learning_rate / (1 - best.momentum))
-            others = [still, replace(best, weight_decay=LESS_DECAY)]
+            rate = best.learning_rate * (1 - self.momentum) / (1 - best.momentum)
+            others = [
+                replace(best, momentum=self.momentum, learning_rate=rate),
+                replace(best, weight_decay=LESS_DECAY),
+            ]
             new = [settings for settings in others if settings not in self.scores]
             if new:
                 yield new

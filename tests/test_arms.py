@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from minirram.architectures import fashion_mnist_cnn
 from minirram.arms import ARMS, DEFAULT_ARMS, FEWEST_UPDATES, begin_search, choose, mask_config, weight_config
 from minirram.errors import ConfigError
-from minirram.networks import fashion_mnist_cnn
 from minirram.runs import RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe
@@ -70,14 +70,30 @@ def test_a_budget_for_too_few_whole_updates_is_spent_in_parts_at_every_step(budg
 
 
 def test_searches_begin_where_the_arm_and_the_caller_say():
-    for name, rates in (("float", (0.025, 0.05, 0.1)), ("wo-every-budget-1", (0.1, 0.2, 0.4))):
-        assert tuple(begin_search(ARMS[name], BASE).rates) == rates
+    search = begin_search(ARMS["float"], BASE)
+    assert search.start == Settings(0.025, 0.0, 0.9, 5e-4) and search.rates == (0.025, 0.05, 0.1)
     search = begin_search(ARMS["wo-step-free-1"], BASE, (0.3, 0.4))
-    assert search.rates == (0.3, 0.4) and search.start == Settings(0.3, 0.25, 0.9, 5e-4) and search.alternatives
-    assert begin_search(ARMS["wo-every-free-1"], BASE).start.threshold == 0
+    assert search.start == Settings(0.3, 0.25, 0.9, 5e-4) and (search.rates, search.momentum) == ((0.3, 0.4), 0.0)
     follower = begin_search(ARMS["wo-step-free-5"], BASE, None, SETTINGS)
-    assert follower.start == SETTINGS and sorted(follower.rates) == [0.15, 0.3, 0.6] and not follower.alternatives
-    assert list(begin_search(ARMS["wo-step-free-5"], BASE, [0.2], SETTINGS).rates) == [0.2]
+    assert follower.start == SETTINGS and sorted(follower.rates) == [0.15, 0.3, 0.6] and follower.momentum is None
+
+
+@pytest.mark.parametrize("name, threshold, rates", [
+    ("wo-every-budget-1", 0.0, (0.5, 1.0, 2.0)),
+    ("wo-step-budget-1", 0.25, (0.25, 0.5, 1.0)),
+])  # fmt: skip
+def test_what_is_written_seldom_begins_without_momentum(name, threshold, rates):
+    """At the rates that move as far as the recipe's momentum would."""
+    search = begin_search(ARMS[name], BASE)
+    assert search.rates == pytest.approx(rates) and search.momentum == 0.9
+    assert (search.start.momentum, search.start.threshold) == (0.0, threshold)
+    assert begin_search(ARMS[name], BASE, (0.2, 0.4)).rates == pytest.approx((2.0, 4.0))
+
+
+def test_one_rate_stays_as_it_is():
+    for optimum, start in ((None, Settings(0.2, 0.25, 0.9, 5e-4)), (SETTINGS, replace(SETTINGS, learning_rate=0.2))):
+        search = begin_search(ARMS["wo-step-budget-5"], BASE, [0.2], optimum)
+        assert search.rates == [0.2] and search.start == start and search.momentum is None
 
 
 def test_what_cannot_be_compared_is_refused():
