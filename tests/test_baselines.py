@@ -95,11 +95,12 @@ def test_data_may_move_but_not_change(data, tmp_path):
             train_weights(folder, config_of(str(moved)), test=test)
 
 
-def test_texts_on_sources_are_no_part_of_the_configuration(data, tmp_path):
+def test_texts_on_sources_and_rounding_are_no_part_of_the_configuration(data, tmp_path):
     config, folder = config_of(data, epochs=1), str(tmp_path / "run")
     train_weights(folder, config, test=False)
     told = replace(config.run.cell_model, sources=(("lrs_median_S", "a better reference"),))
     train_weights(folder, replace(config, run=replace(config.run, cell_model=told)), test=False)
+    train_weights(folder, replace(config, learning_rate=0.5 * (1 - 0.9)), test=False)  # 0.05 but for rounding
     other = replace(config.run.cell_model, read_noise=0.02)
     with pytest.raises(ConfigError, match="run.cell_model.read_noise = "):
         train_weights(folder, replace(config, run=replace(config.run, cell_model=other)), test=False)
