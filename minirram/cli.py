@@ -96,7 +96,7 @@ def _train_options(parser):
         "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or one per cell column"
     )
     for field in fields(Recipe):
-        kind = {int: int, float: float, str: str, Optional[int]: int}[field.type]
+        kind = {int: int, float: float, str: str, Optional[int]: int, Optional[float]: float}[field.type]
         parser.add_argument("--" + field.name.replace("_", "-"), type=kind, help="see minirram.training.Recipe")
     threads_option(parser)
 

@@ -28,6 +28,7 @@ def _compare_options(parser):
     parser.add_argument("--preset", choices=("full", "quick"), default="full", help="recipe of all arms (%(default)s)")
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
     parser.add_argument("--samples-per-epoch", type=int, help="crops of an epoch, for tasks that train on crops")
+    parser.add_argument("--score-step", type=float, help="of the masks, instead of the preset's")
     parser.add_argument("--rates", nargs="+", type=float, help="first learning rates of weights; a single one stays")
     parser.add_argument("--tuning-epochs", type=positive, help="of trainings that choose settings (as all others)")
     parser.add_argument("--technology", default="taox-40nm", help="preset of the cells, or a fitted .json")
@@ -39,6 +40,7 @@ def _compare(options):
     chosen = task(options.task)
     recipe = chosen.recipes[options.preset]
     changes = {"epochs": options.epochs, "samples_per_epoch": options.samples_per_epoch}
+    changes["score_step"] = options.score_step
     recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
     data = options.data if options.data == "synthetic" else os.path.abspath(options.data)
     base = RunConfig(options.task, data, chosen.build_network(), recipe, load_cell_model(options.technology))

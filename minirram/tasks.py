@@ -216,6 +216,7 @@ TASKS = {
         name="fashion-mnist",
         build_network=fashion_mnist_cnn,
         recipes={
+            # At pair level the gradients do as well as they come (validation 88.22 % against 88.10 % scaled).
             # A tenth of the authors' hysteresis: at 240 samples a step, theirs froze the masks at 87.1 % validation.
             "full": Recipe(epochs=40, weight_decay=1e-3, hysteresis=0.001, hysteresis_end=0.0007),
             "quick": Recipe(epochs=8, batch_size=120),
@@ -226,8 +227,8 @@ TASKS = {
         name="fashion-mnist-macro",
         build_network=fashion_mnist_macro,
         recipes={
-            "full": Recipe(epochs=20, level="cell", hysteresis=0.001, hysteresis_end=0.0007),
-            "quick": Recipe(epochs=2, level="cell", hysteresis=0.001, hysteresis_end=0.0007),
+            "full": Recipe(epochs=20, level="cell", score_step=0.03, hysteresis=0.001, hysteresis_end=0.0007),
+            "quick": Recipe(epochs=2, level="cell", score_step=0.03, hysteresis=0.001, hysteresis_end=0.0007),
         },
         to_codes=pixels,
         data_set="fashion-mnist",

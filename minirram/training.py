@@ -1,6 +1,7 @@
 """Mask learning through a chip: every step reads the chip anew, and every flipped bit is a pulse on it."""
 
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
@@ -30,8 +31,8 @@ class Recipe(Schedule):
     """kept fraction of each layer's connections (authors' code)"""
     level: str = "pair"
     """'pair': one mask bit per weight; 'cell': one per cell"""
-    score_step: float = 0.03
-    """root mean square of the gradient of each layer's scores, relative to that of its initial scores"""
+    score_step: Optional[float] = None
+    """root mean square of the gradient of each layer's scores over that of its initial scores; None: as it comes"""
     hysteresis: float = 0.01
     """smallest relative change of |score| in one step that lets a bit flip, at the start (authors' code)"""
     hysteresis_end: float = 0.007
@@ -49,7 +50,7 @@ class Recipe(Schedule):
         kept_count(self.density, 1)
         if self.hysteresis_steps < 1:
             raise ConfigError("hysteresis_steps is {}; it must be at least 1".format(self.hysteresis_steps))
-        if not 0 < self.score_step < float("inf"):
+        if self.score_step is not None and not 0 < self.score_step < float("inf"):
             raise ConfigError("score_step is {}; it must be finite and above 0".format(self.score_step))
         for name in ("hysteresis", "hysteresis_end", "chip_seed"):
             if not 0 <= getattr(self, name) < float("inf"):
@@ -131,7 +132,8 @@ class MaskLearner(Learner):
         def new_mask(name):
             scores = self.scores[name]
             gradient = score_gradient(gradients[name], self.kept[name], scores)
-            to_score_size(gradient, recipe.score_step * initial_size(self.kept[name].shape[-2]))
+            if recipe.score_step is not None:
+                to_score_size(gradient, recipe.score_step * initial_size(self.kept[name].shape[-2]))
             old_scores = scores.copy()
             sgd_step(scores, self.velocity[name], gradient, rate, recipe.momentum, recipe.weight_decay)
             wanted = self._best_mask(name)

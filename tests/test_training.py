@@ -93,9 +93,10 @@ def test_hysteresis_spares_pulses_and_tightens_at_new_bests():
     assert 0.02 <= held.hysteresis < 0.05
 
 
-def test_one_step_by_hand():
-    """Scores after a step: straight-through, scaled, decay, momentum, rate; affine parts unscaled, without decay."""
-    data, learner, twin = StripeData(), tiny_learner(), tiny_learner()
+@pytest.mark.parametrize("step", [None, 0.03])
+def test_one_step_by_hand(step):
+    """Scores after a step: straight-through, scaled or not, decay, momentum, rate; affine parts: no scale, no decay."""
+    data, learner, twin = StripeData(), tiny_learner(score_step=step), tiny_learner(score_step=step)
     codes, labels = data.codes[:20], data.labels[:20]
     for rate in (0.1, 0.03):
         old_scores = {name: scores.astype(np.float64) for name, scores in twin.scores.items()}
@@ -109,7 +110,8 @@ def test_one_step_by_hand():
         learner.step(codes, labels, None, rate)
         for name, scores in learner.scores.items():
             gradient = gradients[name] * learner.kept[name] * np.sign(old_scores[name])
-            gradient *= 0.03 / np.sqrt(3 * len(gradient)) / np.sqrt(np.mean(gradient**2))
+            if step is not None:
+                gradient *= step / np.sqrt(3 * len(gradient)) / np.sqrt(np.mean(gradient**2))
             velocity = 0.9 * old_velocity[name] + gradient + 5e-4 * old_scores[name]
             assert np.allclose(scores, old_scores[name] - rate * velocity, rtol=1e-4, atol=1e-7)
         for name in ("bn.gamma", "bn.beta"):
