@@ -231,9 +231,10 @@ def test_the_budget_becomes_available_evenly(budget, steps, threshold_S):
     spent_at = None
     for step, (codes, labels, weight) in enumerate(StripeData().batches(np.random.default_rng(0), learner.recipe), 1):
         learner.step(codes, labels, weight, 0.02)
-        assert n_writes(learner) <= budget * min(step / steps, 1)
+        available = budget * min(step, steps) // steps
+        assert n_writes(learner) <= available
         if threshold_S == 0:
-            assert n_writes(learner) >= int(budget * min(step / steps, 1)) - 1
+            assert n_writes(learner) >= available - 1
         if spent_at is None and budget and n_writes(learner) >= 0.99 * budget:
             spent_at = step
     assert learner.spent_at_step == spent_at
