@@ -228,13 +228,13 @@ def test_what_is_written_is_the_farthest_off_by_a_loop():
 @settings(max_examples=8)
 def test_the_budget_becomes_available_evenly(budget, steps, threshold_S):
     learner = write_learner(Writing(threshold_S=threshold_S, budget=budget, budget_steps=steps))
-    spent_at = None
+    spent_at, n_weights = None, sum(wanted.size for wanted in learner.wanted.values())
     for step, (codes, labels, weight) in enumerate(StripeData().batches(np.random.default_rng(0), learner.recipe), 1):
         learner.step(codes, labels, weight, 0.02)
         available = budget * min(step, steps) // steps
         assert n_writes(learner) <= available
-        if threshold_S == 0:
-            assert n_writes(learner) >= available - 1
+        if threshold_S == 0:  # nearly every weight is due at every step, and costs a write or two
+            assert n_writes(learner) >= min(available - 1, 0.9 * n_weights)
         if spent_at is None and budget and n_writes(learner) >= 0.99 * budget:
             spent_at = step
     assert learner.spent_at_step == spent_at
