@@ -163,6 +163,7 @@ def test_best_epoch_is_the_later_of_equals():
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"batch_size": -1}, "batch_size"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"score_step": 0.0}, "score_step is 0.0; it must be finite and above 0"),
         ({"momentum": 1.0}, "momentum"),
         ({"level": "weight"}, "choose 'pair' or 'cell'"),
         ({"seed": -1}, "seed"),
