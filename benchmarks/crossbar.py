@@ -62,7 +62,7 @@ def measure(threads, quick, clock):
             Problem(512, threads, batch=4096).extra_mb(), Problem(4096, threads).extra_mb()
         )
         sizes = {"tiles": [1, 2, 4, 8], "planes": [2, 4, 8], "batch": [256, 512, 1024, 2048]}
-        for name, options in (("tiles", {}), ("planes", {"batch": 2048}), ("batch", {})):
+        for name, options in (("tiles", {}), ("planes", {"batch": 4096}), ("batch", {})):
             functions = [Problem(512, threads, **dict(options, **{name: size})).ideal for size in sizes[name]]
             results["exponent_" + name] = exponent(clock, sizes[name], functions)
     return results
@@ -147,7 +147,7 @@ def exponent(clock, sizes, functions):
 
     for function in functions:
         function()
-    rounds = [[seconds(clock, function) for function in functions] for _ in range(9)]
+    rounds = [[seconds(clock, function) for function in functions] for _ in range(15)]
     return float(np.polyfit(np.log(sizes), np.log(np.min(rounds, axis=0)), 1)[0])
 
 

@@ -296,10 +296,10 @@ def test_a_pair_of_off_cells_beside_on_cells_keeps_its_noise(arrangement):
 
 def test_noise_words_do_not_depend_on_the_byte_order():
     """The indices into the table of normals are the words from the lowest bits of each raw number upwards."""
-    raw = [int(number) for number in rng.stream(7, "words").bit_generator.random_raw(2)]
-    words = [number >> 16 * k & 0xFFFF for number in raw for k in range(4)]
+    raw = int(rng.stream(7, "words").bit_generator.random_raw())
     table = crossbar._normal_table()
-    wanted = [table[words[k]] + table[words[4 + k]] for k in range(4)]
+    a, b, c, d = (table[raw >> 16 * k & 0xFFFF] for k in range(4))
+    wanted = [a + c, b + d, a - c, b - d]
     found = crossbar.fast_normals(rng.stream(7, "words"), (4,), crossbar.Buffers())
     assert found.tolist() == [float(value) for value in wanted]
 
@@ -314,9 +314,21 @@ def test_fast_normals_are_normal():
     assert math.isclose(4 * np.mean(table**4), 3, rel_tol=1e-4)
 
 
+def test_the_two_halves_of_fast_normals_are_independent():
+    """a + b and a - b share their draws: products of their first, second and fourth powers must not tell."""
+    n = 1_000_000
+    first, second = crossbar.fast_normals(rng.stream(2, "n"), (2, n), crossbar.Buffers()).astype(np.float64)
+    for power, moment, fourth in ((1, 0.0, 1.0), (2, 1.0, 9.0), (4, 9.0, 105.0**2)):
+        products = first**power * second**power
+        assert abs(products.mean() - moment) < 5 * math.sqrt((fourth - moment**2) / n)
+    both_large = np.count_nonzero((abs(first) > 2) & (abs(second) > 2))
+    share = math.erfc(2 / math.sqrt(2)) ** 2
+    assert abs(both_large - n * share) < 5 * math.sqrt(n * share)
+
+
 def test_noise_numbers_are_pinned():
     """The first numbers of a named stream: a change here changes every noisy result."""
-    values = crossbar.fast_normals(rng.stream(7, "pin", 1), (4,), crossbar.Buffers())
+    values = crossbar.fast_normals(rng.stream(7, "pin", 1), (5,), crossbar.Buffers())
     assert values.tolist() == PINNED
 
 
@@ -330,8 +342,14 @@ def test_noisy_products_are_pinned():
         assert zlib.crc32(y.astype("<i8").tobytes()) == checksum
 
 
-PINNED_FRESH, PINNED_HELD = 1433549578, 3744605171
-PINNED = [-0.6715555191040039, 1.4073388576507568, -1.623826026916504, -1.0705264806747437]
+PINNED_FRESH, PINNED_HELD = 507472985, 2263853382
+PINNED = [
+    -0.763028085231781,
+    0.7600149512290955,
+    -0.7450894117355347,
+    0.8529067635536194,
+    2.193004608154297,
+]
 
 
 @pytest.mark.parametrize("n", [0, 1])
@@ -352,7 +370,10 @@ def test_small_batches(n):
         ({"cells_grid": np.full((4, 4), 2**22, np.float32)}, ConfigError, "2\\^24"),
         ({"cells_grid": np.full((4, 4), np.nan, np.float32)}, ConfigError, "0 or more"),
         ({"cells_grid": np.full((4, 4), -1, np.float32)}, ConfigError, "0 or more"),
+        ({"cells_grid": np.array([[-0.0, 2**22]] * 4, np.float32)}, ConfigError, "2\\^24"),
         ({"threads": 0}, ConfigError, "threads"),
+        ({"onto": np.zeros((2, 3), np.int64)}, ShapeError, "a total of int64 \\(2, 3\\)"),
+        ({"onto": np.zeros((2, 2), np.int32)}, ShapeError, "expected int64"),
         ({"input_bits": 0}, ConfigError, "input bits"),
         ({"noise": ReadNoise(1, "x")}, ConfigError, "both"),
         ({"noise": ReadNoise(1, "x"), "variance": read_variance(np.ones((4, 2)))}, ShapeError, "variance"),
