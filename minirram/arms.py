@@ -126,11 +126,11 @@ def mask_config(arm, base, seed):
     return replace(base, recipe=recipe, cell_model=cells)
 
 
-def weight_config(arm, base, seed, settings, n_steps, budget=None):
+def weight_config(arm, base, seed, settings, n_steps, budget=None, updates=None):
     """`WeightConfig` of an arm that learns weights with `tuning.Settings`.
 
     base, seed: as for `mask_config`. n_steps: steps of the training. budget: writes that an arm with a budget may
-    spend; they become available evenly over the steps.
+    spend; they become available evenly over the steps. updates: `Arm.whole_updates` of the arm.
     """
     descent = {"momentum": settings.momentum, "weight_decay": settings.weight_decay}
     run = replace(base, recipe=replace(base.recipe, seed=seed, chip_seed=seed, level="cell", **descent))
@@ -139,6 +139,6 @@ def weight_config(arm, base, seed, settings, n_steps, budget=None):
     threshold_S = settings.threshold * math.sqrt(2) * base.cell_model.lrs_median_S * base.cell_model.lrs_sigma_ln
     if not arm.budgeted:
         return WeightConfig(run, settings.learning_rate, Writing(arm.tuning_error, threshold_S))
-    updates = arm.whole_updates(base.network, budget)
-    interval = 1 if updates is None else math.ceil(n_steps / min(updates, n_steps))
+    # Rounded down: rather one update more, and each of those farthest off, than writes that are left over.
+    interval = 1 if updates is None else n_steps // min(updates, n_steps)
     return WeightConfig(run, settings.learning_rate, Writing(arm.tuning_error, threshold_S, interval, budget, n_steps))

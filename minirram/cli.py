@@ -42,7 +42,7 @@ def main(arguments=None):
     except OSError as error:
         return _fail("{}: {}".format(error.filename or "a file", error.strerror or error), COMMAND_LINE)
     except KeyboardInterrupt:
-        return _fail("stopped; a training continues with --resume", 130)
+        return _fail("stopped; a training goes on with --resume, a comparison or a transfer by the same command", 130)
 
 
 def _fail(error, code):

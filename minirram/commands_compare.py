@@ -64,8 +64,8 @@ def _transfer_options(parser):
     parser.add_argument("--chip-seed", type=int, help="which individual the other chip is; default: the same one")
     parser.add_argument("--epochs", type=int, required=True, help="of the re-learning")
     parser.add_argument("--learning-rate", type=float, help="of the re-learning; default: 0.05 of the run's")
-    parser.add_argument("--stuck-lrs", type=float, default=0.0, help="share of cells that are always on")
-    parser.add_argument("--stuck-hrs", type=float, default=0.0, help="share of cells that are always off")
+    parser.add_argument("--stuck-lrs", type=float, help="share of cells that are always on; default: the technology's")
+    parser.add_argument("--stuck-hrs", type=float, help="share of cells that are always off; default: the technology's")
     parser.add_argument(
         "--know-faults", action="store_true", help="read the stuck cells out first; signs and bits avoid them"
     )
@@ -74,12 +74,13 @@ def _transfer_options(parser):
 
 
 def _transfer(options):
-    if options.know_faults and not options.stuck_lrs + options.stuck_hrs:
-        raise ConfigError("--know-faults without stuck cells; give --stuck-lrs or --stuck-hrs")
     changes = {"epochs": options.epochs, "chip_seed": options.chip_seed, "learning_rate": options.learning_rate}
     changes = {name: value for name, value in changes.items() if value is not None}
     cell_model = Run.open(options.run).config.cell_model
-    faulty = replace(cell_model, stuck_lrs=options.stuck_lrs, stuck_hrs=options.stuck_hrs)
+    shares = {"stuck_lrs": options.stuck_lrs, "stuck_hrs": options.stuck_hrs}
+    faulty = replace(cell_model, **{name: share for name, share in shares.items() if share is not None})
+    if options.know_faults and not faulty.stuck_lrs + faulty.stuck_hrs:
+        raise ConfigError("--know-faults without stuck cells; give --stuck-lrs or --stuck-hrs")
     data = options.data if options.data in (None, "synthetic") else os.path.abspath(options.data)
     results = transfer(
         options.run, options.out, changes, faulty, options.know_faults, options.threads,

@@ -180,14 +180,16 @@ class _Rounds:
             config: Any = mask_config(arm, self.base, seed)
             return Trial(arm.name, seed, os.path.join(folder, "seed{}".format(seed)), config, True, self.threads)
         base, budget, settings = self.base, (budgets or {}).get(seed), tried or search.best
+        # All seeds of an arm follow one scheme: that of the smallest budget.
+        updates = arm.whole_updates(base.network, min(budgets.values())) if budgets else None
         if tried and self.tuning_epochs is not None:
             # As many updates, or as many writes per step, as in the whole training.
-            if budget is not None and arm.whole_updates(base.network, budget) is None:
+            if budget is not None and updates is None:
                 budget = budget * self.tuning_epochs // base.recipe.epochs
             base = replace(base, recipe=replace(base.recipe, epochs=self.tuning_epochs))
             folder = os.path.join(folder, "tuning-{}-epochs".format(self.tuning_epochs))
         n_steps = self.steps_per_epoch * base.recipe.epochs
-        config = weight_config(arm, base, seed, settings, n_steps, budget)
+        config = weight_config(arm, base, seed, settings, n_steps, budget, updates)
         path = os.path.join(folder, "seed{}-{}".format(seed, settings_name(settings)))
         return Trial(arm.name, seed, path, config, not tried, self.threads)
 
@@ -196,7 +198,8 @@ class _Rounds:
         if search is not None:
             search.scores[search.best] = -math.inf
         if search is None or search.scores[search.best] == -math.inf:
-            raise ConfigError("no training of the arm {} went through: {}".format(arm.name, why))
+            message = "no training of the arm {} went through: {}; without it the command gives the table of the others"
+            raise ConfigError(message.format(arm.name, why))
 
     def _tried(self, search):
         """What a search has tried and found, JSON-ready; None: diverged."""

@@ -62,7 +62,8 @@ class ChipProduct:
         bits = self.input_bits[name]
         polarities = 2 if adc.arrangement == "polarity" else 1
         for index, tile in enumerate(chip.placement.tiles_of(name)):
-            partial, saturated = chip.macros[tile.macro].multiply(
+            partial = total[:, tile.matrix_cols]
+            _, saturated = chip.macros[tile.macro].multiply(
                 codes[:, tile.matrix_rows],
                 tile.rows,
                 tile.cols,
@@ -72,8 +73,8 @@ class ChipProduct:
                 self.errors[tile],
                 self.threads,
                 self.wires,
+                partial,
             )
-            total[:, tile.matrix_cols] += partial
             self.saturated[name][index] += saturated
             self.conversions[name] += partial.size * bits * polarities
         lsb_weight = float(adc.tile_lsb) * chip.cell_model.grid_S / self.scales_S[name]

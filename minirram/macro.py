@@ -372,11 +372,11 @@ class Macro:
             self._wired_grids[key] = np.rint(effective / self.model.grid_S).astype(np.float32)
         return self._wired_grids[key]
 
-    def multiply(self, codes, rows, cols, input_bits, adc, noise=None, errors=None, threads=1, wires=None):
+    def multiply(self, codes, rows, cols, input_bits, adc, noise=None, errors=None, threads=1, wires=None, onto=None):
         """The crossbar product of one region (slices of whole pairs) as it is now; see `crossbar.multiply`.
 
         codes: uint8 (n, region rows). noise: from `read_noise`, None for ideal reads. wires: `Wires` for IR drop,
-        None for ideal wires.
+        None for ideal wires. onto: int64 (n, pairs) that the product is added to; None: a new array.
         Returns (int64 (n, pairs), saturated conversions). ConfigError for a region outside the macro.
         """
         check_region(self, rows, cols)
@@ -388,7 +388,7 @@ class Macro:
         if noise is not None:
             floor = self.model.read_noise_floor_S / self.model.grid_S
             variance = read_variance(self.model.read_std(cells_grid, floor))
-        return multiply(codes, cells_grid, input_bits, adc, noise, variance, errors, threads)
+        return multiply(codes, cells_grid, input_bits, adc, noise, variance, errors, threads, onto)
 
 
 def _checked_shape(rows, cols):

@@ -67,13 +67,14 @@ class MaskLearner(Learner):
     `masks`, `scores`, `velocity`: dicts name -> array in the shape of `chip.mask_shape`. `signs`, `scales_S`: how
     cells become weights (see `chip`). faults: `faults.Faults` of the chip where they are known: signs avoid them, at
     cell level stuck cells have no bit to choose (`forced`).
-    wires: `wires.Wires` whose IR drop the weights are to include; None: ideal wires.
+    wires: `wires.Wires` whose IR drop the weights are to include; None: ideal wires. programs: whether the chip gets
+    the masks of the initial scores; without, `adopt` is to give it others.
     """
 
     learned = ("masks",)
     moving = ("scores", "velocity")
 
-    def __init__(self, network, chip, recipe, threads=1, faults=None, wires=None):
+    def __init__(self, network, chip, recipe, threads=1, faults=None, wires=None, programs=True):
         if chip.placement.shapes != matrices(network) or chip.level != recipe.level:
             raise ConfigError(
                 "the chip was placed for {} at {} level; the network {} at {} level needs {}".format(
@@ -95,7 +96,8 @@ class MaskLearner(Learner):
             self.scores[name] = initial_scores(generator, mask_shape(recipe.level, shape), shape[0])
             self.velocity[name] = np.zeros_like(self.scores[name])
             self.masks[name] = self._best_mask(name)
-        chip.program(self.masks, self.signs)
+        if programs:
+            chip.program(self.masks, self.signs)
         self.hysteresis = recipe.hysteresis
 
     def _wire(self, read_out_S):

@@ -39,6 +39,7 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     and after on the simulated macros; `steps_share`, the steps of the re-learning over those of the first training.
     """
     origin = Run.open(source)
+    _check_source(origin, changes)
     config = _config_of_copy(origin.config, changes, cell_model, data)
     data = open_training(config)
     config = replace(config, data_crc=data.crc)
@@ -56,10 +57,12 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     run.log_test_opening("end of transfer")
     sets = {"validation": data.validation, "test": chosen.load_test(config.data, config.network)}
     after = {group: dict(learner.best[group]) for group in ("masks", "state")}
+    learned_chip = {name: np.array(array) for name, array in learner.chip.state().items()}
     for when, masks, state in (
         ("before", first, part(learned, "best_state")),
         ("after", after["masks"], after["state"]),
     ):
+        learner.chip.restore(learned_chip)  # the look at the first masks is none of the chip's pulses
         learner.best.update(masks=masks, state=state)
         model = finish(learner, data, config)
         for split, examination in sets.items():
@@ -83,6 +86,18 @@ def _open(folder, config, origin):
     return run
 
 
+def _check_source(origin, changes):
+    """ConfigError unless the run `origin` is finished and what it learned can go to the chip that `changes` name."""
+    if not origin.has("results.json"):
+        raise ConfigError("{} is not finished: its results.json is missing".format(origin.folder))
+    if origin.has("transfer.json") and read_json(origin.path("transfer.json"))["know_faults"]:
+        raise ConfigError("{} was learned around known faults, with signs of its own: transfer from the run "
+                          "that it came from".format(origin.folder))
+    if "chip_seed" not in changes and any(getattr(origin.config, name) != none for name, none in _OWN_CHIP.items()):
+        raise ConfigError("{} was learned on a chip with maps, dead lines or faults of its own, which a transfer "
+                          "leaves behind: name the other chip by its seed".format(origin.folder))
+
+
 def _config_of_copy(config, changes, cell_model, data):
     """The configuration of the re-learning."""
     unknown = set(changes) - {"epochs", "learning_rate", "chip_seed"}
@@ -103,7 +118,7 @@ def _learner_on(config, learned, know_faults, threads):
     chip, faults = make_chip(config), None
     if know_faults:
         faults = find_faults(chip, stream(config.recipe.chip_seed, "faults"))
-    learner = MaskLearner(config.network, chip, config.recipe, threads, faults, config.wires)
+    learner = MaskLearner(config.network, chip, config.recipe, threads, faults, config.wires, programs=False)
     masks, scores = part(learned, "best_masks"), part(learned, "scores")
     masks = {name: learner.forced[name].on(mask) if name in learner.forced else mask for name, mask in masks.items()}
     if know_faults and config.recipe.level == "pair":

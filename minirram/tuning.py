@@ -46,8 +46,12 @@ class Search:
 
     @property
     def best(self):
-        """The settings with the best score so far; of equals, the first."""
-        return max(self.scores, key=lambda settings: self.scores[settings]) if self.scores else self.start
+        """The settings with the best score so far; of equals the first, of diverged ones that with the least rate."""
+        if not self.scores:
+            return self.start
+        if max(self.scores.values()) == -math.inf:
+            return min(self.scores, key=lambda settings: settings.learning_rate)
+        return max(self.scores, key=lambda settings: self.scores[settings])
 
     def rounds(self):
         """Yields lists of settings to be tried, at once; their scores must be known when the next list is asked for."""

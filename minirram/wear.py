@@ -6,7 +6,8 @@ import numpy as np
 def program_counts(chip, n_set, n_reset):
     """Programs of a learned chip as a JSON-ready dict.
 
-    n_set, n_reset: pulses that learning asked for (initialisation apart). Keys: `set`, `reset`, `total`; `per_weight`
+    n_set, n_reset: pulses that learning asked for: forming and partner resets apart, with the first masks, half a pulse
+    per weight at density 0.5, and the way back to the best epoch. Keys: `set`, `reset`, `total`; `per_weight`
     (total over pairs in use); `energy_J`; `time_s` (one cell after the other); `wear`, see `wear_histogram`.
     """
     model, total = chip.cell_model, n_set + n_reset

@@ -202,12 +202,15 @@ class WriteLearner(Learner):
         answers = self.answers[name].reshape(2, -1)[:, flat]
         present_S, wanted_S = present_S[:, flat], wanted_S[flat].astype(np.float64)
         target_S, cells = pair_targets(present_S.astype(np.float64), wanted_S, *self.range_S)
+        change_S = change_S[flat]
         lame = np.flatnonzero(~answers.all(axis=0))
         if len(lame):
             target_S[:, lame], cells[:, lame] = targets_around(
                 present_S[:, lame], wanted_S[lame], answers[:, lame], *self.range_S, self.writing.threshold_S
             )
-        plan = _Plan(flat, change_S[flat], present_S, target_S, cells)
+            # What is out of reach must not come first in the queue for a budget.
+            change_S[lame] = np.abs(target_S[:, lame] - present_S[:, lame]).max(axis=0)
+        plan = _Plan(flat, change_S, present_S, target_S, cells)
         return plan.only(cells.any(axis=0)) if len(lame) else plan
 
     def pulse_counts(self):
@@ -254,7 +257,7 @@ class _Plan(NamedTuple):
     flat: np.ndarray
     """flat index of each weight that is due"""
     change_S: np.ndarray
-    """how far it is off"""
+    """how far it is off; with a dead cell, how far the other one can bring it"""
     present_S: np.ndarray
     """(2, due) what its cells hold"""
     target_S: np.ndarray
@@ -299,9 +302,10 @@ def pair_targets(present_S, wanted_S, low_S, high_S):
 def targets_around(present_S, wanted_S, answers, low_S, high_S, threshold_S):
     """As `pair_targets` for pairs with a dead cell, or two: the other goes as far towards `wanted_S` as it can.
 
-    answers: bool (2, n). A cell is written where that changes it by `threshold_S` or more.
+    answers: bool (2, n). A cell is written where that changes it, by `threshold_S` or more.
     """
     plus_S, minus_S = present_S
     target_S = np.clip(np.stack([minus_S + wanted_S, plus_S - wanted_S]), low_S, high_S)
-    cells = answers & (np.abs(target_S - present_S) >= threshold_S)
+    change_S = np.abs(target_S - present_S)
+    cells = answers & (change_S > 0) & (change_S >= threshold_S)
     return np.where(cells, target_S, present_S), cells

@@ -51,11 +51,15 @@ def test_weights_share_seed_chip_and_schedule(name):
 
 
 def test_whole_array_updates_spread_over_the_budget():
-    """37 programs per weight: 37 updates, each from the gradients of a 37th of the steps."""
-    writing = weight_config(ARMS["wo-every-budget-1"], BASE, 0, SETTINGS, 6870, 37 * N_WEIGHTS).writing
-    assert writing.interval == 186
-    for update in range(1, 37):
-        assert writing.budget * update * writing.interval // writing.budget_steps >= update * N_WEIGHTS
+    """37 programs per weight: 37 updates, each from the gradients of a 37th of the steps, and no write left over."""
+    arm = ARMS["wo-every-budget-1"]
+    assert arm.whole_updates(BASE.network, 38 * N_WEIGHTS - 1) == 37
+    for n_steps, updates in ((6870, 37), (9160, 21), (1000, 600), (1000, 999), (1000, 5000)):
+        writing = weight_config(arm, BASE, 0, SETTINGS, n_steps, updates * N_WEIGHTS, updates).writing
+        n_updates = n_steps // writing.interval
+        assert n_updates >= min(updates, n_steps) and n_steps - n_updates * writing.interval < writing.interval
+        available = [updates * k * writing.interval // n_steps for k in range(1, n_updates + 1)]
+        assert available[-1] >= updates - 1
     assert weight_config(ARMS["wo-every-free-1"], BASE, 0, SETTINGS, 6870).writing.interval == 1
 
 
@@ -65,8 +69,8 @@ def test_a_budget_for_too_few_whole_updates_is_spent_in_parts_at_every_step(budg
     writing = weight_config(arm, BASE, 0, SETTINGS, 1000, budget).writing
     assert arm.whole_updates(BASE.network, budget) is None
     assert (writing.interval, writing.budget, writing.budget_steps) == (1, budget, 1000)
-    assert weight_config(arm, BASE, 0, SETTINGS, 1000, FEWEST_UPDATES * N_WEIGHTS).writing.interval == 50
-    assert weight_config(arm, BASE, 0, SETTINGS, 7, FEWEST_UPDATES * N_WEIGHTS).writing.interval == 1
+    assert weight_config(arm, BASE, 0, SETTINGS, 1000, FEWEST_UPDATES * N_WEIGHTS, 20).writing.interval == 50
+    assert weight_config(arm, BASE, 0, SETTINGS, 7, FEWEST_UPDATES * N_WEIGHTS, 20).writing.interval == 1
 
 
 def test_searches_begin_where_the_arm_and_the_caller_say():

@@ -83,6 +83,22 @@ def test_tiling_changes_nothing_with_an_ideal_adc(seed, rows, pairs, bits, arran
     assert np.array_equal(y, exact_product(codes, cells_grid))
 
 
+@pytest.mark.parametrize("held", [None, False, True])
+@given(seeds, st.integers(1, 40), sizes, input_bits, arrangements, st.integers(1, 70))
+def test_a_product_onto_a_total_is_the_sum(held, seed, rows, pairs, bits, arrangement, n):
+    codes, cells_grid = draw(seed, rows, pairs, bits, n)
+    adc, variance = Adc(8, 100.0, arrangement), None if held is None else read_variance(0.1 * cells_grid)
+    noise = [None if held is None else ReadNoise(3, "onto", held=held) for _ in range(2)]
+    wide = np.random.default_rng(seed).integers(-(2**40), 2**40, (n, pairs + 3))
+    before, total = wide.copy(), wide[:, 1 : pairs + 1]  # a view, as a run has it
+    with mock.patch.object(crossbar, "_BLOCK_VALUES", 9000):
+        y, saturated = multiply(codes, cells_grid, bits, adc, noise[0], variance)
+        found, again = multiply(codes, cells_grid, bits, adc, noise[1], variance, threads=2, onto=total)
+    assert found is total and again == saturated and np.array_equal(total, before[:, 1 : pairs + 1] + y)
+    wide[:, 1 : pairs + 1] = before[:, 1 : pairs + 1]
+    assert np.array_equal(wide, before)
+
+
 @given(seeds, sizes, sizes, input_bits, arrangements)
 def test_zero_in_zero_out(seed, rows, pairs, bits, arrangement):
     codes, cells_grid = draw(seed, rows, pairs, bits)

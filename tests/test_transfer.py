@@ -12,7 +12,7 @@ from minirram import cli, workflow
 from minirram import transfer as module
 from minirram.architectures import fashion_mnist_cnn
 from minirram.errors import ConfigError
-from minirram.files import read_json
+from minirram.files import read_json, read_npz, write_json
 from minirram.runs import Run, RunConfig
 from minirram.technologies import TAOX_40NM
 from minirram.training import Recipe
@@ -74,6 +74,10 @@ def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
     for key in ("before", "after", "pulses", "recovered"):
         assert whole[key] == results[key]
     assert whole["test"]["after"]["accuracy"] == results["test"]["after"]["accuracy"]
+    chip, _, masks = Run.open(str(tmp_path / "whole")).load_trained()
+    learned = read_npz(Run.open(home).path("checkpoint.npz"))
+    least = sum(int((~learned["best_masks/" + name]).sum()) for name in masks)  # all cells are on once they are formed
+    assert least <= chip.pulses["set"] + chip.pulses["reset"] <= least + 2 * sum(whole["pulses"])
     score = workflow.evaluate(str(tmp_path / "whole"))
     assert score["accuracy"] == whole["validation"]["after"]["accuracy"] and whole["test_openings"] == 1
 
@@ -145,3 +149,22 @@ def test_data_that_moved_and_data_that_changed(home, tmp_path, capsys):
 def test_other_changes_are_refused(home, tmp_path):
     with pytest.raises(ConfigError, match="not \\['density'\\]"):
         transfer(home, str(tmp_path / "x"), {"density": 0.3})
+
+
+def test_sources_that_cannot_be_taken_elsewhere(home, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy)
+    os.rename(copy / "results.json", tmp_path / "results.json")
+    with pytest.raises(ConfigError, match="copy is not finished: its results.json is missing"):
+        transfer(str(copy), str(tmp_path / "out"), {"epochs": 1})
+    os.rename(tmp_path / "results.json", copy / "results.json")
+    write_json(str(copy / "transfer.json"), {"know_faults": True})
+    with pytest.raises(ConfigError, match="around known faults"):
+        transfer(str(copy), str(tmp_path / "out"), {"epochs": 1})
+    os.remove(copy / "transfer.json")
+    config = read_json(str(copy / "config.json"))
+    config["faults"] = "known-faults.npz"
+    write_json(str(copy / "config.json"), config)
+    with pytest.raises(ConfigError, match="name the other chip by its seed"):
+        transfer(str(copy), str(tmp_path / "out"), {"epochs": 1})
+    assert not (tmp_path / "out").exists()

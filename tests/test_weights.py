@@ -272,17 +272,35 @@ def test_dead_cells_are_found_by_their_writes_and_left_alone():
     present=st.tuples(st.floats(0, 20e-6), st.floats(0, 20e-6)),
     wanted=st.floats(-18e-6, 18e-6),
     answers=st.sampled_from([(True, False), (False, True), (False, False)]),
+    threshold_S=st.sampled_from([0.0, 1e-7]),
 )
-def test_the_partner_of_a_dead_cell_goes_as_far_as_it_can(present, wanted, answers):
+def test_the_partner_of_a_dead_cell_goes_as_far_as_it_can(present, wanted, answers, threshold_S):
     low_S, high_S = 1e-6, 19e-6
     target_S, cells = targets_around(
-        np.array(present)[:, None], np.array([wanted]), np.array(answers)[:, None], low_S, high_S, 1e-7
+        np.array(present)[:, None], np.array([wanted]), np.array(answers)[:, None], low_S, high_S, threshold_S
     )
+    again_S, rewritten = targets_around(
+        target_S, np.array([wanted]), np.array(answers)[:, None], low_S, high_S, threshold_S
+    )
+    assert np.allclose(again_S, target_S, rtol=0, atol=1e-19) or not cells.any()
+    assert threshold_S == 0 or not rewritten.any()
     assert not cells[~np.array(answers)].any() and (target_S[~cells] == np.array(present)[:, None][~cells]).all()
     off = abs(target_S[0, 0] - target_S[1, 0] - wanted)
     for reachable in np.linspace(low_S, high_S, 50):
         pair = [reachable if able else held for able, held in zip(answers, present)]
         assert off <= abs(pair[0] - pair[1] - wanted) + 1.01e-7
+
+
+def test_partners_at_their_limit_do_not_eat_the_budget():
+    """What no write can bring closer is not written again and again, first of all."""
+    learner = write_learner(Writing(budget=600, budget_steps=60))
+    stuck = [np.zeros(macro.on.shape, bool) for macro in learner.chip.macros]
+    index = np.argwhere(learner.chip.used[0])[:20]
+    stuck[0][tuple(index.T)] = True
+    learner.chip.macros[0].stick(hrs=stuck[0])
+    run(learner, 4, StripeData())
+    assert n_writes(learner) == 600
+    assert max(int(macro.writes.max()) for macro in learner.chip.macros) < 30  # of 60 steps
 
 
 @given(plus=st.floats(1e-6, 20e-6), minus=st.floats(1e-6, 20e-6), wanted=st.floats(-18e-6, 18e-6))
@@ -322,7 +340,7 @@ def test_writes_miss_by_the_tuning_error(error):
     assert spread == pytest.approx(error, rel=4 / np.sqrt(2 * 972), abs=1e-4)
 
 
-@pytest.mark.parametrize("writing", [Writing(), Writing(0.05, 2e-7, 2, 1200, 50)], ids=["every", "thresholded"])
+@pytest.mark.parametrize("writing", [Writing(), Writing(0.05, 2e-7, 2, 600, 20)], ids=["every", "thresholded"])
 def test_written_weights_learn_and_resume_bit_for_bit(writing):
     data = StripeData()
     whole = run(write_learner(writing), 4, data)
@@ -333,7 +351,8 @@ def test_written_weights_learn_and_resume_bit_for_bit(writing):
     assert_same(whole, resumed, ("wanted", "velocity", "gathered"))
     assert np.array_equal(whole.chip.conductance_S(), resumed.chip.conductance_S())
     assert whole.pulses == resumed.pulses and whole.best["validation"] > 0.8
-    assert (whole.steps, whole.spent_at_step) == (resumed.steps, resumed.spent_at_step) == (60, whole.spent_at_step)
+    assert whole.steps == resumed.steps == 60 and whole.spent_at_step == resumed.spent_at_step
+    assert half.spent_at_step == whole.spent_at_step and (writing.budget is None) == (whole.spent_at_step is None)
     whole.take_best()
     resumed.take_best()
     assert np.array_equal(whole.chip.conductance_S(), resumed.chip.conductance_S())
