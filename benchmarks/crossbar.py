@@ -147,7 +147,7 @@ def exponent(clock, sizes, functions):
 
     for function in functions:
         function()
-    rounds = [[seconds(clock, function) for function in functions] for _ in range(15)]
+    rounds = [[seconds(clock, function) for function in functions] for _ in range(25)]
     return float(np.polyfit(np.log(sizes), np.log(np.min(rounds, axis=0)), 1)[0])
 
 
