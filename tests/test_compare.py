@@ -222,8 +222,10 @@ def test_what_diverges_loses(base, tmp_path, monkeypatch):
     assert {name: score is None for name, score in row["tried"].items()} == {
         name: rates[name] >= 0.05 for name in rates
     }
-    with pytest.raises(ConfigError, match="no training of the arm float went through: too fast"):
-        compare.compare(base, str(tmp_path / "all"), ["float"], [0], rates=(30.0, 40.0))
+    summary = compare.compare(base, str(tmp_path / "down"), ["float"], [0], rates=(0.3, 0.4), tuning_epochs=1)
+    assert summary["arms"][0]["settings"]["learning_rate"] <= 0.0375  # found by halves
+    with pytest.raises(ConfigError, match="no training of the arm float went through: too fast; without it"):
+        compare.compare(base, str(tmp_path / "all"), ["float"], [0], rates=(0.1,))
 
 
 @pytest.fixture(scope="module")
