@@ -50,7 +50,7 @@ def measure(threads, quick, clock):
     results = {"threads": threads}
     for n in (512,) if quick else (512, 1024, 4096):
         problem = Problem(n, threads)
-        repetitions = 25 if n < 4096 else 4
+        repetitions = 25 if n < 4096 else 8
         limit_s, ideal_s = interleaved(clock, problem.gemm_limit, problem.ideal, repetitions)
         results["ideal_{}".format(n)] = ideal_s / limit_s
         results["limit_gflops_{}".format(n)] = 4e-9 * BATCH * BITS * n * n / limit_s
