@@ -39,8 +39,7 @@ def _compare_options(parser):
 def _compare(options):
     chosen = task(options.task)
     recipe = chosen.recipes[options.preset]
-    changes = {"epochs": options.epochs, "samples_per_epoch": options.samples_per_epoch}
-    changes["score_step"] = options.score_step
+    changes = {name: getattr(options, name) for name in ("epochs", "samples_per_epoch", "score_step")}
     recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
     data = options.data if options.data == "synthetic" else os.path.abspath(options.data)
     base = RunConfig(options.task, data, chosen.build_network(), recipe, load_cell_model(options.technology))

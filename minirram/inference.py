@@ -62,7 +62,7 @@ class ChipProduct:
         bits = self.input_bits[name]
         polarities = 2 if adc.arrangement == "polarity" else 1
         for index, tile in enumerate(chip.placement.tiles_of(name)):
-            partial = total[:, tile.matrix_cols]
+            columns = total[:, tile.matrix_cols]
             _, saturated = chip.macros[tile.macro].multiply(
                 codes[:, tile.matrix_rows],
                 tile.rows,
@@ -73,10 +73,10 @@ class ChipProduct:
                 self.errors[tile],
                 self.threads,
                 self.wires,
-                partial,
+                columns,
             )
             self.saturated[name][index] += saturated
-            self.conversions[name] += partial.size * bits * polarities
+            self.conversions[name] += columns.size * bits * polarities
         lsb_weight = float(adc.tile_lsb) * chip.cell_model.grid_S / self.scales_S[name]
         if zero_point:
             remove_zero_point(total, zero_point, chip.column_sums_lsb(name, adc))
