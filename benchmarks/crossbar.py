@@ -42,7 +42,7 @@ def main(arguments=None):
         print(json.dumps(results, indent=2, sort_keys=True))
     else:
         for name in sorted(results):
-            print("{:24s} {:.4g}".format(name, results[name]))
+            print(f"{name:24s} {results[name]:.4g}")
 
 
 def measure(threads, quick, clock):
@@ -52,15 +52,13 @@ def measure(threads, quick, clock):
         problem = Problem(n, threads)
         repetitions = 25 if n < 4096 else 8
         limit_s, ideal_s = interleaved(clock, problem.gemm_limit, problem.ideal, repetitions)
-        results["ideal_{}".format(n)] = ideal_s / limit_s
-        results["limit_gflops_{}".format(n)] = 4e-9 * BATCH * BITS * n * n / limit_s
+        results[f"ideal_{n}"] = ideal_s / limit_s
+        results[f"limit_gflops_{n}"] = 4e-9 * BATCH * BITS * n * n / limit_s
         if n == 512:
             limit_s, noisy_s = interleaved(clock, problem.gemm_limit, problem.noisy, repetitions)
             results["noise_512"] = noisy_s / limit_s
     if not quick:
-        results["extra_mb"] = max(
-            Problem(512, threads, batch=4096).extra_mb(), Problem(4096, threads).extra_mb()
-        )
+        results["extra_mb"] = max(Problem(512, threads, batch=4096).extra_mb(), Problem(4096, threads).extra_mb())
         sizes = {"tiles": [1, 2, 4, 8], "planes": [2, 4, 8], "batch": [256, 512, 1024, 2048]}
         for name, options in (("tiles", {}), ("planes", {"batch": 4096}), ("batch", {})):
             functions = [Problem(512, threads, **dict(options, **{name: size})).ideal for size in sizes[name]]
@@ -96,8 +94,13 @@ class Problem:
     def noisy(self):
         """The product with fresh read noise on every plane."""
         self.multiply(
-            self.codes, self.cells, self.bits, self.adc,
-            noises=self.noises, variances=self.variances, threads=self.threads,
+            self.codes,
+            self.cells,
+            self.bits,
+            self.adc,
+            noises=self.noises,
+            variances=self.variances,
+            threads=self.threads,
         )
 
     def gemm_limit(self):

@@ -55,7 +55,7 @@ def lines(results, indent=""):
             yield indent + key
             yield from lines(value, indent + "  ")
         else:
-            yield "{}{:24s} {:.4g}".format(indent, key, value)
+            yield f"{indent}{key:24s} {value:.4g}"
 
 
 class RandomNetwork:
@@ -79,8 +79,11 @@ class RandomNetwork:
         for _, (codes, labels, weight) in zip(range(BATCHES[name]), data.batches(generator, recipe)):
             learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight)
         self.state, self.scales_S, self.signs, self.masks = (
-            learner.state, learner.scales_S, learner.signs, learner.masks,
-        )  # fmt: skip
+            learner.state,
+            learner.scales_S,
+            learner.signs,
+            learner.masks,
+        )
         self.adcs = inference.calibrate_adcs(
             self.network, self.state, data.calibration_codes(), self.chip, self.scales_S, ADC_BITS
         )
@@ -112,8 +115,12 @@ class RandomNetwork:
         pulse = energy.read_pulse(self.config.cell_model, table)
         found = accounting.inference_account(
             events.counted_events(counter, self.chip, self.adcs, samples),
-            self.shapes.digital, self.chip.placement, table, ADC_BITS, pulse,
-        )  # fmt: skip
+            self.shapes.digital,
+            self.chip.placement,
+            table,
+            ADC_BITS,
+            pulse,
+        )
         accounting.add_baselines(found, self.shapes, table)
         return found
 

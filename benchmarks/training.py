@@ -22,9 +22,14 @@ import sys
 import time
 
 RECIPE = {
-    "density": 0.5, "read_noise": 0.0065, "hysteresis": 0.01, "rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
+    "density": 0.5,
+    "read_noise": 0.0065,
+    "hysteresis": 0.01,
+    "rate": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
     "score_step": 0.03,
-}  # fmt: skip
+}
 TASKS = {"cnn": ("fashion_mnist_cnn", 240, 30), "crnn": ("spoken_digit_crnn", 60, 60), "unet": ("retina_unet", 8, 4)}
 RANGE = 3.0  # of every quantiser: about three standard deviations of a normalised activation
 LARGEST_DIFFERENCE = 1e-4  # of the gradients of both sides, relative to the norm
@@ -69,8 +74,7 @@ class NumpyLearner:
         self.weights = {name: np.empty_like(array) for name, array in weights.items()}
         self.generators = {name: stream(1, "read", name) for name in weights}
         self.scores = {
-            name: initial_scores(stream(1, "scores", name), array.shape, len(array))
-            for name, array in weights.items()
+            name: initial_scores(stream(1, "scores", name), array.shape, len(array)) for name, array in weights.items()
         }
         self.velocity = {name: np.zeros_like(array) for name, array in weights.items()}
         self.masks = {name: top_mask(array, RECIPE["density"]) for name, array in self.scores.items()}

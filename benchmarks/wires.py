@@ -30,7 +30,7 @@ def main(arguments=None):
         print(json.dumps(results, indent=2, sort_keys=True))
     else:
         for name in sorted(results):
-            print("{:24s} {:.4g}".format(name, results[name]))
+            print(f"{name:24s} {results[name]:.4g}")
 
 
 def measure(size):
@@ -48,10 +48,10 @@ def measure(size):
     reduced_A, reduced_s = timed(lambda: inputs_V @ attenuated_S(conductance_S, lines), 3)
     ideal_A = inputs_V @ conductance_S
     return {
-        "seconds_{}".format(size): times_s,
+        f"seconds_{size}": times_s,
         "spsolve_seconds": spsolve_s,
         "spsolve_ratio": spsolve_s / times_s,
-        "error_{}".format(size): float(np.max(np.abs(currents_A[0] / reference_A - 1))),
+        f"error_{size}": float(np.max(np.abs(currents_A[0] / reference_A - 1))),
         "reduced_seconds": reduced_s,
         "reduced_error": float(np.max(np.abs(reduced_A[0] / reference_A - 1))),
         "current_lost": float(1 - currents_A.sum() / ideal_A.sum()),

@@ -30,11 +30,11 @@ class Source:
             )
             return
         if not os.path.isfile(path):
-            raise DataError("{}: there is no such folder or file".format(path))
+            raise DataError(f"{path}: there is no such folder or file")
         try:
             self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
-            raise DataError("{}: neither a folder nor a readable zip ({})".format(path, error)) from None
+            raise DataError(f"{path}: neither a folder nor a readable zip ({error})") from None
         names = (name for name in self._zip.namelist() if not name.endswith("/"))
         self.names = sorted(name for name in names if not name.startswith("__MACOSX/"))
 
@@ -50,17 +50,17 @@ class Source:
     def read(self, name):
         """Contents of one file; DataError naming it when it is missing, damaged or absurdly large."""
         if not self.holds(name):
-            raise DataError("{}: there is no such file".format(self.where(name)))
+            raise DataError(f"{self.where(name)}: there is no such file")
         size = self._zip.getinfo(name).file_size if self._zip else os.path.getsize(self.where(name))
         if size > MAX_FILE_BYTES:
-            raise DataError("{}: {} bytes, more than any file of this set".format(self.where(name), size))
+            raise DataError(f"{self.where(name)}: {size} bytes, more than any file of this set")
         if not self._zip:
             with open(self.where(name), "rb") as handle:
                 return handle.read()
         try:
             return self._zip.read(name)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise DataError("{}: damaged in its zip ({})".format(self.where(name), error)) from None
+            raise DataError(f"{self.where(name)}: damaged in its zip ({error})") from None
 
 
 def optional(name):
@@ -74,7 +74,7 @@ def optional(name):
 
 def warn(message):
     """Print a warning as one line."""
-    print("warning: {}".format(message), file=sys.stderr)
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def run(main):
@@ -91,5 +91,5 @@ def run(main):
 
 def fail(error, code):
     """Print the error as one line and leave with the exit code."""
-    print("error: {}".format(error), file=sys.stderr)
+    print(f"error: {error}", file=sys.stderr)
     sys.exit(code)

@@ -40,7 +40,7 @@ def sheets(content):
     try:
         root = xml.etree.ElementTree.fromstring(content)
     except xml.etree.ElementTree.ParseError as error:
-        raise DataError("content.xml: not a spreadsheet ({})".format(error)) from None
+        raise DataError(f"content.xml: not a spreadsheet ({error})") from None
     return {
         table.get(_TABLE + "name", ""): [_cells(row) for row in table.iter(_TABLE + "table-row")]
         for table in root.iter(_TABLE + "table")
@@ -71,7 +71,7 @@ def converters(tables):
             if known and "SAR" in kinds and not set(kinds) & set(EXCLUDED) and SMALLEST_um <= node_um <= LARGEST_um:
                 found.append(((sndr_dB - 1.76) / 6.02, energy_pJ * 1e-12, rate_Hz, area_mm2 * 1e6))
     if len(found) < 10:
-        raise DataError("only {} usable SARs in the survey; is it the right file?".format(len(found)))
+        raise DataError(f"only {len(found)} usable SARs in the survey; is it the right file?")
     return np.array(found)
 
 
@@ -85,20 +85,20 @@ def _number(text):
 def costs(found):
     """dict cost name -> {low, typical, high: [number, source]} of converters of 4 to 16 bits."""
     bits, joules, rates_Hz, areas_um2 = found.T
-    survey = "Murmann, ADC Performance Survey, {} single-channel SARs of 20-70 nm".format(len(found))
+    survey = f"Murmann, ADC Performance Survey, {len(found)} single-channel SARs of 20-70 nm"
     law_J = np.percentile(joules / _growth(bits), PERCENTILES)
     table = {}
     for n in BITS:
         near = np.abs(bits - max(n, 5)) <= 1
         areas = areas_um2[near & ~np.isnan(areas_um2)]
         if near.sum() < 3 or len(areas) < 3:
-            raise DataError("fewer than 3 converters within 1 bit of {} bits".format(n))
-        energy = ["{}: {} of F in {}".format(survey, name, LAW) for name in NAMES]
-        time = ["{}: one over the {} of the sampling rate within 1 bit".format(survey, name) for name in NAMES[::-1]]
-        area = ["{}: {} of area within 1 bit".format(survey, name) for name in NAMES]
-        table["adc_{}b_J".format(n)] = _entry(law_J * _growth(n), energy)
-        table["adc_{}b_s".format(n)] = _entry(1.0 / np.percentile(rates_Hz[near], PERCENTILES)[::-1], time)
-        table["adc_{}b_um2".format(n)] = _entry(np.percentile(areas, PERCENTILES), area)
+            raise DataError(f"fewer than 3 converters within 1 bit of {n} bits")
+        energy = [f"{survey}: {name} of F in {LAW}" for name in NAMES]
+        time = [f"{survey}: one over the {name} of the sampling rate within 1 bit" for name in NAMES[::-1]]
+        area = [f"{survey}: {name} of area within 1 bit" for name in NAMES]
+        table[f"adc_{n}b_J"] = _entry(law_J * _growth(n), energy)
+        table[f"adc_{n}b_s"] = _entry(1.0 / np.percentile(rates_Hz[near], PERCENTILES)[::-1], time)
+        table[f"adc_{n}b_um2"] = _entry(np.percentile(areas, PERCENTILES), area)
     return table
 
 
@@ -107,7 +107,7 @@ def _growth(bits):
 
 
 def _entry(values, sources):
-    return {case: [float("{:.4g}".format(value)), source] for case, value, source in zip(CASES, values, sources)}
+    return {case: [float(f"{value:.4g}"), source] for case, value, source in zip(CASES, values, sources)}
 
 
 def main(arguments=None):
@@ -124,10 +124,8 @@ def main(arguments=None):
     table.update(costs(found))
     name = os.path.splitext(os.path.basename(options.out))[0]
     about = "The 40 nm macro with converters as published: Murmann's ADC survey, scaled by bits"
-    write_json(
-        options.out, {"format": "minirram-costs", "version": 1, "name": name, "about": about, "costs": table}
-    )
-    print("{}: {} converters".format(options.out, len(found)))
+    write_json(options.out, {"format": "minirram-costs", "version": 1, "name": name, "about": about, "costs": table})
+    print(f"{options.out}: {len(found)} converters")
 
 
 if __name__ == "__main__":

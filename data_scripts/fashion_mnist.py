@@ -56,7 +56,7 @@ def download(name):
         message = "{}: cannot be downloaded ({}); use --source with a local folder"
         raise DataError(message.format(url, reason)) from None
     if len(data) > MAX_DOWNLOAD_BYTES:
-        raise DataError("{}: more than {} bytes, the official file is smaller".format(url, MAX_DOWNLOAD_BYTES))
+        raise DataError(f"{url}: more than {MAX_DOWNLOAD_BYTES} bytes, the official file is smaller")
     return data
 
 
@@ -72,17 +72,17 @@ def read_local(folder, name):
 def decompress(packed, where, size):
     """Contents of a gzip file that must hold exactly `size` bytes; DataError naming the file otherwise."""
     if packed[:2] != b"\x1f\x8b":
-        raise DataError("{}: not a gzip file (begins with {!r})".format(where, packed[:4]))
+        raise DataError(f"{where}: not a gzip file (begins with {packed[:4]!r})")
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
             contents = stream.read(size + 1)
     except EOFError:
-        raise DataError("{}: truncated, the gzip stream ends early".format(where)) from None
+        raise DataError(f"{where}: truncated, the gzip stream ends early") from None
     except (OSError, zlib.error) as error:
-        raise DataError("{}: damaged gzip file ({})".format(where, error)) from None
+        raise DataError(f"{where}: damaged gzip file ({error})") from None
     if len(contents) != size:
         found = "more" if len(contents) > size else str(len(contents))
-        raise DataError("{}: holds {} bytes, the official file {}".format(where, found, size))
+        raise DataError(f"{where}: holds {found} bytes, the official file {size}")
     return contents
 
 
@@ -91,7 +91,7 @@ def parse_idx(contents, shape):
     header = np.frombuffer(contents, ">u4", 1 + len(shape))
     expected = (IDX_UBYTE + len(shape),) + shape
     if tuple(header) != expected:
-        raise DataError("the IDX header reads {}, it must be {}".format(tuple(header), expected))
+        raise DataError(f"the IDX header reads {tuple(header)}, it must be {expected}")
     return np.frombuffer(contents, np.uint8, offset=header.nbytes).reshape(shape)
 
 
@@ -104,7 +104,7 @@ def open_file(name, source):
     contents = decompress(packed, where, size)
     found = hashlib.sha256(contents).hexdigest()
     if found != sha256:
-        raise DataError("{}: SHA-256 of the contents is {}, the official file has {}".format(where, found, sha256))
+        raise DataError(f"{where}: SHA-256 of the contents is {found}, the official file has {sha256}")
     return parse_idx(contents, shape)
 
 
@@ -120,7 +120,7 @@ def main(arguments=None):
     parts = {"train": training, "validation": validation, "test": test}
     path = datasets.save(options.out, "fashion-mnist", parts, "Fashion-MNIST, Zalando SE, MIT licence")
     sizes = ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in datasets.PARTS)
-    print("{}: {}".format(path, sizes))
+    print(f"{path}: {sizes}")
 
 
 if __name__ == "__main__":

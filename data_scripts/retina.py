@@ -38,9 +38,9 @@ def read_image(source, name):
         pixels = imageio.imread(data, extension=os.path.splitext(name)[1], plugin="pillow")
     except Exception as error:  # a decoder may raise anything on damaged data
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError("{}: cannot be read as an image ({})".format(source.where(name), reason)) from None
+        raise DataError(f"{source.where(name)}: cannot be read as an image ({reason})") from None
     if pixels.dtype != np.uint8:
-        raise DataError("{}: the pixels are {}, they must be uint8".format(source.where(name), pixels.dtype))
+        raise DataError(f"{source.where(name)}: the pixels are {pixels.dtype}, they must be uint8")
     return pixels
 
 
@@ -48,7 +48,7 @@ def read_colour(source, name):
     """A colour image, uint8 (height, width, 3)."""
     pixels = read_image(source, name)
     if pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise DataError("{}: shape {}, a colour image is (height, width, 3)".format(source.where(name), pixels.shape))
+        raise DataError(f"{source.where(name)}: shape {pixels.shape}, a colour image is (height, width, 3)")
     return pixels
 
 
@@ -60,7 +60,7 @@ def read_mask(source, name, shape):
     if pixels.ndim == 3 and pixels.shape[2] == 3 and (pixels == pixels[:, :, :1]).all():  # a palette of greys
         pixels = pixels[:, :, 0]
     if pixels.shape != shape:
-        raise DataError("{}: shape {}, the image has {}".format(source.where(name), pixels.shape, shape))
+        raise DataError(f"{source.where(name)}: shape {pixels.shape}, the image has {shape}")
     values = np.unique(pixels)
     if not np.isin(values, (0, 255)).all():
         message = "{}: a mask holds 0 and 255 only, this one {} values from {} to {}"
@@ -92,7 +92,7 @@ def read_flat_eye(source, names):
     try:
         flat = fundus.normalise_contrast(colours[:, :, 1], region)
     except DataError as error:
-        raise DataError("{}: {}".format(source.where(names[0]), error)) from None
+        raise DataError(f"{source.where(names[0])}: {error}") from None
     return flat, vessels.astype(np.uint8), region
 
 
@@ -100,13 +100,13 @@ def drive_files(source, root):
     """DRIVE's eyes: {part: [(image, vessels, region) paths]}; DataError naming the first file that is missing."""
     eyes = {part: [] for part in datasets.PARTS}
     for folder, numbers in (("training", range(21, 41)), ("test", range(1, 21))):
-        for number in ("{:02d}".format(number) for number in numbers):
+        for number in (f"{number:02d}" for number in numbers):
             part = "test" if folder == "test" else "validation" if number in DRIVE_VALIDATION else "train"
             patterns = ("{0}/images/{1}_{0}.tif", "{0}/1st_manual/{1}_manual1.gif", "{0}/mask/{1}_{0}_mask.gif")
             names = tuple(root + pattern.format(folder, number) for pattern in patterns)
             for name in names:
                 if not source.holds(name):
-                    raise DataError("{}: there is no such file (DRIVE's layout)".format(source.where(name)))
+                    raise DataError(f"{source.where(name)}: there is no such file (DRIVE's layout)")
             eyes[part].append(names)
     return eyes
 
@@ -121,7 +121,7 @@ def check_drive(source, root, eyes):
             found = hashlib.sha256(source.read(name)).hexdigest()
             expected = known[name[len(root) :]]
             if found != expected:
-                yield "{}: SHA-256 {}, the official file has {}".format(source.where(name), found, expected)
+                yield f"{source.where(name)}: SHA-256 {found}, the official file has {expected}"
 
 
 def read_manifest(source, root):
@@ -130,7 +130,7 @@ def read_manifest(source, root):
     try:
         text = source.read(name).decode("utf-8")
     except UnicodeDecodeError:
-        raise DataError("{}: not a text file".format(source.where(name))) from None
+        raise DataError(f"{source.where(name)}: not a text file") from None
     rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
     for number, row in enumerate(rows, 2):
         if not row.get("id") or row.get("split") not in ("train", "test"):
@@ -139,7 +139,7 @@ def read_manifest(source, root):
     ids = [row["id"] for row in rows]
     twice = sorted({name for name in ids if ids.count(name) > 1})
     if twice:
-        raise DataError("{}: {} is listed twice".format(source.where(name), twice[0]))
+        raise DataError(f"{source.where(name)}: {twice[0]} is listed twice")
     return rows
 
 
@@ -152,7 +152,7 @@ def hrf_files(source, root):
         names = tuple("{}{}/{}.png".format(root, folder, row["id"]) for folder in ("images", "vessels", "fov"))
         for name in names:
             if not source.holds(name):
-                raise DataError("{}: there is no such file, MANIFEST.tsv lists it".format(source.where(name)))
+                raise DataError(f"{source.where(name)}: there is no such file, MANIFEST.tsv lists it")
         eyes[part].append(names)
     return eyes
 
@@ -179,13 +179,13 @@ def find_set(source):
         roots = [name[: -len(landmark)] for name in source.names if ("/" + name).endswith("/" + landmark)]
         if roots:
             return origin, min(roots, key=len), files, check
-    raise DataError("{}: holds neither {} (HRF) nor {} (DRIVE)".format(source.path, kinds[0][0], kinds[1][0]))
+    raise DataError(f"{source.path}: holds neither {kinds[0][0]} (HRF) nor {kinds[1][0]} (DRIVE)")
 
 
 def read_part(source, eyes, part):
     """The arrays of one part; DataError when an eye differs in size or appears twice."""
     if not eyes:
-        raise DataError("{}: no images for the {} part".format(source.path, part))
+        raise DataError(f"{source.path}: no images for the {part} part")
     columns = list(zip(*(read_flat_eye(source, names) for names in eyes)))
     for names, flat in zip(eyes, columns[0]):
         if flat.shape != columns[0][0].shape:
@@ -201,7 +201,7 @@ def check_distinct(source, eyes):
     for names in sum(eyes.values(), []):
         digest = hashlib.sha256(source.read(names[0])).hexdigest()
         if digest in seen:
-            raise DataError("{}: the same image as {}".format(source.where(names[0]), source.where(seen[digest])))
+            raise DataError(f"{source.where(names[0])}: the same image as {source.where(seen[digest])}")
         seen[digest] = names[0]
 
 

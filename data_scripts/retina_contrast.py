@@ -40,7 +40,7 @@ def main(arguments=None):
     origin, root, files, _ = find_set(source)
     names = files(source, root)
     eyes = [read_eye(source, names_of_one) for part in ("train", "validation") for names_of_one in names[part]]
-    print("{}: {} images for training and validation".format(origin, len(eyes)))
+    print(f"{origin}: {len(eyes)} images for training and validation")
     print("channel  radius   ROC-AUC  PR-AUC")
     for name, channel in CHANNELS.items():
         for radius_px in RADII_PX:

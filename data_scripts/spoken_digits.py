@@ -33,10 +33,10 @@ def find_recordings(source):
             continue
         match = FILE_NAME.fullmatch(name)
         if not match:
-            raise DataError("{}: a recording is called DIGIT_SPEAKER_NUMBER.wav".format(source.where(name)))
+            raise DataError(f"{source.where(name)}: a recording is called DIGIT_SPEAKER_NUMBER.wav")
         key = (int(match[1]), match[2], int(match[3]))
         if key in recordings:
-            raise DataError("{}: the same recording as {}".format(source.where(name), source.where(recordings[key])))
+            raise DataError(f"{source.where(name)}: the same recording as {source.where(recordings[key])}")
         recordings[key] = name
     return recordings
 
@@ -44,7 +44,7 @@ def find_recordings(source):
 def check_complete(recordings, path):
     """DataError naming what is missing unless every speaker has every digit in all three parts."""
     if not recordings:
-        raise DataError("{}: holds no WAV files".format(path))
+        raise DataError(f"{path}: holds no WAV files")
     present = {(speaker, digit, part_of(number)) for digit, speaker, number in recordings}
     for speaker in sorted({speaker for _, speaker, _ in recordings}):
         for digit in range(10):
@@ -58,14 +58,14 @@ def read_wave(data, where):
     """One clip as float64 (samples,) at `features.RATE_Hz`; several channels are averaged, other rates resampled."""
     soundfile = optional("soundfile")
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise DataError("{}: not a WAV file (begins with {!r})".format(where, data[:4]))
+        raise DataError(f"{where}: not a WAV file (begins with {data[:4]!r})")
     missing = int.from_bytes(data[4:8], "little") + 8 - len(data)
     if missing > 0:
-        raise DataError("{}: truncated, {} bytes are missing".format(where, missing))
+        raise DataError(f"{where}: truncated, {missing} bytes are missing")
     try:
         waveform, rate_Hz = soundfile.read(io.BytesIO(data), dtype="float64", always_2d=True)
     except (RuntimeError, ValueError, TypeError) as error:
-        raise DataError("{}: cannot be read as sound ({})".format(where, error)) from None
+        raise DataError(f"{where}: cannot be read as sound ({error})") from None
     waveform = waveform.mean(axis=1)
     if rate_Hz != features.RATE_Hz and waveform.size:
         common = math.gcd(int(rate_Hz), features.RATE_Hz)
@@ -80,7 +80,7 @@ def recording_features(source, name):
     try:
         return features.speech_features(waveform)
     except DataError as error:
-        raise DataError("{}: {}".format(source.where(name), error)) from None
+        raise DataError(f"{source.where(name)}: {error}") from None
 
 
 def main(arguments=None):
@@ -96,7 +96,7 @@ def main(arguments=None):
         keys = sorted(key for key in recordings if part_of(key[2]) == part)
         inputs = np.stack([recording_features(source, recordings[key]) for key in keys])
         parts[part] = {"inputs": inputs, "labels": np.array([digit for digit, _, _ in keys], np.uint8)}
-    origin = "Free Spoken Digit Dataset, CC BY-SA 4.0, {} recordings".format(len(recordings))
+    origin = f"Free Spoken Digit Dataset, CC BY-SA 4.0, {len(recordings)} recordings"
     path = datasets.save(options.out, "spoken-digits", parts, origin)
     print("{}: {}".format(path, ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in parts)))
 

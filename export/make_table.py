@@ -15,7 +15,7 @@ from minirram import xbp_table as table  # noqa: E402  (found through the path a
 
 def enum(prefix, items):
     """One anonymous enum; `items` yields (name, value text)."""
-    lines = ["    {}_{} = {}".format(prefix, name, value) for name, value in items]
+    lines = [f"    {prefix}_{name} = {value}" for name, value in items]
     return "enum {{\n{}\n}};\n".format(",\n".join(lines))
 
 
@@ -32,17 +32,15 @@ def offsets(fields):
 def header_text():
     """The text of xbp_table.h."""
     parts = [
-        "/* Constants of XBP {}.{}: written by make_table.py from minirram/xbp_table.py. Do not edit. */".format(
-            table.MAJOR, table.MINOR
-        ),
+        f"/* Constants of XBP {table.MAJOR}.{table.MINOR}: written by make_table.py from "
+        "minirram/xbp_table.py. Do not edit. */",
         "#ifndef XBP_TABLE_H\n#define XBP_TABLE_H\n",
-        "#define XBP_MAGIC_BYTES { " + ", ".join("0x{:02X}".format(byte) for byte in table.MAGIC) + " }",
-        "#define XBP_MAJOR {}".format(table.MAJOR),
-        "#define XBP_ANCILLARY 0x{:04X}u".format(table.ANCILLARY),
-        *("#define XBP_{} {}u".format(name, value) for name, value in table.LIMITS.items()),
+        "#define XBP_MAGIC_BYTES { " + ", ".join(f"0x{byte:02X}" for byte in table.MAGIC) + " }",
+        f"#define XBP_MAJOR {table.MAJOR}",
+        f"#define XBP_ANCILLARY 0x{table.ANCILLARY:04X}u",
+        *(f"#define XBP_{name} {value}u" for name, value in table.LIMITS.items()),
         "",
-        "/* record types */\n"
-        + enum("XBP", ((name, "0x{:04X}".format(value)) for name, value in table.TYPES.items())),
+        "/* record types */\n" + enum("XBP", ((name, f"0x{value:04X}") for name, value in table.TYPES.items())),
     ]
     for prefix, names in (
         ("XBP_KIND", table.KINDS),
@@ -66,12 +64,12 @@ def header_text():
     streaming = [name for name in table.ERRORS if name not in table.HOST_ERRORS]
     parts.append(
         "typedef enum {{\n    XBP_OK = 0,\n    XBP_DONE = 1,\n{}\n}} xbp_status;\n".format(
-            ",\n".join("    XBP_E_{} = -{}".format(name, number) for number, name in enumerate(streaming, 1))
+            ",\n".join(f"    XBP_E_{name} = -{number}" for number, name in enumerate(streaming, 1))
         )
     )
     parts.append(
         "/* names of the error classes by number: XBP_ERROR_NAMES[-status] */\n#define XBP_ERROR_NAMES \\\n    { "
-        + ", \\\n      ".join('"{}"'.format(name) for name in ["OK"] + streaming)
+        + ", \\\n      ".join(f'"{name}"' for name in ["OK"] + streaming)
         + " }\n"
     )
     parts.append("#endif")

@@ -94,9 +94,7 @@ def good():
             ((1, np.ones((40, 300), bool)), (3, ~wide)),
         ),
         TileProgram(3, 2, 100, 0, 20, 512, 2, 5400, 4900, runs, passes=((1, runs), (3, ~runs & pattern(20, 512, 2)))),
-        TileProgram(
-            65535, 1, 511, 511, 1, 1, 0, 1, 0, np.ones((1, 1), bool), 8, 0, 1, np.full((1, 1), 255, np.uint8)
-        ),
+        TileProgram(65535, 1, 511, 511, 1, 1, 0, 1, 0, np.ones((1, 1), bool), 8, 0, 1, np.full((1, 1), 255, np.uint8)),
     )
     odd = TileProgram(
         7, 0, 0, 1, 5, 13, 0, 5400, 4900, pattern(5, 13, 3), passes=((3, ~pattern(5, 13, 3)), (2, pattern(5, 13, 9)))
@@ -120,9 +118,7 @@ def good():
         "empty": Program(CHIP_ID, 1, 1, 1, (), ()),
         "form-only": Program(CHIP_ID, 1, 8, 16, RECIPES, (form_only,), directory=False),
         "odd-columns": Program(CHIP_ID, 1, 16, 16, RECIPES, (odd,), orientation=0, state=1, directory=False),
-        "several-macros": Program(
-            CHIP_ID, 3, 512, 512, RECIPES, tiles, meta={"a": "\u00b5S", "b": "x" * 255}, minor=7
-        ),
+        "several-macros": Program(CHIP_ID, 3, 512, 512, RECIPES, tiles, meta={"a": "\u00b5S", "b": "x" * 255}, minor=7),
         "increment": increment(old, new),
     }
 
@@ -405,7 +401,7 @@ def bad():
 def expectation(data):
     """What expected.json says of a good file: its decoded records and its summary."""
     records = [
-        ["{:04x}".format(head[0]), head[3], head[4], head[5], decoded([head, stored]).hex()]
+        [f"{head[0]:04x}", head[3], head[4], head[5], decoded([head, stored]).hex()]
         for head, stored in records_of(data)
         if head[0] in T.values()
     ]
@@ -423,14 +419,14 @@ def refusal(data):
 
 def all_files():
     """path below vectors/ -> bytes, expected.json included."""
-    files = {"good/{}.xbp".format(name): xbp.write(program) for name, program in good().items()}
+    files = {f"good/{name}.xbp": xbp.write(program) for name, program in good().items()}
     ancillary = Base().insert(7, 0x8FFF, b"\x01\x02\x03\x04\x05", tile=9, row=9, encoding=77).drop("DIR").file()
     files["good/unknown-ancillary.xbp"] = ancillary
     expected = {"chip_id": CHIP_ID, "good": {}, "bad": {}}
     for path, data in files.items():
         expected["good"][path[5:]] = expectation(data)
     for name, data in bad().items():
-        files["bad/{}.xbp".format(name)] = data
+        files[f"bad/{name}.xbp"] = data
         expected["bad"][name + ".xbp"] = refusal(data)
     text = json.dumps(expected, indent=1, sort_keys=True) + "\n"
     return dict(files, **{"expected.json": text.encode("ascii")})

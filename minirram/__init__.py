@@ -15,7 +15,7 @@ __all__ = sorted(module.name for module in pkgutil.iter_modules(__path__) if not
 def __getattr__(name):
     if name in __all__:
         return importlib.import_module("." + name, __name__)
-    raise AttributeError("module 'minirram' has no attribute {!r}".format(name))
+    raise AttributeError(f"module 'minirram' has no attribute {name!r}")
 
 
 def __dir__():

@@ -54,9 +54,9 @@ class WhatIf:
     def __post_init__(self):
         for density in self.densities:
             if not 0 < density <= 1:
-                raise ConfigError("density {}; a kept fraction lies above 0 and at most at 1".format(density))
+                raise ConfigError(f"density {density}; a kept fraction lies above 0 and at most at 1")
         if self.macros is not None and self.macros < 1:
-            raise ConfigError("{} macros; a network needs at least 1".format(self.macros))
+            raise ConfigError(f"{self.macros} macros; a network needs at least 1")
 
     def adapted(self, config):
         """The run's configuration with these ADC and input bits."""
@@ -71,8 +71,12 @@ class WhatIf:
         if self.adc_bits is None and self.input_bits is None:
             return model
         codes = data.calibration_codes()
-        return replace(model, adcs=calibrate_adcs(
-            config.network, model.state, codes, chip, model.scales_S, config.adc_bits, config.adc_arrangement))
+        return replace(
+            model,
+            adcs=calibrate_adcs(
+                config.network, model.state, codes, chip, model.scales_S, config.adc_bits, config.adc_arrangement
+            ),
+        )
 
 
 def requantised(network, bits):
@@ -250,9 +254,7 @@ def density_sweep(chip, model, masks, densities, seed, account_now):
     """
     rows = []
     for density in densities:
-        thinned = {
-            name: at_density(mask, density, stream(seed, "density", name)) for name, mask in masks.items()
-        }
+        thinned = {name: at_density(mask, density, stream(seed, "density", name)) for name, mask in masks.items()}
         chip.program(thinned, model.signs)
         total = account_now()["total"]
         keys = [key for key in energy.JOULES + ("reprogramming_J", "total_J") if key in total]
@@ -311,8 +313,9 @@ def _counts_of(network_shapes, placement):
     }
 
 
-def shapes_account(network_shapes, placement, cell_model, technology_file="macro-40nm", adc_bits=8,
-                   activity=ACTIVITY, density=0.5):
+def shapes_account(
+    network_shapes, placement, cell_model, technology_file="macro-40nm", adc_bits=8, activity=ACTIVITY, density=0.5
+):
     """An account from shapes alone, at pair level: mean conductances, a stated share of set bits."""
     costs = load_costs(technology_file)
     pulse = energy.read_pulse(cell_model, costs)

@@ -50,13 +50,13 @@ def fashion_mnist_macro(bits=4, widths=(32, 64, 64, 64), hidden=56):
     layers: list = []
     channels = 1
     for k, width in enumerate(widths, 1):
-        layers.append(Conv2d("conv{}".format(k), channels, width, padding=(1, 1)))
+        layers.append(Conv2d(f"conv{k}", channels, width, padding=(1, 1)))
         if k != 3:
-            layers.append(MaxPool("pool{}".format(k)))
+            layers.append(MaxPool(f"pool{k}"))
         layers += [
-            BatchNorm("bn{}".format(k), width),
-            Relu("relu{}".format(k)),
-            Quantize("act{}".format(k), bits),
+            BatchNorm(f"bn{k}", width),
+            Relu(f"relu{k}"),
+            Quantize(f"act{k}", bits),
         ]
         channels = width
     layers += [
@@ -113,13 +113,13 @@ def retina_unet(bits=6, width=32):
     widths = (width, 2 * width, 4 * width, 8 * width, 8 * width)
     for level, (c_in, c_out) in enumerate(zip((1,) + widths, widths), 1):
         if level > 1:
-            layers.append(MaxPool("pool{}".format(level)))
-        conv("down{}a".format(level), c_in, c_out, quantize=level > 1)
-        conv("down{}b".format(level), c_out, c_out)
+            layers.append(MaxPool(f"pool{level}"))
+        conv(f"down{level}a", c_in, c_out, quantize=level > 1)
+        conv(f"down{level}b", c_out, c_out)
     for level, c_in, middle, c_out in ((4, 16, 8, 4), (3, 8, 4, 2), (2, 4, 2, 1), (1, 2, 1, 1)):
-        layers.append(Upsample("upsample{}".format(level)))
-        layers.append(Concat("concat{}".format(level), "relu_down{}b".format(level)))
-        conv("up{}a".format(level), c_in * width, middle * width)
-        conv("up{}b".format(level), middle * width, c_out * width)
+        layers.append(Upsample(f"upsample{level}"))
+        layers.append(Concat(f"concat{level}", f"relu_down{level}b"))
+        conv(f"up{level}a", c_in * width, middle * width)
+        conv(f"up{level}b", middle * width, c_out * width)
     layers.extend((Quantize("act_out", bits), Conv2d("out", width, 2, (1, 1))))
     return Network("retina-unet", (48, 48, 1), bits, tuple(layers))

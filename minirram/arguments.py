@@ -8,7 +8,7 @@ def positive(text):
     """argparse type: an integer of at least 1."""
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError("{} is not at least 1".format(value))
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
     return value
 
 

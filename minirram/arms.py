@@ -67,7 +67,7 @@ def _all_arms():
         for scheme, thresholded in (("every", False), ("step", True)):
             for count, budgeted in (("free", False), ("budget", True)):
                 yield Arm(
-                    "wo-{}-{}-{:g}".format(scheme, count, 100 * error),
+                    f"wo-{scheme}-{count}-{100 * error:g}",
                     "weights written with {:g} % error, {}, {}".format(
                         100 * error,
                         "past a threshold" if thresholded else "every one at every update",
@@ -81,7 +81,7 @@ def _all_arms():
 
 ARMS = {arm.name: arm for arm in _all_arms()}
 DEFAULT_ARMS = ("pair", "float", "wo-ideal") + tuple(
-    name for name in ARMS if name.startswith("wo-") and name.endswith("-{:g}".format(100 * TUNING_ERRORS[0]))
+    name for name in ARMS if name.startswith("wo-") and name.endswith(f"-{100 * TUNING_ERRORS[0]:g}")
 )
 
 

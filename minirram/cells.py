@@ -115,29 +115,29 @@ class CellModel:
             if field in _NOT_NUMBERS or (value is None and field in _MAY_BE_NONE):
                 continue
             if isinstance(value, bool) or not isinstance(value, Real):
-                raise ConfigError("{} of {} is {!r}; it must be a number".format(field, self.name, value))
+                raise ConfigError(f"{field} of {self.name} is {value!r}; it must be a number")
             least = -math.inf if field == "relaxation_mean_S" else 0.0
             if not (math.isfinite(value) and value >= least):
-                raise ConfigError("{} of {}: {} must be finite and not negative".format(field, self.name, value))
+                raise ConfigError(f"{field} of {self.name}: {value} must be finite and not negative")
         above_zero = ("lrs_median_S", "hrs_median_S", "pristine_S", "grid_S", "read_voltage_V")
         for field in above_zero + ("drift_start_s", "relaxation_time_s", "reference_K"):
             if getattr(self, field) <= 0:
-                raise ConfigError("{} of {} must be above 0".format(field, self.name))
+                raise ConfigError(f"{field} of {self.name} must be above 0")
         if self.hrs_max_S is not None and not self.hrs_max_S > self.hrs_median_S:
-            raise ConfigError("hrs_max_S of {} must be above the median off conductance".format(self.name))
+            raise ConfigError(f"hrs_max_S of {self.name} must be above the median off conductance")
         if self.re_set not in ("replay", "redraw"):
-            raise ConfigError("re_set is {!r}; it must be 'replay' or 'redraw'".format(self.re_set))
+            raise ConfigError(f"re_set is {self.re_set!r}; it must be 'replay' or 'redraw'")
         if self.stuck_lrs + self.stuck_hrs > 1:
-            raise ConfigError("stuck_lrs + stuck_hrs = {} is above 1".format(self.stuck_lrs + self.stuck_hrs))
+            raise ConfigError(f"stuck_lrs + stuck_hrs = {self.stuck_lrs + self.stuck_hrs} is above 1")
         if self.endurance_cycles is not None and self.endurance_cycles < 1:
-            raise ConfigError("endurance_cycles is {}; it must be at least 1, or None".format(self.endurance_cycles))
+            raise ConfigError(f"endurance_cycles is {self.endurance_cycles}; it must be at least 1, or None")
 
     def source(self, field):
         """Where the number in `field` comes from; ConfigError when the model does not say."""
         for name, text in self.sources:
             if name == field:
                 return text
-        raise ConfigError("{}: no source is given for {!r}".format(self.name, field))
+        raise ConfigError(f"{self.name}: no source is given for {field!r}")
 
     def sample_forming_V(self, generator, shape):
         """Forming voltages, float64 of `shape`: independent normal draws (no spatial correlation was measured)."""
@@ -176,7 +176,7 @@ class CellModel:
     def forming_voltage_V(self, share):
         """Voltage that forms the expected `share` (0 < share < 1) of all cells."""
         if not 0 < share < 1:
-            raise ConfigError("the share of formed cells is {}; it must lie between 0 and 1".format(share))
+            raise ConfigError(f"the share of formed cells is {share}; it must lie between 0 and 1")
         return self.forming_mean_V + self.forming_std_V * NormalDist().inv_cdf(share)
 
     def lrs_cdf(self, conductance_S):
@@ -201,7 +201,7 @@ class CellModel:
     def acceleration(self, temperature_K):
         """Seconds at `reference_K` that one second at `temperature_K` is worth (Arrhenius)."""
         if not temperature_K > 0:
-            raise ConfigError("a temperature of {} K; it must be above 0".format(temperature_K))
+            raise ConfigError(f"a temperature of {temperature_K} K; it must be above 0")
         energy_K = self.activation_eV * ELECTRON_CHARGE_C / BOLTZMANN_J_K
         return math.exp(energy_K * (1 / self.reference_K - 1 / temperature_K))
 
@@ -294,7 +294,7 @@ def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
     values_S = [np.asarray(values, np.float64) for values in maps_S]
     for k, values in enumerate(values_S):
         if not (np.isfinite(values).all() and (values >= 0).all()):
-            raise DataError("map {}: conductances must be finite and not negative".format(k))
+            raise DataError(f"map {k}: conductances must be finite and not negative")
     reads_S, source_maps = values_S, len(values_S)
     if repeated:
         values_S = [_mean_of_reads(reads_S)]
@@ -302,8 +302,10 @@ def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
     formed_S = every_S[every_S > 0]
     _check_spread("formed cells", formed_S)
     if np.median(formed_S) > _LARGEST_MEDIAN_S:
-        raise DataError("the median cell conducts {:.3g} S, more than {} S; is the unit right?".format(
-            float(np.median(formed_S)), _LARGEST_MEDIAN_S))
+        raise DataError(
+            f"the median cell conducts {float(np.median(formed_S)):.3g} S, more than "
+            f"{_LARGEST_MEDIAN_S} S; is the unit right?"
+        )
     logarithm = np.log(formed_S)
     found = {"lrs_median_S": float(np.exp(logarithm.mean())), "lrs_sigma_ln": float(logarithm.std(ddof=1))}
     if repeated:
@@ -315,7 +317,7 @@ def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
         _check_spread("forming voltages", forming_V)
         found["forming_mean_V"] = float(np.mean(forming_V))
         found["forming_std_V"] = float(np.std(forming_V, ddof=1))
-    source = "fitted to {} formed cells of {} map(s)".format(formed_S.size, source_maps)
+    source = f"fitted to {formed_S.size} formed cells of {source_maps} map(s)"
     sources = dict(base.sources, **{field: source for field in found})
     model = replace(base, name=name, sources=tuple(sources.items()), **found)
     mean_S, std_S = formed_S.mean(), formed_S.std(ddof=1)
@@ -333,10 +335,9 @@ def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
 def _check_spread(what, values):
     """DataError unless there are values enough for a mean and a standard deviation, and they differ."""
     if values.size < 20:
-        raise DataError("{} {}; a fit needs at least 20".format(values.size, what))
+        raise DataError(f"{values.size} {what}; a fit needs at least 20")
     if np.ptp(values) == 0:
-        raise DataError("all {} {} have the value {:.4g}: no distribution to fit".format(
-            values.size, what, float(values[0])))
+        raise DataError(f"all {values.size} {what} have the value {float(values[0]):.4g}: no distribution to fit")
 
 
 def _ks_of_sweep(voltages_V, cdf):

@@ -26,7 +26,7 @@ PULSES = ("form", "partner_reset", "set", "reset", "probe_reset", "probe_set")
 def check_level(level):
     """Return `level`; ConfigError if it is neither 'pair' nor 'cell'."""
     if level not in LEVELS:
-        raise ConfigError("level {!r}: choose 'pair' or 'cell'".format(level))
+        raise ConfigError(f"level {level!r}: choose 'pair' or 'cell'")
     return level
 
 
@@ -79,7 +79,7 @@ class Chip:
 
     def __init__(self, macros, placement, level):
         if len(macros) < placement.n_macros:
-            raise ConfigError("the network needs {} macros, the chip has {}".format(placement.n_macros, len(macros)))
+            raise ConfigError(f"the network needs {placement.n_macros} macros, the chip has {len(macros)}")
         self.macros = list(macros)
         self.placement = placement
         self.level = check_level(level)
@@ -114,22 +114,22 @@ class Chip:
         """
         sizes = {np.shape(map_S) for map_S in maps_S}
         if len(sizes) != 1 or len(next(iter(sizes))) != 2:
-            raise ShapeError("the maps of a chip must be tables of one size, these are {}".format(sorted(sizes)))
+            raise ShapeError(f"the maps of a chip must be tables of one size, these are {sorted(sizes)}")
         rows, cols = sizes.pop()
         if lines is None:
             lines = ChipLines(rows=rows, pairs=cols // 2)
         elif (lines.rows, 2 * lines.pairs) != (rows, cols):
             raise ConfigError(
-                "dead lines of macros of {} rows and {} pairs, maps of {} x {} cells: state rows and pairs with the "
-                "dead lines".format(lines.rows, lines.pairs, rows, cols)
+                f"dead lines of macros of {lines.rows} rows and {lines.pairs} pairs, maps of {rows} x "
+                f"{cols} cells: state rows and pairs with the "
+                "dead lines"
             )
         placement = place(shapes, lines.logical_rows, lines.logical_pairs)
         lines.check_macros(placement.n_macros)
         if len(maps_S) < placement.n_macros:
             raise ConfigError(
-                "the network needs {} macros of {} x {} cells, {} map(s) were given".format(
-                    placement.n_macros, lines.logical_rows, 2 * lines.logical_pairs, len(maps_S)
-                )
+                f"the network needs {placement.n_macros} macros of {lines.logical_rows} x "
+                f"{2 * lines.logical_pairs} cells, {len(maps_S)} map(s) were given"
             )
         macros = [
             Macro.from_map(cell_model, map_S, seed, index).on_lines(lines.row_map(index), lines.col_map(index))
@@ -186,11 +186,16 @@ class Chip:
         ConfigError for a cell that the chip does not have.
         """
         for macro, row, col, _ in faults:
-            if macro >= len(self.macros) or row >= self.macros[macro].physical_shape[0] or (
-                col >= self.macros[macro].physical_shape[1]
+            if (
+                macro >= len(self.macros)
+                or row >= self.macros[macro].physical_shape[0]
+                or (col >= self.macros[macro].physical_shape[1])
             ):
-                raise ConfigError("stuck cell at row {}, column {} of macro {}: the chip has {} macro(s) of {}".format(
-                    row, col, macro, len(self.macros), "{} x {} cells".format(*self.macros[0].physical_shape)))
+                raise ConfigError(
+                    "stuck cell at row {}, column {} of macro {}: the chip has {} macro(s) of {}".format(
+                        row, col, macro, len(self.macros), "{} x {} cells".format(*self.macros[0].physical_shape)
+                    )
+                )
         for index, macro in enumerate(self.macros):
             stuck = np.zeros((2,) + macro.physical_shape, bool)
             for _, row, col, conducts in (fault for fault in faults if fault[0] == index):
@@ -219,7 +224,7 @@ class Chip:
             expected = mask_shape(self.level, self.placement.shape(name))
             if name not in masks or masks[name].shape != expected:
                 found = masks[name].shape if name in masks else "none"
-                raise DataError("mask of {}: shape {}, expected {}".format(name, found, expected))
+                raise DataError(f"mask of {name}: shape {found}, expected {expected}")
             self.placement.scatter(name, *cells_on(self.level, masks[name], signs[name]), wanted)
         return wanted
 
@@ -322,7 +327,7 @@ class Chip:
         """
         expected = (len(self.macros),) + self.macros[0].physical_shape
         if map_S.shape != expected:
-            raise ShapeError("a map of shape {}, the chip has {}".format(map_S.shape, expected))
+            raise ShapeError(f"a map of shape {map_S.shape}, the chip has {expected}")
         # What was read back says itself which cells conduct: no stuck cells are drawn on top.
         model = replace(self.cell_model, stuck_lrs=0.0, stuck_hrs=0.0)
         self.macros = [
@@ -345,7 +350,7 @@ class Chip:
         """A flat dict of arrays that `restore` takes back: every macro's state, and the pulse counts."""
         arrays = {"pulses": np.array(list(self.pulses.values()), np.int64)}
         for index, macro in enumerate(self.macros):
-            arrays.update({"macro{}/{}".format(index, name): array for name, array in macro.state().items()})
+            arrays.update({f"macro{index}/{name}": array for name, array in macro.state().items()})
         return arrays
 
     def restore(self, arrays):
@@ -354,7 +359,7 @@ class Chip:
             raise DataError("the state of a chip lacks its pulse counts")
         self.pulses.update(zip(PULSES, (int(count) for count in arrays["pulses"])))  # older runs lack the last kinds
         for index, macro in enumerate(self.macros):
-            start = "macro{}/".format(index)
+            start = f"macro{index}/"
             own = {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
             self.macros[index] = Macro.from_state(macro.model, own)
         self._weights_grid.clear()

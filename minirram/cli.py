@@ -46,7 +46,7 @@ def main(arguments=None):
 
 
 def _fail(error, code):
-    print("minirram: error: {}".format(error), file=sys.stderr)
+    print(f"minirram: error: {error}", file=sys.stderr)
     return code
 
 
@@ -134,7 +134,13 @@ def _train(options):
     config = _config(options)
     with _Progress(config.recipe.epochs) as progress:
         results = workflow.train(
-            options.out, config, options.threads, options.resume, options.map, options.unit, progress.row,
+            options.out,
+            config,
+            options.threads,
+            options.resume,
+            options.map,
+            options.unit,
+            progress.row,
             options.faults,
         )
     return GOOD, results, _results_text(results)
@@ -184,16 +190,14 @@ def _results_text(results):
         "kept fraction           {:.3f}    best epoch {} of {}".format(
             results["kept_fraction"], results["best_epoch"], results["epochs"]
         ),
-        "pulses                  {}".format(
-            ", ".join("{} {}".format(count, kind) for kind, count in results["pulses"].items())
-        ),
+        "pulses                  {}".format(", ".join(f"{count} {kind}" for kind, count in results["pulses"].items())),
         "training                {:.0f} images/s, {:.0f} s".format(
             results["images_per_second"], results["training_seconds"]
         ),
     ]
     stuck, moved = results.get("stuck_cells", 0), results.get("moved", [])  # older runs have neither
     if stuck or moved:
-        lines.append("out of order            {} stuck cells; {} rows and pairs moved".format(stuck, len(moved)))
+        lines.append(f"out of order            {stuck} stuck cells; {len(moved)} rows and pairs moved")
     return "\n".join(lines)
 
 
@@ -282,9 +286,9 @@ def _evaluate(options):
     ]
     if "confusion" in score:
         lines += ["confusion (row = true class)"]
-        lines += ["  " + " ".join("{:5d}".format(count) for count in row) for row in score["confusion"]]
+        lines += ["  " + " ".join(f"{count:5d}" for count in row) for row in score["confusion"]]
     else:
-        lines += ["{:12s} {:.4f}".format(key, score[key]) for key in score["ideal"]]
+        lines += [f"{key:12s} {score[key]:.4f}" for key in score["ideal"]]
     return GOOD, score, "\n".join(lines)
 
 

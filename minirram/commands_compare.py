@@ -21,9 +21,13 @@ def _compare_options(parser):
     parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
     parser.add_argument("--out", required=True, help="folder of the comparison; what is done there is not run again")
     parser.add_argument(
-        "--arms", nargs="+", choices=list(ARMS), metavar="ARM", default=list(DEFAULT_ARMS),
+        "--arms",
+        nargs="+",
+        choices=list(ARMS),
+        metavar="ARM",
+        default=list(DEFAULT_ARMS),
         help="from " + ", ".join(ARMS) + " (default: " + " ".join(DEFAULT_ARMS) + ")",
-    )  # fmt: skip
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of chip and learning (0 1 2)")
     parser.add_argument("--preset", choices=("full", "quick"), default="full", help="recipe of all arms (%(default)s)")
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
@@ -44,9 +48,16 @@ def _compare(options):
     data = options.data if options.data == "synthetic" else os.path.abspath(options.data)
     base = RunConfig(options.task, data, chosen.build_network(), recipe, load_cell_model(options.technology))
     summary = compare(
-        base, options.out, options.arms, options.seeds, options.processes, options.threads, options.rates,
-        options.tuning_epochs, _tell,
-    )  # fmt: skip
+        base,
+        options.out,
+        options.arms,
+        options.seeds,
+        options.processes,
+        options.threads,
+        options.rates,
+        options.tuning_epochs,
+        _tell,
+    )
     note = compare_report.write_report(options.out, summary)
     if note is not None:
         _tell(note)
@@ -82,17 +93,23 @@ def _transfer(options):
         raise ConfigError("--know-faults without stuck cells; give --stuck-lrs or --stuck-hrs")
     data = options.data if options.data in (None, "synthetic") else os.path.abspath(options.data)
     results = transfer(
-        options.run, options.out, changes, faulty, options.know_faults, options.threads,
-        lambda row: _tell("epoch {epoch}  validation {validation:.4f}".format(**row)), data,
-    )  # fmt: skip
+        options.run,
+        options.out,
+        changes,
+        faulty,
+        options.know_faults,
+        options.threads,
+        lambda row: _tell("epoch {epoch}  validation {validation:.4f}".format(**row)),
+        data,
+    )
     lines = ["validation on the first chip {home:.4f}, with its masks on the other {before:.4f}".format(**results)]
     digital = results["digital_only"]
     stages = [("without a pulse, digital statistics of the other chip", digital["validation"], digital["recovered"])]
     for epoch, (score, share) in enumerate(zip(results["after"], results["recovered"]), 1):
-        stages.append(("after epoch {}".format(epoch), score, share))
+        stages.append((f"after epoch {epoch}", score, share))
     for stage, score, share in stages:
-        won = "" if share is None else "   {:.1%} of the gap".format(share)
-        lines.append("{} {:.4f}{}".format(stage, score, won))
+        won = "" if share is None else f"   {share:.1%} of the gap"
+        lines.append(f"{stage} {score:.4f}{won}")
     name = results["test"]["before"]["primary"]
     lines.append(
         "test {} {:.4f} before, {:.4f} after, on the simulated macros".format(

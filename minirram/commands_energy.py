@@ -31,9 +31,13 @@ def _energy_options(parser):
     parser.add_argument("--read-voltage", type=float, metavar="V", help="what if rows were driven so, volts")
     parser.add_argument("--read-time", type=float, metavar="S", help="what if a read took so long, seconds")
     parser.add_argument(
-        "--density", type=float, action="append", default=[], metavar="D",
+        "--density",
+        type=float,
+        action="append",
+        default=[],
+        metavar="D",
         help="what if so many connections were kept (repeat for a sweep)",
-    )  # fmt: skip
+    )
     parser.add_argument("--macros", type=int, help="what if there were only so many macros, programmed in turn")
     _technology_option(parser)
     threads_option(parser)
@@ -54,16 +58,12 @@ def _energy(options):
 
 
 def _energy_lines(account):
-    quality = ", ".join(
-        "{} {:.2%}".format(key, account[key]) for key in ("accuracy", "roc_auc", "pr_auc") if key in account
-    )
+    quality = ", ".join(f"{key} {account[key]:.2%}" for key in ("accuracy", "roc_auc", "pr_auc") if key in account)
     yield "one inference at {adc_bits} ADC bits, {input_bits} input bits; {0}".format(
         quality or account["assumed"], **account
     )
     yield "costs: {name} ({about})".format(**account["technology"])
-    yield "read: {} for {}".format(
-        si_format(account["read_voltage_V"], "V"), si_format(account["read_time_s"], "s")
-    )
+    yield "read: {} for {}".format(si_format(account["read_voltage_V"], "V"), si_format(account["read_time_s"], "s"))
     yield ""
     yield _row("", [key[:-2] for key in COLUMNS] + ["latency"])
     rows: Dict[str, Dict[str, float]] = {}
@@ -112,14 +112,17 @@ def _si(value, unit):
 
 
 def _row(name, cells):
-    return "{:12s}".format(name) + "".join("{:>11s}".format(cell) for cell in cells)
+    return f"{name:12s}" + "".join(f"{cell:>11s}" for cell in cells)
 
 
 def _networks_options(parser):
     parser.add_argument(
-        "--network", metavar="NAME", help="one of {}: with energy, latency and area from its shapes alone".format(
-            ", ".join(list(TASKS) + list(NETWORKS)))
-    )  # fmt: skip
+        "--network",
+        metavar="NAME",
+        help="one of {}: with energy, latency and area from its shapes alone".format(
+            ", ".join(list(TASKS) + list(NETWORKS))
+        ),
+    )
     _technology_option(parser)
     parser.add_argument("--adc-bits", type=int, default=8, help="of the ADCs, with --network; default %(default)s")
 
@@ -132,7 +135,7 @@ def _networks(options):
 def _network_lines(name, entry):
     yield "{}: {weights} weights, {macs} MACs, {macros} macro(s), {conversions} conversions".format(name, **entry)
     for layer, count in entry["weights_by_layer"].items():
-        yield "  {:12s} {}".format(layer, count)
+        yield f"  {layer:12s} {count}"
     if "energy_J" not in entry:
         return
     yield "  utilisation  {utilisation:.1%}".format(**entry)

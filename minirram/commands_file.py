@@ -21,9 +21,9 @@ def _file_option(parser):
 def _inspect(options):
     built, size = workflow.read_program(options.file)
     shown = readback.describe(built, size)
-    lines = ["{:14s} {}".format(key, value) for key, value in shown.items() if not isinstance(value, list)]
-    lines += ["recipe  {}".format(recipe) for recipe in shown["recipes"]]
-    lines += ["tile    {}".format(tile) for tile in shown["tiles"]]
+    lines = [f"{key:14s} {value}" for key, value in shown.items() if not isinstance(value, list)]
+    lines += [f"recipe  {recipe}" for recipe in shown["recipes"]]
+    lines += [f"tile    {tile}" for tile in shown["tiles"]]
     return GOOD, shown, "\n".join(lines)
 
 
@@ -75,7 +75,7 @@ def _diff(options):
     found = readback.differences(workflow.read_program(options.a)[0], workflow.read_program(options.b)[0])
     lines = ["equal" if found["equal"] else "{turned_on} cells turn on, {turned_off} off".format(**found)]
     lines += ["{}: {} -> {}".format(name, *values) for name, values in found["fields"].items() if name != "recipes"]
-    lines += ["{}".format(tile) for tile in found["tiles"]]
+    lines += [f"{tile}" for tile in found["tiles"]]
     return GOOD if found["equal"] else DIFFERENT, found, "\n".join(lines)
 
 
@@ -126,9 +126,9 @@ def _fit(options):
     model = found.model
     lines = [
         "on conductance  median {}, sigma of ln {:.4f}".format(si_format(model.lrs_median_S, "S"), model.lrs_sigma_ln),
-        "forming voltage {:.4f} +- {:.4f} V".format(model.forming_mean_V, model.forming_std_V),
+        f"forming voltage {model.forming_mean_V:.4f} +- {model.forming_std_V:.4f} V",
     ]
-    lines += ["{:15s} {:.6g}".format(key, value) for key, value in shown.items() if isinstance(value, (int, float))]
+    lines += [f"{key:15s} {value:.6g}" for key, value in shown.items() if isinstance(value, (int, float))]
     return GOOD, shown, "\n".join(lines)
 
 

@@ -80,9 +80,9 @@ def compare(base, out, names, seeds, processes=1, threads=1, rates=None, tuning_
     """
     arms = choose(names)
     if tuning_epochs is not None and not 1 <= tuning_epochs <= base.recipe.epochs:
-        raise ConfigError("tuning epochs are {}; they must be 1..{}".format(tuning_epochs, base.recipe.epochs))
+        raise ConfigError(f"tuning epochs are {tuning_epochs}; they must be 1..{base.recipe.epochs}")
     if not seeds or len(set(seeds)) != len(seeds):
-        raise ConfigError("seeds are {}; name at least one, each once".format(list(seeds)))
+        raise ConfigError(f"seeds are {list(seeds)}; name at least one, each once")
     data = open_training(base)
     base = replace(base, data_crc=data.crc)
     per_epoch = data.steps_per_epoch(base.recipe)
@@ -178,7 +178,7 @@ class _Rounds:
         folder = os.path.join(self.out, arm.name)
         if search is None:
             config: Any = mask_config(arm, self.base, seed)
-            return Trial(arm.name, seed, os.path.join(folder, "seed{}".format(seed)), config, True, self.threads)
+            return Trial(arm.name, seed, os.path.join(folder, f"seed{seed}"), config, True, self.threads)
         base, budget, settings = self.base, (budgets or {}).get(seed), tried or search.best
         # All seeds of an arm follow one scheme: that of the smallest budget.
         updates = arm.whole_updates(base.network, min(budgets.values())) if budgets else None
@@ -187,10 +187,10 @@ class _Rounds:
             if budget is not None and updates is None:
                 budget = budget * self.tuning_epochs // base.recipe.epochs
             base = replace(base, recipe=replace(base.recipe, epochs=self.tuning_epochs))
-            folder = os.path.join(folder, "tuning-{}-epochs".format(self.tuning_epochs))
+            folder = os.path.join(folder, f"tuning-{self.tuning_epochs}-epochs")
         n_steps = self.steps_per_epoch * base.recipe.epochs
         config = weight_config(arm, base, seed, settings, n_steps, budget, updates)
-        path = os.path.join(folder, "seed{}-{}".format(seed, settings_name(settings)))
+        path = os.path.join(folder, f"seed{seed}-{settings_name(settings)}")
         return Trial(arm.name, seed, path, config, not tried, self.threads)
 
     def _give_up_best(self, arm, search, why):

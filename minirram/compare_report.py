@@ -10,8 +10,15 @@ from .files import atomic_writer
 _SHOWN = {"accuracy": ("accuracy",), "roc_auc": ("roc_auc", "pr_auc")}
 """figures of the tables, by the primary one"""
 _COSTS = (
-    "total", "per_weight", "over_pair", "over_best_weights", "share_of_every_step", "max_per_cell", "energy_J", "time_s"
-)  # fmt: skip
+    "total",
+    "per_weight",
+    "over_pair",
+    "over_best_weights",
+    "share_of_every_step",
+    "max_per_cell",
+    "energy_J",
+    "time_s",
+)
 """entries of `programs` in the CSV file, after the names that they have there; seconds, joules, counts and ratios"""
 _SETTINGS = ("learning_rate", "momentum", "weight_decay")
 
@@ -95,16 +102,16 @@ def _beside_paper(paper):
     """What arXiv 2311.07164 reports, as lines."""
     if paper is None:
         return []
-    gaps = ["{:.3f} in {}".format(gap, figure) for figure, gap in paper["below_at_budget"].items()]
+    gaps = [f"{gap:.3f} in {figure}" for figure, gap in paper["below_at_budget"].items()]
     lines = ["arXiv 2311.07164 reports of weight optimisation:"]
     lines.append("  {} below pruning at its program count".format(" and ".join(gaps)))
     if "pr_auc" in paper["below_at_budget"]:
         lines.append("  (taken as differences; whether the 2 % and 9.8 % are relative is not said)")
     for figure, gap in paper.get("below_with_free_writes", {}).items():
-        lines.append("  {:.3f} in {} below pruning with any number of writes".format(gap, figure))
+        lines.append(f"  {gap:.3f} in {figure} below pruning with any number of writes")
     if "fewer_than_every_step" in paper:
         fewer = paper["fewer_than_every_step"]
-        lines.append("  pruning takes {:.2%} of its programs at every step, {:.2%} fewer".format(1 - fewer, fewer))
+        lines.append(f"  pruning takes {1 - fewer:.2%} of its programs at every step, {fewer:.2%} fewer")
     return lines
 
 

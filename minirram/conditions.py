@@ -31,7 +31,7 @@ class Conditions:
     def __post_init__(self):
         for field in ("adc_offset_lsb", "adc_gain", "age_s"):
             if not getattr(self, field) >= 0:
-                raise ConfigError("{} is {}; it must be 0 or more".format(field, getattr(self, field)))
+                raise ConfigError(f"{field} is {getattr(self, field)}; it must be 0 or more")
         if self.temperature_K is not None and not (self.temperature_K > 0 and self.age_s > 0):
             raise ConfigError("a temperature needs to be above 0 K and an age above 0 s to act for")
 

@@ -57,7 +57,7 @@ class Report(NamedTuple):
         return tuple(result.law for result in self.results if not result.passed)
 
     def __str__(self):
-        lines = ["{:6s} {}".format(result.verdict, result.law) for result in self.results]
+        lines = [f"{result.verdict:6s} {result.law}" for result in self.results]
         lines += ["", *(result.law + ": " + result.message for result in self.results if result.message)]
         return "\n".join(lines).rstrip()
 
@@ -87,7 +87,7 @@ def _verdict(law, factory, spec, exact):
     except Violation as violation:
         return Result(name, False, str(violation))
     except Exception as error:  # whatever the device under test raises is a finding
-        return Result(name, False, "the device raised {!r}".format(error))
+        return Result(name, False, f"the device raised {error!r}")
     return Result(name, True, "")
 
 

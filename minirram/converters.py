@@ -22,10 +22,10 @@ class InputCodes:
 
     def __post_init__(self):
         if not (np.isfinite(self.step) and self.step > 0):
-            raise ConfigError("the step of input codes is {}; it must be above 0".format(self.step))
+            raise ConfigError(f"the step of input codes is {self.step}; it must be above 0")
         check_input_bits(self.bits)
         if not 0 <= self.zero_point < 2**self.bits:
-            raise ConfigError("zero point {} does not lie in 0..{}".format(self.zero_point, 2**self.bits - 1))
+            raise ConfigError(f"zero point {self.zero_point} does not lie in 0..{2**self.bits - 1}")
 
     def quantise(self, activations):
         """Activations (any shape, float) -> (codes, uint8 of the same shape; count of values out of range)."""
@@ -46,7 +46,7 @@ class InputCodes:
 def check_input_bits(bits):
     """ConfigError unless 1 <= bits <= 8."""
     if not 1 <= bits <= 8:
-        raise ConfigError("{} input bits; choose 1 to 8".format(bits))
+        raise ConfigError(f"{bits} input bits; choose 1 to 8")
 
 
 def bit_planes(codes, bits, out=None):
@@ -73,13 +73,13 @@ class Adc:
 
     def __post_init__(self):
         if not 4 <= self.bits <= 24:
-            raise ConfigError("an ADC of {} bits; choose 4 to 24".format(self.bits))
+            raise ConfigError(f"an ADC of {self.bits} bits; choose 4 to 24")
         if self.arrangement not in ARRANGEMENTS:
-            raise ConfigError("ADC arrangement {!r}: choose 'pair' or 'polarity'".format(self.arrangement))
+            raise ConfigError(f"ADC arrangement {self.arrangement!r}: choose 'pair' or 'polarity'")
         if not (np.isfinite(self.lsb) and self.lsb > 0):
-            raise ConfigError("the LSB of an ADC is {}; it must be above 0".format(self.lsb))
+            raise ConfigError(f"the LSB of an ADC is {self.lsb}; it must be above 0")
         if not 0 <= self.shift <= 24:
-            raise ConfigError("tile shift {}; choose 0 to 24".format(self.shift))
+            raise ConfigError(f"tile shift {self.shift}; choose 0 to 24")
 
     @property
     def top(self):
@@ -131,8 +131,7 @@ class ColumnErrors:
 
     def __post_init__(self):
         if self.offset_lsb.shape != self.gain.shape or self.gain.ndim != 1:
-            raise ShapeError("offsets {} and gains {} of one converter per column".format(
-                self.offset_lsb.shape, self.gain.shape))
+            raise ShapeError(f"offsets {self.offset_lsb.shape} and gains {self.gain.shape} of one converter per column")
 
 
 def sample_column_errors(generator, columns, offset_std_lsb, gain_std):
@@ -149,7 +148,7 @@ def calibrated_lsb(currents, bits, arrangement, percentile=99.9):
     polarity); percentile 100 takes the largest. ConfigError when they are all zero.
     """
     if not 0 < percentile <= 100:
-        raise ConfigError("percentile {}; it must lie above 0 and at most 100".format(percentile))
+        raise ConfigError(f"percentile {percentile}; it must lie above 0 and at most 100")
     full_scale = float(np.percentile(np.abs(currents), percentile))
     return _lsb(full_scale, bits, arrangement)
 

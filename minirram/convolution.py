@@ -10,13 +10,9 @@ from .errors import ShapeError
 
 def output_size(height, width, kernel, stride=(1, 1), padding=(0, 0)):
     """(height, width) of a convolution's output; ShapeError when the kernel does not fit."""
-    size = tuple(
-        (length + 2 * pad - k) // s + 1 for length, k, s, pad in zip((height, width), kernel, stride, padding)
-    )
+    size = tuple((length + 2 * pad - k) // s + 1 for length, k, s, pad in zip((height, width), kernel, stride, padding))
     if min(size) < 1:
-        raise ShapeError(
-            "a kernel of {} with padding {} does not fit an image of {}".format(kernel, padding, (height, width))
-        )
+        raise ShapeError(f"a kernel of {kernel} with padding {padding} does not fit an image of {(height, width)}")
     return size
 
 
@@ -62,9 +58,7 @@ def add_patches(dcolumns, dx, kernel, stride=(1, 1)):
     patches = dcolumns.reshape(n, rows, cols, kernel[0], kernel[1], dx.shape[3])
     for i in range(kernel[0]):
         for j in range(kernel[1]):
-            dx[:, i : i + stride[0] * rows : stride[0], j : j + stride[1] * cols : stride[1]] += patches[
-                :, :, :, i, j
-            ]
+            dx[:, i : i + stride[0] * rows : stride[0], j : j + stride[1] * cols : stride[1]] += patches[:, :, :, i, j]
 
 
 def conv2d_forward(x, weight, kernel, stride=(1, 1), padding=(0, 0)):

@@ -91,7 +91,7 @@ class Costs:
 
     def adc(self, bits, unit):
         """Cost of one conversion at `bits`; unit: 'J', 's' or 'um2'."""
-        return self["adc_{}b_{}".format(bits, unit)]
+        return self[f"adc_{bits}b_{unit}"]
 
 
 def load_costs(technology="macro-40nm"):
@@ -100,7 +100,7 @@ def load_costs(technology="macro-40nm"):
     ConfigError for an unknown name, MissingFileError for a path where nothing lies, DataError for wrong contents.
     """
     if technology in NAMED:
-        data = pkgutil.get_data(__package__, "technology_files/{}.json".format(technology))
+        data = pkgutil.get_data(__package__, f"technology_files/{technology}.json")
         return costs_from_json(json.loads((data or b"").decode("utf-8")), technology)
     path = os.fspath(technology)
     if not path.endswith(".json"):
@@ -113,16 +113,19 @@ def load_costs(technology="macro-40nm"):
 def costs_from_json(value, where):
     """The `Costs` that a parsed technology file holds; DataError says what is wrong with it. where: for messages."""
     if not isinstance(value, dict) or (value.get("format"), value.get("version")) != ("minirram-costs", 1):
-        raise DataError('{}: no technology file; it needs "format": "minirram-costs", "version": 1'.format(where))
+        raise DataError(f'{where}: no technology file; it needs "format": "minirram-costs", "version": 1')
     for key, kind in (("name", str), ("about", str), ("costs", dict)):
         if not isinstance(value.get(key), kind):
-            raise DataError("{}: {!r} is {!r}, expected {}".format(where, key, value.get(key), kind.__name__))
+            raise DataError(f"{where}: {key!r} is {value.get(key)!r}, expected {kind.__name__}")
     values, sources = {}, {}
     for name, entry in value["costs"].items():
         if name not in MEANINGS and not _ADC.match(name):
-            raise DataError("{}: no event costs {!r}; known are {} and adc_<bits>b_J, _s, _um2".format(
-                where, name, ", ".join(MEANINGS)))
-        values[name], sources[name] = _checked(entry, "{}: cost {}".format(where, name))
+            raise DataError(
+                "{}: no event costs {!r}; known are {} and adc_<bits>b_J, _s, _um2".format(
+                    where, name, ", ".join(MEANINGS)
+                )
+            )
+        values[name], sources[name] = _checked(entry, f"{where}: cost {name}")
     return Costs(value["name"], value["about"], values, sources)
 
 
@@ -134,14 +137,14 @@ def _checked(entry, where):
     for case in CASES:
         pair = entry[case]
         if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str) and pair[1].strip()):
-            raise DataError("{}, {}: {!r}, expected [number, source]".format(where, case, pair))
+            raise DataError(f"{where}, {case}: {pair!r}, expected [number, source]")
         number = pair[0]
         if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < math.inf:
-            raise DataError("{}, {}: {!r}, expected a finite number of at least 0".format(where, case, number))
+            raise DataError(f"{where}, {case}: {number!r}, expected a finite number of at least 0")
         numbers.append(float(number))
         sources.append(pair[1])
     if sorted(numbers) != numbers:
-        raise DataError("{}: {} are not in the order low, typical, high".format(where, numbers))
+        raise DataError(f"{where}: {numbers} are not in the order low, typical, high")
     return np.array(numbers), tuple(sources)
 
 

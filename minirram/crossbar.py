@@ -81,9 +81,7 @@ class ReadNoise:
     def advance(self, samples):
         """Count `samples` as read; of the blocks begun only those that the next read goes on with are kept."""
         self.position += samples
-        self._begun = {
-            key: block for key, block in self._begun.items() if 0 < self.position - key[0] * key[3] < key[3]
-        }
+        self._begun = {key: block for key, block in self._begun.items() if 0 < self.position - key[0] * key[3] < key[3]}
 
 
 def block_samples(planes, rows, columns):
@@ -152,13 +150,13 @@ def multiply(codes, cells_grid, input_bits, adc, noise=None, variance=None, erro
     conversions. Noise reads are Gaussian with variance sum_i bit_i sigma_i^2 per column: exact for independent cells.
     """
     if threads < 1:
-        raise ConfigError("{} threads; it must be at least 1".format(threads))
+        raise ConfigError(f"{threads} threads; it must be at least 1")
     _check(codes, cells_grid, input_bits, noise, variance, errors, adc)
     columns = _Columns(cells_grid, variance, adc, errors, input_bits, adds=onto is not None)
     n, pairs = len(codes), cells_grid.shape[1] // 2
     result = np.empty((n, pairs), np.int64) if onto is None else onto
     if result.shape != (n, pairs) or result.dtype != np.int64:
-        raise ShapeError("a total of {} {}, expected int64 {}".format(result.dtype, result.shape, (n, pairs)))
+        raise ShapeError(f"a total of {result.dtype} {result.shape}, expected int64 {(n, pairs)}")
     start = noise.position if noise is not None else 0
     if noise is not None:
         borders = _borders(start, n, columns.block)
@@ -223,12 +221,12 @@ def remove_zero_point(y, zero_point, sums_lsb):
 def _check(codes, cells_grid, input_bits, noise, variance, errors, adc):
     check_input_bits(input_bits)
     if cells_grid.ndim != 2 or cells_grid.shape[1] % 2 or not cells_grid.size:
-        raise ShapeError("cells of shape {}, expected (rows, 2 * pairs)".format(cells_grid.shape))
+        raise ShapeError(f"cells of shape {cells_grid.shape}, expected (rows, 2 * pairs)")
     rows, columns = cells_grid.shape
     if codes.ndim != 2 or codes.shape[1] != rows:
-        raise ShapeError("codes of shape {}, expected (n, {})".format(codes.shape, rows))
+        raise ShapeError(f"codes of shape {codes.shape}, expected (n, {rows})")
     if codes.dtype != np.uint8 or codes.max(initial=0) >= 2**input_bits:
-        raise ConfigError("codes must be uint8 and below 2^{}".format(input_bits))
+        raise ConfigError(f"codes must be uint8 and below 2^{input_bits}")
     largest = _largest_cell(cells_grid) if cells_grid.dtype == np.float32 else np.nan
     if not largest >= 0:
         raise ConfigError("cells must be float32 integers on the technology's grid, 0 or more")
@@ -237,10 +235,10 @@ def _check(codes, cells_grid, input_bits, noise, variance, errors, adc):
     if (noise is None) != (variance is None):
         raise ConfigError("read noise needs both `noise` and `variance`")
     if variance is not None and variance.shape != cells_grid.shape:
-        raise ShapeError("variance of shape {}, expected {}".format(variance.shape, cells_grid.shape))
+        raise ShapeError(f"variance of shape {variance.shape}, expected {cells_grid.shape}")
     converters = columns // 2 if adc.arrangement == "pair" else columns
     if errors is not None and errors.gain.shape != (converters,):
-        raise ShapeError("errors of {} converters, expected {}".format(errors.gain.size, converters))
+        raise ShapeError(f"errors of {errors.gain.size} converters, expected {converters}")
 
 
 def _largest_cell(cells_grid):

@@ -137,7 +137,7 @@ def batches(order, size):
     The order differs each epoch, so the items left out do too. ConfigError unless 1 <= size <= len(order).
     """
     if not 1 <= size <= len(order):
-        raise ConfigError("batch size {}: must be 1..{}, the number of training items".format(size, len(order)))
+        raise ConfigError(f"batch size {size}: must be 1..{len(order)}, the number of training items")
     return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
 
 
@@ -157,14 +157,14 @@ def _read_part(task, folder, part):
     path = os.path.join(os.fspath(folder), task + ".npz")
     if not os.path.isfile(path):
         script = layout.script.replace("DIR", os.fspath(folder))
-        raise MissingFileError("{}: there is no such file; make it with: python data_scripts/{}".format(path, script))
+        raise MissingFileError(f"{path}: there is no such file; make it with: python data_scripts/{script}")
     names = {part + "_" + member: member for member in _members(layout)}
     arrays = files.read_npz(path, list(names) + ["origin"])
     origin = arrays.pop("origin")
     if origin.dtype.kind != "U" or origin.shape != ():
-        raise DataError("{}: 'origin' must be one text, not {} {}".format(path, origin.dtype, origin.shape))
+        raise DataError(f"{path}: 'origin' must be one text, not {origin.dtype} {origin.shape}")
     named = {member: arrays[name] for name, member in names.items()}
-    _check(layout, named, "{}, part {}".format(path, part))
+    _check(layout, named, f"{path}, part {part}")
     return _dataset(layout, named, str(origin))
 
 
@@ -198,17 +198,17 @@ def _check(layout, arrays, where):
         _check_like(arrays["region"], inputs, layout, "region", where, "b")
         empty = np.flatnonzero(~arrays["region"].any((1, 2)))
         if empty.size:
-            raise DataError("{}: image {} has an empty field of view".format(where, empty[0]))
+            raise DataError(f"{where}: image {empty[0]} has an empty field of view")
 
 
 def _check_like(array, inputs, layout, name, where, kinds):
     """DataError unless `array` has one entry per input (or per pixel) and a dtype of one of the kinds."""
     shape = inputs.shape if layout.per_pixel else inputs.shape[:1]
     if array.shape != shape:
-        raise DataError("{}: the shape of the {} is {}, it must be {}".format(where, name, array.shape, shape))
+        raise DataError(f"{where}: the shape of the {name} is {array.shape}, it must be {shape}")
     if array.dtype.kind not in kinds:
         wanted = "bool" if kinds == "b" else "integers"
-        raise DataError("{}: {}: dtype {}, it must be {}".format(where, name, array.dtype, wanted))
+        raise DataError(f"{where}: {name}: dtype {array.dtype}, it must be {wanted}")
 
 
 def _draw_training(task):

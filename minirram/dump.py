@@ -25,9 +25,7 @@ def chip_maps(program):
     shape = (program.macros, program.rows, program.cols)
     kinds = {recipe.id: recipe.kind_name for recipe in program.recipes}
     names = {
-        "pass{}-{}".format(number, kinds[recipe])
-        for tile in program.tiles
-        for number, (recipe, _) in enumerate(tile.passes)
+        f"pass{number}-{kinds[recipe]}" for tile in program.tiles for number, (recipe, _) in enumerate(tile.passes)
     }
     needed = program.macros * program.rows * program.cols * (9 + len(names))
     if needed > _MOST_BYTES:
@@ -41,7 +39,7 @@ def chip_maps(program):
         if tile.codes is not None:
             maps["target_S"][region] = np.where(tile.mask, tile.target_nS * 1e-9, np.nan)
         for number, (recipe, cells) in enumerate(tile.passes):
-            name = "pass{}-{}".format(number, kinds[recipe])
+            name = f"pass{number}-{kinds[recipe]}"
             maps.setdefault(name, np.zeros(shape, bool))[region] = cells
     return maps
 
@@ -90,7 +88,7 @@ def _write_csv(program, out):
             target_nS = None if tile.codes is None else tile.target_nS
             for row, col in np.ndindex(tile.n_row, tile.n_col):
                 on = "" if tile.mask is None else int(tile.mask[row, col])
-                target = "" if target_nS is None or not on else "{:.3f}".format(target_nS[row, col])
+                target = "" if target_nS is None or not on else f"{target_nS[row, col]:.3f}"
                 pulses = "+".join(kinds[recipe] for recipe, cells in tile.passes if cells[row, col])
                 table.writerow([tile.macro, tile.row0 + row, tile.col0 + col, on, target, pulses])
     return os.fspath(out)
@@ -112,7 +110,7 @@ def _write_pictures(program, out):
     grey = np.array([_OFF, _ON, _OUTSIDE], np.uint8)[chip_maps(program)["mask"]]  # -1 is the last entry
     paths = []
     for macro, picture in enumerate(grey):
-        paths.append(os.path.join(out, "macro{}.png".format(macro)))
+        paths.append(os.path.join(out, f"macro{macro}.png"))
         with atomic_writer(paths[-1]) as handle:
             imageio.imwrite(handle, picture, format="png")
     return paths

@@ -14,8 +14,13 @@ JOULES = ("array_J", "lines_J", "drive_J", "adc_J", "digital_J", "buffer_J")
 """terms of the energy: cells, row and column lines, row drivers, conversions, arithmetic, code buffers"""
 
 KIND_OF = {
-    "form": "form", "partner_reset": "reset", "set": "set", "reset": "reset", "probe_reset": "reset", "probe_set": "set"
-}  # fmt: skip
+    "form": "form",
+    "partner_reset": "reset",
+    "set": "set",
+    "reset": "reset",
+    "probe_reset": "reset",
+    "probe_set": "set",
+}
 """what a chip counts -> which pulse it is"""
 
 TRAINING_MACS = 3
@@ -42,7 +47,7 @@ def read_pulse(cell_model, costs, voltage_V=None, time_s=None):
     """
     for name, value, unit in (("voltage", voltage_V, "V"), ("time", time_s, "s")):
         if value is not None and not 0 < value < np.inf:
-            raise ConfigError("a read {} of {} {}; it must be above 0".format(name, value, unit))
+            raise ConfigError(f"a read {name} of {value} {unit}; it must be above 0")
     return ReadPulse(
         cell_model.read_voltage_V * costs["read_voltage_ratio"] if voltage_V is None else np.full(3, float(voltage_V)),
         cell_model.read_time_s * costs["read_time_ratio"] if time_s is None else np.full(3, float(time_s)),
@@ -71,9 +76,7 @@ def matrix_energy(events, costs, adc_bits, pulse):
 def digital_energy(events, costs):
     """Joules of one layer's digital arithmetic: dict with `digital_J`, `buffer_J`, `total_J`, each float64 (3,)."""
     digital_J = (
-        events.multiplies * costs["multiply_J"]
-        + events.adds * costs["add_J"]
-        + events.compares * costs["compare_J"]
+        events.multiplies * costs["multiply_J"] + events.adds * costs["add_J"] + events.compares * costs["compare_J"]
     )
     buffer_J = events.buffer_bits * costs["buffer_bit_J"]
     return {"digital_J": digital_J, "buffer_J": buffer_J, "total_J": digital_J + buffer_J}

@@ -35,7 +35,7 @@ class Engine:
 
     def __init__(self, network, batch_size, threads=1, dtype=np.float32, chunk_floats=CHUNK_FLOATS):
         if batch_size < 1 or threads < 1:
-            raise ConfigError("batch_size {} and threads {}: at least 1 each".format(batch_size, threads))
+            raise ConfigError(f"batch_size {batch_size} and threads {threads}: at least 1 each")
         self.network = network
         self.batch_size = batch_size
         self.dtype = np.dtype(dtype)
@@ -62,10 +62,10 @@ class Engine:
         """
         self._check_input(x)
         if len(x) != self.batch_size:
-            raise ShapeError("a batch of {}, expected {}".format(len(x), self.batch_size))
+            raise ShapeError(f"a batch of {len(x)}, expected {self.batch_size}")
         for array in (labels,) if weight is None else (labels, weight):
             if array.shape != (len(x),) + self._output_shape[:-1]:
-                raise ShapeError("labels of shape {} for a batch of {}".format(array.shape, x.shape))
+                raise ShapeError(f"labels of shape {array.shape} for a batch of {x.shape}")
         if not self._lanes:
             for samples in self._samples:
                 sizes = self._chunk_sizes(samples.stop - samples.start)
@@ -135,14 +135,14 @@ class Engine:
     def _check_input(self, x):
         channels = self.network.input_shape[2]
         if x.ndim != 4 or x.shape[3] != channels:
-            raise ShapeError("input of shape {}, expected (n, height, width, {})".format(x.shape, channels))
+            raise ShapeError(f"input of shape {x.shape}, expected (n, height, width, {channels})")
 
     def _run(self, weights, state, lanes, frozen=False):
         """What a pass shares; frozen: with the running statistics, else with those of the batch."""
         for name, shape in self._matrices.items():
             if name not in weights or weights[name].shape != shape:
                 found = weights[name].shape if name in weights else None
-                raise ShapeError("weights of {}: {}, expected {}".format(name, found, shape))
+                raise ShapeError(f"weights of {name}: {found}, expected {shape}")
         steps = {}
         for layer in self._quantisers:
             value = float(state[layer.name + ".range"])

@@ -33,6 +33,6 @@ class FormatError(MinirramError):
     """
 
     def __init__(self, message, offset, kind="FORMAT"):
-        super().__init__("{} (byte offset {}, {})".format(message, offset, kind))
+        super().__init__(f"{message} (byte offset {offset}, {kind})")
         self.offset = offset
         self.kind = kind

@@ -104,8 +104,9 @@ class EventCounter:
     def per_inference(self, name, inferences):
         """(vectors, driven float64 (planes, fan_in)) of one of `inferences`; zeros when nothing entered the matrix."""
         if name not in self.driven:
-            raise ConfigError("no product of the matrix {!r} was counted; counted: {}".format(
-                name, ", ".join(self.driven)))
+            raise ConfigError(
+                "no product of the matrix {!r} was counted; counted: {}".format(name, ", ".join(self.driven))
+            )
         return self.vectors[name] / inferences, self.driven[name] / inferences
 
 
@@ -193,7 +194,7 @@ def expected_events(placement, products, bits, activity, pair_S, arrangement="pa
     products: dict matrix name -> input vectors per inference. bits: dict matrix name -> bits of its input codes.
     """
     if not 0 <= activity <= 1:
-        raise ConfigError("an activity of {}; the share of set bits lies in 0..1".format(activity))
+        raise ConfigError(f"an activity of {activity}; the share of set bits lies in 0..1")
     events = {}
     for name, (fan_in, fan_out) in placement.shapes:
         driven = np.full((bits[name], fan_in), products[name] * activity)
@@ -284,7 +285,7 @@ def reprogramming(on, used, n_macros):
     """
     needed = len(on)
     if n_macros < 1:
-        raise ConfigError("{} macros; a network needs at least 1".format(n_macros))
+        raise ConfigError(f"{n_macros} macros; a network needs at least 1")
     if n_macros >= needed:
         return 0, 0, 0, 0
     turns = range(n_macros - 1, needed)

@@ -72,12 +72,12 @@ def speech_features(waveform):
     """
     waveform = np.asarray(waveform, np.float64)
     if waveform.ndim != 1 or not waveform.size:
-        raise DataError("a clip must be one channel of at least one sample, not {}".format(waveform.shape))
+        raise DataError(f"a clip must be one channel of at least one sample, not {waveform.shape}")
     if not np.isfinite(waveform).all():
         raise DataError("the clip holds NaN or infinite samples")
     peak = np.abs(waveform[:SAMPLES]).max()
     if peak == 0:
-        raise DataError("the clip is silent in its first {:g} s".format(SAMPLES / RATE_Hz))
+        raise DataError(f"the clip is silent in its first {SAMPLES / RATE_Hz:g} s")
     spectra = power_spectra(waveform[:SAMPLES] / peak)
     log_mel = band_decibels(spectra, LOG_MEL_ROWS) / -_FLOOR_dB + 1
     cepstrum = cosine_matrix(MFCC_ROWS, _FINE_BANDS) @ band_decibels(spectra, _FINE_BANDS)

@@ -27,7 +27,7 @@ _DAMAGE = (
 def atomic_writer(path, mode="wb"):
     """Open a temporary file beside `path`; on success it is synced and takes the name `path`, else it vanishes."""
     path = os.fspath(path)
-    temporary = "{}.{}.tmp".format(path, os.getpid())
+    temporary = f"{path}.{os.getpid()}.tmp"
     options: dict = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         with open(temporary, mode, **options) as handle:
@@ -56,9 +56,9 @@ def read_json(path):
         with open(path, encoding="utf-8") as handle:
             return json.load(handle)
     except FileNotFoundError:
-        raise MissingFileError("{}: there is no such file".format(path)) from None
+        raise MissingFileError(f"{path}: there is no such file") from None
     except (ValueError, UnicodeDecodeError) as error:
-        raise DataError("{}: not a JSON file ({})".format(path, error)) from None
+        raise DataError(f"{path}: not a JSON file ({error})") from None
 
 
 def write_npz(path, arrays, compress=True):
@@ -81,9 +81,9 @@ def read_npz(path, keys=None):
             arrays = {key: archive[key] for key in (archive.files if keys is None else keys)}
             for key, array in arrays.items():
                 if not isinstance(array, np.ndarray):  # a member that is no .npy comes back as raw bytes
-                    raise ValueError("'{}' is not an array".format(key))
+                    raise ValueError(f"'{key}' is not an array")
             return arrays
     except FileNotFoundError:
-        raise MissingFileError("{}: there is no such file".format(path)) from None
+        raise MissingFileError(f"{path}: there is no such file") from None
     except _DAMAGE as error:
-        raise DataError("{}: not a readable .npz file ({})".format(path, error)) from None
+        raise DataError(f"{path}: not a readable .npz file ({error})") from None

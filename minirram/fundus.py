@@ -72,12 +72,12 @@ class Crops:
         """inputs, labels, region: (n, height, width) as above. size: side in pixels. ConfigError when none fits."""
         n, height, width = inputs.shape
         if not 1 <= size <= min(height, width):
-            raise ConfigError("crops of {} pixels: the images are {} x {}".format(size, height, width))
+            raise ConfigError(f"crops of {size} pixels: the images are {height} x {width}")
         rows, cols = height - size + 1, width - size + 1
         middle = region[:, size // 2 : size // 2 + rows, size // 2 : size // 2 + cols]
         self._corners = np.flatnonzero(middle).astype(np.int64)
         if not self._corners.size:
-            raise ConfigError("no crop of {} pixels has its middle inside a field of view".format(size))
+            raise ConfigError(f"no crop of {size} pixels has its middle inside a field of view")
         self._corner_shape = (rows, cols)
         self._images = (inputs, labels, region)
         self.size = size
@@ -116,7 +116,7 @@ def predict_by_tiles(predict, image, size, step, batch=16):
     is continued by reflection. Tiles count most in their middle (a pyramid), where they see the most surroundings.
     """
     if not 1 <= step <= size:
-        raise ConfigError("tiles of {} pixels every {}: the step must be 1..{}".format(size, step, size))
+        raise ConfigError(f"tiles of {size} pixels every {step}: the step must be 1..{size}")
     height, width = image.shape
     padded = np.pad(image, [(0, max(size - height, 0)), (0, max(size - width, 0))], mode="symmetric")
     ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)).astype(np.float32)

@@ -117,7 +117,7 @@ def input_bits(network):
             present = layer.bits
         elif isinstance(layer, (Conv2d, Linear, Rnn)):
             if present is None:
-                raise ShapeError("layer {}: its input is not quantised; put a Quantize before it".format(layer.name))
+                raise ShapeError(f"layer {layer.name}: its input is not quantised; put a Quantize before it")
             for name, _ in layer.matrices():
                 bits[name] = present
             if isinstance(layer, Rnn):
@@ -195,7 +195,7 @@ def _codes_of(layer, state):
     """The `InputCodes` that a calibrated range gives."""
     value = float(state[layer.name + ".range"])
     if not value > 0:
-        raise DataError("the range of {} was never calibrated (it is {})".format(layer.name, value))
+        raise DataError(f"the range of {layer.name} was never calibrated (it is {value})")
     return InputCodes(value / (2**layer.bits - 1), layer.bits)
 
 

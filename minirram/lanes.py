@@ -95,7 +95,7 @@ class Chunk:
         if self.training or name in self.sources:
             return aligned(shape, self.workspace.dtype)
         self._reused = 1 - self._reused
-        return self.workspace.array("layer{}".format(self._reused), shape)
+        return self.workspace.array(f"layer{self._reused}", shape)
 
     def _build(self):
         shapes = output_shapes(self.network)

@@ -54,10 +54,10 @@ class Spec:
 
     def __post_init__(self):
         if self.arrangement not in ARRANGEMENTS:
-            raise ConfigError("arrangement {!r}: choose 'pair' or 'polarity'".format(self.arrangement))
+            raise ConfigError(f"arrangement {self.arrangement!r}: choose 'pair' or 'polarity'")
         for field in ("tile_rows", "tile_pairs", "max_rows", "max_pairs", "examples"):
             if getattr(self, field) < 1:
-                raise ConfigError("{} is {}; it must be at least 1".format(field, getattr(self, field)))
+                raise ConfigError(f"{field} is {getattr(self, field)}; it must be at least 1")
 
 
 class Violation(MinirramError):
@@ -98,8 +98,9 @@ def _device(factory, spec, case):
         y, saturated = device.multiply(codes)
         y = np.asarray(y)
         if y.shape != (len(codes), case.plus.shape[1]) or y.dtype.kind not in "iu":
-            raise Violation("{}: the answer is {} {}, expected integers {}".format(
-                case, y.dtype, y.shape, (len(codes), case.plus.shape[1])))
+            raise Violation(
+                f"{case}: the answer is {y.dtype} {y.shape}, expected integers {(len(codes), case.plus.shape[1])}"
+            )
         return y.astype(np.int64), int(saturated)
 
     return multiply
@@ -127,8 +128,10 @@ def expected(spec, case, codes=None):
 def _must_equal(found, wanted, case, what):
     if not np.array_equal(found, wanted):
         sample, pair = np.argwhere(found != wanted)[0]
-        raise Violation("{}: {} gives {} at sample {}, pair {}; expected {}".format(
-            case, what, found[sample, pair], sample, pair, wanted[sample, pair]))
+        raise Violation(
+            f"{case}: {what} gives {found[sample, pair]} at sample {sample}, pair {pair}; expected "
+            f"{wanted[sample, pair]}"
+        )
 
 
 def _draw(spec, rows, pairs, input_bits, adc_bits, generator, lsb, g_max, n=3):
@@ -164,7 +167,7 @@ def integer_exactness(factory, spec, *problem):
     y, saturated = _device(factory, spec, case)(case.codes)
     _must_equal(y, case.codes.astype(np.int64) @ (case.plus - case.minus), case, "the exact product")
     if saturated:
-        raise Violation("{}: {} conversions called saturated, none is".format(case, saturated))
+        raise Violation(f"{case}: {saturated} conversions called saturated, none is")
 
 
 def conversion(factory, spec, *problem):
@@ -181,7 +184,7 @@ def saturation(factory, spec, *problem):
     wanted, count = expected(spec, case)
     _must_equal(y, wanted, case, "the saturated product")
     if saturated != count:
-        raise Violation("{}: {} saturated conversions reported, there are {}".format(case, saturated, count))
+        raise Violation(f"{case}: {saturated} saturated conversions reported, there are {count}")
 
 
 def zero_in_zero_out(factory, spec, *problem):
@@ -291,9 +294,11 @@ def _quantile(comparisons):
 def _must_lie(found, wanted, slack, case, what):
     if np.any(np.abs(found - wanted) > slack):
         pair = int(np.argmax(np.abs(found - wanted) - slack))
-        raise Violation("{}: {} of pair {} is {:.6g}, expected {:.6g} within {:.3g}".format(
-            case, what, pair, found[pair], np.broadcast_to(wanted, found.shape)[pair],
-            np.broadcast_to(slack, found.shape)[pair]))
+        raise Violation(
+            f"{case}: {what} of pair {pair} is {found[pair]:.6g}, expected "
+            f"{np.broadcast_to(wanted, found.shape)[pair]:.6g} within "
+            f"{np.broadcast_to(slack, found.shape)[pair]:.3g}"
+        )
 
 
 def mean(factory, spec):
@@ -317,7 +322,7 @@ def single_planes(factory, spec):
         y = multiply(np.full((_READS, len(case.plus)), 1 << b, np.uint8))[0].astype(np.float64)
         slack = _quantile(case.input_bits * len(currents)) * y.std(axis=0, ddof=1) / np.sqrt(_READS)
         slack = slack + 2**b * (_rounding(spec, case._replace(input_bits=1))[0] + spec.mean_tolerance * abs(currents))
-        _must_lie(y.mean(axis=0), 2.0**b * currents, slack, case, "the mean of plane {} alone".format(b))
+        _must_lie(y.mean(axis=0), 2.0**b * currents, slack, case, f"the mean of plane {b} alone")
 
 
 def overload(factory, spec):
@@ -328,14 +333,13 @@ def overload(factory, spec):
     case.plus[:, 0::2], case.minus[:, 1::2] = g_max, g_max
     case = case._replace(lsb=max(1, len(case.plus) * g_max // (4 * top)))
     if 2 * top * case.lsb > len(case.plus) * g_max:
-        raise NotTried("{}: the cells cannot drive this ADC to twice its range".format(case))
+        raise NotTried(f"{case}: the cells cannot drive this ADC to twice its range")
     codes = np.full((20, len(case.plus)), 2**case.input_bits - 1, np.uint8)
     y, saturated = _device(factory, spec, case)(codes)
     signs = np.where(np.arange(case.plus.shape[1]) % 2, -1, 1)
     _must_equal(y, np.tile(signs * codes[0, 0].astype(np.int64) * top, (len(codes), 1)), case, "an overload")
     if saturated != y.size * case.input_bits:
-        raise Violation("{}: {} saturated conversions reported, there are {}".format(
-            case, saturated, y.size * case.input_bits))
+        raise Violation(f"{case}: {saturated} saturated conversions reported, there are {y.size * case.input_bits}")
 
 
 def _one_sided(case):
@@ -379,13 +383,13 @@ def fresh_reads(factory, spec):
     """Successive reads are independent: no correlation between neighbours, within a call or from call to call."""
     case = _noisy_case(spec, 0, 8)
     if np.any(predicted_variance(spec, case) < _rounding(spec, case)[1]) and spec.read_noise:
-        raise NotTried("{}: the noise of one read is lost in the steps of the ADC".format(case))
+        raise NotTried(f"{case}: the noise of one read is lost in the steps of the ADC")
     calls = _repeated(factory, spec, case, calls=2)
     deviations = calls - calls.mean(axis=1, keepdims=True)
     power = (deviations**2).sum(axis=1).mean(axis=0)
     if np.any(power == 0):
         if spec.read_noise:
-            raise Violation("{}: repeated reads never differ".format(case))
+            raise Violation(f"{case}: repeated reads never differ")
         return
     slack = _quantile(2 * calls.shape[2]) / np.sqrt(_READS)
     neighbours = (deviations[:, 1:] * deviations[:, :-1]).sum(axis=1).mean(axis=0) / power

@@ -203,7 +203,7 @@ def upsample_backward(dy, out=None):
 def concat_forward(x, other, out=None):
     """Channels of x, then channels of `other`."""
     if x.shape[:-1] != other.shape[:-1]:
-        raise ShapeError("cannot join the channels of {} and {}".format(x.shape, other.shape))
+        raise ShapeError(f"cannot join the channels of {x.shape} and {other.shape}")
     return np.concatenate([x, other], axis=-1, out=out)
 
 
@@ -234,11 +234,9 @@ def softmax_cross_entropy(logits, labels, weight=None, smoothing=0.0, total=None
     not belong together.
     """
     if labels.shape != logits.shape[:-1]:
-        raise ShapeError("labels of shape {} for logits of shape {}".format(labels.shape, logits.shape))
+        raise ShapeError(f"labels of shape {labels.shape} for logits of shape {logits.shape}")
     if labels.size and not (0 <= labels.min() and labels.max() < logits.shape[-1]):
-        raise ShapeError(
-            "labels lie in {}..{}, expected 0..{}".format(labels.min(), labels.max(), logits.shape[-1] - 1)
-        )
+        raise ShapeError(f"labels lie in {labels.min()}..{labels.max()}, expected 0..{logits.shape[-1] - 1}")
     flat = logits.reshape(-1, logits.shape[-1])
     labels = labels.reshape(-1).astype(np.intp)
     weight = np.ones(len(labels), flat.dtype) if weight is None else weight.reshape(-1).astype(flat.dtype)

@@ -38,12 +38,12 @@ class Schedule:
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise ConfigError("{} is {}; it must be at least 1".format(name, getattr(self, name)))
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("learning_rate", "weight_decay", "seed"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError("{} is {}; it must be finite and not negative".format(name, getattr(self, name)))
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite and not negative")
         if not 0 <= self.momentum < 1:
-            raise ConfigError("momentum is {}; it must lie in 0..1, 1 excluded".format(self.momentum))
+            raise ConfigError(f"momentum is {self.momentum}; it must lie in 0..1, 1 excluded")
 
 
 class Learner:
@@ -160,7 +160,7 @@ class Learner:
         finite = {"loss": np.isfinite(loss)}
         for group in self.learned + self.moving + ("affine_velocity",):
             for name, array in getattr(self, group).items():
-                finite["{} of {}".format(group, name)] = np.isfinite(array).all()
+                finite[f"{group} of {name}"] = np.isfinite(array).all()
         for what, is_finite in finite.items():
             if not is_finite:
                 message = "the {} is not finite after epoch {}: lower the learning rate, it is {}"
@@ -198,7 +198,7 @@ class Learner:
         try:
             self.restore_parts(arrays)
         except KeyError as error:
-            raise DataError("the checkpoint lacks {}".format(error)) from None
+            raise DataError(f"the checkpoint lacks {error}") from None
 
     def restore_parts(self, arrays):
         """What `restore` does; KeyError for what is missing."""
@@ -218,7 +218,7 @@ class Learner:
 
 def prefixed(prefix, arrays):
     """{'prefix/name': array}"""
-    return {"{}/{}".format(prefix, name): array for name, array in arrays.items()}
+    return {f"{prefix}/{name}": array for name, array in arrays.items()}
 
 
 def part(arrays, prefix):
@@ -232,11 +232,7 @@ def fill(target, source, what):
     for name, old in target.items():
         new = source[name]
         if new.shape != old.shape or new.dtype != old.dtype:
-            raise DataError(
-                "checkpoint, {} of {}: {} {}, expected {} {}".format(
-                    what, name, new.dtype, new.shape, old.dtype, old.shape
-                )
-            )
+            raise DataError(f"checkpoint, {what} of {name}: {new.dtype} {new.shape}, expected {old.dtype} {old.shape}")
         target[name] = new
 
 

@@ -37,14 +37,12 @@ class ChipLines:
             raise ConfigError("policy for dead lines {!r}: choose {}".format(self.policy, " or ".join(POLICIES)))
         for what, lines, count in (("row", self.dead_rows, self.rows), ("column", self.dead_cols, 2 * self.pairs)):
             if any(len(entry) != 2 for entry in lines):
-                raise ConfigError("dead {}s are pairs of (macro, {})".format(what, what))
+                raise ConfigError(f"dead {what}s are pairs of (macro, {what})")
             for macro, line in lines:
                 if not (isinstance(macro, Integral) and isinstance(line, Integral)):
-                    raise ConfigError("dead {} {!r} of macro {!r}: both must be integers".format(what, line, macro))
+                    raise ConfigError(f"dead {what} {line!r} of macro {macro!r}: both must be integers")
                 if macro < 0 or not 0 <= line < count:
-                    raise ConfigError(
-                        "dead {} {} of macro {}: a macro has {}s 0..{}".format(what, line, macro, what, count - 1)
-                    )
+                    raise ConfigError(f"dead {what} {line} of macro {macro}: a macro has {what}s 0..{count - 1}")
         if self.logical_rows < 1 or self.logical_pairs < 1:
             raise ConfigError("a macro without a live row or pair cannot be used")
 
@@ -52,7 +50,7 @@ class ChipLines:
         """ConfigError for a dead line of a macro that a chip of `count` macros does not have."""
         beyond = [macro for macro in self._macros() if macro >= count]
         if beyond:
-            raise ConfigError("dead lines of macro {}: the chip has macros 0..{}".format(max(beyond), count - 1))
+            raise ConfigError(f"dead lines of macro {max(beyond)}: the chip has macros 0..{count - 1}")
 
     @property
     def logical_rows(self):
@@ -117,7 +115,7 @@ def read_lines(path):
             fields[key] = tuple(map(tuple, fields[key]))
         return ChipLines(**fields)
     except (TypeError, ValueError, ConfigError) as error:
-        raise DataError("{}: not a table of dead lines: {}".format(path, error)) from None
+        raise DataError(f"{path}: not a table of dead lines: {error}") from None
 
 
 def read_faults(path):
@@ -130,17 +128,17 @@ def read_faults(path):
         with open(path, encoding="utf-8") as handle:
             texts = handle.read().splitlines()
     except OSError as error:
-        raise MissingFileError("{}: cannot be read ({})".format(path, error.strerror)) from None
+        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
-        raise DataError("{}: no text ({})".format(path, error)) from None
+        raise DataError(f"{path}: no text ({error})") from None
     faults = {}
     for number, words in enumerate(map(str.split, texts), start=1):
         if not words:
             continue
         where = tuple(int(word) for word in words[:3] if word.isdigit() and word.isascii())
         if len(where) != 3 or len(words) != 4 or words[3] not in ("stuck_on", "stuck_off"):
-            raise DataError("{}: line {}: expected: macro row col stuck_on|stuck_off".format(path, number))
+            raise DataError(f"{path}: line {number}: expected: macro row col stuck_on|stuck_off")
         if where in faults:
-            raise DataError("{}: line {} names a cell for the second time".format(path, number))
+            raise DataError(f"{path}: line {number} names a cell for the second time")
         faults[where] = words[3] == "stuck_on"
     return tuple(where + (conducts,) for where, conducts in faults.items())

@@ -74,7 +74,7 @@ class Macro:
         """
         measured_S = np.asarray(conductance_S, np.float64)
         if measured_S.ndim != 2:
-            raise ShapeError("a conductance map has rows and columns; this one has {} axes".format(measured_S.ndim))
+            raise ShapeError(f"a conductance map has rows and columns; this one has {measured_S.ndim} axes")
         shape = _checked_shape(rows or measured_S.shape[0], cols or measured_S.shape[1])
         if measured_S.shape[0] > shape[0] or measured_S.shape[1] > shape[1]:
             raise ShapeError("a map of {} x {} does not fit a macro of {} x {}".format(*measured_S.shape, *shape))
@@ -109,13 +109,13 @@ class Macro:
         shape = np.shape(state["on"])
         present = _STATE_ARRAYS + tuple(name for name in _AGING_ARRAYS if name in state)
         if any(np.shape(state[name]) != shape for name in present) or np.shape(state["counters"]) != (8,):
-            raise DataError("the arrays of a macro's state differ in shape; expected {} for all cells".format(shape))
+            raise DataError(f"the arrays of a macro's state differ in shape; expected {shape} for all cells")
         _check_lines(state, shape)
         kinds = {"formed": "b", "on": "b", "stuck": "b", "writes": "u"}
         for name in present:
             array = np.asarray(state[name])
             if array.dtype.kind != kinds.get(name, "f") or np.isnan(array).any():
-                raise DataError("the macro's array {} is {} or holds NaN".format(name, array.dtype))
+                raise DataError(f"the macro's array {name} is {array.dtype} or holds NaN")
         seed, index, operations, clipped, *pulses = (int(number) for number in state["counters"])
         arrays = {name: np.array(state[name]) for name in present + _LINE_ARRAYS if name in state}
         return cls(model, seed, index, arrays, dict(zip(_PULSES, pulses)), operations, clipped)
@@ -202,7 +202,7 @@ class Macro:
         """
         maps = [np.zeros(self.on.shape, bool) if cells is None else np.asarray(cells) for cells in (lrs, hrs)]
         if any(cells.shape != self.on.shape or cells.dtype != bool for cells in maps) or (maps[0] & maps[1]).any():
-            raise ShapeError("faults are bool maps of shape {} that do not overlap".format(self.on.shape))
+            raise ShapeError(f"faults are bool maps of shape {self.on.shape} that do not overlap")
         stuck_lrs, stuck_hrs = maps
         unknown = stuck_lrs & (self.lrs_grid == 0)
         if unknown.any():
@@ -248,9 +248,9 @@ class Macro:
         temperature_K: None for the temperature of the model's figures. ConfigError when the model does not age.
         """
         if not self.model.ages:
-            raise ConfigError("{} has neither drift nor relaxation: nothing would age".format(self.model.name))
+            raise ConfigError(f"{self.model.name} has neither drift nor relaxation: nothing would age")
         if not seconds >= 0:
-            raise ConfigError("an age of {} s; it must be 0 or more".format(seconds))
+            raise ConfigError(f"an age of {seconds} s; it must be 0 or more")
         if not self._aging:
             luck = stream(self.seed, "macro", self.index, "aging").standard_normal((2,) + self.on.shape)
             self._aging = dict(zip(_AGING_ARRAYS, (np.zeros(self.on.shape), *luck)))
@@ -299,13 +299,13 @@ class Macro:
         cells = np.asarray(cells)
         if cells.dtype == bool:
             if cells.shape != self.on.shape:
-                raise ShapeError("a map of cells of shape {}, expected {}".format(cells.shape, self.on.shape))
+                raise ShapeError(f"a map of cells of shape {cells.shape}, expected {self.on.shape}")
             return np.flatnonzero(cells)
         if cells.ndim != 1 or (cells.size and cells.dtype.kind not in "iu"):
-            raise ShapeError("cells must be a bool map {} or a list of flat indices".format(self.on.shape))
+            raise ShapeError(f"cells must be a bool map {self.on.shape} or a list of flat indices")
         ordered = np.sort(cells)
         if cells.size and (ordered[0] < 0 or ordered[-1] >= self.on.size or np.any(ordered[1:] == ordered[:-1])):
-            raise ShapeError("flat indices of cells must be distinct and lie in 0..{}".format(self.on.size - 1))
+            raise ShapeError(f"flat indices of cells must be distinct and lie in 0..{self.on.size - 1}")
         return cells.astype(np.intp)
 
     def conductance_grid(self, rows=slice(None), cols=slice(None)):
@@ -393,7 +393,7 @@ class Macro:
 
 def _checked_shape(rows, cols):
     if rows < 1 or cols < 2 or cols % 2:
-        raise ShapeError("a macro of {} x {}: it needs rows and an even number of columns".format(rows, cols))
+        raise ShapeError(f"a macro of {rows} x {cols}: it needs rows and an even number of columns")
     return int(rows), int(cols)
 
 
@@ -444,7 +444,7 @@ def _check_lines(state, shape):
 
 def _check_map(measured_S, limit_S):
     """DataError for the first value of a measured map that is no conductance."""
-    too_large = "is above {:.4g} S, the largest a column can sum exactly; is the unit right?".format(limit_S)
+    too_large = f"is above {limit_S:.4g} S, the largest a column can sum exactly; is the unit right?"
     for what, wrong in (
         ("is not a number", ~np.isfinite(measured_S)),
         ("is negative", measured_S < 0),
@@ -452,8 +452,7 @@ def _check_map(measured_S, limit_S):
     ):
         if wrong.any():
             row, col = np.argwhere(wrong)[0]
-            raise DataError("the map's value {!r} at row {}, column {} {}".format(
-                float(measured_S[row, col]), row, col, what))
+            raise DataError(f"the map's value {float(measured_S[row, col])!r} at row {row}, column {col} {what}")
 
 
 def check_region(macro, rows, cols):
@@ -463,6 +462,7 @@ def check_region(macro, rows, cols):
     start = cols.indices(macro.cols)[0]
     inside = (rows.stop is None or rows.stop <= macro.rows) and (cols.stop is None or cols.stop <= macro.cols)
     if not (n_rows and n_cols and inside) or start % 2 or n_cols % 2 or (cols.step or 1) != 1:
-        raise ConfigError("rows {} and cols {} are no region of whole pairs in a macro of {} x {}".format(
-            rows, cols, macro.rows, macro.cols))
+        raise ConfigError(
+            f"rows {rows} and cols {cols} are no region of whole pairs in a macro of {macro.rows} x {macro.cols}"
+        )
     return n_rows, n_cols // 2

@@ -99,14 +99,14 @@ class Placement:
             for tile in self.tiles
         )
         if not self.tiles or not inside:
-            raise ConfigError("a tile outside its macro of {} x {} pairs".format(self.macro_rows, self.macro_pairs))
+            raise ConfigError(f"a tile outside its macro of {self.macro_rows} x {self.macro_pairs} pairs")
         for tile in self.tiles:
             rows, cols = self.shape(tile.matrix)
             if tile.row_start + tile.n_rows > rows or tile.col_start + tile.n_pairs > cols:
-                raise ConfigError("a tile outside its matrix {} of {} x {}".format(tile.matrix, rows, cols))
+                raise ConfigError(f"a tile outside its matrix {tile.matrix} of {rows} x {cols}")
         for name, (rows, cols) in self.shapes:
             if sum(tile.n_rows * tile.n_pairs for tile in self.tiles_of(name)) != rows * cols:
-                raise ConfigError("the tiles of matrix {} do not cover its {} x {} weights".format(name, rows, cols))
+                raise ConfigError(f"the tiles of matrix {name} do not cover its {rows} x {cols} weights")
 
     @property
     def n_macros(self):
@@ -156,7 +156,7 @@ class Placement:
         self._check_cells(cells)
         for part, array in (("plus", plus), ("minus", minus)):
             if array.shape != shape:
-                raise ShapeError("{} of {}: shape {}, expected {}".format(part, name, array.shape, shape))
+                raise ShapeError(f"{part} of {name}: shape {array.shape}, expected {shape}")
         for tile in self.tiles_of(name):
             block = cells[tile.macro, tile.rows, tile.cols]
             block[:, 0::2] = plus[tile.matrix_rows, tile.matrix_cols]
@@ -204,7 +204,7 @@ def placement_from_json(value):
             macro_pairs=int(value["macro_pairs"]),
         )
     except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise DataError("not a placement: {!r}".format(error)) from None
+        raise DataError(f"not a placement: {error!r}") from None
 
 
 def place(shapes, macro_rows=512, macro_pairs=256):
@@ -216,9 +216,9 @@ def place(shapes, macro_rows=512, macro_pairs=256):
     """
     shapes = tuple((name, (int(rows), int(cols))) for name, (rows, cols) in shapes)
     if not shapes or min(min(shape) for _, shape in shapes) < 1:
-        raise ConfigError("a placement needs matrices of at least 1 x 1, got {}".format(shapes))
+        raise ConfigError(f"a placement needs matrices of at least 1 x 1, got {shapes}")
     if len({name for name, _ in shapes}) != len(shapes):
-        raise ConfigError("two matrices of one name in {}".format([name for name, _ in shapes]))
+        raise ConfigError(f"two matrices of one name in {[name for name, _ in shapes]}")
     pieces = [piece for name, shape in shapes for piece in _cut(name, shape, macro_rows, macro_pairs)]
     order = sorted(range(len(pieces)), key=lambda k: (-pieces[k][3] * pieces[k][4], -max(pieces[k][3:]), k))
     # per macro: maximal free rectangles (row, pair, height, width); they may overlap

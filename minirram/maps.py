@@ -18,7 +18,7 @@ def read_table(path, kinds="fiu"):
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
-        raise MissingFileError("{}: there is no such file".format(path))
+        raise MissingFileError(f"{path}: there is no such file")
     try:
         if path.endswith(".npy"):
             with open(path, "rb") as handle:
@@ -28,10 +28,10 @@ def read_table(path, kinds="fiu"):
                 warnings.simplefilter("ignore")  # numpy warns about an empty file; the check below says it better
                 table = np.loadtxt(path, delimiter=",", ndmin=2)
     except (ValueError, EOFError, OSError, UnicodeDecodeError) as error:
-        raise DataError("{}: not a table of numbers ({})".format(path, error)) from None
+        raise DataError(f"{path}: not a table of numbers ({error})") from None
     if table.dtype.kind not in kinds or table.size == 0:
         expected = "floats" if kinds == "f" else "numbers"
-        raise DataError("{}: holds {} values of {}, expected {}".format(path, table.size, table.dtype, expected))
+        raise DataError(f"{path}: holds {table.size} values of {table.dtype}, expected {expected}")
     return table.astype(np.float64)
 
 
@@ -55,8 +55,6 @@ def read_conductance_map(path, unit, rows=512, cols=512, even=True):
         if wrong.any():
             row, col = np.argwhere(wrong)[0]
             raise DataError(
-                "{}: the value at row {}, column {} is {}; a conductance is 0 (unformed) or above".format(
-                    path, row, col, what
-                )
+                f"{path}: the value at row {row}, column {col} is {what}; a conductance is 0 (unformed) or above"
             )
     return table * UNITS_S[unit]

@@ -35,7 +35,7 @@ def threshold_counts(scores, truth):
     scores, truth = _pair(scores, truth, "scores", "truth")
     scores, truth = scores.ravel(), truth.ravel().astype(bool)
     if np.isnan(scores).any():
-        raise DataError("{} of {} scores are NaN".format(int(np.isnan(scores).sum()), scores.size))
+        raise DataError(f"{int(np.isnan(scores).sum())} of {scores.size} scores are NaN")
     order = np.argsort(-scores, kind="stable")
     scores, truth = scores[order], truth[order]
     last_of_equals = np.append(np.flatnonzero(scores[1:] != scores[:-1]), scores.size - 1)
@@ -100,8 +100,9 @@ def segmentation_scores(probability, truth, region, threshold=0.5):
 
 def _need_both(positives, negatives):
     if not positives or not negatives:
-        raise DataError("{} positive and {} negative items: at least one of each is needed".format(
-            int(positives), int(negatives)))
+        raise DataError(
+            f"{int(positives)} positive and {int(negatives)} negative items: at least one of each is needed"
+        )
 
 
 def _pair(first, second, first_name, second_name):

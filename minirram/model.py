@@ -57,10 +57,10 @@ class Model:
         try:
             placement = placement_from_json(json.loads(str(arrays["placement"])))
         except (KeyError, ValueError) as error:
-            raise DataError("placement: {}".format(error)) from None
+            raise DataError(f"placement: {error}") from None
         if placement.shapes != networks.matrices(network):
             expected = [name for name, _ in networks.matrices(network)]
-            raise DataError("holds the matrices {}, those of {} are {}".format(placement.names, network.name, expected))
+            raise DataError(f"holds the matrices {placement.names}, those of {network.name} are {expected}")
         signs, scales_S, adcs = {}, {}, {}
         for name, shape in placement.shapes:
             signs[name] = checked(arrays, "signs/" + name, bool, shape)
@@ -69,7 +69,7 @@ class Model:
             try:
                 adcs[name] = Adc(adc_bits, float(lsb), adc_arrangement, int(shift))
             except ConfigError as error:
-                raise DataError("adc_shift/{}: {}".format(name, error)) from None
+                raise DataError(f"adc_shift/{name}: {error}") from None
         return cls(placement, signs, scales_S, adcs, _read_state(arrays, network))
 
 
@@ -83,7 +83,7 @@ def _read_state(arrays, network):
             continue
         state[name] = checked(arrays, "state/" + name, np.float32, initial.shape)
         if not np.isfinite(state[name]).all() or (kind == "var" and (state[name] < 0).any()):
-            raise DataError("state/{}: holds a value that is not finite, or a negative variance".format(name))
+            raise DataError(f"state/{name}: holds a value that is not finite, or a negative variance")
     return state
 
 
@@ -94,19 +94,15 @@ def _top_code(network, quantiser):
 def checked(arrays, name, dtype, shape):
     """`arrays[name]`; DataError unless it is there with this dtype and shape."""
     if name not in arrays:
-        raise DataError("{} is missing".format(name))
+        raise DataError(f"{name} is missing")
     array = arrays[name]
     if array.dtype != np.dtype(dtype) or array.shape != tuple(shape):
-        raise DataError(
-            "{}: {} of shape {}, expected {} of {}".format(
-                name, array.dtype, array.shape, np.dtype(dtype), tuple(shape)
-            )
-        )
+        raise DataError(f"{name}: {array.dtype} of shape {array.shape}, expected {np.dtype(dtype)} of {tuple(shape)}")
     return array
 
 
 def _positive(arrays, name):
     value = checked(arrays, name, np.float64, ())
     if not (np.isfinite(value) and value > 0):
-        raise DataError("{} is {}; it must be above 0".format(name, value))
+        raise DataError(f"{name} is {value}; it must be above 0")
     return value

@@ -18,14 +18,12 @@ CLIP_EXPONENT = (2.5, 5 / 3)  # see Quantize.tail
 def _check_positive(layer, **numbers):
     for field, value in numbers.items():
         if int(value) != value or value < 1:
-            raise ConfigError(
-                "layer {}: {} = {!r}, expected an integer of at least 1".format(layer.name, field, value)
-            )
+            raise ConfigError(f"layer {layer.name}: {field} = {value!r}, expected an integer of at least 1")
 
 
 def _check_bits(layer, bits):
     if bits not in range(1, 9):
-        raise ConfigError("layer {}: {!r} bits, expected 1 to 8".format(layer.name, bits))
+        raise ConfigError(f"layer {layer.name}: {bits!r} bits, expected 1 to 8")
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,9 @@ class Conv2d:
     def __post_init__(self):
         _check_positive(self, in_channels=self.in_channels, out_channels=self.out_channels)
         if len(self.kernel) != 2 or len(self.stride) != 2 or len(self.padding) != 2:
-            raise ConfigError("layer {}: kernel, stride and padding are pairs (rows, columns)".format(self.name))
+            raise ConfigError(f"layer {self.name}: kernel, stride and padding are pairs (rows, columns)")
         if min(self.kernel + self.stride) < 1 or min(self.padding) < 0:
-            raise ConfigError("layer {}: kernel and stride of at least 1, padding of at least 0".format(self.name))
+            raise ConfigError(f"layer {self.name}: kernel and stride of at least 1, padding of at least 0")
 
     def matrices(self):
         """((name, (fan_in, fan_out)),)"""
@@ -59,7 +57,7 @@ class Conv2d:
     def output_shape(self, shape, _earlier):
         """(out_height, out_width, out_channels)"""
         if len(shape) != 3 or shape[2] != self.in_channels:
-            raise ShapeError("its input is {}, expected (height, width, {})".format(shape, self.in_channels))
+            raise ShapeError(f"its input is {shape}, expected (height, width, {self.in_channels})")
         return output_size(shape[0], shape[1], self.kernel, self.stride, self.padding) + (self.out_channels,)
 
 
@@ -84,7 +82,7 @@ class Linear:
     def output_shape(self, shape, _earlier):
         """(out_features,)"""
         if shape != (self.in_features,):
-            raise ShapeError("its input is {}, expected ({},)".format(shape, self.in_features))
+            raise ShapeError(f"its input is {shape}, expected ({self.in_features},)")
         return (self.out_features,)
 
 
@@ -118,7 +116,7 @@ class Rnn:
     def output_shape(self, shape, _earlier):
         """(1, steps, hidden)"""
         if len(shape) != 3 or shape[0] != 1 or shape[2] != self.in_features:
-            raise ShapeError("its input is {}, expected (1, steps, {})".format(shape, self.in_features))
+            raise ShapeError(f"its input is {shape}, expected (1, steps, {self.in_features})")
         return (1, shape[1], self.hidden)
 
 
@@ -139,7 +137,7 @@ class BatchNorm:
     def output_shape(self, shape, _earlier):
         """shape of the input"""
         if shape[-1] != self.channels:
-            raise ShapeError("its input {} has {} channels, expected {}".format(shape, shape[-1], self.channels))
+            raise ShapeError(f"its input {shape} has {shape[-1]} channels, expected {self.channels}")
         return shape
 
 
@@ -203,9 +201,7 @@ class MaxPool:
     def output_shape(self, shape, _earlier):
         """(height // size, width // size, channels)"""
         if len(shape) != 3 or min(shape[:2]) < self.size:
-            raise ShapeError(
-                "its input is {}, expected an image of at least {size} x {size}".format(shape, size=self.size)
-            )
+            raise ShapeError(f"its input is {shape}, expected an image of at least {self.size} x {self.size}")
         return (shape[0] // self.size, shape[1] // self.size, shape[2])
 
 
@@ -219,7 +215,7 @@ class Upsample:
     def output_shape(self, shape, _earlier):
         """(2 * height, 2 * width, channels)"""
         if len(shape) != 3:
-            raise ShapeError("its input is {}, expected an image".format(shape))
+            raise ShapeError(f"its input is {shape}, expected an image")
         return (2 * shape[0], 2 * shape[1], shape[2])
 
 
@@ -235,10 +231,10 @@ class Concat:
     def output_shape(self, shape, earlier):
         """(height, width, channels of both)"""
         if self.other not in earlier:
-            raise ShapeError("there is no earlier layer {!r} to join".format(self.other))
+            raise ShapeError(f"there is no earlier layer {self.other!r} to join")
         other = earlier[self.other]
         if shape[:-1] != other[:-1]:
-            raise ShapeError("its input is {}, but {} gives {}".format(shape, self.other, other))
+            raise ShapeError(f"its input is {shape}, but {self.other} gives {other}")
         return shape[:-1] + (shape[-1] + other[-1],)
 
 
@@ -264,7 +260,7 @@ class MeanSteps:
     def output_shape(self, shape, _earlier):
         """(channels,)"""
         if len(shape) != 3:
-            raise ShapeError("its input is {}, expected (height, width, channels)".format(shape))
+            raise ShapeError(f"its input is {shape}, expected (height, width, channels)")
         return shape[-1:]
 
 
@@ -291,11 +287,9 @@ class Network:
         _check_bits(self, self.input_bits)
         names = [layer.name for layer in self.layers]
         if not names or len(set(names)) != len(names):
-            raise ConfigError("network {}: needs layers, each with a name of its own".format(self.name))
+            raise ConfigError(f"network {self.name}: needs layers, each with a name of its own")
         if not 0 <= self.input_zero < 2**self.input_bits:
-            raise ConfigError(
-                "network {}: input_zero {} is no {}-bit code".format(self.name, self.input_zero, self.input_bits)
-            )
+            raise ConfigError(f"network {self.name}: input_zero {self.input_zero} is no {self.input_bits}-bit code")
         output_shapes(self)
 
     @property
@@ -314,7 +308,7 @@ class Network:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise ConfigError("network {} has no layer {!r}".format(self.name, name))
+        raise ConfigError(f"network {self.name} has no layer {name!r}")
 
     def resized(self, height, width):
         """The same network for images of height x width."""
@@ -329,16 +323,14 @@ def output_shapes(network):
         try:
             shape = layer.output_shape(shape, shapes)
         except ShapeError as error:
-            raise ShapeError("network {}, layer {}: {}".format(network.name, layer.name, error)) from None
+            raise ShapeError(f"network {network.name}, layer {layer.name}: {error}") from None
         shapes[layer.name] = shape
     return shapes
 
 
 def matrices(network):
     """((name, (fan_in, fan_out)), ...) of every weight matrix in the network's order."""
-    return tuple(
-        matrix for layer in network.layers if isinstance(layer, WITH_MATRICES) for matrix in layer.matrices()
-    )
+    return tuple(matrix for layer in network.layers if isinstance(layer, WITH_MATRICES) for matrix in layer.matrices())
 
 
 def weights_by_layer(network):

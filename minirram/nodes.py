@@ -64,7 +64,7 @@ class Workspace:
     def gradient(self, shape):
         """The same for a gradient on its way back; the one handed out before stays valid."""
         self._turn = 1 - self._turn
-        return self.array("gradient{}".format(self._turn), shape)
+        return self.array(f"gradient{self._turn}", shape)
 
 
 def nhwc(image):

@@ -10,7 +10,7 @@ from .errors import ConfigError
 def cosine_rate(base_rate, step, n_steps):
     """Learning rate at `step` of `n_steps`: half a cosine from `base_rate` to 0 (arXiv 1608.03983)."""
     if not 0 <= step <= n_steps:
-        raise ConfigError("step {} lies outside the schedule of {} steps".format(step, n_steps))
+        raise ConfigError(f"step {step} lies outside the schedule of {n_steps} steps")
     return 0.5 * base_rate * (1.0 + math.cos(math.pi * step / n_steps))
 
 

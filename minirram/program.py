@@ -33,9 +33,7 @@ class Thresholds:
     def __post_init__(self):
         if not 0 <= self.off_max_S < self.on_min_S:
             raise ConfigError(
-                "thresholds off_max {} S and on_min {} S: 0 <= off_max < on_min is needed".format(
-                    self.off_max_S, self.on_min_S
-                )
+                f"thresholds off_max {self.off_max_S} S and on_min {self.on_min_S} S: 0 <= off_max < on_min is needed"
             )
 
 
@@ -143,7 +141,7 @@ def _check_wishes(placement, level, partners):
         message = "{} tiles, a program file holds {}: dead lines part the matrices into too many pieces"
         raise ConfigError(message.format(len(placement.tiles), _MOST_TILES))
     if level not in ("pair", "cell"):
-        raise ConfigError("level {!r}: choose 'pair' or 'cell'".format(level))
+        raise ConfigError(f"level {level!r}: choose 'pair' or 'cell'")
     if (partners is None) != (level == "cell"):
         raise ConfigError("partners are given at pair level, and only there")
 
@@ -152,7 +150,7 @@ def _numbered(recipes):
     """dict kind -> id in the file. ConfigError without the READ that verifies or the RESET that prunes."""
     for kind in ("READ", "RESET"):
         if kind not in recipes:
-            raise ConfigError("the recipes {} lack {}".format(sorted(recipes), kind))
+            raise ConfigError(f"the recipes {sorted(recipes)} lack {kind}")
     return {kind: number for number, kind in enumerate(kind for kind in RECIPE_ORDER if kind in recipes)}
 
 
@@ -160,16 +158,14 @@ def _check_disjoint(on, partners):
     """ConfigError when a cell to keep is the unused partner of its pair."""
     both = np.count_nonzero(on & partners)
     if both:
-        raise ConfigError("{} cells are both to keep and the unused partner of their pair".format(both))
+        raise ConfigError(f"{both} cells are both to keep and the unused partner of their pair")
 
 
 def _attainable_targets(target_S, on, limits):
     """`target_S`; ConfigError when a cell to keep has a target below on_min."""
     low = np.argwhere(on & ~(target_S >= limits.on_min_S))
     if len(low):
-        message = (
-            "{} cells to keep conduct less than on_min = {} S; the first is {}. They did not form: take them out "
-        )
+        message = "{} cells to keep conduct less than on_min = {} S; the first is {}. They did not form: take them out "
         raise ConfigError((message + "with program.attainable").format(len(low), limits.on_min_S, low[0].tolist()))
     return target_S
 
@@ -181,16 +177,14 @@ def encode_targets(target_S, kept, code_bits, off_S=0.0):
     step that reaches the largest target, so |G - target| <= lsb / 2 for every target of at least g_off + lsb / 2.
     """
     if code_bits not in (8, 16):
-        raise ConfigError("code_bits is {}; conductance targets take 8 or 16".format(code_bits))
+        raise ConfigError(f"code_bits is {code_bits}; conductance targets take 8 or 16")
     most, scale = 2**code_bits - 1, 2 ** table.LIMITS["LSB_FRACTION_BITS"]
     off_nS = _nS(off_S)
     target_nS = np.asarray(target_S, np.float64)[kept] * 1e9
     if not np.all(np.isfinite(target_nS)) or np.any(target_nS <= off_nS):
-        raise ConfigError(
-            "conductance targets of kept cells must be finite and above the off target of {} nS".format(off_nS)
-        )
+        raise ConfigError(f"conductance targets of kept cells must be finite and above the off target of {off_nS} nS")
     lsb = max(1, math.ceil((target_nS.max() - off_nS) * scale / most)) if target_nS.size else 1
-    codes = np.zeros(kept.shape, "u{}".format(code_bits // 8))
+    codes = np.zeros(kept.shape, f"u{code_bits // 8}")
     codes[kept] = np.clip(np.rint((target_nS - off_nS) * (scale / lsb)), 1, most)
     return {"code_bits": code_bits, "g_off_nS": off_nS, "g_lsb": lsb, "codes": codes}
 
@@ -206,9 +200,7 @@ def increment(old, new):
     for name in same:
         if getattr(old, name) != getattr(new, name):
             raise ConfigError(
-                "{} differs ({} and {}): not programs of one chip".format(
-                    name, getattr(old, name), getattr(new, name)
-                )
+                f"{name} differs ({getattr(old, name)} and {getattr(new, name)}): not programs of one chip"
             )
     if [[getattr(tile, name) for name in place] for tile in old.tiles] != [
         [getattr(tile, name) for name in place] for tile in new.tiles
@@ -218,15 +210,14 @@ def increment(old, new):
     tiles = []
     for before, after in zip(old.tiles, new.tiles):
         if before.mask is None or after.mask is None:
-            raise ConfigError("tile {} has no mask; export the new program whole".format(after.number))
+            raise ConfigError(f"tile {after.number} has no mask; export the new program whole")
         changes = (("SET", after.mask & ~before.mask), ("RESET", before.mask & ~after.mask))
         needed = [(kind, cells) for kind, cells in changes if cells.any()]
         for kind, cells in needed:
             if kind not in numbers:
                 raise ConfigError(
-                    "tile {}: {} cells need {}, and the new program has no such recipe".format(
-                        after.number, np.count_nonzero(cells), kind
-                    )
+                    f"tile {after.number}: {np.count_nonzero(cells)} cells need {kind}, and the new "
+                    "program has no such recipe"
                 )
         passes = tuple((numbers[kind], cells) for kind, cells in needed)
         tiles.append(replace(after, passes=passes))
@@ -252,7 +243,5 @@ def _map(values, placement, name, dtype):
     values = np.asarray(values)
     shape = (placement.n_macros, placement.macro_rows, 2 * placement.macro_pairs)
     if values.shape != shape or (dtype is bool and values.dtype != np.bool_):
-        raise ShapeError(
-            "{}: {} of shape {}, expected {} of {}".format(name, values.dtype, values.shape, np.dtype(dtype), shape)
-        )
+        raise ShapeError(f"{name}: {values.dtype} of shape {values.shape}, expected {np.dtype(dtype)} of {shape}")
     return values.astype(dtype, copy=False)

@@ -26,7 +26,7 @@ def initial_size(fan_in):
 def kept_count(density, size):
     """How many of `size` connections a density keeps: round(density * size)."""
     if not 0.0 < density < 1.0:
-        raise ConfigError("density {!r}: the kept fraction lies between 0 and 1, both excluded".format(density))
+        raise ConfigError(f"density {density!r}: the kept fraction lies between 0 and 1, both excluded")
     return int(round(density * size))
 
 

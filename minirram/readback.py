@@ -72,7 +72,7 @@ def verify(program, readback_S, tolerance=0.1):
     ShapeError, DataError for maps that cannot be one.
     """
     if not 0 <= tolerance < float("inf"):
-        raise ConfigError("tolerance is {}; it is a fraction of the target, 0 or above".format(tolerance))
+        raise ConfigError(f"tolerance is {tolerance}; it is a fraction of the target, 0 or above")
     readback_nS = _checked_map(program, readback_S) * 1e9
     checked, bit_errors, cells = 0, 0, []
     for tile in program.tiles:
@@ -104,16 +104,15 @@ def _checked_map(program, readback_S):
     if readback.ndim == 2 and program.macros == 1:
         readback = readback[np.newaxis]
     if readback.shape != expected:
-        raise ShapeError("read-back of shape {}, the program is for {}".format(np.shape(readback_S), expected))
+        raise ShapeError(f"read-back of shape {np.shape(readback_S)}, the program is for {expected}")
     if readback.dtype.kind != "f":
-        raise DataError("read-back of {}; expected floats in siemens".format(readback.dtype))
+        raise DataError(f"read-back of {readback.dtype}; expected floats in siemens")
     read = [readback[tile.macro, tile.rows, tile.cols] for tile in program.tiles]
     largest = max((np.max(np.abs(part), where=np.isfinite(part), initial=0.0) for part in read), default=0.0)
     if largest > _MOST_CONDUCTANCE_S:
         raise DataError(
-            "the read-back reaches {:g}; a map in siemens stays below {:g}: is it in another unit?".format(
-                largest, _MOST_CONDUCTANCE_S
-            )
+            f"the read-back reaches {largest:g}; a map in siemens stays below "
+            f"{_MOST_CONDUCTANCE_S:g}: is it in another unit?"
         )
     return readback.astype(np.float64)
 
@@ -171,11 +170,11 @@ def describe(program, size=None):
     kept = sum(tile.n_keep for tile in program.tiles)
     cells = sum(tile.n_row * tile.n_col for tile in program.tiles if tile.mask is not None)
     summary = {
-        "format": "XBP {}.{}".format(table.MAJOR, program.minor),
-        "chip_id": "{:08x}".format(program.chip_id),
-        "build_id": "{:08x}".format(program.build_id),
-        "program_id": "{:08x}".format(program.program_id),
-        "base_id": "{:08x}".format(program.base_id),
+        "format": f"XBP {table.MAJOR}.{program.minor}",
+        "chip_id": f"{program.chip_id:08x}",
+        "build_id": f"{program.build_id:08x}",
+        "program_id": f"{program.program_id:08x}",
+        "base_id": f"{program.base_id:08x}",
         "state_before": next(name for name, value in table.STATES.items() if value == program.state),
         "orientation": next(name for name, value in table.ORIENTATIONS.items() if value == program.orientation),
         "macros": program.macros,

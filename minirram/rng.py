@@ -11,7 +11,7 @@ def _key(part):
         return zlib.crc32(part.encode("utf-8"))
     value = int(part)
     if not 0 <= value < 2**32:
-        raise ValueError("a stream's name takes text and integers 0..2**32-1, not {!r}".format(part))
+        raise ValueError(f"a stream's name takes text and integers 0..2**32-1, not {part!r}")
     return value
 
 

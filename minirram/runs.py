@@ -80,13 +80,21 @@ class RunConfig:
 
     def __post_init__(self):
         for name, kind in (
-            ("task", str), ("data", str), ("network", networks.Network), ("recipe", Recipe), ("cell_model", CellModel),
-            ("adc_bits", int), ("maps", tuple), ("lines", (ChipLines, type(None))), ("faults", str), ("data_crc", int),
-        ):  # fmt: skip
+            ("task", str),
+            ("data", str),
+            ("network", networks.Network),
+            ("recipe", Recipe),
+            ("cell_model", CellModel),
+            ("adc_bits", int),
+            ("maps", tuple),
+            ("lines", (ChipLines, type(None))),
+            ("faults", str),
+            ("data_crc", int),
+        ):
             if not isinstance(getattr(self, name), kind):
                 kinds = kind if isinstance(kind, tuple) else (kind,)
                 wanted = " or ".join(known.__name__ for known in kinds)
-                raise ConfigError("{} is {!r}, not a {}".format(name, getattr(self, name), wanted))
+                raise ConfigError(f"{name} is {getattr(self, name)!r}, not a {wanted}")
         Adc(self.adc_bits, 1.0, self.adc_arrangement)
 
     def to_json(self):
@@ -123,12 +131,12 @@ def config_from_json(value):
     """The RunConfig that `RunConfig.to_json` wrote; DataError when it is not one."""
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         found = value.get("format") if isinstance(value, dict) else None
-        raise DataError("run folder format {!r}; this version reads format {}".format(found, FORMAT))
+        raise DataError(f"run folder format {found!r}; this version reads format {FORMAT}")
     try:
         known = [field.name for field in fields(RunConfig) if field.name in value]
         return RunConfig(**{name: _built(value[name], _TYPES) for name in known})
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise DataError("not the configuration of a run: {}".format(error)) from None
+        raise DataError(f"not the configuration of a run: {error}") from None
 
 
 def open_training(config, source=None):
@@ -139,9 +147,8 @@ def open_training(config, source=None):
     data = task(config.task).load_training(source or config.data, config.network)
     if config.data_crc and data.crc != config.data_crc:
         raise ConfigError(
-            "the training data in {} are not those that the run was learned from: checksum {:08x}, not {:08x}".format(
-                source or config.data, data.crc, config.data_crc
-            )
+            f"the training data in {source or config.data} are not those that the run was learned "
+            f"from: checksum {data.crc:08x}, not {config.data_crc:08x}"
         )
     return data
 
@@ -153,7 +160,7 @@ def load_cell_model(name):
     try:
         return _built(read_json(name), {"CellModel": CellModel})
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise DataError("{}: not a cell model: {}".format(name, error)) from None
+        raise DataError(f"{name}: not a cell model: {error}") from None
 
 
 def save_cell_model(path, cell_model):
@@ -178,7 +185,7 @@ class Run:
         """Make the folder; ConfigError when there is one that holds anything."""
         os.makedirs(folder, exist_ok=True)
         if any(not name.endswith(".tmp") for name in os.listdir(folder)):
-            raise ConfigError("{} is not empty; choose a new folder, or continue with --resume".format(folder))
+            raise ConfigError(f"{folder} is not empty; choose a new folder, or continue with --resume")
 
     @classmethod
     def create(cls, folder, config):
@@ -193,9 +200,7 @@ class Run:
         """The run in `folder`; DataError when there is none."""
         path = os.path.join(os.fspath(folder), "config.json")
         if not cls.exists(folder):
-            raise MissingFileError(
-                "{}: not a run folder (no config.json in it); make one with minirram train".format(folder)
-            )
+            raise MissingFileError(f"{folder}: not a run folder (no config.json in it); make one with minirram train")
         with _blaming(path):
             config = config_from_json(read_json(path))
             if config.task not in TASKS:
@@ -239,7 +244,7 @@ class Run:
         """The chip in `chip.npz` under a placement."""
         arrays = read_npz(self.path("chip.npz"))
         n_macros = sum(name.endswith("/counters") for name in arrays)
-        macros = [Macro.from_state(cell_model, _below(arrays, "macro{}/".format(k))) for k in range(n_macros)]
+        macros = [Macro.from_state(cell_model, _below(arrays, f"macro{k}/")) for k in range(n_macros)]
         expected = (placement.macro_rows, 2 * placement.macro_pairs)
         for macro in macros:
             if (macro.rows, macro.cols) != expected:
@@ -256,7 +261,7 @@ class Run:
             lines = ChipLines(rows=rows, pairs=cols // 2) if self.config.lines is None else self.config.lines
             alive = lines.row_map(index), lines.col_map(index)
             if (rows, cols) != (lines.rows, 2 * lines.pairs) or not all(map(np.array_equal, macro.line_maps, alive)):
-                raise DataError("macro {} does not lie on the live lines that config.json states".format(index))
+                raise DataError(f"macro {index} does not lie on the live lines that config.json states")
 
     def save_checkpoint(self, learner):
         """Write `checkpoint.npz` and `history.csv` of a `training.MaskLearner`."""
@@ -311,7 +316,7 @@ def _blaming(path):
         raise
     except (DataError, ConfigError, ShapeError, KeyError, TypeError, ValueError) as error:
         text = str(error)
-        raise DataError(text if text.startswith(path) else "{}: {}".format(path, text)) from None
+        raise DataError(text if text.startswith(path) else f"{path}: {text}") from None
 
 
 def check_same(folder, mine, other, prefix=""):

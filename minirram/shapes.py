@@ -35,13 +35,13 @@ class Product:
 def resnet50(classes=100, size=224):
     """ResNet-50 (He et al., CVPR 2016; stride in the 3 x 3 convolutions) for size x size colour images."""
     if size % 32:
-        raise ConfigError("ResNet-50 halves its images five times: {} is no multiple of 32".format(size))
+        raise ConfigError(f"ResNet-50 halves its images five times: {size} is no multiple of 32")
     side = size // 4
     stem = Product("conv1", 147, 64, 4 * side**2, compares=8 * 64 * side**2, written=64 * side**2)
     products, channels = [stem], 64
     for stage, (blocks, width) in enumerate(((3, 64), (4, 128), (6, 256), (3, 512)), 2):
         for block in range(blocks):
-            name = "conv{}_{}".format(stage, block + 1)
+            name = f"conv{stage}_{block + 1}"
             before = side**2
             if stage > 2 and block == 0:
                 side //= 2
@@ -57,14 +57,14 @@ def resnet50(classes=100, size=224):
 def vgg16(classes=100, size=224):
     """VGG-16 (Simonyan and Zisserman, ICLR 2015) for size x size colour images."""
     if size % 32:
-        raise ConfigError("VGG-16 halves its images five times: {} is no multiple of 32".format(size))
+        raise ConfigError(f"VGG-16 halves its images five times: {size} is no multiple of 32")
     products, channels, side = [], 3, size
     for stage, (convolutions, width) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), 1):
         for index in range(convolutions):
             pooled = width * (side // 2) ** 2 if index == convolutions - 1 else 0
             products.append(
                 Product(
-                    "conv{}_{}".format(stage, index + 1),
+                    f"conv{stage}_{index + 1}",
                     9 * channels,
                     width,
                     side**2,
@@ -116,9 +116,12 @@ class NetworkShapes:
 def of_network(network):
     """`NetworkShapes` of a `networks.Network`."""
     return NetworkShapes(
-        network.name, networks.matrices(network), networks.positions(network), input_bits(network),
+        network.name,
+        networks.matrices(network),
+        networks.positions(network),
+        input_bits(network),
         digital_events(network),
-    )  # fmt: skip
+    )
 
 
 def of_products(name, products, size=224):

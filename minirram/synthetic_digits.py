@@ -108,8 +108,9 @@ def _pulse_train(generator, length):
     """Unit pulses at a gliding pitch with a little jitter, float64 (length,), of the power of white noise of one."""
     start_Hz = np.exp(generator.uniform(np.log(85), np.log(260)))
     end_Hz = start_Hz * generator.uniform(0.7, 1.15)
-    pitch_Hz = np.linspace(start_Hz, end_Hz, length) * (1 + 0.02 * np.repeat(
-        generator.standard_normal(-(-length // 160)), 160)[:length])
+    pitch_Hz = np.linspace(start_Hz, end_Hz, length) * (
+        1 + 0.02 * np.repeat(generator.standard_normal(-(-length // 160)), 160)[:length]
+    )
     cycles = np.floor(np.cumsum(pitch_Hz) / RATE_Hz)
     pulses = np.diff(cycles, prepend=0.0)
     return pulses * np.sqrt(RATE_Hz / start_Hz)

@@ -133,9 +133,7 @@ class LabelledData:
         if recipe.samples_per_epoch is not None:
             raise ConfigError("samples_per_epoch applies to tasks that train on crops; here an epoch is one pass")
         if recipe.batch_size > len(self.codes):
-            raise ConfigError(
-                "batch size {}: the training set has {} samples".format(recipe.batch_size, len(self.codes))
-            )
+            raise ConfigError(f"batch size {recipe.batch_size}: the training set has {len(self.codes)} samples")
         return len(self.codes) // recipe.batch_size
 
     def batches(self, generator, recipe):
@@ -173,9 +171,8 @@ class CropData:
         """Batches in one epoch of `recipe.samples_per_epoch` crops."""
         if recipe.samples_per_epoch is None or recipe.samples_per_epoch < recipe.batch_size:
             raise ConfigError(
-                "samples_per_epoch is {}; an epoch of crops needs at least the batch size, {}".format(
-                    recipe.samples_per_epoch, recipe.batch_size
-                )
+                f"samples_per_epoch is {recipe.samples_per_epoch}; an epoch of crops needs at least "
+                f"the batch size, {recipe.batch_size}"
             )
         return recipe.samples_per_epoch // recipe.batch_size
 
@@ -197,7 +194,7 @@ class CropData:
 def pooled_pixels(images, bits):
     """uint8 images (n, 28, 28), max-pooled by 2 -> codes (n, 14, 14, 1) = rint(pixel / 255 * (2^bits - 1))."""
     if images.ndim != 3 or images.dtype != np.uint8:
-        raise DataError("images are {} {}, expected uint8 (n, height, width)".format(images.dtype, images.shape))
+        raise DataError(f"images are {images.dtype} {images.shape}, expected uint8 (n, height, width)")
     return pixels(max_pool_forward(images[..., None])[..., 0], bits)
 
 

@@ -207,4 +207,4 @@ def technology(name):
         return TECHNOLOGIES[name]
     except KeyError:
         known = ", ".join(sorted(TECHNOLOGIES))
-        raise ConfigError("no technology {!r}; known are {}".format(name, known)) from None
+        raise ConfigError(f"no technology {name!r}; known are {known}") from None

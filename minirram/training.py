@@ -49,15 +49,15 @@ class Recipe(Schedule):
         check_level(self.level)
         kept_count(self.density, 1)
         if self.hysteresis_steps < 1:
-            raise ConfigError("hysteresis_steps is {}; it must be at least 1".format(self.hysteresis_steps))
+            raise ConfigError(f"hysteresis_steps is {self.hysteresis_steps}; it must be at least 1")
         if self.score_step is not None and not 0 < self.score_step < float("inf"):
-            raise ConfigError("score_step is {}; it must be finite and above 0".format(self.score_step))
+            raise ConfigError(f"score_step is {self.score_step}; it must be finite and above 0")
         for name in ("hysteresis", "hysteresis_end", "chip_seed"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError("{} is {}; it must be finite and not negative".format(name, getattr(self, name)))
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite and not negative")
         if self.hysteresis_end > self.hysteresis:
             raise ConfigError(
-                "hysteresis_end {} is above hysteresis {}: the limit falls".format(self.hysteresis_end, self.hysteresis)
+                f"hysteresis_end {self.hysteresis_end} is above hysteresis {self.hysteresis}: the limit falls"
             )
 
 
@@ -77,9 +77,8 @@ class MaskLearner(Learner):
     def __init__(self, network, chip, recipe, threads=1, faults=None, wires=None, programs=True):
         if chip.placement.shapes != matrices(network) or chip.level != recipe.level:
             raise ConfigError(
-                "the chip was placed for {} at {} level; the network {} at {} level needs {}".format(
-                    chip.placement.shapes, chip.level, network.name, recipe.level, matrices(network)
-                )
+                f"the chip was placed for {chip.placement.shapes} at {chip.level} level; the network "
+                f"{network.name} at {recipe.level} level needs {matrices(network)}"
             )
         super().__init__(network, recipe, threads)
         self.chip = chip

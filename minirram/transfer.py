@@ -82,27 +82,31 @@ def _open(folder, config, origin):
     if not run.has("transfer.json"):
         write_json(path, origin)
     elif read_json(path) != origin:
-        raise ConfigError("{} holds a transfer from another run, or with other knowledge of faults".format(folder))
+        raise ConfigError(f"{folder} holds a transfer from another run, or with other knowledge of faults")
     return run
 
 
 def _check_source(origin, changes):
     """ConfigError unless the run `origin` is finished and what it learned can go to the chip that `changes` name."""
     if not origin.has("results.json"):
-        raise ConfigError("{} is not finished: its results.json is missing".format(origin.folder))
+        raise ConfigError(f"{origin.folder} is not finished: its results.json is missing")
     if origin.has("transfer.json") and read_json(origin.path("transfer.json"))["know_faults"]:
-        raise ConfigError("{} was learned around known faults, with signs of its own: transfer from the run "
-                          "that it came from".format(origin.folder))
+        raise ConfigError(
+            f"{origin.folder} was learned around known faults, with signs of its own: transfer from the run "
+            "that it came from"
+        )
     if "chip_seed" not in changes and any(getattr(origin.config, name) != none for name, none in _OWN_CHIP.items()):
-        raise ConfigError("{} was learned on a chip with maps, dead lines or faults of its own, which a transfer "
-                          "leaves behind: name the other chip by its seed".format(origin.folder))
+        raise ConfigError(
+            f"{origin.folder} was learned on a chip with maps, dead lines or faults of its own, which a transfer "
+            "leaves behind: name the other chip by its seed"
+        )
 
 
 def _config_of_copy(config, changes, cell_model, data):
     """The configuration of the re-learning."""
     unknown = set(changes) - {"epochs", "learning_rate", "chip_seed"}
     if unknown:
-        raise ConfigError("a transfer changes epochs, learning_rate and chip_seed, not {}".format(sorted(unknown)))
+        raise ConfigError(f"a transfer changes epochs, learning_rate and chip_seed, not {sorted(unknown)}")
     changes = dict({"learning_rate": RELEARNING_RATE * config.recipe.learning_rate}, **changes)
     recipe = replace(config.recipe, hysteresis=config.recipe.hysteresis_end, **changes)
     return replace(

@@ -13,7 +13,7 @@ _PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: 
 def si_format(value, unit, digits=4):
     """Text of `value` (SI, float) with an SI prefix: `si_format(12.34e-6, "S")` is `'12.34 uS'`."""
     if value == 0 or not math.isfinite(value):
-        return "{:g} {}".format(value, unit)
+        return f"{value:g} {unit}"
     exponent = 3 * math.floor(math.log10(abs(value)) / 3 + 1e-12)
     exponent = min(max(exponent, min(_PREFIXES)), max(_PREFIXES))
     return "{:.{}g} {}{}".format(value / 10.0**exponent, digits, _PREFIXES[exponent], unit)

@@ -64,13 +64,13 @@ class Writing:
     def __post_init__(self):
         for name in ("tuning_error", "threshold_S"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigError("{} is {}; it must be finite and not negative".format(name, getattr(self, name)))
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite and not negative")
         if self.interval < 1:
-            raise ConfigError("interval is {}; it must be at least 1".format(self.interval))
+            raise ConfigError(f"interval is {self.interval}; it must be at least 1")
         if self.budget is not None and self.budget < 0:
-            raise ConfigError("budget is {}; it must be 0 or more, or None".format(self.budget))
+            raise ConfigError(f"budget is {self.budget}; it must be 0 or more, or None")
         if self.budget_steps is not None and self.budget_steps < 1:
-            raise ConfigError("budget_steps is {}; it must be at least 1, or None".format(self.budget_steps))
+            raise ConfigError(f"budget_steps is {self.budget_steps}; it must be at least 1, or None")
 
 
 class WriteLearner(Learner):
@@ -92,7 +92,7 @@ class WriteLearner(Learner):
 
     def __init__(self, network, chip, schedule, writing, threads=1):
         if chip.placement.shapes != matrices(network) or chip.level != "cell":
-            raise ConfigError("weights of {} need a chip placed for it, at cell level".format(network.name))
+            raise ConfigError(f"weights of {network.name} need a chip placed for it, at cell level")
         super().__init__(network, schedule, threads)
         self.chip = chip
         self.writing = writing
@@ -292,10 +292,12 @@ def pair_targets(present_S, wanted_S, low_S, high_S):
     both = ~lower & (raised_S > high_S)
     write_plus = both | (lower == plus_falls)
     write_minus = both | (lower != plus_falls)
-    target_S = np.stack([
-        np.where(both, low_S + np.maximum(wanted_S, 0), np.where(write_plus, from_minus_S, plus_S)),
-        np.where(both, low_S + np.maximum(-wanted_S, 0), np.where(write_minus, from_plus_S, minus_S)),
-    ])
+    target_S = np.stack(
+        [
+            np.where(both, low_S + np.maximum(wanted_S, 0), np.where(write_plus, from_minus_S, plus_S)),
+            np.where(both, low_S + np.maximum(-wanted_S, 0), np.where(write_minus, from_plus_S, minus_S)),
+        ]
+    )
     return target_S, np.stack([write_plus, write_minus])
 
 

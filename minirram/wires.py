@@ -38,7 +38,7 @@ class Wires:
         for field in ("row_ohm", "col_ohm"):
             value = getattr(self, field)
             if not (np.isfinite(value) and value >= 0):
-                raise ConfigError("{} is {}; it must be 0 or more".format(field, value))
+                raise ConfigError(f"{field} is {value}; it must be 0 or more")
         if self.model not in MODELS:
             raise ConfigError("model of the wires {!r}: choose {}".format(self.model, " or ".join(MODELS)))
 
@@ -136,9 +136,8 @@ def _checked(conductance_S, inputs_V):
     inputs_V = np.asarray(inputs_V, np.float64)
     if conductance_S.ndim != 2 or inputs_V.ndim != 2 or inputs_V.shape[1] != conductance_S.shape[0]:
         raise ShapeError(
-            "inputs of shape {} for conductances of shape {}; expected (n, rows) and (rows, cols)".format(
-                inputs_V.shape, conductance_S.shape
-            )
+            f"inputs of shape {inputs_V.shape} for conductances of shape {conductance_S.shape}; "
+            "expected (n, rows) and (rows, cols)"
         )
     if not (np.isfinite(conductance_S).all() and (conductance_S >= 0).all()):
         raise ConfigError("conductances must be finite and not negative")

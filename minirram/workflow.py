@@ -81,10 +81,10 @@ def make_chip(config, maps=(), unit=None, faults=None):
     cells in the file `faults`."""
     recipe, matrices = config.recipe, networks.matrices(config.network)
     if map_names(maps) != config.maps:
-        raise ConfigError("this run starts from the maps {}; {} were given".format(config.maps, map_names(maps)))
+        raise ConfigError(f"this run starts from the maps {config.maps}; {map_names(maps)} were given")
     planted = "" if faults is None else map_names((faults,))[0]
     if planted != config.faults:
-        raise ConfigError("this run has the stuck cells of {!r}; {!r} was given".format(config.faults, planted))
+        raise ConfigError(f"this run has the stuck cells of {config.faults!r}; {planted!r} was given")
     stuck = () if faults is None else read_faults(faults)
     if maps:
         maps_S = [read_conductance_map(path, unit) for path in maps]
@@ -96,9 +96,8 @@ def make_chip(config, maps=(), unit=None, faults=None):
         chip.form(config.forming_voltage_V)
     if chip.unformed_pairs() > chip.placement.n_pairs / 2:
         raise ConfigError(
-            "{} of the {} pairs that the network needs have a cell that is not formed".format(
-                chip.unformed_pairs(), chip.placement.n_pairs
-            )
+            f"{chip.unformed_pairs()} of the {chip.placement.n_pairs} pairs that the network needs "
+            "have a cell that is not formed"
         )
     return chip
 
@@ -109,9 +108,9 @@ def map_names(paths):
     for path in paths:
         try:
             with open(path, "rb") as handle:
-                names.append("{} {:08x}".format(os.path.basename(path), zlib.crc32(handle.read())))
+                names.append(f"{os.path.basename(path)} {zlib.crc32(handle.read()):08x}")
         except OSError:
-            raise MissingFileError("{}: there is no such file".format(path)) from None
+            raise MissingFileError(f"{path}: there is no such file") from None
     return tuple(names)
 
 
@@ -235,9 +234,9 @@ def evaluate(
     draws: independent repetitions of the read noise. conditions: `conditions.Conditions` of use.
     """
     if split not in ("validation", "test"):
-        raise ConfigError("split {!r}: choose 'validation' or 'test'".format(split))
+        raise ConfigError(f"split {split!r}: choose 'validation' or 'test'")
     if draws < 1:
-        raise ConfigError("draws is {}; it must be at least 1".format(draws))
+        raise ConfigError(f"draws is {draws}; it must be at least 1")
     run = Run.open(folder)
     config = run.config
     cell_model = config.cell_model if read_noise is None else replace(config.cell_model, read_noise=read_noise)
@@ -296,9 +295,15 @@ def account(folder, data=None, threads=1, what_if=None):
     def inference_now():
         counted = events.counted_events(counter, chip, model.adcs, inferences)
         found = accounting.inference_account(
-            counted, network_shapes.digital, chip.placement, costs, config.adc_bits, pulse, config.adc_arrangement,
+            counted,
+            network_shapes.digital,
+            chip.placement,
+            costs,
+            config.adc_bits,
+            pulse,
+            config.adc_arrangement,
             what_if.macros,
-        )  # fmt: skip
+        )
         if what_if.macros is not None:
             accounting.add_reprogramming(found, chip, what_if.macros, costs)
         return found
@@ -386,7 +391,7 @@ def read_program(path):
         with open(path, "rb") as handle:
             data = handle.read()
     except OSError as error:
-        raise MissingFileError("{}: cannot be read ({})".format(path, error.strerror)) from None
+        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
     return xbp.read(data), len(data)
 
 
@@ -397,7 +402,7 @@ def chip_map(folder, out, state="formed"):
     starts from), or "programmed", with the masks.
     """
     if state not in ("formed", "programmed"):
-        raise ConfigError("state {!r}: choose 'formed' or 'programmed'".format(state))
+        raise ConfigError(f"state {state!r}: choose 'formed' or 'programmed'")
     chip, _, _ = Run.open(folder).load_trained()
     map_S = chip.physical(chip.formed_S() if state == "formed" else chip.conductance_S())
     with atomic_writer(out) as handle:

@@ -38,9 +38,7 @@ def write(program):
     """The bytes of a `xbp_records.Program`; the same program gives the same bytes on every platform."""
     chip = _values(program, table.CHIP_FIELDS, program_id=program.program_id)
     front = [_record("CHIP", table.CHIP.pack(*chip))]
-    front += [
-        _record("RECIPE", table.RECIPE.pack(*_values(recipe, table.RECIPE_FIELDS))) for recipe in program.recipes
-    ]
+    front += [_record("RECIPE", table.RECIPE.pack(*_values(recipe, table.RECIPE_FIELDS))) for recipe in program.recipes]
     front += [_record("META", _metadata(key, text)) for key, text in sorted(program.meta.items())]
     tiles = [_tile_records(tile, program.max_payload) for tile in program.tiles]
     if program.directory and tiles:

@@ -62,7 +62,7 @@ def _without_reserved(values):
 
 def _codes(data, bits, n_row, n_col):
     """uint8 or uint16 (n_row, n_col) in this machine's byte order."""
-    return np.frombuffer(data, "<u{}".format(bits // 8)).astype("u{}".format(bits // 8)).reshape(n_row, n_col)
+    return np.frombuffer(data, f"<u{bits // 8}").astype(f"u{bits // 8}").reshape(n_row, n_col)
 
 
 def host_faults(reader, tiles):
@@ -84,7 +84,7 @@ def _metadata_faults(meta):
         try:
             text.decode("utf-8")
         except UnicodeDecodeError:
-            yield "METADATA", at, "the text of {!r} is not UTF-8".format(key)
+            yield "METADATA", at, f"the text of {key!r} is not UTF-8"
         if not good_key(key.decode("latin-1")) or key <= last:
-            yield "METADATA", at, "key {!r} after {!r}: keys are visible ASCII, sorted and unique".format(key, last)
+            yield "METADATA", at, f"key {key!r} after {last!r}: keys are visible ASCII, sorted and unique"
         last = key

@@ -67,12 +67,12 @@ class Reader:
         while not self.ended:
             self.read_record()
         if len(self.data) > self.at:
-            self.fail("EXTRA", self.at, "{} bytes after END".format(len(self.data) - self.at))
+            self.fail("EXTRA", self.at, f"{len(self.data) - self.at} bytes after END")
 
     def read_header(self):
         """Checks H1 to H7."""
         if len(self.data) < table.HEADER.size:
-            self.fail("TRUNCATED", len(self.data), "{} bytes, a file header takes 32".format(len(self.data)))
+            self.fail("TRUNCATED", len(self.data), f"{len(self.data)} bytes, a file header takes 32")
         values = self.fields(table.HEADER, table.HEADER_FIELDS, 0)
         if values["magic"] != table.MAGIC:
             self.fail(
@@ -100,25 +100,25 @@ class Reader:
         """Checks R1 to R10, then those of the record's type."""
         at, data, index = self.at, self.data, self.index
         if len(data) - at < _HEAD:
-            self.fail("TRUNCATED", len(data), "the file ends inside the head of record {}".format(index))
+            self.fail("TRUNCATED", len(data), f"the file ends inside the head of record {index}")
         kind, encoding, reserved, tile, row, n_row, length, stored, sequence = _unpack_head(data, at)
         if length > self.max_payload or stored > self.max_payload:
             message = "lengths {} and {}, the header allows {}"
             self.fail("LENGTH", at + 10, message.format(length, stored, self.max_payload))
         end = at + _HEAD + (stored + 3 & ~3) + 4
         if end > self.file_length:
-            self.fail("LENGTH", at + 12, "the record ends at {}, the file at {}".format(end, self.file_length))
+            self.fail("LENGTH", at + 12, f"the record ends at {end}, the file at {self.file_length}")
         if end > len(data):
-            self.fail("TRUNCATED", len(data), "the file ends inside record {}".format(index))
+            self.fail("TRUNCATED", len(data), f"the file ends inside record {index}")
         if zlib.crc32(data[at:end], self.seed) != _GOOD_CRC:
-            self.fail("CRC", end - 4, "the checksum of record {} differs".format(index))
+            self.fail("CRC", end - 4, f"the checksum of record {index} differs")
         if sequence != index & 0xFFFF:
-            self.fail("SEQUENCE", at + 14, "record {} says it is number {}".format(index, sequence))
+            self.fail("SEQUENCE", at + 14, f"record {index} says it is number {sequence}")
         if reserved or (stored & 3 and any(data[at + _HEAD + stored : end - 4])):
-            self.fail("RESERVED", at + 3, "byte 3 or a pad byte of record {} is not 0".format(index))
+            self.fail("RESERVED", at + 3, f"byte 3 or a pad byte of record {index} is not 0")
         name = _NAMES.get(kind)
         if name is None and not kind & table.ANCILLARY:
-            self.fail("TYPE", at, "unknown record type {:04x}".format(kind))
+            self.fail("TYPE", at, f"unknown record type {kind:04x}")
         if (name == "END") != (index == self.n_records - 1):
             message = "record {} of {} has type {:04x}; the last one is END and no other"
             self.fail("COUNT", at, message.format(index, self.n_records, kind))
@@ -134,7 +134,7 @@ class Reader:
         """Checks R11 to R14; the decoded payload."""
         rows = name in _STAGES
         if encoding > rows:
-            self.fail("ENCODING", at + 2, "encoding {} of a {} record".format(encoding, name))
+            self.fail("ENCODING", at + 2, f"encoding {encoding} of a {name} record")
         if stored >= length if encoding else stored != length:
             message = "{} bytes stored for {} decoded ones in encoding {}"
             self.fail("LENGTH", at + 12, message.format(stored, length, encoding))
@@ -142,12 +142,12 @@ class Reader:
             message = "{} bytes in a {} record, expected {}"
             self.fail("LENGTH", at + 10, message.format(length, name, table.FIXED_SIZES[name]))
         if not rows and (row or n_row or (tile and name != "TILE")):
-            self.fail("RESERVED", at + 4, "tile or row numbers in a {} record".format(name))
+            self.fail("RESERVED", at + 4, f"tile or row numbers in a {name} record")
         if not encoding:
             return self.data[at + _HEAD : at + _HEAD + stored]
         payload = self.unpacked(at)
         if payload is None:
-            self.fail("PACKBITS", at + _HEAD, "these are not {} bytes in PackBits".format(length))
+            self.fail("PACKBITS", at + _HEAD, f"these are not {length} bytes in PackBits")
         return payload
 
     def unpacked(self, at):
@@ -174,7 +174,7 @@ class Reader:
         for kind, name, text in faults:
             before = [character for _, character in fields[: [field for field, _ in fields].index(name)]]
             offset = struct.calcsize("<" + "".join(before))
-            self.fail(kind, at + offset, "{} {}".format(name, text))
+            self.fail(kind, at + offset, f"{name} {text}")
 
     def read_chip(self, at, *_):
         """Checks C1 and C2."""
@@ -197,7 +197,7 @@ class Reader:
         if self.tile:
             self.advance(at, self.tile, _OPS)
             if number <= self.tile.number:
-                self.fail("ORDER", at + 4, "tile {} after tile {}".format(number, self.tile.number))
+                self.fail("ORDER", at + 4, f"tile {number} after tile {self.tile.number}")
         values = self.fields(table.TILE, table.TILE_FIELDS, at + _HEAD)
         self.refuse(at + _HEAD, table.TILE_FIELDS, rules.tile_faults(values, self.chip))
         self.tile = _Tile(number, values, at)
@@ -206,7 +206,7 @@ class Reader:
     def advance(self, at, tile, stage):
         """Checks M1 and M2: a tile enters a later stage only when its rows so far are complete; none comes back."""
         if stage < tile.stage:
-            self.fail("ORDER", at, "{} of tile {} too late".format(table.ROW_TYPES[stage], tile.number))
+            self.fail("ORDER", at, f"{table.ROW_TYPES[stage]} of tile {tile.number} too late")
         if stage == tile.stage:
             return
         whole = tile.next_row == tile.values["n_row"]
@@ -227,7 +227,7 @@ class Reader:
         """Checks W1 to W5, O1 to O4 and K1 on rows of MASK, GTAR and OPS."""
         tile, stage = self.tile, _STAGES[name]
         if tile is None or number != tile.number:
-            self.fail("ORDER", at, "rows of tile {}, which is not the present one".format(number))
+            self.fail("ORDER", at, f"rows of tile {number}, which is not the present one")
         if stage != tile.stage:
             self.advance(at, tile, stage)
         if not 1 <= n_row <= tile.values["n_row"] - row:
@@ -239,9 +239,7 @@ class Reader:
         if stage == _OPS:
             self.check_pulses(at, tile, payload, row)
         elif row != tile.next_row:
-            self.fail(
-                "ORDER", at + 6, "{} from row {}, expected row {}".format(table.ROW_TYPES[stage], row, tile.next_row)
-            )
+            self.fail("ORDER", at + 6, f"{table.ROW_TYPES[stage]} from row {row}, expected row {tile.next_row}")
         tile.next_row = row + n_row
         self.count_cells(at, n_row * tile.values["n_col"])
         bitmap = payload[prefix:]
@@ -261,7 +259,7 @@ class Reader:
         """Check Y6, made while reading: the memory of the host is at stake."""
         self.cells += cells
         if self.cells > MOST_CELLS:
-            self.fail("LIMIT", at, "the maps up to here cover more than {} cells".format(MOST_CELLS))
+            self.fail("LIMIT", at, f"the maps up to here cover more than {MOST_CELLS} cells")
 
     def check_pulses(self, at, tile, payload, row):
         """Checks O1 to O4; opens a new pass."""
@@ -270,7 +268,7 @@ class Reader:
         if reserved:
             self.fail("RESERVED", body + 2, "bytes 2 and 3 are not 0")
         if self.kinds.get(recipe, table.KINDS["READ"]) == table.KINDS["READ"]:
-            self.fail("RECIPE", body, "recipe {} is no FORM, SET or RESET of this file".format(recipe))
+            self.fail("RECIPE", body, f"recipe {recipe} is no FORM, SET or RESET of this file")
         if pass_ == len(tile.passes):
             tile.passes.append((recipe, []))
             tile.next_row = 0
@@ -278,7 +276,7 @@ class Reader:
             message = "pass {} from row {} after pass {} up to row {}"
             self.fail("ORDER", body + 1, message.format(pass_, row, len(tile.passes) - 1, tile.next_row))
         if recipe != tile.passes[-1][0]:
-            self.fail("RECIPE", body, "a second recipe in pass {}".format(pass_))
+            self.fail("RECIPE", body, f"a second recipe in pass {pass_}")
 
     def read_meta(self, at, payload, *_):
         """Check A1."""
@@ -293,7 +291,7 @@ class Reader:
     def read_end(self, at, *_):
         """Checks E1 to E3."""
         if self.at != self.file_length:
-            self.fail("LENGTH", at, "END ends at {}, the header says at {}".format(self.at, self.file_length))
+            self.fail("LENGTH", at, f"END ends at {self.at}, the header says at {self.file_length}")
         if self.tile:
             self.advance(at, self.tile, _OPS)
         if self.program_id != self.chip["program_id"]:

@@ -41,8 +41,8 @@ class Recipe:
     """current limit; 0: set by the select line alone"""
 
     def __post_init__(self):
-        _refuse("recipe {}".format(self.id), rules.field_faults(vars(self), table.RECIPE_FIELDS))
-        _refuse("recipe {}".format(self.id), rules.recipe_faults(vars(self)))
+        _refuse(f"recipe {self.id}", rules.field_faults(vars(self), table.RECIPE_FIELDS))
+        _refuse(f"recipe {self.id}", rules.recipe_faults(vars(self)))
 
     @property
     def kind_name(self):
@@ -86,22 +86,18 @@ class TileProgram:
     """in order of execution: (recipe id, bool (n_row, n_col) of the cells to pulse)"""
 
     def __post_init__(self):
-        where = "tile {}".format(self.number)
+        where = f"tile {self.number}"
         _refuse(where, rules.field_faults(dict(vars(self), tile=self.number), (("tile", "H"),) + table.TILE_FIELDS))
         _refuse(where, rules.tile_faults(vars(self), {"macros": 1 << 16, "rows": 1 << 17, "cols": 1 << 17}))
         if (self.codes is None) != (self.code_bits == 0) or (self.codes is not None and self.mask is None):
-            raise ConfigError(
-                where + ": conductance codes go with a mask and code_bits of 8 or 16, and only with them"
-            )
+            raise ConfigError(where + ": conductance codes go with a mask and code_bits of 8 or 16, and only with them")
         if len(self.passes) > 256:
-            raise ConfigError("{}: {} passes, a file holds 256".format(where, len(self.passes)))
+            raise ConfigError(f"{where}: {len(self.passes)} passes, a file holds 256")
         maps = [("mask", self.mask, "bool")] + [("a pass", map_, "bool") for _, map_ in self.passes]
-        for name, map_, dtype in maps + [("codes", self.codes, "uint{}".format(self.code_bits))]:
+        for name, map_, dtype in maps + [("codes", self.codes, f"uint{self.code_bits}")]:
             if map_ is not None and (map_.shape != (self.n_row, self.n_col) or map_.dtype != np.dtype(dtype)):
                 raise ShapeError(
-                    "{}: {} is {} {}, expected {} {}".format(
-                        where, name, map_.dtype, map_.shape, dtype, (self.n_row, self.n_col)
-                    )
+                    f"{where}: {name} is {map_.dtype} {map_.shape}, expected {dtype} {(self.n_row, self.n_col)}"
                 )
         if (
             self.level == table.LEVELS["pair"]
@@ -133,13 +129,13 @@ class TileProgram:
     @property
     def code_bytes(self):
         """The decoded GTAR payloads: uint8 (n_row, n_col * code_bits / 8)."""
-        return np.ascontiguousarray(self.codes, "<u{}".format(self.code_bits // 8)).view(np.uint8)
+        return np.ascontiguousarray(self.codes, f"<u{self.code_bits // 8}").view(np.uint8)
 
     @property
     def target_nS(self):
         """float64 (n_row, n_col): what each cell should conduct by its code."""
         if self.codes is None:
-            raise ConfigError("tile {} has no conductance targets".format(self.number))
+            raise ConfigError(f"tile {self.number} has no conductance targets")
         return self.g_off_nS + self.codes * (self.g_lsb / 2.0 ** table.LIMITS["LSB_FRACTION_BITS"])
 
 
@@ -184,7 +180,7 @@ class Program:
         _refuse("chip", rules.chip_faults(vars(self)))
         kinds: Dict[int, int] = {}
         for recipe in self.recipes:
-            _refuse("recipe {}".format(recipe.id), rules.recipe_order_faults(vars(recipe), kinds))
+            _refuse(f"recipe {recipe.id}", rules.recipe_order_faults(vars(recipe), kinds))
             kinds[recipe.id] = recipe.kind
         last = -1
         for tile in self.tiles:
@@ -194,31 +190,30 @@ class Program:
             raise ConfigError(text)
         if self.directory and table.DIR.size * len(self.tiles) > self.max_payload:
             raise ConfigError(
-                "{} tiles: a directory takes {} in records of {} bytes".format(
-                    len(self.tiles), self.max_payload // table.DIR.size, self.max_payload
-                )
+                f"{len(self.tiles)} tiles: a directory takes {self.max_payload // table.DIR.size} in "
+                f"records of {self.max_payload} bytes"
             )
         for key, text in self.meta.items():
             size = len(text.encode("utf-8"))
             if not good_key(key) or size > 255 or len(key) + size + 2 > self.max_payload:
                 raise ConfigError(
-                    "metadata {!r}: the key is 1..255 visible ASCII characters, the text at most 255 bytes, "
-                    "together {} at most".format(key, self.max_payload - 2)
+                    f"metadata {key!r}: the key is 1..255 visible ASCII characters, the text at most 255 bytes, "
+                    f"together {self.max_payload - 2} at most"
                 )
 
     def _check_tile(self, tile, kinds, last):
         """ConfigError when `tile` cannot stand in this program after the tile numbered `last`."""
-        where = "tile {}".format(tile.number)
+        where = f"tile {tile.number}"
         if tile.number <= last:
             raise ConfigError(where + ": tiles are numbered upwards, without repeats")
         _refuse(where, rules.tile_faults(vars(tile), vars(self)))
         if max((tile.n_col + 7) // 8 + table.OPS.size, tile.n_col * tile.code_bits // 8) > self.max_payload:
             raise ConfigError(
-                "{}: a row of {} columns does not fit records of {} bytes".format(where, tile.n_col, self.max_payload)
+                f"{where}: a row of {tile.n_col} columns does not fit records of {self.max_payload} bytes"
             )
         for recipe, _ in tile.passes:
             if kinds.get(recipe) not in (table.KINDS["FORM"], table.KINDS["SET"], table.KINDS["RESET"]):
-                raise ConfigError("{}: recipe {} is no FORM, SET or RESET of this program".format(where, recipe))
+                raise ConfigError(f"{where}: recipe {recipe} is no FORM, SET or RESET of this program")
 
     @property
     def program_id(self):
@@ -249,7 +244,7 @@ def good_key(key):
 def _refuse(where, faults):
     """ConfigError for the first fault, if there is one."""
     for _, name, text in faults:
-        raise ConfigError("{}: {} {}".format(where, name, text))
+        raise ConfigError(f"{where}: {name} {text}")
 
 
 def _name(names, value):

@@ -16,7 +16,7 @@ def field_faults(values, fields):
     for name, character in fields:
         low, high = _BITS.get(character, (None, None))
         if name in values and low is not None and not low <= values[name] <= high:
-            yield "RANGE", name, "is {}, allowed are {}..{}".format(values[name], low, high)
+            yield "RANGE", name, f"is {values[name]}, allowed are {low}..{high}"
 
 
 def header_faults(values, limit=table.LIMITS["MAX_PAYLOAD"]):
@@ -24,11 +24,11 @@ def header_faults(values, limit=table.LIMITS["MAX_PAYLOAD"]):
     payload, length, most = values["max_payload"], values["file_length"], table.LIMITS["MAX_FILE"]
     low, high = table.LIMITS["MIN_PAYLOAD"], table.LIMITS["MAX_PAYLOAD"]
     if not low <= payload <= high or payload % 4:
-        yield "HEADER", "max_payload", "is {}, allowed are multiples of 4 in {}..{}".format(payload, low, high)
+        yield "HEADER", "max_payload", f"is {payload}, allowed are multiples of 4 in {low}..{high}"
     if length > most:
-        yield "HEADER", "file_length", "is {}, a file has at most {} bytes".format(length, most)
+        yield "HEADER", "file_length", f"is {length}, a file has at most {most} bytes"
     if payload > limit:
-        yield "LIMIT", "max_payload", "is {}, this reader takes {}".format(payload, limit)
+        yield "LIMIT", "max_payload", f"is {payload}, this reader takes {limit}"
 
 
 def chip_faults(values):
@@ -38,7 +38,7 @@ def chip_faults(values):
             yield "RANGE", name, "is 0"
     for name, names in (("orientation", table.ORIENTATIONS), ("state", table.STATES)):
         if values[name] not in names.values():
-            yield "RANGE", name, "is {}, allowed are {}".format(values[name], names)
+            yield "RANGE", name, f"is {values[name]}, allowed are {names}"
     if values["base_id"] and values["state"] != table.STATES["programmed"]:
         yield "RANGE", "base_id", "is given, but the state before is not 'programmed'"
     if values.get("reserved"):
@@ -58,7 +58,7 @@ def recipe_faults(values):
         if values.get(name):
             yield "RESERVED", name, "is not 0"
     if values["floating"] >= 2 * max(table.FLOATING.values()):
-        yield "RESERVED", "floating", "has bits beyond {}".format(table.FLOATING)
+        yield "RESERVED", "floating", f"has bits beyond {table.FLOATING}"
 
 
 def recipe_order_faults(values, kinds):
@@ -70,7 +70,7 @@ def recipe_order_faults(values, kinds):
         yield (
             "RECIPE",
             "verify_id",
-            "is {}: neither 255 nor a READ recipe further up (and a READ verifies nothing)".format(verify),
+            f"is {verify}: neither 255 nor a READ recipe further up (and a READ verifies nothing)",
         )
 
 
@@ -83,7 +83,7 @@ def tile_faults(values, chip):
             yield (
                 "RANGE",
                 start,
-                "+ {} is {}, the macro has {} {}".format(name, values[start] + values[name], chip[size], size),
+                f"+ {name} is {values[start] + values[name]}, the macro has {chip[size]} {size}",
             )
     if values["macro"] >= chip["macros"]:
         yield "RANGE", "macro", "is {}, the chip has {}".format(values["macro"], chip["macros"])

@@ -17,15 +17,15 @@ class GradientError(AssertionError):
 def check_gradient(loss, x, gradient, generator, directions=3, tolerance=TOLERANCE, step=STEP):
     """Compare `gradient` = d loss / d x (both like x, float64) with differences along random directions."""
     if x.dtype != np.float64:
-        raise TypeError("check gradients in float64, not {}".format(x.dtype))
+        raise TypeError(f"check gradients in float64, not {x.dtype}")
     if gradient.shape != x.shape:
-        raise GradientError("gradient of shape {} for an array of shape {}".format(gradient.shape, x.shape))
+        raise GradientError(f"gradient of shape {gradient.shape} for an array of shape {x.shape}")
     for _ in range(directions):
         direction = generator.standard_normal(x.shape)
         difference = (loss(x + step * direction) - loss(x - step * direction)) / (2 * step)
         product = float((gradient * direction).sum())
         if abs(difference - product) > tolerance * (np.linalg.norm(gradient) + 1e-3):
-            raise GradientError("differences give {:.9g}, the gradient gives {:.9g}".format(difference, product))
+            raise GradientError(f"differences give {difference:.9g}, the gradient gives {product:.9g}")
 
 
 def check_backward(forward, backward, inputs, generator, tolerance=TOLERANCE):

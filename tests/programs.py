@@ -38,7 +38,7 @@ def tiles(draw, number, macro, row0, n_row):
             mask[:, 1::2] &= ~mask[:, 0::2]
         bits = draw(st.sampled_from([0, 8, 16]))
     if bits:
-        some = draw(hnp.arrays(np.dtype("u{}".format(bits // 8)), shape, elements=st.integers(1, 2**bits - 1)))
+        some = draw(hnp.arrays(np.dtype(f"u{bits // 8}"), shape, elements=st.integers(1, 2**bits - 1)))
         codes = np.where(mask, some, 0).astype(some.dtype)
     passes = []
     for _ in range(draw(st.integers(0, 3))):

@@ -171,8 +171,11 @@ def test_macros_programmed_in_turn_are_paid_for(trained):
     run = Run.open(trained)
     chip, _, _ = run.load_trained()
     costs = load_costs()
-    total = {"total_J": 1.0, "latency_s": 2.0, "range": {"total_J": dict.fromkeys(CASES, 1.0),
-                                                         "latency_s": dict.fromkeys(CASES, 2.0)}}
+    total = {
+        "total_J": 1.0,
+        "latency_s": 2.0,
+        "range": {"total_J": dict.fromkeys(CASES, 1.0), "latency_s": dict.fromkeys(CASES, 2.0)},
+    }
     chip.macros, chip.used = chip.macros * 2, np.concatenate([chip.used, chip.used])
     other = chip.macros[0].on ^ (np.arange(512) == 7)  # the second macro differs in one column
     chip.macros[1] = type("Turned", (), {"on": other, "formed": chip.macros[0].formed})()

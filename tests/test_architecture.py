@@ -57,9 +57,9 @@ def test_import_needs_numpy_alone():
         "import sys, importlib\n"
         "for name in ('scipy', 'soundfile', 'imageio', 'matplotlib', 'tqdm', 'dask', 'hypothesis', 'pytest'):\n"
         "    sys.modules[name] = None\n"
-        "for name in {!r}:\n"
+        f"for name in {names!r}:\n"
         "    importlib.import_module('minirram.' + name)\n"
-        "print('good')\n".format(names)
+        "print('good')\n"
     )
     result = subprocess.run([sys.executable, "-c", script], cwd=str(ROOT), stdout=subprocess.PIPE, check=True)
     assert result.stdout.strip() == b"good"

@@ -82,10 +82,13 @@ def test_searches_begin_where_the_arm_and_the_caller_say():
     assert follower.start == SETTINGS and sorted(follower.rates) == [0.15, 0.3, 0.6] and follower.momentum is None
 
 
-@pytest.mark.parametrize("name, threshold, rates", [
-    ("wo-every-budget-1", 0.0, (0.5, 1.0, 2.0)),
-    ("wo-step-budget-1", 0.25, (0.25, 0.5, 1.0)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, threshold, rates",
+    [
+        ("wo-every-budget-1", 0.0, (0.5, 1.0, 2.0)),
+        ("wo-step-budget-1", 0.25, (0.25, 0.5, 1.0)),
+    ],
+)
 def test_what_is_written_seldom_begins_without_momentum(name, threshold, rates):
     """At the rates that move as far as the recipe's momentum would."""
     search = begin_search(ARMS[name], BASE)

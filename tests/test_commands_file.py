@@ -43,8 +43,8 @@ def test_verify_refuses_a_program_of_another_run(run, what, tmp_path, capsys):
     (tmp_path / "other.xbp").write_bytes(xbp.write(other))
     assert cli.main(["verify", path, readback, "--run", trained, "--data", data]) == 3
     errors = capsys.readouterr().err
-    assert "{} is {:08x}".format(what, getattr(other, what)) in errors
-    assert "{:08x}: not a program of this run".format(getattr(built, what)) in errors
+    assert f"{what} is {getattr(other, what):08x}" in errors
+    assert f"{getattr(built, what):08x}: not a program of this run" in errors
 
 
 @pytest.mark.parametrize("code_bits", [0, 8, 16])

@@ -65,10 +65,10 @@ def test_free_settings_are_chosen_on_validation_and_the_rest_never_sees_the_test
 
 def test_means_and_differences_by_definition(done):
     out, summary, _ = done
-    pair = [results_of(out, "pair", "seed{}".format(seed))["test_accuracy"] for seed in (0, 1)]
+    pair = [results_of(out, "pair", f"seed{seed}")["test_accuracy"] for seed in (0, 1)]
     row = row_of(summary, "float")
     best = compare.settings_name(Settings(**row["settings"]))
-    free = [results_of(out, "float", "seed{}-{}".format(k, best)) for k in (0, 1)]
+    free = [results_of(out, "float", f"seed{k}-{best}") for k in (0, 1)]
     free = [found["test"]["accuracy"] for found in free]
     assert row["by_seed"] == {"0": free[0], "1": free[1]} and row["test"]["accuracy"] == pytest.approx(np.mean(free))
     gaps = np.subtract(pair, free)
@@ -80,11 +80,11 @@ def test_means_and_differences_by_definition(done):
 def test_budgets_are_the_program_counts_of_the_masks(done):
     out, summary, _ = done
     row, pair = row_of(summary, "wo-step-budget-5"), row_of(summary, "pair")
-    counts = [results_of(out, "pair", "seed{}".format(seed))["pulses"] for seed in (0, 1)]
+    counts = [results_of(out, "pair", f"seed{seed}")["pulses"] for seed in (0, 1)]
     budgets = [count["set"] + count["reset"] for count in counts]
     best = compare.settings_name(Settings(**row["settings"]))
     for seed, budget in enumerate(budgets):
-        found = results_of(out, "wo-step-budget-5", "seed{}-{}".format(seed, best))
+        found = results_of(out, "wo-step-budget-5", f"seed{seed}-{best}")
         assert found["writing"]["budget"] == budget and found["writing"]["budget_steps"] == 12
         assert 0 < found["programs"]["total"] <= budget
     assert pair["programs"]["over_pair"] == 1.0 and row["programs"]["over_pair"] <= 1.0
@@ -198,7 +198,7 @@ def test_arms_at_other_errors_begin_at_the_optimum_of_the_least(base, tmp_path):
     begun = Settings(**least["settings"])
     for factor in (0.5, 1.0, 2.0):
         assert compare.settings_name(replace(begun, learning_rate=factor * begun.learning_rate)) in other["tried"]
-    assert all("momentum{:g}-decay{:g}".format(begun.momentum, begun.weight_decay) in name for name in other["tried"])
+    assert all(f"momentum{begun.momentum:g}-decay{begun.weight_decay:g}" in name for name in other["tried"])
     assert any("decay0.0001" in name for name in row_of(summary, "wo-every-free-15")["tried"])
 
 

@@ -78,8 +78,7 @@ def test_held_noise_is_larger_than_fresh_noise():
     chip = chip_of()
     codes = np.full((3000, 40), 15, np.uint8)
     fresh, held = (
-        products(Conditions(held_noise=held), chip, noise_seed=1)("first", codes).std(axis=0)
-        for held in (False, True)
+        products(Conditions(held_noise=held), chip, noise_seed=1)("first", codes).std(axis=0) for held in (False, True)
     )
     # Of four planes: fresh variances add as 1 + 4 + 16 + 64, a held deviation counts 15 times.
     assert np.allclose(held / fresh, 15 / np.sqrt(85), rtol=0.08, atol=0)

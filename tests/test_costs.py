@@ -41,7 +41,7 @@ def test_macros_hold_all_that_an_account_asks():
     for name, bits in (("macro-40nm", range(4, 17)), ("adc-survey", range(4, 17)), ("paper-board", [14])):
         table = costs.load_costs(name)
         wanted = set(costs.MEANINGS) - baselines
-        wanted |= {"adc_{}b_{}".format(b, unit) for b in bits for unit in ("J", "s", "um2")}
+        wanted |= {f"adc_{b}b_{unit}" for b in bits for unit in ("J", "s", "um2")}
         assert set(table.values) == wanted
         joules = [table.adc(b, "J")[1] for b in bits]
         assert sorted(joules) == joules

@@ -245,8 +245,9 @@ def test_noise_law_against_draws_per_cell(held):
     planes = converters.bit_planes(codes, bits)[:, 0]
     generator = np.random.default_rng(5)
     shape = (n_reads, 1 if held else bits, rows, 4)
-    by_cell = np.einsum("bi,nbij->nbj", planes, np.broadcast_to(
-        std_grid * generator.standard_normal(shape), (n_reads, bits, rows, 4)))
+    by_cell = np.einsum(
+        "bi,nbij->nbj", planes, np.broadcast_to(std_grid * generator.standard_normal(shape), (n_reads, bits, rows, 4))
+    )
     fast = noise_currents(codes, cells_grid, bits, std_grid, held, n_reads)
     shared = np.einsum("ai,bi,ij->jab", planes, planes, std_grid.astype(np.float64) ** 2)
     predicted = shared if held else shared * np.eye(bits)

@@ -28,7 +28,7 @@ def clips():
 def original(clips, tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings")
     for (digit, number), wave in clips.items():
-        soundfile.write(str(folder / "{}_ada_{}.wav".format(digit, number)), wave, 8000, subtype="PCM_16")
+        soundfile.write(str(folder / f"{digit}_ada_{number}.wav"), wave, 8000, subtype="PCM_16")
     return folder
 
 

@@ -33,9 +33,9 @@ def drive(tmp_path_factory):
     for (folder, number), image, vessel, seen in zip(folders, *eyes):
         colour = np.stack([image, image, image // 2], axis=2)
         for kind, name, pixels, options in (
-            ("images", "{:02d}_{}.tif".format(number, folder), colour, {"compression": "tiff_lzw"}),
-            ("1st_manual", "{:02d}_manual1.gif".format(number), vessel * np.uint8(255), {}),
-            ("mask", "{:02d}_{}_mask.gif".format(number, folder), seen * np.uint8(255), {}),
+            ("images", f"{number:02d}_{folder}.tif", colour, {"compression": "tiff_lzw"}),
+            ("1st_manual", f"{number:02d}_manual1.gif", vessel * np.uint8(255), {}),
+            ("mask", f"{number:02d}_{folder}_mask.gif", seen * np.uint8(255), {}),
         ):
             (root / folder / kind).mkdir(parents=True, exist_ok=True)
             imageio.imwrite(root / folder / kind / name, pixels, plugin="pillow", **options)
@@ -53,8 +53,9 @@ def test_drive_in_its_official_layout_becomes_one_npz(drive, tmp_path, monkeypat
     assert test.inputs.shape == (20, HEIGHT, WIDTH) and "DRIVE" in test.origin
     warnings = capsys.readouterr().err.splitlines()
     assert len(warnings) == 120 and all(line.startswith("warning: ") and "SHA-256" in line for line in warnings)
-    grey, vessels, region = (stack[:, :, 3 : 3 + WIDTH] for stack in synthetic_retina.vessel_images(
-        rng.stream(1, "drive"), 40))
+    grey, vessels, region = (
+        stack[:, :, 3 : 3 + WIDTH] for stack in synthetic_retina.vessel_images(rng.stream(1, "drive"), 40)
+    )
     np.testing.assert_array_equal(np.concatenate([train.labels, validation.labels, test.labels]), vessels)
     np.testing.assert_array_equal(np.concatenate([train.region, validation.region, test.region]), region)
     np.testing.assert_array_equal(train.inputs[0], fundus.normalise_contrast(grey[0], region[0]))
@@ -88,7 +89,7 @@ def test_strict_refuses_a_copy_that_is_not_the_official_one(drive, tmp_path, mon
 
 def test_the_list_of_official_hashes_is_complete(monkeypatch):
     script = script_module("retina", monkeypatch)
-    lines = (script.os.path.dirname(script.__file__) + "/drive_sha256sums.txt")
+    lines = script.os.path.dirname(script.__file__) + "/drive_sha256sums.txt"
     with open(lines, encoding="ascii") as handle:
         rows = [line.split() for line in handle]
     assert len(rows) == 120 and all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256, _ in rows)
@@ -299,8 +300,10 @@ def test_normalisations_are_compared_on_training_images_alone(drawn_hrf, monkeyp
 
 def test_the_area_of_a_normalisation_is_that_of_the_images_as_stored(drawn_hrf, tmp_path, monkeypatch):
     train, validation, _ = prepare(monkeypatch, drawn_hrf, tmp_path / "out")
-    stored = [np.concatenate([part[data.region] for data, part in zip((train, validation), parts)]) for parts in (
-        (255 - train.inputs, 255 - validation.inputs), (train.labels, validation.labels))]  # fmt: skip
+    stored = [
+        np.concatenate([part[data.region] for data, part in zip((train, validation), parts)])
+        for parts in ((255 - train.inputs, 255 - validation.inputs), (train.labels, validation.labels))
+    ]
     script = script_module("retina_contrast", monkeypatch)
     source = script.Source(str(drawn_hrf))
     _, root, files, _ = script.find_set(source)

@@ -31,14 +31,15 @@ def spreadsheet(path, rows, names=("ISSCC", "VLSI")):
         lines = ""
         for row in [HEADER] + rows:
             cells = "".join(
-                "<t:table-cell><x:p>{}</x:p></t:table-cell>".format(cell) if isinstance(cell, str)
-                else '<t:table-cell o:value="{!r}"/>'.format(float(cell))
+                f"<t:table-cell><x:p>{cell}</x:p></t:table-cell>"
+                if isinstance(cell, str)
+                else f'<t:table-cell o:value="{float(cell)!r}"/>'
                 for cell in row
             )
-            lines += "<t:table-row>{}<t:table-cell t:number-columns-repeated='999'/></t:table-row>".format(cells)
-        sheets += '<t:table t:name="{}">{}</t:table>'.format(name, lines)
+            lines += f"<t:table-row>{cells}<t:table-cell t:number-columns-repeated='999'/></t:table-row>"
+        sheets += f'<t:table t:name="{name}">{lines}</t:table>'
     with zipfile.ZipFile(str(path), "w") as archive:
-        archive.writestr("content.xml", "<o:document {}>{}</o:document>".format(SPACES, sheets))
+        archive.writestr("content.xml", f"<o:document {SPACES}>{sheets}</o:document>")
 
 
 def test_a_survey_on_the_law_gives_the_law(tmp_path):
@@ -58,12 +59,15 @@ def test_a_survey_on_the_law_gives_the_law(tmp_path):
     assert "72 single-channel SARs" in mine.sources["adc_9b_J"][0]
 
 
-@pytest.mark.parametrize("content, message", [
-    (b"<not xml", "not a spreadsheet"),
-    (None, "no sheet 'ISSCC'; it has Other"),
-    ([], "only 0 usable SARs"),
-    ([converter(8)] * 6, "fewer than 3 converters within 1 bit of 4 bits"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"<not xml", "not a spreadsheet"),
+        (None, "no sheet 'ISSCC'; it has Other"),
+        ([], "only 0 usable SARs"),
+        ([converter(8)] * 6, "fewer than 3 converters within 1 bit of 4 bits"),
+    ],
+)
 def test_what_is_no_survey_is_told(tmp_path, content, message):
     source = tmp_path / "survey.ods"
     if isinstance(content, bytes):

@@ -210,5 +210,5 @@ def test_an_epoch_visits_every_item_at_most_once_in_full_batches(n, seed, data):
 
 @pytest.mark.parametrize("size", [0, -1, 11])
 def test_batch_sizes_out_of_range_are_refused(size):
-    with pytest.raises(ConfigError, match="batch size {}: must be 1..10".format(size)):
+    with pytest.raises(ConfigError, match=f"batch size {size}: must be 1..10"):
         datasets.batches(np.arange(10), size)

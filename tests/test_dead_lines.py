@@ -176,7 +176,7 @@ def measured_maps(count):
 @pytest.mark.parametrize("lines", [SKIP, SPARE], ids=["skip", "spare"])
 def test_a_measured_chip_keeps_its_numbers(lines, tmp_path):
     drawn, maps_S = case(lines), measured_maps(8)
-    paths = [str(tmp_path / "{}.npy".format(k)) for k in range(8)]
+    paths = [str(tmp_path / f"{k}.npy") for k in range(8)]
     for path, map_S in zip(paths, maps_S):
         np.save(path, map_S * 1e6)
     config = dataclasses.replace(drawn.config, maps=workflow.map_names(paths))

@@ -91,10 +91,13 @@ def test_events_equal_the_loops(shape, level, arrangement, bits, n, seed):
     assert got.partial_adds * n == pytest.approx(expected["adds"], rel=1e-12)
     assert got.line_pitches * n == pytest.approx(expected["pitches"], rel=1e-12)
     assert got.bits_read * n == pytest.approx(expected["bits_read"], rel=1e-12)
-    columns = [sorted(c for t in chip.placement.tiles_of("w") if t.macro == macro for c in [t.n_pairs])
-               for macro in got.converted]
-    assert [sorted(c // (2 if arrangement == "polarity" else 1) for c in got.converted[macro])
-            for macro in got.converted] == columns
+    columns = [
+        sorted(c for t in chip.placement.tiles_of("w") if t.macro == macro for c in [t.n_pairs])
+        for macro in got.converted
+    ]
+    assert [
+        sorted(c // (2 if arrangement == "polarity" else 1) for c in got.converted[macro]) for macro in got.converted
+    ] == columns
 
 
 @given(st.integers(1, 8), st.integers(0, 800), st.integers(1, 5), st.integers(0, 9))
@@ -212,8 +215,8 @@ def test_arithmetic_of_the_upsampling_and_the_buffer():
     assert found["upsample3"].multiplies == 3 * 12 * 12 * 128 and found["upsample4"].adds == 6 * 6 * 6 * 256
     for level, side, width in ((1, 48, 32), (2, 24, 64), (3, 12, 128), (4, 6, 256)):
         bits = 16.0 * side**2 * width  # what the way down hands to the way up
-        assert found["relu_down{}b".format(level)] == DigitalEvents(compares=side**2 * width, bits_kept=bits)
-        assert found["concat{}".format(level)] == DigitalEvents(bits_taken=bits)
+        assert found[f"relu_down{level}b"] == DigitalEvents(compares=side**2 * width, bits_kept=bits)
+        assert found[f"concat{level}"] == DigitalEvents(bits_taken=bits)
     assert sum(entry.bits_kept for entry in found.values()) == 16 * 138_240
     assert events.buffer_bits({"input": DigitalEvents(bits_written=8.0)}) == 8.0
 

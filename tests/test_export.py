@@ -78,7 +78,7 @@ def test_golden_files_give_the_expected_records(classify, chunk):
         *records, verdict = verdicts(classify, [(chunk, data)], records=True)
         stated = ["{} {} {} {} {}".format(*record) for record in expected["records"]]
         assert [line.rstrip() for line in records] == [line.rstrip() for line in stated], name
-        assert verdict == "DONE {}".format(len(stated))
+        assert verdict == f"DONE {len(stated)}"
 
 
 def test_any_program_is_taken_in_chunks_of_any_size(classify):
@@ -96,9 +96,7 @@ def test_hostile_files_give_the_expected_classes(classify):
     names = sorted(EXPECTED["bad"])
     cases = [(7, (EXPORT / "vectors" / "bad" / name).read_bytes()) for name in names]
     found = [line.split()[0] for line in verdicts(classify, cases)]
-    expected = [
-        entry["error"] if entry["streaming"] else "DONE" for entry in (EXPECTED["bad"][name] for name in names)
-    ]
+    expected = [entry["error"] if entry["streaming"] else "DONE" for entry in (EXPECTED["bad"][name] for name in names)]
     assert found == expected
 
 

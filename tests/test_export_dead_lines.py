@@ -30,7 +30,7 @@ class DeadBench:
         """Run programs; (return code, standard error, read-back with nonsense on dead lines or None)."""
         paths = []
         for number, made in enumerate(programs):
-            paths.append(self.folder / "{}.xbp".format(number))
+            paths.append(self.folder / f"{number}.xbp")
             paths[-1].write_bytes(xbp.write(made))
         (self.folder / "faults.txt").write_text(faults)
         code, errors, found = run_programmer(

@@ -26,10 +26,12 @@ def slow_features(waveform):
     n, bins = features.WINDOW, features.WINDOW // 2 + 1
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(n) + 0.5) / n)
     phases = np.exp(-2j * np.pi * np.outer(np.arange(bins), np.arange(n)) / n)
-    power = np.array([
-        np.abs(phases @ (window * emphasised[start : start + n])) ** 2
-        for start in range(0, features.FRAMES * features.HOP, features.HOP)
-    ])
+    power = np.array(
+        [
+            np.abs(phases @ (window * emphasised[start : start + n])) ** 2
+            for start in range(0, features.FRAMES * features.HOP, features.HOP)
+        ]
+    )
 
     def decibels(bands):
         def mel_to_Hz(mel):

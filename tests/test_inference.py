@@ -147,8 +147,13 @@ def test_accuracy_survives_the_macro(trained):
 
 def test_input_bits_and_missing_quantisers():
     assert inference.input_bits(spoken_digit_crnn()) == {
-        "conv1": 3, "conv2": 3, "rnn.input": 3, "rnn.hidden": 3, "fc1": 3, "fc2": 3,
-    }  # fmt: skip
+        "conv1": 3,
+        "conv2": 3,
+        "rnn.input": 3,
+        "rnn.hidden": 3,
+        "fc1": 3,
+        "fc2": 3,
+    }
     with pytest.raises(ShapeError, match="put a Quantize before it"):
         inference.input_bits(Network("bad", (4, 4, 1), 4, (Conv2d("a", 1, 2), Conv2d("b", 2, 2, (1, 1)))))
     assert inference.input_bits(tiny_network())["fc2"] == 4

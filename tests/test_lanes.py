@@ -14,9 +14,14 @@ from .test_engine import plain_forward, problem, small_unet
 def test_what_one_node_does():
     names = [[layer.name for layer in group] for group in groups(architectures.fashion_mnist_cnn())]
     assert names == [
-        ["conv1", "bn1", "relu1", "act1"], ["conv2", "pool2"], ["bn2", "relu2", "act2"], ["flatten"], ["fc1"],
-        ["relu3", "act3"], ["fc2"],
-    ]  # fmt: skip
+        ["conv1", "bn1", "relu1", "act1"],
+        ["conv2", "pool2"],
+        ["bn2", "relu2", "act2"],
+        ["flatten"],
+        ["fc1"],
+        ["relu3", "act3"],
+        ["fc2"],
+    ]
     unet = [[layer.name for layer in group] for group in groups(architectures.retina_unet())]
     assert ["bn_down1b", "relu_down1b"] in unet  # its output is joined later, so nothing more may follow in this node
     assert ["pool2"] in unet and ["concat4"] in unet

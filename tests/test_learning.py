@@ -22,7 +22,7 @@ from .tiny import StripeData, tiny_learner, tiny_network
 )
 def test_a_rate_that_is_too_high_is_named(learner, what):
     learner, data = learner(), StripeData()
-    expected = "the ({}) is not finite after epoch [1-5]: lower the learning rate".format(what)
+    expected = f"the ({what}) is not finite after epoch [1-5]: lower the learning rate"
     with pytest.raises(DivergedError, match=expected):
         for _ in range(5):
             learner.epoch(data)
@@ -35,7 +35,7 @@ def test_each_array_that_moves_is_looked_at(spoil):
     learner.check_finite(0.5)
     name, array = sorted(getattr(learner, spoil).items())[0]
     array.flat[-1] = np.nan
-    expected = "the {} of {} is not finite after epoch 1: .* it is 0.1".format(spoil, name)
+    expected = f"the {spoil} of {name} is not finite after epoch 1: .* it is 0.1"
     with pytest.raises(DivergedError, match=expected):
         learner.check_finite(0.5)
     with pytest.raises(DivergedError, match="the loss is not finite"):

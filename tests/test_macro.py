@@ -161,9 +161,13 @@ def test_from_state_refuses_a_damaged_state():
     with pytest.raises(DataError, match="line maps"):
         Macro.from_state(TAOX_40NM, state)
     for change in (
-        {"row_map": np.array([0, 1, 2, 99])}, {"row_map": np.array([0, 1, 2, -1])}, {"row_map": np.array([0, 1, 2, 2])},
-        {"col_map": np.arange(6.0)}, {"physical_shape": np.array([12])}, {"col_map": None},
-    ):  # fmt: skip
+        {"row_map": np.array([0, 1, 2, 99])},
+        {"row_map": np.array([0, 1, 2, -1])},
+        {"row_map": np.array([0, 1, 2, 2])},
+        {"col_map": np.arange(6.0)},
+        {"physical_shape": np.array([12])},
+        {"col_map": None},
+    ):
         state = dict(formed().on_lines(np.arange(4), np.arange(6)).state(), **change)
         with pytest.raises(DataError, match="line maps|holds row_map"):
             Macro.from_state(TAOX_40NM, {name: array for name, array in state.items() if array is not None})

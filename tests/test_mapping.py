@@ -13,7 +13,7 @@ from minirram.mapping import place, placement_from_json
 CNN = [("conv1", (9, 64)), ("conv2", (576, 16)), ("fc1", (400, 128)), ("fc2", (128, 10))]
 
 shapes = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 50)), min_size=1, max_size=6).map(
-    lambda sizes: [("m{}".format(k), size) for k, size in enumerate(sizes)]
+    lambda sizes: [(f"m{k}", size) for k, size in enumerate(sizes)]
 )
 
 

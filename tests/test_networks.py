@@ -40,8 +40,13 @@ def test_spoken_digit_crnn_has_the_papers_counts():
     assert sum(networks.conversions(network).values()) == 15_178
     shapes = networks.output_shapes(network)
     assert [shapes[name] for name in ("conv1", "pool1", "conv2", "pool2", "rnn", "mean")] == [
-        (11, 19, 64), (5, 9, 64), (2, 8, 32), (1, 4, 32), (1, 4, 128), (128,)
-    ]  # fmt: skip
+        (11, 19, 64),
+        (5, 9, 64),
+        (2, 8, 32),
+        (1, 4, 32),
+        (1, 4, 128),
+        (128,),
+    ]
 
 
 def test_retina_unet_has_the_papers_counts():

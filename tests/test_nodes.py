@@ -112,7 +112,7 @@ def test_first_convolution_normalised_inside_its_product(affine, after, kernel, 
     rows, cols = ((7 + 2 * p - k) // s + 1 for p, k, s in zip(padding, kernel, stride))
     network = Network(
         "first", (7, 7, head[0].in_channels), 4, head + after + (Flatten("f"), Linear("l", 4 * rows * cols, 3))
-    )  # fmt: skip
+    )
     assert "ProductNode" in convolution_kinds(network)
     check_network(network)
 
@@ -120,9 +120,14 @@ def test_first_convolution_normalised_inside_its_product(affine, after, kernel, 
 def test_an_output_that_is_joined_later_is_not_overwritten():
     """A convolution's own output, joined behind the batch norm that follows it."""
     layers = (
-        Conv2d("a", 1, 2, (3, 3), (1, 1), (1, 1)), Conv2d("b", 2, 3, (3, 3), (1, 1), (1, 1)), BatchNorm("n", 3),
-        Relu("r"), Concat("c", "b"), Flatten("f"), Linear("l", 6 * 36, 3),
-    )  # fmt: skip
+        Conv2d("a", 1, 2, (3, 3), (1, 1), (1, 1)),
+        Conv2d("b", 2, 3, (3, 3), (1, 1), (1, 1)),
+        BatchNorm("n", 3),
+        Relu("r"),
+        Concat("c", "b"),
+        Flatten("f"),
+        Linear("l", 6 * 36, 3),
+    )
     check_network(Network("joined", (6, 6, 1), 4, layers))
 
 

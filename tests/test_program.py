@@ -114,7 +114,7 @@ def test_a_technology_without_forming_takes_increments():
 @pytest.mark.parametrize("kind", ["READ", "RESET"])
 def test_recipes_without_the_read_or_the_reset_are_refused(kind):
     fewer = {name: recipe for name, recipe in RECIPES.items() if name != kind}
-    with pytest.raises(ConfigError, match="lack {}".format(kind)):
+    with pytest.raises(ConfigError, match=f"lack {kind}"):
         program.build_program(PLACEMENT, USED, "cell", fewer, LIMITS, 1)
 
 
@@ -125,11 +125,9 @@ def test_without_targets_there_are_no_codes():
 
 
 def test_a_program_for_many_macros_finds_its_directory_or_does_without():
-    placement = mapping.place([("m{}".format(k), (16, 8)) for k in range(33)], 16, 8)
+    placement = mapping.place([(f"m{k}", (16, 8)) for k in range(33)], 16, 8)
     on = np.zeros((33, 16, 16), bool)
-    built = [
-        program.build_program(placement, on, "cell", RECIPES, LIMITS, 1, max_payload=size) for size in (64, 1024)
-    ]
+    built = [program.build_program(placement, on, "cell", RECIPES, LIMITS, 1, max_payload=size) for size in (64, 1024)]
     assert [one.directory for one in built] == [False, True]
     assert [len(xbp.read(xbp.write(one)).tiles) for one in built] == [33, 33]
 
@@ -138,7 +136,7 @@ def test_a_program_for_many_macros_finds_its_directory_or_does_without():
     "changes, error, message",
     [
         ({"on": USED}, ConfigError, "both to keep and the unused partner"),
-        ({"on": USED[:, :8]}, ShapeError, r"expected bool of \({}, 16, 16\)".format(SHAPE[0])),
+        ({"on": USED[:, :8]}, ShapeError, rf"expected bool of \({SHAPE[0]}, 16, 16\)"),
         ({"on": USED.astype(np.uint8)}, ShapeError, "on: uint8"),
         ({"partners": None}, ConfigError, "partners are given at pair level, and only there"),
         ({"code_bits": 12}, ConfigError, "code_bits is 12"),
@@ -192,7 +190,7 @@ def test_codes_are_within_half_a_step_of_their_targets(seed, bits, scale_S, off)
     fields = program.encode_targets(target_S, kept, bits, off_S)
     step_nS = fields["g_lsb"] / 2**16
     decoded_nS = fields["g_off_nS"] + fields["codes"] * step_nS
-    assert np.all((fields["codes"] > 0) == kept) and fields["codes"].dtype == "u{}".format(bits // 8)
+    assert np.all((fields["codes"] > 0) == kept) and fields["codes"].dtype == f"u{bits // 8}"
     reachable = kept & (target_S * 1e9 >= fields["g_off_nS"] + step_nS / 2)
     assert np.all(np.abs(decoded_nS - target_S * 1e9)[reachable] <= step_nS / 2 * (1 + 1e-9))
     if kept.any():

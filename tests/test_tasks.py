@@ -145,8 +145,9 @@ def test_the_checksum_sees_a_changed_sample_and_a_changed_label(what):
 
 def eyes(n=2, height=130, width=110):
     """The left part of `n` drawn eyes as a Dataset: neither square nor a multiple of a tile."""
-    grey, vessels, region = (stack[:, 12 : 12 + height, :width] for stack in synthetic_retina.vessel_images(
-        stream(3, "eyes"), n))  # fmt: skip
+    grey, vessels, region = (
+        stack[:, 12 : 12 + height, :width] for stack in synthetic_retina.vessel_images(stream(3, "eyes"), n)
+    )
     return Dataset(grey, vessels, ("background", "vessel"), "made up", region)
 
 
@@ -231,7 +232,7 @@ def test_crops_for_the_ranges_are_always_the_same():
 def test_crops_that_cannot_be_had_are_refused():
     data, _ = crop_data()
     for n in (None, 7):
-        with pytest.raises(ConfigError, match="samples_per_epoch is {}; .* at least the batch size, 8".format(n)):
+        with pytest.raises(ConfigError, match=f"samples_per_epoch is {n}; .* at least the batch size, 8"):
             data.steps_per_epoch(Recipe(batch_size=8, samples_per_epoch=n))
     with pytest.raises(ConfigError, match="crops of 112 pixels: the images are 130 x 110"):
         crop_data(112)

@@ -73,18 +73,19 @@ def stop_after(epoch):
     return stop
 
 
-@pytest.mark.parametrize("name, network, recipe, sizes, primary, reached, macros", [
-    CRNN + ("accuracy", 0.3, 1),  # of ten digits
-    UNET + ("roc_auc", 0.7, 2),  # untrained: below 0.4
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, network, recipe, sizes, primary, reached, macros",
+    [
+        CRNN + ("accuracy", 0.3, 1),  # of ten digits
+        UNET + ("roc_auc", 0.7, 2),  # untrained: below 0.4
+    ],
+)
 def test_from_drawn_data_to_a_verified_program(
     name, network, recipe, sizes, primary, reached, macros, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(datasets._SYNTHETIC_SIZES, name, sizes)
     monkeypatch.setattr(datasets, "_draw", small(datasets._draw))
-    monkeypatch.setitem(
-        TASKS, name, replace(TASKS[name], build_network=lambda: network, recipes={"quick": recipe})
-    )
+    monkeypatch.setitem(TASKS, name, replace(TASKS[name], build_network=lambda: network, recipes={"quick": recipe}))
     train = ["train", name, "--data", "synthetic", "--preset", "quick", "--out"]
     whole, broken = str(tmp_path / "whole"), str(tmp_path / "broken")
     results = call_json(capsys, *train, whole)

@@ -69,8 +69,12 @@ def test_transfer_against_the_dense_solve(seed, m, n, row_ohm, col_ohm, region_s
     conductance_S, _ = draw(seed, m, n)
     expected_S = nodal_solve(conductance_S, np.eye(m), row_ohm, col_ohm)
     first, last = np.sort(np.random.default_rng(region_seed).integers(0, [[m + 1, n + 1]] * 2), axis=0)
-    for rows, cols in ((slice(None), slice(None)), (slice(0, 1), slice(None)), (slice(None), slice(0, 1)),
-                       (slice(first[0], last[0]), slice(first[1], last[1]))):
+    for rows, cols in (
+        (slice(None), slice(None)),
+        (slice(0, 1), slice(None)),
+        (slice(None), slice(0, 1)),
+        (slice(first[0], last[0]), slice(first[1], last[1])),
+    ):
         found_S = transfer_S(conductance_S, Wires(row_ohm, col_ohm), rows, cols, 1e-10)
         assert found_S.shape == expected_S[rows, cols].shape
         assert np.allclose(found_S, expected_S[rows, cols], rtol=1e-6, atol=1e-9 * conductance_S.max())

@@ -169,7 +169,7 @@ def test_incremental_program_diff_and_dump(trained, data, capsys, tmp_path):
 
 
 def test_fit_writes_a_technology_that_trains(data, capsys, tmp_path):
-    maps = [str(data_folder("devices", "random_conductance_50x{}.csv".format(k))) for k in (50, 8)]
+    maps = [str(data_folder("devices", f"random_conductance_50x{k}.csv")) for k in (50, 8)]
     forming = str(data_folder("devices", "breakdown_voltage_400.csv"))
     model = str(tmp_path / "model.json")
     found = call_json(capsys, "fit", *maps, "--unit", "uS", "--forming", forming, "--out", model)
@@ -249,8 +249,9 @@ def test_dead_lines_and_stuck_cells(data, capsys, tmp_path):
     """They are remembered and reported, felt, needed to resume; a program file has physical numbers."""
     (tmp_path / "dead.json").write_text('{"dead_rows": [[0, 3]], "dead_cols": [[0, 511]], "policy": "spare"}')
     (tmp_path / "faults.txt").write_text("0 5 9 stuck_on\n0 7 1 stuck_off\n0 3 1 stuck_on\n")
-    dead, faults = (["--" + name, str(tmp_path / path)] for name, path in (
-        ("dead-lines", "dead.json"), ("faults", "faults.txt")))  # fmt: skip
+    dead, faults = (
+        ["--" + name, str(tmp_path / path)] for name, path in (("dead-lines", "dead.json"), ("faults", "faults.txt"))
+    )
     out = str(tmp_path / "run")
     train = ["train", "fashion-mnist", "--data", data, "--out", out, "--epochs", "1", "--batch-size", "50"]
     results = call_json(capsys, *train, *dead, *faults)

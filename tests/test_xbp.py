@@ -66,9 +66,7 @@ def test_golden_files_say_what_is_expected(name):
         payloads[kind] = payloads.get(kind, b"") + bytes.fromhex(payload)
     masks = [np.packbits(tile.mask, axis=1, bitorder="little") for tile in program.tiles if tile.mask is not None]
     assert b"".join(mask.tobytes() for mask in masks) == payloads["0010"]
-    codes = [
-        tile.codes.astype("<u{}".format(tile.code_bits // 8)) for tile in program.tiles if tile.codes is not None
-    ]
+    codes = [tile.codes.astype(f"<u{tile.code_bits // 8}") for tile in program.tiles if tile.codes is not None]
     assert b"".join(array.tobytes() for array in codes) == payloads["0011"]
     if name != "unknown-ancillary.xbp":
         assert xbp.write(program) == data
@@ -242,7 +240,7 @@ def test_the_last_pulse_counts_as_a_walk_over_cells_counts_it(seed, has_reset):
     last = {tuple(cell): recipe for recipe, cells in passes for cell in np.argwhere(cells).tolist()}
     wrong = sum((recipe == 3) == bool(made.mask[cell]) for cell, recipe in last.items())
     texts = [text for _, _, text in xbp_rules.contradictions([made], kinds)]
-    assert texts == ["tile 0: the last pulse of {} cells is against the mask".format(wrong)] * bool(wrong)
+    assert texts == [f"tile 0: the last pulse of {wrong} cells is against the mask"] * bool(wrong)
 
 
 # -- the specification ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ def main(folder):
     out = pathlib.Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     for path in sorted(VECTORS.glob("*/*.xbp")):
-        (out / "{}-{}".format(path.parent.name, path.stem)).write_bytes(b"\x40\x00" + path.read_bytes())
+        (out / f"{path.parent.name}-{path.stem}").write_bytes(b"\x40\x00" + path.read_bytes())
 
 
 if __name__ == "__main__":

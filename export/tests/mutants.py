@@ -41,7 +41,7 @@ def random_tile(random, number, chip):
     bits = int(random.choice([0, 8, 16])) if mask is not None else 0
     codes = None
     if bits:
-        codes = np.where(mask, random.integers(1, 2**bits, shape), 0).astype("u{}".format(bits // 8))
+        codes = np.where(mask, random.integers(1, 2**bits, shape), 0).astype(f"u{bits // 8}")
     passes = [
         (int(random.integers(1, 4)), random.random(shape) < random.choice([0.0, 0.03, 0.5, 1.0]))
         for _ in range(random.integers(0, 4))
@@ -242,7 +242,7 @@ def compare(classify, count, seed):
         cases = [mutant(random, sources) for _ in range(min(BATCH, left))]
         expected, found = [python_says(case) for case in cases], c_says(classify, cases, random)
         if len(found) != len(cases):
-            raise SystemExit("{} answers for {} cases".format(len(found), len(cases)))
+            raise SystemExit(f"{len(found)} answers for {len(cases)} cases")
         verdicts.update(expected)
         differing += [case for case in zip(cases, expected, found) if case[1] != case[2]]
         left -= len(cases)
@@ -259,8 +259,8 @@ def main(arguments=None):
     verdicts, differing = compare(options.classify, options.count, options.seed)
     print("{} mutants: {}".format(options.count, ", ".join("{} {}".format(*item) for item in verdicts.most_common())))
     for data, expected, found in differing[:10]:
-        print("differ: Python {}, C {}: {}".format(expected, found, data.hex()))
-    print("{} differ".format(len(differing)))
+        print(f"differ: Python {expected}, C {found}: {data.hex()}")
+    print(f"{len(differing)} differ")
     return 1 if differing else 0
 
 
