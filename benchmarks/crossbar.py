@@ -72,20 +72,21 @@ class Problem:
     def __init__(self, n, threads, batch=BATCH, planes=BITS, tiles=None):
         import numpy as np
 
-        from minirram import crossbar
-        from minirram.converters import Adc, bounding_lsb
+        from minirram.crossbar.converters import Adc, bounding_lsb
+        from minirram.crossbar.product import multiply_tiles
+        from minirram.crossbar.read_noise import ReadNoise, read_variance
 
         generator = np.random.default_rng(n)
         rows = n if tiles is None else 512 * tiles
         self.cells = np.rint(generator.lognormal(9.4, 0.147, (rows, 2 * n))).astype(np.float32)
         self.codes = generator.integers(0, 2**planes, (batch, rows)).astype(np.uint8)
         self.adc = Adc(8, bounding_lsb(self.cells[:512], 8, "polarity"), "polarity")
-        self.noises = [crossbar.ReadNoise(1, "bench", t) for t in range(-(-rows // 512))]
-        self.variances = [crossbar.read_variance(0.0065 * self.cells[t : t + 512]) for t in range(0, rows, 512)]
+        self.noises = [ReadNoise(1, "bench", t) for t in range(-(-rows // 512))]
+        self.variances = [read_variance(0.0065 * self.cells[t : t + 512]) for t in range(0, rows, 512)]
         self.plain = generator.random((batch, n)).astype(np.float32)
         self.matrix = generator.random((n, n)).astype(np.float32)
         self.threads, self.bits = threads, planes
-        self.multiply = crossbar.multiply_tiles
+        self.multiply = multiply_tiles
 
     def ideal(self):
         """The product without noise."""

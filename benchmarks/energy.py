@@ -62,17 +62,19 @@ class RandomNetwork:
     """A task's network on a sampled chip, with random masks and calibrated digital state, and codes to answer."""
 
     def __init__(self, name, threads):
-        from minirram import inference, shapes, workflow
+        from minirram.device.presets import technology
+        from minirram.energy import shapes
+        from minirram.inference.calibration import calibrate_adcs
+        from minirram.learn.mask_learner import MaskLearner
         from minirram.rng import stream
-        from minirram.runs import RunConfig
-        from minirram.tasks import task
-        from minirram.technologies import technology
-        from minirram.training import MaskLearner
+        from minirram.runs import train
+        from minirram.runs.config import RunConfig
+        from minirram.tasks.registry import task
 
         chosen = task(name)
         recipe, self.network = chosen.recipes["quick"], chosen.build_network()
         self.config = RunConfig(name, "synthetic", self.network, recipe, technology("taox-40nm"))
-        self.chip = workflow.make_chip(self.config)
+        self.chip = train.make_chip(self.config)
         learner = MaskLearner(self.network, self.chip, recipe, threads)
         data = chosen.load_training("synthetic", self.network)
         generator, reads = stream(recipe.seed, "benchmark"), learner.generators("benchmark", "read")
@@ -84,7 +86,7 @@ class RandomNetwork:
             learner.signs,
             learner.masks,
         )
-        self.adcs = inference.calibrate_adcs(
+        self.adcs = calibrate_adcs(
             self.network, self.state, data.calibration_codes(), self.chip, self.scales_S, ADC_BITS
         )
         self.codes = data.calibration_codes(SAMPLES[name])
@@ -92,28 +94,28 @@ class RandomNetwork:
 
     def infer(self, observer=None):
         """All codes through the macros; returns the count of samples."""
-        from minirram import inference
+        from minirram.inference.forward import predict
+        from minirram.inference.product import ChipProduct
 
-        product = inference.ChipProduct(
-            self.chip, self.adcs, self.shapes.bits, self.scales_S, 0, self.threads, observer
-        )
-        inference.predict(self.network, self.state, self.codes, product)
+        product = ChipProduct(self.chip, self.adcs, self.shapes.bits, self.scales_S, 0, self.threads, observer)
+        predict(self.network, self.state, self.codes, product)
         return len(self.codes)
 
     def count(self):
         """Infer with a counter: (events.EventCounter, samples)."""
-        from minirram import events
+        from minirram.energy import events
 
         counter = events.EventCounter(self.shapes.bits, self.threads)
         return counter, self.infer(counter)
 
     def account(self, counter, samples, technology_file="macro-40nm"):
         """Account for the counted inputs and the chip as it is."""
-        from minirram import accounting, costs, energy, events
+        from minirram.energy import costs, events, figures
+        from minirram.energy.account import add_baselines, inference_account
 
         table = costs.load_costs(technology_file)
-        pulse = energy.read_pulse(self.config.cell_model, table)
-        found = accounting.inference_account(
+        pulse = figures.read_pulse(self.config.cell_model, table)
+        found = inference_account(
             events.counted_events(counter, self.chip, self.adcs, samples),
             self.shapes.digital,
             self.chip.placement,
@@ -121,7 +123,7 @@ class RandomNetwork:
             ADC_BITS,
             pulse,
         )
-        accounting.add_baselines(found, self.shapes, table)
+        add_baselines(found, self.shapes, table)
         return found
 
     def infer_and_account(self):

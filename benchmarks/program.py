@@ -20,12 +20,12 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from minirram import xbp  # noqa: E402
 from minirram.rng import stream  # noqa: E402
-from minirram.xbp_records import Program, Recipe, TileProgram  # noqa: E402
+from minirram.xbp import codec  # noqa: E402
+from minirram.xbp.records import Program, PulseRecord, TileProgram  # noqa: E402
 
 CHIP_ID = 7
-RECIPES = (Recipe(0, 4), Recipe(1, 1), Recipe(2, 3, 0, 10))
+RECIPES = (PulseRecord(0, 4), PulseRecord(1, 1), PulseRecord(2, 3, 0, 10))
 
 
 def macro_tile(number, rows=512, cols=512):
@@ -73,9 +73,9 @@ def measure(macros=33, max_payload=1024, repeats=5):
     tiles = tuple(macro_tile(number) for number in range(macros))
     program = Program(CHIP_ID, macros, 512, 512, RECIPES, tiles, max_payload=max_payload)
     payload_mb = sum((tile.mask.size // 8 + tile.codes.nbytes) for tile in tiles) / 1e6
-    encode_s, data = best(lambda: xbp.write(program), repeats)
-    decode_s, again = best(lambda: xbp.read(data, CHIP_ID), repeats)
-    if xbp.write(again) != data:
+    encode_s, data = best(lambda: codec.write(program), repeats)
+    decode_s, again = best(lambda: codec.read(data, CHIP_ID), repeats)
+    if codec.write(again) != data:
         raise SystemExit("the program did not come back as it was")
     zlib_s, _ = best(lambda: zlib.crc32(data), 3 * repeats)
     reader_s = c_seconds(data, 1.0)

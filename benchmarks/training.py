@@ -30,7 +30,7 @@ RECIPE = {
     "weight_decay": 5e-4,
     "score_step": 0.03,
 }
-TASKS = {"cnn": ("fashion_mnist_cnn", 240, 30), "crnn": ("spoken_digit_crnn", 60, 60), "unet": ("retina_unet", 8, 4)}
+TASKS = {"cnn": (240, 30), "crnn": (60, 60), "unet": (8, 4)}
 RANGE = 3.0  # of every quantiser: about three standard deviations of a normalised activation
 LARGEST_DIFFERENCE = 1e-4  # of the gradients of both sides, relative to the norm
 
@@ -39,22 +39,26 @@ def problem(task):
     """(network, weights, state, codes, labels) of a random batch, the same for both sides."""
     import numpy as np
 
-    from minirram import architectures, networks
+    from minirram.nn.network import initial_state, matrices, output_shapes
+    from minirram.tasks.fashion_mnist import fashion_mnist_cnn
+    from minirram.tasks.retina import retina_unet
+    from minirram.tasks.spoken_digits import spoken_digit_crnn
 
-    builder, batch, _ = TASKS[task]
-    network = getattr(architectures, builder)()
+    builders = {"cnn": fashion_mnist_cnn, "crnn": spoken_digit_crnn, "unet": retina_unet}
+    batch, _ = TASKS[task]
+    network = builders[task]()
     generator = np.random.default_rng(0)
     weights = {}
-    for name, shape in networks.matrices(network):
+    for name, shape in matrices(network):
         signs = generator.integers(0, 2, shape) * 2 - 1
         kept = signs * np.exp(0.147 * generator.standard_normal(shape)) * np.sqrt(4 / shape[0])
         weights[name] = kept.astype(np.float32)
-    state = networks.initial_state(network)
+    state = initial_state(network)
     for name in state:
         if name.endswith(".range"):
             state[name][...] = RANGE
     codes = generator.integers(0, 2**network.input_bits, (batch,) + network.input_shape).astype(np.uint8)
-    output = networks.output_shapes(network)[network.layers[-1].name]
+    output = output_shapes(network)[network.layers[-1].name]
     return network, weights, state, codes, generator.integers(0, output[-1], (batch,) + output[:-1])
 
 
@@ -64,9 +68,9 @@ class NumpyLearner:
     def __init__(self, network, weights, state, threads):
         import numpy as np
 
-        from minirram import networks
-        from minirram.engine import Engine
-        from minirram.pruning import initial_scores, top_mask
+        from minirram.learn.pruning import initial_scores, top_mask
+        from minirram.nn.engine.engine import Engine
+        from minirram.nn.network import affine_parameters
         from minirram.rng import stream
 
         self.engine = Engine(network, TASKS_BATCH[network.name], threads)
@@ -78,7 +82,7 @@ class NumpyLearner:
         }
         self.velocity = {name: np.zeros_like(array) for name, array in weights.items()}
         self.masks = {name: top_mask(array, RECIPE["density"]) for name, array in self.scores.items()}
-        self.affine_velocity = {name: np.zeros_like(state[name]) for name in networks.affine_parameters(network)}
+        self.affine_velocity = {name: np.zeros_like(state[name]) for name in affine_parameters(network)}
 
     def read(self, name):
         """Masked weights of one matrix with fresh read noise."""
@@ -93,8 +97,8 @@ class NumpyLearner:
 
     def learn(self, name, gradient):
         """Move the scores of one matrix and choose its mask anew."""
-        from minirram.optim import sgd_step
-        from minirram.pruning import initial_size, score_gradient, steady_mask, to_score_size, top_mask
+        from minirram.learn.optim import sgd_step
+        from minirram.learn.pruning import initial_size, score_gradient, steady_mask, to_score_size, top_mask
 
         scores = self.scores[name]
         old = scores.copy()
@@ -107,7 +111,7 @@ class NumpyLearner:
 
     def step(self, codes, labels):
         """One learning step; returns the loss."""
-        from minirram.optim import sgd_step
+        from minirram.learn.optim import sgd_step
 
         self.engine.share(self.read, self.kept)
         loss, _, gradients = self.engine.training_step(self.weights, self.state, codes, labels)
@@ -145,7 +149,7 @@ def time_steps(step, count):
 
 def run_side(side, task, threads):
     """What one process reports: seconds per step and its peak memory."""
-    count = TASKS[task][2]
+    count = TASKS[task][1]
     if side == "gemm":
         return time_steps(bare_products(task, threads), count)
     learner, codes, labels = make(side, task, threads)
@@ -162,14 +166,14 @@ def bare_products(task, threads):
 
     import numpy as np
 
-    from minirram import networks
+    from minirram.nn.network import positions
 
     network, weights, _, codes, _ = problem(task)
-    places = networks.positions(network)
+    places = positions(network)
     arrays = []
     for name, weight in weights.items():
-        positions = -(-places[name] * len(codes) // threads)
-        inputs, outputs = (np.ones((positions, length), np.float32) for length in weight.shape)
+        rows = -(-places[name] * len(codes) // threads)
+        inputs, outputs = (np.ones((rows, length), np.float32) for length in weight.shape)
         results = [[np.empty_like(a) for a in (inputs, outputs, weight)] for _ in range(threads)]
         arrays.append((inputs, outputs, weight, results))
 
@@ -219,7 +223,7 @@ def both_gradients(network, weights, state, codes, labels, dtype):
     import numpy as np
     from training_torch import TorchLearner
 
-    from minirram.engine import Engine
+    from minirram.nn.engine.engine import Engine
 
     weights, state = ({name: array.astype(dtype) for name, array in arrays.items()} for arrays in (weights, state))
     learner = TorchLearner(network, weights, state, RECIPE, False)
@@ -258,7 +262,7 @@ def compare(task, rounds, threads):
     work = {side: statistics.median(r["cpu_seconds"] for r in results) for side, results in sides.items()}
     best = min(("torch", "torch-channels-last"), key=seconds.get)
     memory = {side: max(r["peak_MB"] for r in sides[side]) for side in ("minirram", best)}
-    batch = TASKS[task][1]
+    batch = TASKS[task][0]
     return {
         task: seconds[best] / seconds["minirram"],
         task + "_gemm": seconds["minirram"] / seconds["gemm"],

@@ -6,7 +6,14 @@ Weights are leaves that autograd differentiates; masks, scores and momentum are 
 import torch
 from torch.nn import functional as F
 
-from minirram import networks
+from minirram.nn.layers.activation import Quantize, Relu
+from minirram.nn.layers.convolution import Conv2d
+from minirram.nn.layers.join import Concat, Flatten
+from minirram.nn.layers.linear import Linear
+from minirram.nn.layers.norm import BatchNorm
+from minirram.nn.layers.recurrent import Rnn
+from minirram.nn.layers.resample import MeanSteps, Upsample
+from minirram.nn.network import affine_parameters, matrices
 
 
 class TorchLearner:
@@ -21,20 +28,20 @@ class TorchLearner:
         self.generator = torch.Generator().manual_seed(1)
         self.scores, self.velocity, self.masks, self.sizes = {}, {}, {}, {}
         for name, weight in self.kept.items():
-            bound = 1 / dict(networks.matrices(network))[name][0] ** 0.5
+            bound = 1 / dict(matrices(network))[name][0] ** 0.5
             self.sizes[name] = bound / 3**0.5
             score = torch.empty(weight.shape).uniform_(-bound, bound, generator=self.generator)
             score = torch.empty_like(weight).copy_(score)
             self.scores[name], self.velocity[name] = score, torch.zeros_like(score)
             self.masks[name] = self._top_mask(score)
         self.state = {name: torch.from_numpy(array.copy()) for name, array in state.items()}
-        self.affine = {name: self.state[name].requires_grad_() for name in networks.affine_parameters(network)}
+        self.affine = {name: self.state[name].requires_grad_() for name in affine_parameters(network)}
         self.affine_velocity = {name: torch.zeros_like(value) for name, value in self.affine.items()}
 
     def _kernel(self, name, matrix):
         """(fan_in, fan_out) -> (out, in), or for a convolution (out, in, kh, kw) in the memory format."""
         layer = next((layer for layer in self.network.layers if layer.name == name), None)
-        if not isinstance(layer, networks.Conv2d):
+        if not isinstance(layer, Conv2d):
             return matrix.t().contiguous()
         kernel = matrix.reshape(layer.kernel + (layer.in_channels, layer.out_channels)).permute(3, 2, 0, 1)
         return kernel.contiguous(memory_format=self.format)
@@ -65,26 +72,26 @@ class TorchLearner:
 
     def _layer(self, layer, x, weights, outputs):
         name = layer.name
-        if isinstance(layer, networks.Conv2d):
+        if isinstance(layer, Conv2d):
             return F.conv2d(x, weights[name], stride=layer.stride, padding=layer.padding)
-        if isinstance(layer, networks.Linear):
+        if isinstance(layer, Linear):
             return F.linear(x, weights[name])
-        if isinstance(layer, networks.Rnn):
+        if isinstance(layer, Rnn):
             return self._rnn(layer, x, weights)
-        if isinstance(layer, networks.BatchNorm):
+        if isinstance(layer, BatchNorm):
             gamma, beta = self.state.get(name + ".gamma"), self.state.get(name + ".beta")
             return F.batch_norm(x, self.state[name + ".mean"], self.state[name + ".var"], gamma, beta, True, 0.1)
-        if isinstance(layer, networks.Quantize):
+        if isinstance(layer, Quantize):
             return self._quantise(layer, x)
-        if isinstance(layer, networks.Flatten):
+        if isinstance(layer, Flatten):
             return x.permute(0, 2, 3, 1).flatten(1)
-        if isinstance(layer, networks.Concat):
+        if isinstance(layer, Concat):
             return torch.cat([x, outputs[layer.other]], dim=1)
-        if isinstance(layer, networks.MeanSteps):
+        if isinstance(layer, MeanSteps):
             return x.mean(dim=(2, 3))
-        if isinstance(layer, networks.Upsample):
+        if isinstance(layer, Upsample):
             return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
-        return F.relu(x) if isinstance(layer, networks.Relu) else F.max_pool2d(x, layer.size)
+        return F.relu(x) if isinstance(layer, Relu) else F.max_pool2d(x, layer.size)
 
     def _quantise(self, layer, x):
         step = float(self.state[layer.name + ".range"]) / (2**layer.bits - 1)

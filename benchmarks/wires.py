@@ -37,7 +37,7 @@ def measure(size):
     """Times, their ratio and the largest relative error of a column current, as a dict."""
     import numpy as np
 
-    from minirram.wires import Wires, attenuated_S, column_currents_A
+    from minirram.crossbar.wires import Wires, attenuated_S, column_currents_A
 
     generator = np.random.default_rng(1)
     conductance_S = 10.0 ** generator.uniform(-6, -4, (size, size))

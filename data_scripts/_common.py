@@ -10,7 +10,11 @@ import zlib
 # The scripts also run from a source tree that is not installed.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
-from minirram.errors import ConfigError, DataError, MinirramError  # noqa: E402
+from minirram.errors import (
+    ConfigError,  # noqa: E402
+    DataError,  # noqa: E402
+    MinirramError,  # noqa: E402
+)
 
 MAX_FILE_BYTES = 64_000_000  # no single file of these data sets comes near; a zip may claim anything
 

@@ -17,7 +17,7 @@ import zlib
 import numpy as np
 from _common import DataError, run
 
-from minirram import datasets
+from minirram.tasks import datasets
 
 SITE = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 TIMEOUT_s = 60

@@ -21,7 +21,7 @@ import os
 import numpy as np
 from _common import DataError, Source, optional, run, warn
 
-from minirram import datasets, fundus
+from minirram.tasks import datasets, fundus
 
 DRIVE_VALIDATION = ("38", "39", "40")
 HRF_VALIDATION_PATIENT = "05"

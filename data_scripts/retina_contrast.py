@@ -12,7 +12,7 @@ import numpy as np
 from _common import Source, run
 from retina import find_set, read_eye
 
-from minirram import fundus, metrics
+from minirram.tasks import fundus, metrics
 
 RADII_PX = (4, 6, 8, 12, 16, 24)
 CHANNELS = {"green": lambda colours: colours[:, :, 1], "mean": lambda colours: colours.mean(axis=2)}

@@ -14,7 +14,7 @@ import re
 import numpy as np
 from _common import DataError, Source, optional, run
 
-from minirram import datasets, features
+from minirram.tasks import datasets, speech_features
 
 FILE_NAME = re.compile(r"(?:.*/)?([0-9])_([^_/]+)_([0-9]+)\.wav")
 FIRST_NUMBER = {"train": 10, "validation": 5, "test": 0}
@@ -67,10 +67,10 @@ def read_wave(data, where):
     except (RuntimeError, ValueError, TypeError) as error:
         raise DataError(f"{where}: cannot be read as sound ({error})") from None
     waveform = waveform.mean(axis=1)
-    if rate_Hz != features.RATE_Hz and waveform.size:
-        common = math.gcd(int(rate_Hz), features.RATE_Hz)
+    if rate_Hz != speech_features.RATE_Hz and waveform.size:
+        common = math.gcd(int(rate_Hz), speech_features.RATE_Hz)
         resample = optional("scipy.signal").resample_poly
-        waveform = resample(waveform, features.RATE_Hz // common, int(rate_Hz) // common)
+        waveform = resample(waveform, speech_features.RATE_Hz // common, int(rate_Hz) // common)
     return waveform
 
 
@@ -78,7 +78,7 @@ def recording_features(source, name):
     """The features of one recording; every error names its file."""
     waveform = read_wave(source.read(name), source.where(name))
     try:
-        return features.speech_features(waveform)
+        return speech_features.speech_features(waveform)
     except DataError as error:
         raise DataError(f"{source.where(name)}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""Write xbp_table.h: the C constants of the program file's layout, from the one table in minirram/xbp_table.py.
+"""Write xbp_table.h: the C constants of the program file's layout, from the one table in minirram/xbp/table.py.
 
 Run it after a change of the table: `python export/make_table.py`. A test compares the file with what this prints.
 """
@@ -10,7 +10,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from minirram import xbp_table as table  # noqa: E402  (found through the path above)
+from minirram.xbp import table  # noqa: E402  (found through the path above)
 
 
 def enum(prefix, items):
@@ -33,7 +33,7 @@ def header_text():
     """The text of xbp_table.h."""
     parts = [
         f"/* Constants of XBP {table.MAJOR}.{table.MINOR}: written by make_table.py from "
-        "minirram/xbp_table.py. Do not edit. */",
+        "minirram/xbp/table.py. Do not edit. */",
         "#ifndef XBP_TABLE_H\n#define XBP_TABLE_H\n",
         "#define XBP_MAGIC_BYTES { " + ", ".join(f"0x{byte:02X}" for byte in table.MAGIC) + " }",
         f"#define XBP_MAJOR {table.MAJOR}",

@@ -16,20 +16,20 @@ sys.path.insert(0, str(HERE.parent))
 
 import numpy as np  # noqa: E402
 
-from minirram import packbits, readback, xbp  # noqa: E402
-from minirram import xbp_table as table  # noqa: E402
 from minirram.errors import FormatError  # noqa: E402
-from minirram.program import increment  # noqa: E402
-from minirram.xbp_records import Program, Recipe, TileProgram  # noqa: E402
+from minirram.programming import readback  # noqa: E402
+from minirram.programming.build import increment  # noqa: E402
+from minirram.xbp import codec, packbits, table  # noqa: E402
+from minirram.xbp.records import Program, PulseRecord, TileProgram  # noqa: E402
 
 CHIP_ID = 0x1234ABCD
 T = table.TYPES
 
 RECIPES = (
-    Recipe(0, table.KINDS["READ"], row_mV=200, select_mV=3300, width_ns=50),
-    Recipe(1, table.KINDS["FORM"], row_mV=3800, select_mV=3300, width_ns=100000),
-    Recipe(2, table.KINDS["SET"], 0, 10, row_mV=2000, select_mV=3300, width_ns=50, compliance_nA=60000),
-    Recipe(3, table.KINDS["RESET"], 0, 10, col_mV=1800, select_mV=3300, floating=1, width_ns=50),
+    PulseRecord(0, table.KINDS["READ"], row_mV=200, select_mV=3300, width_ns=50),
+    PulseRecord(1, table.KINDS["FORM"], row_mV=3800, select_mV=3300, width_ns=100000),
+    PulseRecord(2, table.KINDS["SET"], 0, 10, row_mV=2000, select_mV=3300, width_ns=50, compliance_nA=60000),
+    PulseRecord(3, table.KINDS["RESET"], 0, 10, col_mV=1800, select_mV=3300, floating=1, width_ns=50),
 )
 
 
@@ -165,7 +165,7 @@ class Base:
     """The records of the worked example, to be broken: indices by type, edits by field name."""
 
     def __init__(self):
-        self.records = records_of(xbp.write(example()))
+        self.records = records_of(codec.write(example()))
 
     def index(self, kind, nth=0):
         """Index of the nth record of a type."""
@@ -179,7 +179,7 @@ class Base:
         return self
 
     def payload(self, record_type, layout, nth=0, **fields):
-        """Change fields of a record's payload (`layout`: a list of xbp_table)."""
+        """Change fields of a record's payload (`layout`: a list of xbp.table)."""
         record = self.records[self.index(record_type, nth)]
         at = 0
         for name, character in layout:
@@ -224,7 +224,7 @@ def decoded(record):
 
 def bad_headers():
     """check -> bytes, for the file header and the frame of records."""
-    data, base = xbp.write(example()), Base
+    data, base = codec.write(example()), Base
     first = base().records[0]
     fat = [list(first[0]), first[1]]
     fat[0][6] = fat[0][7] = 68
@@ -405,13 +405,13 @@ def expectation(data):
         for head, stored in records_of(data)
         if head[0] in T.values()
     ]
-    return {"records": records, "summary": readback.describe(xbp.read(data, CHIP_ID), len(data))}
+    return {"records": records, "summary": readback.describe(codec.read(data, CHIP_ID), len(data))}
 
 
 def refusal(data):
     """Error class and byte offset with which the Python reader refuses a file; None when it takes it."""
     try:
-        xbp.read(data, CHIP_ID, 1024)
+        codec.read(data, CHIP_ID, 1024)
     except FormatError as error:
         return {"error": error.kind, "offset": error.offset, "streaming": error.kind not in table.HOST_ERRORS}
     return None
@@ -419,7 +419,7 @@ def refusal(data):
 
 def all_files():
     """path below vectors/ -> bytes, expected.json included."""
-    files = {f"good/{name}.xbp": xbp.write(program) for name, program in good().items()}
+    files = {f"good/{name}.xbp": codec.write(program) for name, program in good().items()}
     ancillary = Base().insert(7, 0x8FFF, b"\x01\x02\x03\x04\x05", tile=9, row=9, encoding=77).drop("DIR").file()
     files["good/unknown-ancillary.xbp"] = ancillary
     expected = {"chip_id": CHIP_ID, "good": {}, "bad": {}}

@@ -1,4 +1,4 @@
-/* Constants of XBP 1.0: written by make_table.py from minirram/xbp_table.py. Do not edit. */
+/* Constants of XBP 1.0: written by make_table.py from minirram/xbp/table.py. Do not edit. */
 #ifndef XBP_TABLE_H
 #define XBP_TABLE_H
 

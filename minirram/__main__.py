@@ -10,7 +10,7 @@ def main():
     # It must be settled before NumPy loads its BLAS, so the import stands below.
     for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    from .cli import main as run_command
+    from .cli.main import main as run_command
 
     return run_command()
 

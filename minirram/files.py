@@ -87,3 +87,23 @@ def read_npz(path, keys=None):
         raise MissingFileError(f"{path}: there is no such file") from None
     except _DAMAGE as error:
         raise DataError(f"{path}: not a readable .npz file ({error})") from None
+
+
+def prefixed(prefix, arrays):
+    """{'prefix/name': array}"""
+    return {f"{prefix}/{name}": array for name, array in arrays.items()}
+
+
+def part(arrays, prefix):
+    """The inverse of `prefixed`."""
+    start = prefix + "/"
+    return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
+
+
+def fill(target, source, what):
+    """Replace the arrays of `target` by those of `source`, which must have the same names, shapes and types."""
+    for name, old in target.items():
+        new = source[name]
+        if new.shape != old.shape or new.dtype != old.dtype:
+            raise DataError(f"checkpoint, {what} of {name}: {new.dtype} {new.shape}, expected {old.dtype} {old.shape}")
+        target[name] = new

@@ -1,4 +1,4 @@
-"""The linear order of modules in docs/architecture.md holds: a module imports only modules above it."""
+"""The table of rooms in docs/architecture.md holds: which package may import which, and no circle anywhere."""
 
 import ast
 import re
@@ -7,59 +7,183 @@ import sys
 
 import pytest
 
-from .conftest import ROOT
+from .support.places import ROOT
 
 PACKAGE = ROOT / "minirram"
+ROOT_MODULES = {"errors", "units", "rng", "files", "json_codec"}
 ENTRY = {"__init__", "__main__"}
 
 
-def module_order():
-    """Module names in the order of the table in docs/architecture.md."""
+def rooms():
+    """{package: set of packages, or of single modules `package.module`, that it may import}, from the page's table."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
-    return [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    table = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        name = re.fullmatch(r"`(\w+)/`", cells[1]) if len(cells) == 5 else None
+        if name:
+            table[name.group(1)] = set(re.findall(r"`([\w.]+)`", cells[3]))
+    return table
 
 
-def imports_of(path):
-    """Names of the sibling modules that a module imports, at its top or inside its functions."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            names |= {alias.name for alias in node.names} if node.module is None else {node.module.split(".")[0]}
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-            names |= {name.split(".")[1] for name in modules if name.startswith("minirram.")}
-    return names
+def modules(package=PACKAGE):
+    """{dotted name below minirram: path} of every module; a package stands for its __init__."""
+    found = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-def test_every_module_is_in_the_table_and_only_once():
-    order = module_order()
-    present = {path.stem for path in PACKAGE.glob("*.py")} - ENTRY
-    assert len(order) == len(set(order))
-    assert present == set(order)
+def imports_of(name, path, known):
+    """Dotted names below minirram of the modules that a module imports, at its top or inside its functions."""
+    parts = name.split(".") if name else []
+    here = parts if path.stem == "__init__" else parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = here[: len(here) - node.level + 1] + (node.module.split(".") if node.module else [])
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minirram":
+            base = node.module.split(".")[1:]
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".", 1)[1] for alias in node.names if alias.name.startswith("minirram.")}
+            continue
+        else:
+            continue
+        for alias in node.names:
+            inner = ".".join(base + [alias.name])
+            found.add(inner if inner in known else ".".join(base))
+    return found
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
-def test_module_imports_only_what_stands_above_it(path):
-    order = module_order()
-    if path.stem in ENTRY:
-        assert imports_of(path) <= {"cli", "__version__"}
-        return
-    above = order[: order.index(path.stem)]
-    assert imports_of(path) - {"__version__"} <= set(above)
+def faults(package=PACKAGE):
+    """Every import that the table does not allow, as text, and every circle of packages or of modules."""
+    known, table, found = modules(package), rooms(), []
+    graph = {name: imports_of(name, path, known) for name, path in known.items()}
+    for name, targets in sorted(graph.items()):
+        room = name.split(".")[0]
+        if name == "__main__" or not name:
+            continue
+        if room not in table and room not in ROOT_MODULES:
+            found.append(f"{name}: no row in the table")
+            continue
+        for target in sorted(targets - {""}):
+            other = target.split(".")[0]
+            if other == room or other in ROOT_MODULES:
+                continue
+            if not {other, target} & table.get(room, set()):
+                found.append(f"{name} imports {target}")
+    found += circles({name: targets - {name, ""} for name, targets in graph.items()}, "modules")
+    packages = {}
+    for name, targets in graph.items():
+        if name and name != "__main__":
+            room = name.split(".")[0]
+            packages.setdefault(room, set()).update(target.split(".")[0] for target in targets - {""})
+    # nn.layers and nn.engine are rooms within a room: a circle there is one of modules, seen above.
+    return found + circles({room: targets - {room} for room, targets in packages.items()}, "packages")
+
+
+def circles(graph, kind):
+    """The first circle of a graph {name: names}, as text; [] when there is none."""
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return path[path.index(name) :] + [name]
+        if name in done or name not in graph:
+            return None
+        path.append(name)
+        for target in sorted(graph[name]):
+            circle = visit(target)
+            if circle:
+                return circle
+        done.add(path.pop())
+        return None
+
+    for name in sorted(graph):
+        circle = visit(name)
+        if circle:
+            return [f"circle of {kind}: " + " -> ".join(circle)]
+    return []
+
+
+def test_every_package_has_a_row_and_every_row_a_package():
+    present = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert present == set(rooms())
+    assert {path.stem for path in PACKAGE.glob("*.py")} - ENTRY == ROOT_MODULES
+
+
+def test_no_import_that_the_table_does_not_allow():
+    assert faults() == []
+
+
+FORBIDDEN = [
+    ("nn/loss.py", "device.cell", "nn never imports physics"),
+    ("nn/layers/linear.py", "crossbar.product", "nn never imports an array"),
+    ("nn/network.py", "chip.chip", "nn never imports a chip"),
+    ("nn/engine/engine.py", "xbp.codec", "nn never imports the file format"),
+    ("device/cell.py", "nn.network", "one cell stands below networks"),
+    ("crossbar/macro.py", "xbp.table", "one array writes no file"),
+    ("chip/chip.py", "nn.network", "a chip carries matrices, not networks"),
+    ("xbp/reader.py", "device.cell", "the file format holds no physics"),
+    ("learn/learner.py", "inference.forward", "what learns does not examine"),
+    ("learn/mask_learner.py", "tasks.task", "what learns is given its data"),
+    ("energy/account.py", "learn.recipe", "energy counts; it does not learn"),
+    ("energy/shapes.py", "tasks.registry", "energy is given its network"),
+    ("energy/figures.py", "runs.folder", "energy opens no run"),
+    ("programming/build.py", "nn.network", "programming carries masks, not networks"),
+    ("programming/readback.py", "learn.recipe", "programming does not learn"),
+    ("tasks/task.py", "learn.mask_learner", "a task names a recipe and loads no learner"),
+    ("runs/train.py", "study.comparison", "one run does not look at others"),
+    ("runs/export.py", "cli.main", "nothing imports the command line"),
+    ("errors.py", "device.cell", "the root owns nothing of a room"),
+]
+
+
+@pytest.mark.parametrize("file, target, why", FORBIDDEN, ids=[f"{file}-{target}" for file, target, _ in FORBIDDEN])
+def test_the_table_bites(tmp_path, file, target, why):
+    """One forbidden import of each kind, planted in a copy of the sources."""
+    import shutil
+
+    copy = tmp_path / "minirram"
+    shutil.copytree(str(PACKAGE), str(copy), ignore=shutil.ignore_patterns("__pycache__", "*.json"))
+    module = copy / file
+    up = "." * len(module.relative_to(copy).parts)
+    module.write_text(module.read_text(encoding="utf-8") + f"\n\ndef planted():\n    from {up}{target} import x\n")
+    name = file[:-3].replace("/", ".")
+    assert any(fault.startswith((f"{name} imports {target}", "circle")) for fault in faults(copy)), why
+
+
+@pytest.mark.parametrize("inner", ["nn/layers/linear.py", "device/cell.py"])
+def test_a_circle_of_modules_is_found(tmp_path, inner):
+    import shutil
+
+    copy = tmp_path / "minirram"
+    shutil.copytree(str(PACKAGE), str(copy), ignore=shutil.ignore_patterns("__pycache__", "*.json"))
+    other = {"nn/layers/linear.py": "..network", "device/cell.py": ".fit"}[inner]
+    (copy / inner).write_text((copy / inner).read_text(encoding="utf-8") + f"\n\nfrom {other} import x\n")
+    assert any(fault.startswith("circle of modules") for fault in faults(copy))
+
+
+OPTIONAL = ("scipy", "soundfile", "imageio", "matplotlib", "tqdm", "dask", "hypothesis", "pytest")
 
 
 def test_import_needs_numpy_alone():
     """Every module imports in an interpreter that has no optional package."""
-    names = [name for name in module_order() if name != "conformance"]
+    names = sorted("minirram." + name for name in modules() if name not in ("", "__main__"))
     script = (
         "import sys, importlib\n"
-        "for name in ('scipy', 'soundfile', 'imageio', 'matplotlib', 'tqdm', 'dask', 'hypothesis', 'pytest'):\n"
+        f"for name in {OPTIONAL!r}:\n"
         "    sys.modules[name] = None\n"
         f"for name in {names!r}:\n"
-        "    importlib.import_module('minirram.' + name)\n"
+        "    importlib.import_module(name)\n"
         "print('good')\n"
     )
     result = subprocess.run([sys.executable, "-c", script], cwd=str(ROOT), stdout=subprocess.PIPE, check=True)
     assert result.stdout.strip() == b"good"
+
+
+def test_import_of_the_package_loads_nothing():
+    script = "import sys; import minirram; print([m for m in sys.modules if m == 'numpy' or m.startswith('minirram.')])"
+    result = subprocess.run([sys.executable, "-c", script], cwd=str(ROOT), stdout=subprocess.PIPE, check=True)
+    assert result.stdout.strip() == b"[]"

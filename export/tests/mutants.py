@@ -17,10 +17,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import numpy as np  # noqa: E402
 
-from minirram import xbp  # noqa: E402
-from minirram import xbp_table as table  # noqa: E402
 from minirram.errors import FormatError  # noqa: E402
-from minirram.xbp_records import Program, Recipe, TileProgram  # noqa: E402
+from minirram.xbp import codec, table  # noqa: E402
+from minirram.xbp.records import Program, PulseRecord, TileProgram  # noqa: E402
 
 CHIP_ID = 0xC0FFEE11
 READER_PAYLOAD = 1024  # of the C reader that the Makefile builds
@@ -72,10 +71,10 @@ def random_program(random):
     chip = {"macros": int(random.integers(1, 4)), "rows": 64, "cols": 64}
     tiles = tuple(random_tile(random, number, chip) for number in range(random.integers(0, 4)))
     recipes = (
-        Recipe(0, 4, width_ns=50, row_mV=200),
-        Recipe(1, 1, width_ns=100000, row_mV=3800),
-        Recipe(2, 2, 0, 10, width_ns=50, row_mV=2000),
-        Recipe(3, 3, 0, 10, width_ns=50, col_mV=1800),
+        PulseRecord(0, 4, width_ns=50, row_mV=200),
+        PulseRecord(1, 1, width_ns=100000, row_mV=3800),
+        PulseRecord(2, 2, 0, 10, width_ns=50, row_mV=2000),
+        PulseRecord(3, 3, 0, 10, width_ns=50, col_mV=1800),
     )
     state = int(random.integers(3))
     return Program(
@@ -149,7 +148,7 @@ def recount(records):
             continue
         payload = stored
         if head["encoding"]:
-            payload = xbp.packbits.decode([stored], [head["length"]])[0] or b""
+            payload = codec.packbits.decode([stored], [head["length"]])[0] or b""
         value = zlib.crc32(payload, value)
         if head["type"] == table.TYPES["MASK"] and tile is not None:
             kept = struct.unpack_from("<I", tile[1], 20)[0] + bin(int.from_bytes(payload, "little")).count("1")
@@ -219,7 +218,7 @@ def mutant(random, sources):
 def python_says(data):
     """The verdict of the Python reader, in the words of classify.c (without the number of records)."""
     try:
-        xbp.check(data, CHIP_ID, READER_PAYLOAD)
+        codec.check(data, CHIP_ID, READER_PAYLOAD)
     except FormatError as error:
         return error.kind
     return "DONE"
@@ -238,7 +237,7 @@ def compare(classify, count, seed):
     random = np.random.Generator(np.random.PCG64(seed))
     verdicts, differing, left = collections.Counter(), [], count
     while left > 0:
-        sources = [xbp.write(random_program(random)) for _ in range(50)]
+        sources = [codec.write(random_program(random)) for _ in range(50)]
         cases = [mutant(random, sources) for _ in range(min(BATCH, left))]
         expected, found = [python_says(case) for case in cases], c_says(classify, cases, random)
         if len(found) != len(cases):

@@ -1,0 +1,1 @@
+"""Many arrays under the matrices of one network: placement, dead lines, faults, wear."""

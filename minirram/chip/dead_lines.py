@@ -1,0 +1,144 @@
+"""Dead lines: which physical rows and columns of each macro carry the logical ones, and what had to move.
+
+Chips, masks and products count logical lines, all that goes to or comes from a chip (program files, maps, read-backs,
+lists of stuck cells) physical ones. A pair needs both of its columns, so a dead column costs its pair.
+Here too: how files name dead lines and stuck cells.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Dict, Tuple
+
+import numpy as np
+
+from ..errors import ConfigError, DataError, MissingFileError
+from ..files import read_json
+
+POLICIES = ("skip", "spare")
+
+
+@dataclass(frozen=True)
+class ChipLines:
+    """The lines of a chip's macros. Each offers as many logical lines as the one with most dead lines has left."""
+
+    dead_rows: Tuple[Tuple[int, int], ...] = ()
+    """(macro, physical row) of each dead row"""
+    dead_cols: Tuple[Tuple[int, int], ...] = ()
+    """(macro, physical column) of each dead column of cells"""
+    policy: str = "skip"
+    """skip: later lines move up past a dead one; spare: a dead line moves to a spare at the far end, others stay"""
+    rows: int = 512
+    """physical rows of a macro"""
+    pairs: int = 256
+    """physical pairs of columns of a macro"""
+
+    def __post_init__(self):
+        if self.policy not in POLICIES:
+            raise ConfigError("policy for dead lines {!r}: choose {}".format(self.policy, " or ".join(POLICIES)))
+        for what, lines, count in (("row", self.dead_rows, self.rows), ("column", self.dead_cols, 2 * self.pairs)):
+            if any(len(entry) != 2 for entry in lines):
+                raise ConfigError(f"dead {what}s are pairs of (macro, {what})")
+            for macro, line in lines:
+                if not (isinstance(macro, Integral) and isinstance(line, Integral)):
+                    raise ConfigError(f"dead {what} {line!r} of macro {macro!r}: both must be integers")
+                if macro < 0 or not 0 <= line < count:
+                    raise ConfigError(f"dead {what} {line} of macro {macro}: a macro has {what}s 0..{count - 1}")
+        if self.logical_rows < 1 or self.logical_pairs < 1:
+            raise ConfigError("a macro without a live row or pair cannot be used")
+
+    def check_macros(self, count):
+        """ConfigError for a dead line of a macro that a chip of `count` macros does not have."""
+        beyond = [macro for macro in self._macros() if macro >= count]
+        if beyond:
+            raise ConfigError(f"dead lines of macro {max(beyond)}: the chip has macros 0..{count - 1}")
+
+    @property
+    def logical_rows(self):
+        """Rows that every macro can offer."""
+        return self.rows - max((len(self._dead("row", m)) for m in self._macros()), default=0)
+
+    @property
+    def logical_pairs(self):
+        """Pairs that every macro can offer."""
+        return self.pairs - max((len(self._dead("pair", m)) for m in self._macros()), default=0)
+
+    def row_map(self, macro):
+        """Physical row of each logical row of `macro`, int64 (logical_rows,)."""
+        return self._map(self.rows, self.logical_rows, self._dead("row", macro))
+
+    def pair_map(self, macro):
+        """Physical pair of each logical pair of `macro`, int64 (logical_pairs,)."""
+        return self._map(self.pairs, self.logical_pairs, self._dead("pair", macro))
+
+    def col_map(self, macro):
+        """Physical column of each logical column of cells of `macro`, int64 (2 * logical_pairs,)."""
+        return (2 * self.pair_map(macro)[:, None] + np.arange(2)).reshape(-1)
+
+    def report(self):
+        """What moved: a list of dicts (macro, line "row" or "pair", logical, physical), in order."""
+        moved = []
+        for macro in sorted(self._macros()):
+            for line, physical in (("row", self.row_map(macro)), ("pair", self.pair_map(macro))):
+                for logical in np.flatnonzero(physical != np.arange(len(physical))):
+                    moved.append(
+                        {"macro": macro, "line": line, "logical": int(logical), "physical": int(physical[logical])}
+                    )
+        return moved
+
+    def _macros(self):
+        return {macro for macro, _ in self.dead_rows + self.dead_cols}
+
+    def _dead(self, line, macro):
+        if line == "row":
+            return {row for m, row in self.dead_rows if m == macro}
+        return {col // 2 for m, col in self.dead_cols if m == macro}
+
+    def _map(self, physical, logical, dead):
+        alive = np.array([k for k in range(physical) if k not in dead], np.int64)
+        if self.policy == "skip":
+            return alive[:logical]
+        lines = np.arange(logical, dtype=np.int64)
+        moved = np.isin(lines, list(dead))
+        lines[moved] = alive[alive >= logical][: np.count_nonzero(moved)]
+        return lines
+
+
+def read_lines(path):
+    """The `ChipLines` in a JSON file such as {"dead_rows": [[0, 17]], "dead_cols": [], "policy": "skip"}.
+
+    DataError that names the file when it holds anything else.
+    """
+    value = read_json(path)
+    try:
+        fields: Dict[str, Any] = dict(value)
+        for key in fields.keys() & {"dead_rows", "dead_cols"}:
+            fields[key] = tuple(map(tuple, fields[key]))
+        return ChipLines(**fields)
+    except (TypeError, ValueError, ConfigError) as error:
+        raise DataError(f"{path}: not a table of dead lines: {error}") from None
+
+
+def read_faults(path):
+    """Stuck cells from a text file, one a line: "macro row col stuck_on" or "... stuck_off", physical numbers.
+
+    Returns a tuple of (macro, row, col, conducts). The same file plants faults in the example programmer's chip.
+    DataError that names the line when it says anything else, or names a cell twice.
+    """
+    try:
+        with open(path, encoding="utf-8") as handle:
+            texts = handle.read().splitlines()
+    except OSError as error:
+        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: no text ({error})") from None
+    faults = {}
+    for number, words in enumerate(map(str.split, texts), start=1):
+        if not words:
+            continue
+        where = tuple(int(word) for word in words[:3] if word.isdigit() and word.isascii())
+        if len(where) != 3 or len(words) != 4 or words[3] not in ("stuck_on", "stuck_off"):
+            raise DataError(f"{path}: line {number}: expected: macro row col stuck_on|stuck_off")
+        if where in faults:
+            raise DataError(f"{path}: line {number} names a cell for the second time")
+        faults[where] = words[3] == "stuck_on"
+    return tuple(where + (conducts,) for where, conducts in faults.items())

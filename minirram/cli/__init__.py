@@ -1,0 +1,1 @@
+"""Command line: arguments in, text or one JSON object out."""

@@ -1,0 +1,1 @@
+"""One array and its product: converters, read noise, wires, conditions of use."""

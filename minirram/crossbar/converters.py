@@ -1,0 +1,184 @@
+"""At the edges of the array: input codes and bit planes; the ADC's transfer, calibration and saturation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ConfigError, ShapeError
+
+ARRANGEMENTS = ("pair", "polarity")
+
+
+@dataclass(frozen=True)
+class InputCodes:
+    """How activations become unsigned codes: code = clip(rint(x / step) + zero_point, 0, 2^bits - 1)."""
+
+    step: float
+    """activation per code; stored at calibration, never taken from the batch"""
+    bits: int = 8
+    """input bits, 1..8"""
+    zero_point: int = 0
+    """code of activation 0; above 0 for signed inputs"""
+
+    def __post_init__(self):
+        if not (np.isfinite(self.step) and self.step > 0):
+            raise ConfigError(f"the step of input codes is {self.step}; it must be above 0")
+        check_input_bits(self.bits)
+        if not 0 <= self.zero_point < 2**self.bits:
+            raise ConfigError(f"zero point {self.zero_point} does not lie in 0..{2**self.bits - 1}")
+
+    def quantise(self, activations):
+        """Activations (any shape, float) -> (codes, uint8 of the same shape; count of values out of range)."""
+        codes = np.divide(activations, self.step)
+        np.rint(codes, out=codes)
+        codes += self.zero_point
+        top = 2**self.bits - 1
+        clipped = int(np.count_nonzero(codes < 0) + np.count_nonzero(codes > top))
+        if clipped:
+            np.clip(codes, 0, top, out=codes)
+        return codes.astype(np.uint8), clipped
+
+    def dequantise(self, codes):
+        """Codes -> activations, float64."""
+        return (codes.astype(np.float64) - self.zero_point) * self.step
+
+
+def check_input_bits(bits):
+    """ConfigError unless 1 <= bits <= 8."""
+    if not 1 <= bits <= 8:
+        raise ConfigError(f"{bits} input bits; choose 1 to 8")
+
+
+def bit_planes(codes, bits, out=None):
+    """Codes (n, rows) uint8 -> planes (bits, n, rows) float32 of 0 and 1; plane b holds bit b."""
+    planes = np.empty((bits,) + codes.shape, np.float32) if out is None else out
+    # Three calls over all planes: many small ones make two threads wait for each other.
+    values = (1 << np.arange(bits)).astype(np.uint8).reshape((bits,) + (1,) * codes.ndim)
+    np.copyto(planes, np.bitwise_and(codes, values) != 0)
+    return planes
+
+
+@dataclass(frozen=True)
+class Adc:
+    """A mid-tread converter: code = clip(rint(I / LSB)), so that zero current reads exactly 0."""
+
+    bits: int
+    """resolution, 4..24; the paper's board has 14"""
+    lsb: float
+    """current per code in grid units (grid_S * read_voltage_V), from calibration; used as float32"""
+    arrangement: str = "pair"
+    """pair: one conversion of I+ - I-, codes -M..M, M = 2^(bits-1) - 1; polarity: one each, 0..M, M = 2^bits - 1"""
+    shift: int = 0
+    """k: this tile converts with lsb * 2^-k; `align_tiles` brings the sums of tiles to one unit"""
+
+    def __post_init__(self):
+        if not 4 <= self.bits <= 24:
+            raise ConfigError(f"an ADC of {self.bits} bits; choose 4 to 24")
+        if self.arrangement not in ARRANGEMENTS:
+            raise ConfigError(f"ADC arrangement {self.arrangement!r}: choose 'pair' or 'polarity'")
+        if not (np.isfinite(self.lsb) and self.lsb > 0):
+            raise ConfigError(f"the LSB of an ADC is {self.lsb}; it must be above 0")
+        if not 0 <= self.shift <= 24:
+            raise ConfigError(f"tile shift {self.shift}; choose 0 to 24")
+
+    @property
+    def top(self):
+        """M, the largest code."""
+        return top_code(self.bits, self.arrangement)
+
+    @property
+    def bottom(self):
+        """The smallest code: -M for pairs, 0 per polarity."""
+        return -self.top if self.arrangement == "pair" else 0
+
+    @property
+    def tile_lsb(self):
+        """The LSB of this tile, float32."""
+        return np.float32(self.lsb * 2.0**-self.shift)
+
+    def convert(self, current, errors=None):
+        """Currents (..., columns), float32 in grid units, become codes in place. Returns the saturated conversions.
+
+        A conversion saturates iff |rint(I / LSB)| > M. errors: `ColumnErrors` of these columns.
+        """
+        np.divide(current, self.tile_lsb, out=current)
+        if errors is not None:
+            current *= errors.gain
+            current += errors.offset_lsb
+        np.rint(current, out=current)
+        largest, smallest = current.max(initial=0.0), current.min(initial=0.0)
+        saturated = 0
+        if max(largest, -smallest) > self.top:
+            saturated = int(np.count_nonzero(np.abs(current) > self.top))
+        if largest > self.top or smallest < self.bottom:
+            np.clip(current, self.bottom, self.top, out=current)
+        return saturated
+
+
+def top_code(bits, arrangement):
+    """M: 2^(bits-1) - 1 when a conversion carries a sign ("pair"), 2^bits - 1 when it does not ("polarity")."""
+    return 2 ** (bits - 1) - 1 if arrangement == "pair" else 2**bits - 1
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnErrors:
+    """Static errors of the converters, one per converted column: I / LSB becomes gain * I / LSB + offset."""
+
+    offset_lsb: np.ndarray
+    """float32 (columns,): one per pair, or one per cell column (G+ and G- interleaved) per polarity"""
+    gain: np.ndarray
+    """float32 (columns,), 1 = ideal"""
+
+    def __post_init__(self):
+        if self.offset_lsb.shape != self.gain.shape or self.gain.ndim != 1:
+            raise ShapeError(f"offsets {self.offset_lsb.shape} and gains {self.gain.shape} of one converter per column")
+
+
+def sample_column_errors(generator, columns, offset_std_lsb, gain_std):
+    """Errors of `columns` converters: offsets N(0, offset_std_lsb^2), gains N(1, gain_std^2), float32."""
+    offset_lsb = offset_std_lsb * generator.standard_normal(columns)
+    gain = 1.0 + gain_std * generator.standard_normal(columns)
+    return ColumnErrors(offset_lsb.astype(np.float32), gain.astype(np.float32))
+
+
+def calibrated_lsb(currents, bits, arrangement, percentile=99.9):
+    """LSB that puts the `percentile` (0..100) of |current| at the largest code M.
+
+    currents: calibration currents of single planes, grid units, any shape (I+ - I- for pairs, I+ and I- per
+    polarity); percentile 100 takes the largest. ConfigError when they are all zero.
+    """
+    if not 0 < percentile <= 100:
+        raise ConfigError(f"percentile {percentile}; it must lie above 0 and at most 100")
+    full_scale = float(np.percentile(np.abs(currents), percentile))
+    return _lsb(full_scale, bits, arrangement)
+
+
+def bounding_lsb(cells_grid, bits, arrangement):
+    """LSB with which no input can saturate: full scale = the largest current the cells (rows, 2 pairs) can give."""
+    per_pair = arrangement == "pair"
+    currents = largest_pair_currents(cells_grid) if per_pair else cells_grid.sum(axis=0, dtype=np.float64)
+    return _lsb(float(currents.max()), bits, arrangement)
+
+
+def largest_pair_currents(cells_grid):
+    """Largest |I+ - I-| of each pair of cells (rows, 2 * pairs) over all inputs: float64 (pairs,), grid units."""
+    difference = cells_grid[:, 0::2].astype(np.float64) - cells_grid[:, 1::2]
+    return np.maximum(np.maximum(difference, 0).sum(axis=0), np.maximum(-difference, 0).sum(axis=0))
+
+
+def _lsb(full_scale, bits, arrangement):
+    if not full_scale > 0:
+        raise ConfigError("an ADC cannot be calibrated on currents that are all zero")
+    return full_scale / top_code(bits, arrangement)
+
+
+def align_tiles(partial_sums, shifts):
+    """Sum the row tiles of one matrix after the ADC: int64 arrays of one shape, tile t in lsb * 2^-shifts[t].
+
+    Returns (sum in units of the finest tile, its shift): a coarser tile is shifted left, so nothing is rounded.
+    """
+    finest = max(shifts)
+    total = np.zeros_like(partial_sums[0])
+    for sums, shift in zip(partial_sums, shifts):
+        total += sums << (finest - shift)
+    return total, finest

@@ -1,0 +1,1 @@
+"""One cell: sampled, fitted to measured maps, pulsed, told on from off."""

@@ -1,0 +1,68 @@
+"""Pulse recipes in SI units: what a chip programmer applies to form, set, reset and read a cell."""
+
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+
+KINDS = ("FORM", "SET", "RESET", "READ")
+
+
+@dataclass(frozen=True)
+class PulseRecipe:
+    """One kind of pulse. Voltages against ground; the cell sees row_V - col_V."""
+
+    kind: str
+    """FORM, SET, RESET or READ"""
+    row_V: float
+    """selected row line"""
+    col_V: float
+    """selected column line"""
+    select_V: float
+    """gate of the selected cells' transistors"""
+    width_s: float
+    """duration of one pulse"""
+    compliance_A: float = 0.0
+    """current limit; 0: set by the select line alone"""
+    max_pulses: int = 1
+    """at most so many per cell; a READ averages so many"""
+    verified: bool = False
+    """read after every pulse and stop when the cell is past its threshold"""
+    source: str = "assumed"
+    """where the numbers come from"""
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ConfigError("pulse kind {!r}; known are {}".format(self.kind, ", ".join(KINDS)))
+        if self.verified and self.kind == "READ":
+            raise ConfigError("a READ is not verified by another READ")
+
+
+def pulse_recipes(cell_model, form_voltage_V=None, max_pulses=10):
+    """The recipes of a technology (`cells.CellModel`), dict kind -> PulseRecipe; no FORM where form_time_s is 0.
+
+    form_voltage_V: default the voltage that forms 99.9 % of the cells, rounded up to 0.1 V. max_pulses: of a verified
+    SET or RESET. Gate voltages (3.3 V, so that the transistor does not limit) and pulse counts are assumed; the other
+    numbers carry the sources of the cell model. RESET reverses the polarity: the column is driven, the row lies at
+    ground.
+    """
+    formless = cell_model.form_time_s == 0
+    if form_voltage_V is None and not formless:
+        form_voltage_V = -(-round(cell_model.forming_voltage_V(0.999) * 1e3) // 100) / 10
+    known = dict(cell_model.sources)
+    gate_V = 3.3
+
+    def recipe(kind, name, row_V, col_V, width_s, pulses, verified):
+        source = "voltage: {}; width: {}; gate and count: assumed".format(
+            known.get(name + "_voltage_V", "formed share of 99.9 %"), known.get(name + "_time_s", "assumed")
+        )
+        return PulseRecipe(kind, row_V, col_V, gate_V, width_s, 0.0, pulses, verified, source)
+
+    read_V, set_V, reset_V = cell_model.read_voltage_V, cell_model.set_voltage_V, cell_model.reset_voltage_V
+    recipes = {
+        "READ": recipe("READ", "read", read_V, 0.0, cell_model.read_time_s, 1, False),
+        "SET": recipe("SET", "set", set_V, 0.0, cell_model.set_time_s, max_pulses, True),
+        "RESET": recipe("RESET", "reset", 0.0, reset_V, cell_model.reset_time_s, max_pulses, True),
+    }
+    if not formless:
+        recipes["FORM"] = recipe("FORM", "form", form_voltage_V, 0.0, cell_model.form_time_s, 1, False)
+    return recipes

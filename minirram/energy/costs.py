@@ -1,0 +1,153 @@
+"""Costs of events from technology files: joules, seconds and square micrometres, low / typical / high, a source each.
+
+A technology file is JSON: {"format": "minirram-costs", "version": 1, "name": ..., "about": ..., "costs": {name:
+{"low": [number, source], "typical": [number, source], "high": [number, source]}}}. The named ones lie in the package,
+in `cost_files`; users pass the path of their own. A file may leave out what is never asked of it.
+"""
+
+import json
+import math
+import os
+import pkgutil
+import re
+from dataclasses import dataclass
+from typing import Dict, Tuple
+
+import numpy as np
+
+from ..errors import ConfigError, DataError
+from ..files import read_json
+
+NAMED = ("macro-40nm", "adc-survey", "paper-board", "digital-baselines")
+"""technology files in the package"""
+
+CASES = ("low", "typical", "high")
+
+MEANINGS = {
+    "read_voltage_ratio": "read voltage over that of the run's cells",
+    "read_time_ratio": "duration of one read over that of the run's cells",
+    "form_ratio": "energy of a FORM pulse over that of the run's cells",
+    "write_ratio": "energy of a SET or RESET pulse over that of the run's cells",
+    "line_F": "capacitance of a row or column line per cell, F",
+    "row_drive_J": "driver and word line (select) of one row for one bit plane; the row line itself is line_F",
+    "row_drive_um2": "driver of one row",
+    "cell_um2": "one cell",
+    "columns_per_adc": "converted columns that share one ADC",
+    "shift_add_J": "one shift-and-add of an ADC code; it keeps step with the ADC",
+    "shift_add_um2": "one shift-and-add unit, one per ADC",
+    "partial_add_J": "one addition of the sums of two row tiles",
+    "partial_add_um2": "one adder of partial sums, one per ADC",
+    "buffer_bit_J": "one bit of an input code read from, or an output code written to, the buffer",
+    "buffer_access_s": "one access of the buffer",
+    "buffer_width_bits": "bits of one access",
+    "buffer_bit_um2": "one bit of the buffer",
+    "multiply_J": "one multiplication of the digital layers",
+    "add_J": "one addition of the digital layers",
+    "compare_J": "one comparison of the digital layers: pooling, activation, clipping",
+    "digital_op_s": "one operation of one lane of the digital layers, or one addition of partial sums",
+    "digital_lanes": "lanes of the chip that work side by side",
+    "lane_um2": "one lane of the digital layers",
+    "gpu_int8_op_J": "one 8-bit operation of a GPU; a MAC is two",
+    "gpu_fp32_op_J": "one 32-bit float operation of a GPU",
+    "cpu_int8_op_J": "one 8-bit operation of a server CPU",
+    "mcu_mac_J": "one MAC of a microcontroller",
+    "accelerator_mac_J": "one 8-bit MAC of a digital accelerator",
+    "accelerator_weight_bit_J": "moving one bit of a weight to the MACs of an accelerator, once per inference",
+    "accelerator_activation_bit_J": "reading or writing one bit of an activation of an accelerator",
+}
+"""name of a cost -> what it pays for; beside these adc_<bits>b_J, adc_<bits>b_s, adc_<bits>b_um2 of one conversion"""
+
+_ADC = re.compile(r"adc_\d+b_(J|s|um2)$")
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """The numbers of one technology file. `costs[name]` is float64 (3,): low, typical, high."""
+
+    name: str
+    """of the technology"""
+    about: str
+    """one line on what it describes"""
+    values: Dict[str, np.ndarray]
+    """cost name -> float64 (3,), SI and um^2"""
+    sources: Dict[str, Tuple[str, str, str]]
+    """cost name -> where each of the three comes from"""
+
+    def __getitem__(self, name):
+        if name not in self.values:
+            raise ConfigError(
+                "technology file {} has no cost {!r} ({}); add it with low, typical and high".format(
+                    self.name, name, MEANINGS.get(name, "one conversion of the ADC")
+                )
+            )
+        return self.values[name]
+
+    def over(self, base):
+        """These costs where they are stated, those of `base` elsewhere."""
+        values, sources = dict(base.values), dict(base.sources)
+        values.update(self.values)
+        sources.update(self.sources)
+        return Costs(self.name, self.about, values, sources)
+
+    def adc(self, bits, unit):
+        """Cost of one conversion at `bits`; unit: 'J', 's' or 'um2'."""
+        return self[f"adc_{bits}b_{unit}"]
+
+
+def load_costs(technology="macro-40nm"):
+    """The `Costs` of a named technology file, or of the file at a path.
+
+    ConfigError for an unknown name, MissingFileError for a path where nothing lies, DataError for wrong contents.
+    """
+    if technology in NAMED:
+        data = pkgutil.get_data(__package__, f"cost_files/{technology}.json")
+        return costs_from_json(json.loads((data or b"").decode("utf-8")), technology)
+    path = os.fspath(technology)
+    if not path.endswith(".json"):
+        raise ConfigError(
+            "no technology file {!r}; choose one of {} or give the path of a .json file".format(path, ", ".join(NAMED))
+        )
+    return costs_from_json(read_json(path), path)
+
+
+def costs_from_json(value, where):
+    """The `Costs` that a parsed technology file holds; DataError says what is wrong with it. where: for messages."""
+    if not isinstance(value, dict) or (value.get("format"), value.get("version")) != ("minirram-costs", 1):
+        raise DataError(f'{where}: no technology file; it needs "format": "minirram-costs", "version": 1')
+    for key, kind in (("name", str), ("about", str), ("costs", dict)):
+        if not isinstance(value.get(key), kind):
+            raise DataError(f"{where}: {key!r} is {value.get(key)!r}, expected {kind.__name__}")
+    values, sources = {}, {}
+    for name, entry in value["costs"].items():
+        if name not in MEANINGS and not _ADC.match(name):
+            raise DataError(
+                "{}: no event costs {!r}; known are {} and adc_<bits>b_J, _s, _um2".format(
+                    where, name, ", ".join(MEANINGS)
+                )
+            )
+        values[name], sources[name] = _checked(entry, f"{where}: cost {name}")
+    return Costs(value["name"], value["about"], values, sources)
+
+
+def _checked(entry, where):
+    """(float64 (3,), three sources) of one cost."""
+    if not isinstance(entry, dict) or set(entry) != set(CASES):
+        raise DataError("{} needs exactly {}".format(where, ", ".join(CASES)))
+    numbers, sources = [], []
+    for case in CASES:
+        pair = entry[case]
+        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str) and pair[1].strip()):
+            raise DataError(f"{where}, {case}: {pair!r}, expected [number, source]")
+        number = pair[0]
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < math.inf:
+            raise DataError(f"{where}, {case}: {number!r}, expected a finite number of at least 0")
+        numbers.append(float(number))
+        sources.append(pair[1])
+    if sorted(numbers) != numbers:
+        raise DataError(f"{where}: {numbers} are not in the order low, typical, high")
+    return np.array(numbers), tuple(sources)
+
+
+def as_range(value):
+    """JSON-ready {"low": ..., "typical": ..., "high": ...} of an array (3,)."""
+    return {case: float(number) for case, number in zip(CASES, value)}

@@ -1,0 +1,1 @@
+"""A trained network on a chip: bit-serial forward, ADC calibration, what is saved for it."""

@@ -1,0 +1,50 @@
+"""ADC ranges from the currents of calibration inputs."""
+
+from typing import Dict
+
+import numpy as np
+
+from ..crossbar.converters import Adc, bit_planes, calibrated_lsb
+from ..nn.network import input_bits
+from .forward import predict
+from .product import IdealProduct
+
+CALIBRATION_CHUNK = 50
+"""samples that pass together when the ADCs are calibrated"""
+HEADROOM = 1.1
+"""ADC range over the largest calibration current: read noise and other inputs go a little beyond"""
+CALIBRATION_VECTORS = 4096
+"""input vectors per chunk and matrix whose currents are looked at"""
+
+
+def calibrate_adcs(network, state, codes, chip, scales_S, adc_bits, arrangement="pair", percentile=100.0):
+    """One ADC per matrix, its range HEADROOM over noiseless plane currents of the calibration `codes`: name -> Adc.
+
+    All tiles of a matrix share the LSB, so their sums add up without alignment. percentile: of |current| that the
+    largest code covers, 100 for the largest seen. Of each product at most CALIBRATION_VECTORS input vectors are
+    looked at.
+    """
+    weights = {name: chip.read_weights(name, scale_S) for name, scale_S in scales_S.items()}
+    ideal, bits = IdealProduct(weights), input_bits(network)
+    largest: Dict[str, float] = {}
+
+    def recording(name, patches, zero_point=0):
+        some = patches[:: -(-len(patches) // CALIBRATION_VECTORS)]
+        lsb = max(
+            _tile_lsb(chip, tile, some[:, tile.matrix_rows], bits[name], adc_bits, arrangement, percentile)
+            for tile in chip.placement.tiles_of(name)
+        )
+        largest[name] = max(lsb, largest.get(name, 0.0))
+        return ideal(name, patches, zero_point)
+
+    predict(network, state, codes, recording, chunk=CALIBRATION_CHUNK)
+    return {name: Adc(adc_bits, float(np.float32(HEADROOM * lsb)), arrangement) for name, lsb in largest.items()}
+
+
+def _tile_lsb(chip, tile, codes, bits, adc_bits, arrangement, percentile):
+    """LSB that fits the plane currents of one tile; 0 where no current flows."""
+    cells = chip.macros[tile.macro].conductance_grid(tile.rows, tile.cols)
+    if arrangement == "pair":
+        cells = cells[:, 0::2] - cells[:, 1::2]
+    currents = np.matmul(bit_planes(codes, bits).reshape(-1, codes.shape[1]), cells)
+    return calibrated_lsb(currents, adc_bits, arrangement, percentile) if currents.any() else 0.0

@@ -1,0 +1,81 @@
+"""The digital side of inference as a JSON-ready description: what export/SPEC.md, part 2, specifies.
+
+With it and the macros' integer outputs a controller needs no Python: sums -> activations -> batch norm -> codes.
+"""
+
+import numpy as np
+
+from ..nn.layers.activation import Quantize
+from ..nn.layers.norm import BATCH_NORM_EPSILON, BatchNorm
+from ..nn.layers.recurrent import Rnn
+from ..nn.network import input_bits, output_shapes
+
+FORMAT = 1
+"""version of `digital.json`"""
+
+
+def describe(network, model, chip):
+    """The description of a trained network (`runs.Model`) on a chip: a dict of numbers, text and lists."""
+    bits, shapes, placement = input_bits(network), output_shapes(network), chip.physical_placement()
+    return {
+        "format": FORMAT,
+        "network": network.name,
+        "input": {
+            "shape": list(network.input_shape),
+            "bits": network.input_bits,
+            "step": network.input_step,
+            "zero_point": network.input_zero,
+        },
+        "matrices": [_matrix(name, model, chip, placement, bits[name]) for name in placement.names],
+        "layers": [_layer(layer, model.state, shapes[layer.name]) for layer in network.layers],
+    }
+
+
+def _matrix(name, model, chip, placement, bits):
+    """One matrix: weighted sum = total * weight_per_lsb, total = the integers of its tiles after shift and add.
+
+    placement: by physical numbers, as in the program file.
+    """
+    adc, shape = model.adcs[name], placement.shape(name)
+    return {
+        "name": name,
+        "fan_in": shape[0],
+        "fan_out": shape[1],
+        "input_bits": bits,
+        "weight_per_lsb": float(adc.tile_lsb) * chip.cell_model.grid_S / model.scales_S[name],
+        "column_sums_lsb": [float(value) for value in chip.column_sums_lsb(name, adc)],
+        "adc": {
+            "bits": adc.bits,
+            "arrangement": adc.arrangement,
+            "lsb_A": float(adc.tile_lsb) * chip.cell_model.grid_S * chip.cell_model.read_voltage_V,
+            "shift": adc.shift,
+        },
+        "tiles": [
+            {
+                "tile": number,
+                "macro": tile.macro,
+                "row0": tile.row0,
+                "col0": 2 * tile.pair0,
+                "rows": tile.n_rows,
+                "pairs": tile.n_pairs,
+                "matrix_row": tile.row_start,
+                "matrix_col": tile.col_start,
+            }
+            for number, tile in enumerate(placement.tiles)
+            if tile.matrix == name
+        ],
+    }
+
+
+def _layer(layer, state, shape):
+    """One layer: its type, its parameters, and what calibration or training left in it."""
+    entry = {"type": type(layer).__name__, "name": layer.name, "output_shape": list(shape)}
+    entry.update({key: list(value) if isinstance(value, tuple) else value for key, value in vars(layer).items()})
+    if isinstance(layer, BatchNorm):
+        gain = 1.0 / np.sqrt(state[layer.name + ".var"].astype(np.float64) + BATCH_NORM_EPSILON)
+        gain = gain * state.get(layer.name + ".gamma", 1.0)
+        offset = state.get(layer.name + ".beta", 0.0) - state[layer.name + ".mean"] * gain
+        entry.update(gain=[float(value) for value in gain], offset=[float(value) for value in offset])
+    if isinstance(layer, (Quantize, Rnn)):
+        entry["step"] = float(state[layer.name + ".range"]) / (2**layer.bits - 1)
+    return entry

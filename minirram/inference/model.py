@@ -1,0 +1,107 @@
+"""What inference needs beside the chip and the masks: how it is wired and read, and the network's digital state."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Dict
+
+import numpy as np
+
+from ..chip.placement import Placement, placement_from_json
+from ..crossbar.converters import Adc
+from ..errors import ConfigError, DataError
+from ..nn.network import initial_state, input_zero_points, matrices
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network without its masks."""
+
+    placement: Placement
+    """where each matrix lies"""
+    signs: Dict[str, np.ndarray]
+    """per matrix bool (fan_in, fan_out), True = the plus cell stays on (pair level)"""
+    scales_S: Dict[str, float]
+    """per matrix the conductance of weight 1"""
+    adcs: Dict[str, Adc]
+    """per matrix the converter as calibrated"""
+    state: Dict[str, np.ndarray]
+    """digital state of the network (see `networks.initial_state`)"""
+
+    def to_arrays(self, network):
+        """A flat dict of arrays for `model.npz`.
+
+        Per matrix `signs/`, `scale_S/`, `adc_lsb/`, `adc_shift/`, `zero_point/`; per quantiser `step/`; per batch norm
+        `state/NAME.mean`, `.var` and, when affine, `.gamma`, `.beta`; `placement` as JSON text.
+        """
+        zero_points = input_zero_points(network)
+        arrays: Dict[str, Any] = {"placement": np.array(json.dumps(self.placement.to_json()))}
+        for name in self.placement.names:
+            adc = self.adcs[name]
+            arrays["signs/" + name] = self.signs[name]
+            arrays["scale_S/" + name] = np.float64(self.scales_S[name])
+            arrays["adc_lsb/" + name] = np.float64(adc.lsb)
+            arrays["adc_shift/" + name] = np.int64(adc.shift)
+            arrays["zero_point/" + name] = np.int64(zero_points[name])
+        for name, array in self.state.items():
+            owner, kind = name.rsplit(".", 1)
+            if kind == "range":
+                arrays["step/" + owner] = np.float64(array) / _top_code(network, owner)
+            else:
+                arrays["state/" + name] = array
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays, network, adc_bits, adc_arrangement):
+        """The inverse of `to_arrays`; DataError names an array that is damaged or does not belong to `network`."""
+        try:
+            placement = placement_from_json(json.loads(str(arrays["placement"])))
+        except (KeyError, ValueError) as error:
+            raise DataError(f"placement: {error}") from None
+        if placement.shapes != matrices(network):
+            expected = [name for name, _ in matrices(network)]
+            raise DataError(f"holds the matrices {placement.names}, those of {network.name} are {expected}")
+        signs, scales_S, adcs = {}, {}, {}
+        for name, shape in placement.shapes:
+            signs[name] = checked(arrays, "signs/" + name, bool, shape)
+            scales_S[name] = float(_positive(arrays, "scale_S/" + name))
+            lsb, shift = _positive(arrays, "adc_lsb/" + name), checked(arrays, "adc_shift/" + name, np.int64, ())
+            try:
+                adcs[name] = Adc(adc_bits, float(lsb), adc_arrangement, int(shift))
+            except ConfigError as error:
+                raise DataError(f"adc_shift/{name}: {error}") from None
+        return cls(placement, signs, scales_S, adcs, _read_state(arrays, network))
+
+
+def _read_state(arrays, network):
+    """The digital state, checked: finite, variances not negative, steps above 0."""
+    state = {}
+    for name, initial in initial_state(network).items():
+        owner, kind = name.rsplit(".", 1)
+        if kind == "range":
+            state[name] = np.float32(_positive(arrays, "step/" + owner) * _top_code(network, owner))
+            continue
+        state[name] = checked(arrays, "state/" + name, np.float32, initial.shape)
+        if not np.isfinite(state[name]).all() or (kind == "var" and (state[name] < 0).any()):
+            raise DataError(f"state/{name}: holds a value that is not finite, or a negative variance")
+    return state
+
+
+def _top_code(network, quantiser):
+    return 2 ** network.layer(quantiser).bits - 1
+
+
+def checked(arrays, name, dtype, shape):
+    """`arrays[name]`; DataError unless it is there with this dtype and shape."""
+    if name not in arrays:
+        raise DataError(f"{name} is missing")
+    array = arrays[name]
+    if array.dtype != np.dtype(dtype) or array.shape != tuple(shape):
+        raise DataError(f"{name}: {array.dtype} of shape {array.shape}, expected {np.dtype(dtype)} of {tuple(shape)}")
+    return array
+
+
+def _positive(arrays, name):
+    value = checked(arrays, name, np.float64, ())
+    if not (np.isfinite(value) and value > 0):
+        raise DataError(f"{name} is {value}; it must be above 0")
+    return value

@@ -1,0 +1,1 @@
+"""What learns: masks on a chip, written weights, free weights."""

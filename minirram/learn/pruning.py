@@ -1,0 +1,84 @@
+"""Scores -> masks, and the gradient of a mask: which connections of a random chip to keep.
+
+One score per weight (pair level) or per cell (cell level). The mask keeps the largest |score| of a layer (edge-popup,
+Ramanujan et al., arXiv 1911.13299); the gradient passes straight through the mask; hysteresis spares pulses (Li et al.,
+arXiv 2311.07164, authors' code). density = kept fraction, everywhere.
+"""
+
+import math
+
+import numpy as np
+
+from ..errors import ConfigError
+
+
+def initial_scores(generator, shape, fan_in):
+    """Scores U(-1/sqrt(fan_in), 1/sqrt(fan_in)), float32 of `shape` (authors' code)."""
+    bound = 1.0 / np.sqrt(fan_in)
+    return generator.uniform(-bound, bound, shape).astype(np.float32)
+
+
+def initial_size(fan_in):
+    """Root mean square of the `initial_scores` of a layer."""
+    return 1.0 / math.sqrt(3 * fan_in)
+
+
+def kept_count(density, size):
+    """How many of `size` connections a density keeps: round(density * size)."""
+    if not 0.0 < density < 1.0:
+        raise ConfigError(f"density {density!r}: the kept fraction lies between 0 and 1, both excluded")
+    return int(round(density * size))
+
+
+def top_mask(scores, density):
+    """Bool mask of the round(density * n) largest |scores|; ties at the border go to the lowest index.
+
+    scores: float array of any shape, n elements. Returns a bool array of that shape. One `np.partition`, never a sort.
+    """
+    magnitude = np.abs(scores).ravel()
+    keep = kept_count(density, magnitude.size)
+    if keep == 0:
+        return np.zeros(scores.shape, bool)
+    threshold = np.partition(magnitude, magnitude.size - keep)[magnitude.size - keep]
+    mask = magnitude > threshold
+    missing = keep - int(np.count_nonzero(mask))
+    mask[np.flatnonzero(magnitude == threshold)[:missing]] = True
+    return mask.reshape(scores.shape)
+
+
+def steady_mask(wanted, old_mask, scores, old_scores, limit):
+    """`wanted`, but a bit changes only if ||s_old| - |s|| >= limit * |s_old| (hysteresis of the authors' code).
+
+    wanted, old_mask: bool; scores, old_scores: float, the scores of this and the previous step; limit: relative
+    change, 0 lets every bit change. All of one shape. The kept fraction may drift by the bits held back.
+    """
+    old_magnitude = np.abs(old_scores)
+    moved = np.abs(scores)
+    moved -= old_magnitude
+    np.abs(moved, out=moved)
+    old_magnitude *= np.float32(limit)
+    may_change = moved >= old_magnitude
+    return np.where(may_change, wanted, old_mask)
+
+
+def score_gradient(weight_gradient, weights, scores):
+    """Straight-through: d_score = d_weight * weight * sign(score).
+
+    weight_gradient: dLoss/dW of the masked weights; weights: their values when kept (cell level: +G+ and -G-);
+    scores. All of one shape, float32.
+    """
+    return weight_gradient * weights * np.sign(scores)
+
+
+def to_score_size(gradient, size):
+    """Scale the gradient of a layer's scores, in place, to the root mean square `size`; one of zeros stays as it is.
+
+    A score's gradient is proportional to the weight, about 2 / sqrt(fan_in), and to a loss that is a mean over all
+    pixels: as it comes, one rate moves the masks of a small network and leaves those of a wide one where they began.
+    float32 array of any shape. Returns `gradient`.
+    """
+    flat = gradient.ravel()
+    rms = math.sqrt(float(np.dot(flat, flat)) / flat.size)
+    if rms > 0:
+        gradient *= np.float32(size / rms)
+    return gradient

@@ -1,0 +1,185 @@
+"""Convolutions on one chunk of a batch as matrix products, each with the max-pool that may follow."""
+
+from typing import Any
+
+import numpy as np
+
+from ..layers import resample
+from ..layers.convolution import add_patches, im2col, output_size
+from .nodes import Node, aligned, nhwc, rows
+
+
+class ConvolutionNode(Node):
+    """What all kinds share: padding, the pool, sums of gradients."""
+
+    def __init__(self, layer, pool, x, y, chunk):
+        super().__init__(pool or layer, x, y, chunk)
+        self.convolution = layer
+        self.size = pool.size if pool else 1  # side of the pooling window
+        self.needs_dx = x is not chunk.input
+        height, width = output_size(x.shape[0], x.shape[1], layer.kernel, layer.stride, layer.padding)
+        self.conv_shape = height, width
+        self.dkernel: Any = None
+        self.first: Any = None  # (places, shape of y): where each window's largest value lies
+        if chunk.training and pool:
+            self.first = aligned((self.size**2,) + y.shape, bool)
+
+    def _padded(self, rows, cols, padding):
+        """The input with `padding` above and on the left, and below and on the right what makes it rows x cols."""
+        x, (top, left) = self.x, padding
+        if (top, left) == (0, 0) and (rows, cols) == x.shape[:2]:
+            return x
+        padded = self.workspace.array("padded", (rows, cols) + x.shape[2:])
+        inside = padded[top : top + x.shape[0], left : left + x.shape[1]]
+        kept = x[: inside.shape[0], : inside.shape[1]]
+        padded[:top] = padded[top + kept.shape[0] :] = 0
+        padded[:, :left] = padded[:, left + kept.shape[1] :] = 0
+        inside[...] = kept
+        return padded
+
+    def _unpadded(self, dpadded, padding):
+        """The gradient of the input from that of the padded input: the border is cut, what was not used gets 0."""
+        top, left = padding
+        shape = self.x.shape
+        if dpadded.shape[1] == shape[1] and dpadded.shape[0] >= top + shape[0]:
+            return dpadded[top : top + shape[0]]
+        dx = self.workspace.gradient(shape)
+        inside = dpadded[top : top + shape[0], left : left + shape[1]]
+        dx[inside.shape[0] :] = 0
+        dx[:, inside.shape[1] :] = 0
+        dx[: inside.shape[0], : inside.shape[1]] = inside
+        return dx
+
+    def _windows(self, image):
+        """Views of image (height, width, ...), one per place of the pooling window."""
+        height, width = (self.size * length for length in self.y.shape[:2])
+        return [
+            image[i : height : self.size, j : width : self.size] for i in range(self.size) for j in range(self.size)
+        ]
+
+    def _pool(self, places):
+        """y from the outputs at each place of the pooling window, each (height, width, n, channels)."""
+        if self.size == 1:
+            self.y[...] = places[0]
+        else:
+            resample.largest(places, self.y, self.first)
+
+    def _unpool(self, dy, dplaces):
+        """Fill the gradient at each place of the pooling window."""
+        for dplace, is_first in zip(dplaces, self.first):
+            np.multiply(dy, is_first, out=dplace)
+
+    def _add_kernel_gradient(self, left, right, first):
+        """Add left right, stacks of matrices, to the lane's gradient of the transformed kernel.
+
+        first: this is the first addition for this chunk.
+        """
+        total = self.dkernel.reshape((-1,) + self.dkernel.shape[-2:])
+        if self.chunk.begins and first:
+            np.matmul(left, right, out=total)
+        else:
+            total += np.matmul(left, right, out=self.workspace.array("dkernel", total.shape))
+
+
+class PatchesNode(ConvolutionNode):
+    """Any kernel, stride and padding: patches as rows of a matrix."""
+
+    def __init__(self, layer, pool, x, y, chunk):
+        super().__init__(layer, pool, x, y, chunk)
+        self.fan_in = layer.matrices()[0][1][0]
+
+    def _array(self, name, channels):
+        """A workspace array (height, width, n, channels) before the pool."""
+        return self.workspace.array(name, self.conv_shape + (self.chunk.size, channels))
+
+    def _columns(self):
+        """The patches (height, width, n, fan_in)."""
+        layer = self.convolution
+        height, width = (length + 2 * pad for length, pad in zip(self.x.shape[:2], layer.padding))
+        x = self._padded(height, width, layer.padding)
+        columns = self._array("columns", self.fan_in)
+        im2col(nhwc(x), layer.kernel, layer.stride, out=nhwc(columns))
+        return columns, x.shape
+
+    def forward(self, run):
+        """y = pool(patches W)"""
+        columns, _ = self._columns()
+        z = self.y if self.size == 1 else self._array("places", self.convolution.out_channels)
+        np.matmul(rows(columns), run.weights[self.convolution.name], out=rows(z))
+        if self.size > 1:
+            self._pool(self._windows(z))
+
+    def backward(self, run, dy):
+        """dW = patches^T dy; dx = dy W^T, each patch added to its pixels"""
+        columns, padded_shape = self._columns()
+        dz = dy
+        if self.size > 1:
+            dz = self._array("places", dy.shape[-1])
+            dz[self.size * dy.shape[0] :] = 0
+            dz[:, self.size * dy.shape[1] :] = 0
+            self._unpool(dy, self._windows(dz))
+        self.add_gradient(self.convolution.name, rows(columns), rows(dz))
+        if not self.needs_dx:
+            return None
+        np.matmul(rows(dz), run.weights[self.convolution.name].T, out=rows(columns))
+        dpadded = self.workspace.gradient(padded_shape)
+        dpadded[...] = 0
+        add_patches(nhwc(columns), nhwc(dpadded), self.convolution.kernel, self.convolution.stride)
+        return self._unpadded(dpadded, self.convolution.padding)
+
+
+class InputNode(ConvolutionNode):
+    """The network's first convolution, when its fan_in is small: patches (fan_in, positions), kept for the way back.
+
+    They are gathered one place of the pooling window after the other, so the pool is a maximum of whole arrays and
+    outputs that no window holds are never worked out.
+    """
+
+    def __init__(self, layer, pool, x, y, chunk):
+        super().__init__(layer, pool, x, y, chunk)
+        fan_in = layer.matrices()[0][1][0]
+        self.patches = aligned((fan_in, self.size**2) + y.shape[:3], x.dtype)
+
+    def forward(self, run):
+        """y = pool(patches^T W)"""
+        layer, size = self.convolution, self.size
+        for place in range(size**2):
+            start = place // size * layer.stride[0], place % size * layer.stride[1]
+            gather(layer, self.x, self.patches[:, place], start, size)
+        z = self._z()
+        np.matmul(self._flat().T, run.weights[layer.name], out=rows(z))
+        self._pool(z)
+
+    def _z(self):
+        """Workspace (places of the pooling window, height, width, n, channels)."""
+        return self.workspace.array("places", (self.size**2,) + self.y.shape)
+
+    def _flat(self):
+        return self.patches.reshape(len(self.patches), -1)
+
+    def backward(self, run, dy):
+        """dW = patches dy"""
+        dz = dy
+        if self.size > 1:
+            dz = self._z()
+            self._unpool(dy, dz)
+        self.add_gradient(self.convolution.name, self._flat().T, rows(dz))
+
+
+def gather(layer, x, patches, start=(0, 0), every=1):
+    """Fill patches (fan_in, height, width, n) of an image (height, width, n, channels) that a convolution sees.
+
+    start: row and column of the first patch in the padded image; every: step from one output to the next,
+    in both directions.
+    """
+    top, left = layer.padding
+    if top or left:
+        x = np.pad(x, ((top, top), (left, left), (0, 0), (0, 0)))
+    step = layer.stride[0] * every, layer.stride[1] * every
+    height, width = (s * (length - 1) + 1 for s, length in zip(step, patches.shape[1:3]))
+    rows_of_patches = iter(patches)
+    for i in range(start[0], start[0] + layer.kernel[0]):
+        for j in range(start[1], start[1] + layer.kernel[1]):
+            window = x[i : i + height : step[0], j : j + width : step[1]]
+            for channel in range(layer.in_channels):
+                next(rows_of_patches)[...] = window[..., channel]

@@ -1,0 +1,278 @@
+"""Runs a network forward and backward over a batch, with threads and preallocated buffers.
+
+Batch norm needs the statistics of the whole batch, so the network is cut there: all samples pass one segment before
+any enters the next. A batch is split into a fixed number of lanes, a lane into chunks that fit a core's cache; the
+borders depend on shapes alone and sums are taken in the order of lanes and chunks, so the results are the same bits
+with any number of threads.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import List
+
+import numpy as np
+
+from ...errors import ConfigError, ShapeError
+from ..layers.activation import Quantize, clip_tail
+from ..layers.norm import BatchNorm, merge_moments
+from ..layers.recurrent import Rnn
+from ..loss import softmax_cross_entropy
+from ..network import macs, matrices, output_shapes
+from .lanes import Lane, groups
+from .nodes import Run, nhwc
+
+MOMENTUM = 0.1  # share of the present batch in running means, variances and ranges
+LANES = 2  # a part of the arithmetic, not of the machine: one thread runs both, one after the other
+CHUNK_FLOATS = 1_200_000  # floats of the largest layer for the samples of one chunk: fewer make threads wait more
+WORTH_TWO = 100_000_000  # multiplications of a batch below which handing over between threads costs more than it saves
+SMALLEST_CHUNK = 4  # samples, unless the lane has fewer: runs in memory get too short below
+EVALUATION_FLOATS = 4_000_000  # of a whole image, above which a lane evaluates one sample at a time
+
+
+class Engine:
+    """Forward and backward of one network at one batch size.
+
+    threads: 1 or 2 Python threads at most (the results do not depend on it; with 2, set OPENBLAS_NUM_THREADS=1 before
+    NumPy starts); small batches are run by one. dtype: float32, or float64 to check gradients. chunk_floats: size of
+    the chunks; it changes results by rounding only.
+    """
+
+    def __init__(self, network, batch_size, threads=1, dtype=np.float32, chunk_floats=CHUNK_FLOATS):
+        if batch_size < 1 or threads < 1:
+            raise ConfigError(f"batch_size {batch_size} and threads {threads}: at least 1 each")
+        self.network = network
+        self.batch_size = batch_size
+        self.dtype = np.dtype(dtype)
+        self.chunk_floats = chunk_floats
+        worth = batch_size * macs(network) >= WORTH_TWO
+        self._pool = ThreadPoolExecutor(1) if threads > 1 and worth else None
+        self._matrices = dict(matrices(network))
+        self._batch_norms = [layer for layer in network.layers if isinstance(layer, BatchNorm)]
+        self._quantisers = [layer for layer in network.layers if isinstance(layer, (Quantize, Rnn))]
+        self._output_shape = output_shapes(network)[network.layers[-1].name]
+        edges = [batch_size * k // LANES for k in range(LANES + 1)]
+        self._samples = [slice(start, stop) for start, stop in zip(edges, edges[1:]) if stop > start]
+        self._lanes = []
+        self._evaluators = {}
+
+    def training_step(self, weights, state, x, labels, weight=None, smoothing=0.0):
+        """(loss, n_correct, gradients) of one batch; running statistics and ranges in `state` move in place.
+
+        weights: {matrix: (fan_in, fan_out)}. x: uint8 codes (batch_size, height, width, channels), or floats as they
+        are. labels: integers (batch_size,), or per pixel (batch_size, height, width); weight: as labels, 0 leaves a
+        pixel out. smoothing: label smoothing. The loss is the weighted mean cross-entropy. gradients: {matrix or
+        affine parameter: array}; the next call overwrites them. Activations are quantised with the ranges that
+        `state` held before the step; a range of 0 is calibrated on this batch first.
+        """
+        self._check_input(x)
+        if len(x) != self.batch_size:
+            raise ShapeError(f"a batch of {len(x)}, expected {self.batch_size}")
+        for array in (labels,) if weight is None else (labels, weight):
+            if array.shape != (len(x),) + self._output_shape[:-1]:
+                raise ShapeError(f"labels of shape {array.shape} for a batch of {x.shape}")
+        if not self._lanes:
+            for samples in self._samples:
+                sizes = self._chunk_sizes(samples.stop - samples.start)
+                typical = sizes[0] if not self._lanes else self._lanes[0].typical
+                self._lanes.append(Lane(self.network, sizes, self.batch_size, self.dtype, True, typical))
+        if any(state[layer.name + ".range"] == 0 for layer in self._quantisers):
+            self._calibrate(weights, state, x)
+        run = self._run(weights, state, self._lanes)
+        self._forward(run, x)
+        total = float(labels.size if weight is None else weight.sum(dtype=np.float64))
+        losses = self._backward(run, labels, weight, smoothing, total)
+        self._update(state, run)
+        return sum(loss for loss, _ in losses), sum(n for _, n in losses), self._gradients(run)
+
+    def predict(self, weights, state, x):
+        """Logits (n, classes), or per pixel (n, height, width, classes), with frozen statistics and ranges.
+
+        x: any number of samples, codes or floats. Images of another size than the network's are allowed where every
+        layer takes them; they are continued at the lower and right border to the multiple that pooling needs.
+        """
+        self._check_input(x)
+        n, height, width = x.shape[:3]
+        extra = [-length % self.network.size_multiple for length in (height, width)]
+        if any(extra):
+            x = np.pad(x, ((0, 0), (0, extra[0]), (0, extra[1]), (0, 0)), mode="edge")
+        lanes = self._lanes_for(x.shape[1:3])
+        run = self._run(weights, state, lanes, frozen=True)
+        size = lanes[0].size
+        parts = [None] * -(-n // size)
+
+        def work(index):
+            for k in range(index, len(parts), len(lanes)):
+                parts[k] = _evaluate(lanes[index], run, x[k * size : (k + 1) * size])
+
+        self._each(work, len(lanes))
+        logits = np.concatenate([np.empty((0,) + _sample_shape(lanes[0].chunks[0].output), self.dtype)] + parts)
+        return logits[:, :height, :width] if logits.ndim == 4 else logits
+
+    def _chunk_sizes(self, n):
+        """n samples of a lane in chunks as even as can be."""
+        count = -(-n // max(SMALLEST_CHUNK, self.chunk_floats // _largest_array(self.network)))
+        edges = [n * k // count for k in range(count + 1)]
+        return [stop - start for start, stop in zip(edges, edges[1:])]
+
+    def share(self, work, items):
+        """work(item) for every item in the engine's threads, in any order: for what a step does with each matrix."""
+        queue = iter(list(items))
+
+        def take(_):
+            for item in queue:
+                work(item)
+
+        self._each(take, LANES)
+
+    def _lanes_for(self, size):
+        """Lanes that evaluate images of a size, kept for the next call."""
+        if size not in self._evaluators:
+            network = self.network
+            if size != tuple(network.input_shape[:2]):
+                network = network.resized(*size)
+            largest = _largest_array(network)
+            n = max(1, self.chunk_floats // largest, min(SMALLEST_CHUNK, EVALUATION_FLOATS // largest))
+            n = min(n, -(-self.batch_size // LANES))
+            self._evaluators[size] = [Lane(network, [n], n, self.dtype, False) for _ in range(LANES)]
+        return self._evaluators[size]
+
+    def _check_input(self, x):
+        channels = self.network.input_shape[2]
+        if x.ndim != 4 or x.shape[3] != channels:
+            raise ShapeError(f"input of shape {x.shape}, expected (n, height, width, {channels})")
+
+    def _run(self, weights, state, lanes, frozen=False):
+        """What a pass shares; frozen: with the running statistics, else with those of the batch."""
+        for name, shape in self._matrices.items():
+            if name not in weights or weights[name].shape != shape:
+                found = weights[name].shape if name in weights else None
+                raise ShapeError(f"weights of {name}: {found}, expected {shape}")
+        steps = {}
+        for layer in self._quantisers:
+            value = float(state[layer.name + ".range"])
+            steps[layer.name] = value / (2**layer.bits - 1) if 0 < value < np.inf else None
+        weights = {name: np.asarray(weights[name], self.dtype) for name in self._matrices}
+        run = Run(weights, state, steps, not frozen)
+        if frozen:
+            for norm in self._batch_norms:
+                run.statistics[norm.name] = (1, state[norm.name + ".mean"], state[norm.name + ".var"])
+        nodes = list(lanes[0].chunks[0].nodes.values())
+
+        def prepare(index):
+            for node in nodes[index::LANES]:
+                node.prepare(run)
+
+        self._each(prepare, LANES)
+        return run
+
+    def _each(self, work, count):
+        """work(index) for every lane, in two threads when there are any; an error in one of them is raised here."""
+        others = [self._pool.submit(work, index) for index in range(1, count)] if self._pool else []
+        work(0)
+        for index in range(1, count):
+            if self._pool:
+                others[index - 1].result()
+            else:
+                work(index)
+
+    def _forward(self, run, x):
+        for segment in range(len(self._batch_norms) + 1):
+
+            def work(index, segment=segment):
+                if segment == 0:
+                    self._lanes[index].load(x[self._samples[index]])
+                self._lanes[index].forward(segment, run)
+
+            self._each(work, len(self._lanes))
+            if segment < len(self._batch_norms):
+                parts = [chunk.segments[segment][-1].moments for lane in self._lanes for chunk in lane.chunks]
+                count, mean, squares = merge_moments(parts)
+                run.statistics[self._batch_norms[segment].name] = (count, mean, squares / count)
+
+    def _backward(self, run, labels, weight, smoothing, total):
+        """[(loss, n_correct)] of the chunks; gradients stay with the lanes."""
+        losses: List[list] = [[] for _ in self._lanes]
+        for segment in range(len(self._batch_norms), -1, -1):
+
+            def work(index, segment=segment):
+                own = [None if a is None else a[self._samples[index]] for a in (labels, weight)]
+
+                def loss(logits, here):
+                    target, parts = (None if a is None else _as_chunk(a[here]) for a in own)
+                    value, n_correct, dlogits = softmax_cross_entropy(logits, target, parts, smoothing, total)
+                    losses[index].append((value, n_correct))
+                    return dlogits
+
+                self._lanes[index].backward(segment, run, loss)
+
+            self._each(work, len(self._lanes))
+            if segment:
+                sums = [chunk.segments[segment][0].sums for lane in self._lanes for chunk in lane.chunks]
+                norm = self._batch_norms[segment - 1]
+                run.sums[norm.name] = sum(part[0] for part in sums), sum(part[1] for part in sums)
+        return [one for lane in losses for one in lane]
+
+    def _gradients(self, run):
+        """Gradients of the whole batch: lanes added in order, affine parameters beside the matrices."""
+        gradients = dict(self._lanes[0].gradients)
+
+        def add_lanes(name):
+            for lane in self._lanes[1:]:
+                gradients[name] += lane.gradients[name]
+
+        self.share(add_lanes, self._matrices)
+        for norm in self._batch_norms:
+            if norm.affine:
+                for part, total in zip((".beta", ".gamma"), run.sums[norm.name]):
+                    gradients[norm.name + part] = total.astype(self.dtype)
+        return gradients
+
+    def _update(self, state, run):
+        """Move running statistics and ranges towards those of this batch; an infinite range stays."""
+        for norm in self._batch_norms:
+            _, mean, var = run.statistics[norm.name]
+            for part, value in ((".mean", mean), (".var", var)):
+                old = state[norm.name + part]
+                old += (MOMENTUM * (value - old)).astype(old.dtype)
+        for layer in self._quantisers:
+            old = state[layer.name + ".range"]
+            if np.isfinite(old):
+                old += old.dtype.type(MOMENTUM) * (self._range(layer) - old)
+
+    def _range(self, layer):
+        """The value that this batch's activations exceed with the quantiser's tail probability; never 0."""
+        values = np.concatenate([chunk.samples[layer.name] for lane in self._lanes for chunk in lane.chunks])
+        index = len(values) - 1 - int(clip_tail(layer.bits) * len(values))
+        top = np.partition(values, index)[index]
+        return top if top > 0 else max(values.max(), values.dtype.type(1e-3))
+
+    def _calibrate(self, weights, state, x):
+        """Set the ranges that are still 0 from this batch, one after the other in the network's order."""
+        for layer in self._quantisers:
+            if state[layer.name + ".range"] == 0:
+                self._forward(self._run(weights, state, self._lanes), x)
+                state[layer.name + ".range"][...] = self._range(layer)
+
+
+def _largest_array(network):
+    """Floats per sample of the largest array between two nodes."""
+    shapes = output_shapes(network)
+    return max(int(np.prod(shapes[group[-1].name])) for group in groups(network))
+
+
+def _as_chunk(labels):
+    """Labels of images in the order of a chunk: (n, height, width) -> (height, width, n)."""
+    return labels.transpose(1, 2, 0) if labels.ndim == 3 else labels
+
+
+def _sample_shape(array):
+    """Shape of one sample of a lane's array."""
+    return array.shape[:2] + array.shape[3:] if array.ndim == 4 else array.shape[1:]
+
+
+def _evaluate(lane, run, x):
+    """Logits (n, ...) of at most as many samples as the lane holds."""
+    lane.load(x)
+    chunk = lane.chunks[0]
+    for segment in range(len(chunk.segments)):
+        lane.forward(segment, run)
+    return nhwc(chunk.output)[: len(x)].copy()

@@ -1,0 +1,95 @@
+"""The first convolution and its batch norm on one chunk of a batch, when few input channels make its patches short.
+
+Batch norm after a product z = P W needs only moments of the patches P: mean(z) = mean(P) W, var(z) = W^T cov(P) W. So
+the normalisation becomes part of the product, P [W scale] + shift, and on the way back sum(dy z) and P^T z follow
+from P^T dy and P^T P. The wide output z is never stored and never passed over a second time.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..layers.norm import BATCH_NORM_EPSILON
+from .convolution_nodes import gather
+from .nodes import ActivationNode, Node, aligned, rows
+
+MOST_FAN_IN = 16  # rows of a kernel matrix up to which this pays
+
+
+class PatchMomentsNode(Node):
+    """First half: the patches and their moments; at the very end of the way back, the gradient of the weights."""
+
+    patches_dy: Any = None  # patches^T dy, from the second half
+
+    def __init__(self, convolution, norm, x, shape, chunk):
+        super().__init__(norm, x, x, chunk)
+        self.convolution = convolution
+        self.fan_in = convolution.matrices()[0][1][0]
+        # one row per kernel place and channel, and a last row of ones that carries the shift
+        self.patches = aligned((self.fan_in + 1,) + shape[:2] + (chunk.size,), chunk.workspace.dtype)
+        self.patches[-1] = 1
+
+    def forward(self, run):
+        """Fill the patches; the moments of z = patches^T W."""
+        layer = self.convolution
+        gather(layer, self.x, self.patches[:-1])
+        if not run.training:
+            return
+        flat = self.patches.reshape(self.fan_in + 1, -1)
+        products = np.matmul(flat, flat.T).astype(np.float64)
+        count = flat.shape[1]
+        self.gram, self.sums = products[:-1, :-1], products[:-1, -1]
+        weight = run.weights[layer.name].astype(np.float64)
+        mean = self.sums @ weight / count
+        covariance = self.gram - np.outer(self.sums, self.sums) / count
+        self.moments = count, mean, np.einsum("kj,kl,lj->j", weight, covariance, weight)
+
+    def backward(self, run, dy):
+        """dW = P^T dz with dz = scale * (dy - dbeta / count - normalised * dgamma / count) and P^T dy from the second
+        half.
+        """
+        count, mean, var = run.statistics[self.layer.name]
+        dbeta, dgamma = run.sums[self.layer.name]
+        deviation = np.sqrt(var + BATCH_NORM_EPSILON)
+        gamma = run.state[self.layer.name + ".gamma"] if self.layer.affine else 1
+        weight = run.weights[self.convolution.name].astype(np.float64)
+        normalised = (self.gram @ weight - np.outer(self.sums, mean)) / deviation
+        dweight = self.patches_dy - np.outer(self.sums, dbeta / count) - normalised * (dgamma / count)
+        dweight *= gamma / deviation
+        total = self.chunk.gradients[self.convolution.name]
+        total[...] = dweight if self.chunk.begins else total + dweight
+
+
+class ProductNode(ActivationNode):
+    """Second half: product and normalisation in one, then ReLU and quantiser; backward, the sums that both halves
+    need.
+    """
+
+    def __init__(self, group, y, chunk, patches):
+        self.first_half = patches
+        super().__init__(group, patches.x, y, chunk)
+
+    def _argument(self, run, unit):
+        """(gamma * (patches^T W - mean) / sqrt(var + epsilon) + beta) / unit, in y."""
+        name = self.norm.name
+        _, mean, var = run.statistics[name]
+        scale, shift = 1 / np.sqrt(var + BATCH_NORM_EPSILON), 0
+        if self.norm.affine:
+            scale, shift = scale * run.state[name + ".gamma"], run.state[name + ".beta"]
+        weight = run.weights[self.first_half.convolution.name]
+        kernel = np.concatenate([weight * scale, [shift - mean * scale]]) / unit
+        patches = self.first_half.patches
+        np.matmul(patches.reshape(len(patches), -1).T, kernel.astype(weight.dtype), out=rows(self.y))
+        return self.y
+
+    def backward(self, run, dy):
+        """P^T dy, d beta and d gamma"""
+        if self.passes is not None:
+            np.multiply(dy, self.passes, out=dy)
+        half = self.first_half
+        products = np.matmul(half.patches.reshape(half.fan_in + 1, -1), rows(dy)).astype(np.float64)
+        half.patches_dy, dbeta = products[:-1], products[-1]
+        _, mean, var = run.statistics[self.norm.name]
+        weight = run.weights[half.convolution.name].astype(np.float64)
+        dgamma = ((weight * half.patches_dy).sum(axis=0) - mean * dbeta) / np.sqrt(var + BATCH_NORM_EPSILON)
+        self.sums = dbeta, dgamma

@@ -1,0 +1,118 @@
+"""Convolutions as matrix products: patches of an image are rows, kernels are columns of a (fan_in, fan_out) matrix.
+
+fan_in is ordered (kernel row, kernel column, input channel). Images are (n, height, width, channels).
+"""
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+
+from ...errors import ConfigError, ShapeError
+from .checks import _check_positive
+
+
+@dataclass(frozen=True)
+class Conv2d:
+    """Convolution without bias."""
+
+    name: str
+    """name of the layer and of its matrix"""
+    in_channels: int
+    """channels of the input image"""
+    out_channels: int
+    """channels of the output image = fan_out of the matrix"""
+    kernel: Tuple[int, int] = (3, 3)
+    """height and width of the kernel, pixels"""
+    stride: Tuple[int, int] = (1, 1)
+    """pixels between output rows and between output columns"""
+    padding: Tuple[int, int] = (0, 0)
+    """pixels of zero above and below, left and right"""
+
+    def __post_init__(self):
+        _check_positive(self, in_channels=self.in_channels, out_channels=self.out_channels)
+        if len(self.kernel) != 2 or len(self.stride) != 2 or len(self.padding) != 2:
+            raise ConfigError(f"layer {self.name}: kernel, stride and padding are pairs (rows, columns)")
+        if min(self.kernel + self.stride) < 1 or min(self.padding) < 0:
+            raise ConfigError(f"layer {self.name}: kernel and stride of at least 1, padding of at least 0")
+
+    def matrices(self):
+        """((name, (fan_in, fan_out)),)"""
+        return ((self.name, (self.kernel[0] * self.kernel[1] * self.in_channels, self.out_channels)),)
+
+    def output_shape(self, shape, _earlier):
+        """(out_height, out_width, out_channels)"""
+        if len(shape) != 3 or shape[2] != self.in_channels:
+            raise ShapeError(f"its input is {shape}, expected (height, width, {self.in_channels})")
+        return output_size(shape[0], shape[1], self.kernel, self.stride, self.padding) + (self.out_channels,)
+
+
+def output_size(height, width, kernel, stride=(1, 1), padding=(0, 0)):
+    """(height, width) of a convolution's output; ShapeError when the kernel does not fit."""
+    size = tuple((length + 2 * pad - k) // s + 1 for length, k, s, pad in zip((height, width), kernel, stride, padding))
+    if min(size) < 1:
+        raise ShapeError(f"a kernel of {kernel} with padding {padding} does not fit an image of {(height, width)}")
+    return size
+
+
+def pad(x, padding, fill=0):
+    """x (n, height, width, c) with `padding` = (rows, columns) of `fill` on every side."""
+    rows, cols = padding
+    if not rows and not cols:
+        return x
+    n, height, width, channels = x.shape
+    padded = np.full((n, height + 2 * rows, width + 2 * cols, channels), fill, x.dtype)
+    padded[:, rows : rows + height, cols : cols + width] = x
+    return padded
+
+
+def im2col(x, kernel, stride=(1, 1), padding=(0, 0), fill=0, out=None):
+    """The patches that a convolution sees: (n, out_height, out_width, kh * kw * c), same dtype as x.
+
+    Works on floats and on uint8 codes alike; `fill` is the value of padding pixels (for codes: the zero point).
+    """
+    n, height, width, channels = x.shape
+    rows, cols = output_size(height, width, kernel, stride, padding)
+    x = pad(x, padding, fill)
+    by_n, by_row, by_col, by_channel = x.strides
+    view = np.lib.stride_tricks.as_strided(
+        x,
+        (n, rows, cols, kernel[0], kernel[1], channels),
+        (by_n, by_row * stride[0], by_col * stride[1], by_row, by_col, by_channel),
+        writeable=False,
+    )
+    if out is None:
+        out = np.empty((n, rows, cols, kernel[0] * kernel[1] * channels), x.dtype)
+    if channels == 1:  # one long copy per kernel place beats many of one element
+        for k in range(kernel[0] * kernel[1]):
+            out[..., k] = view[:, :, :, k // kernel[1], k % kernel[1], 0]
+    else:
+        out.reshape(view.shape)[...] = view
+    return out
+
+
+def add_patches(dcolumns, dx, kernel, stride=(1, 1)):
+    """The transpose of `im2col` without padding: adds each patch's gradient to the pixels of dx that it came from."""
+    n, rows, cols, _ = dcolumns.shape
+    patches = dcolumns.reshape(n, rows, cols, kernel[0], kernel[1], dx.shape[3])
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            dx[:, i : i + stride[0] * rows : stride[0], j : j + stride[1] * cols : stride[1]] += patches[:, :, :, i, j]
+
+
+def conv2d_forward(x, weight, kernel, stride=(1, 1), padding=(0, 0)):
+    """y (n, out_height, out_width, c_out) = patches of x times weight (kh * kw * c_in, c_out)."""
+    columns = im2col(x, kernel, stride, padding)
+    return np.matmul(columns.reshape(-1, columns.shape[3]), weight).reshape(columns.shape[:3] + weight.shape[1:])
+
+
+def conv2d_backward(dy, x, weight, kernel, stride=(1, 1), padding=(0, 0)):
+    """(dx, dweight) of `conv2d_forward`."""
+    columns = im2col(x, kernel, stride, padding)
+    rows = dy.reshape(-1, weight.shape[1])
+    dweight = np.matmul(columns.reshape(-1, columns.shape[3]).T, rows)
+    dcolumns = np.matmul(rows, weight.T).reshape(columns.shape)
+    n, height, width, channels = x.shape
+    dx = np.zeros((n, height + 2 * padding[0], width + 2 * padding[1], channels), x.dtype)
+    add_patches(dcolumns, dx, kernel, stride)
+    return dx[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width], dweight

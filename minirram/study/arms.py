@@ -1,0 +1,144 @@
+"""The arms of a comparison: what is learned, on which hardware, and where the search for free settings begins."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from ..errors import ConfigError
+from ..learn.written_weights import Writing
+from ..nn.network import weights_by_layer
+from .settings_search import Search, Settings
+from .weight_runs import WeightConfig
+
+TUNING_ERRORS = (0.0015, 0.01, 0.05, 0.15)
+"""relative errors of a write that weight optimisation is tried with; the first is that of replayed cells"""
+RATES = (0.025, 0.05, 0.1)
+"""learning rates that the search begins with, at the recipe's momentum"""
+LARGE_BATCH_RATES = (0.05, 0.1, 0.2)
+"""the same where few updates, each from many gradients, are all that a budget allows"""
+THRESHOLD = 0.25
+"""threshold that the search begins with, see `tuning.Settings`"""
+FEWEST_UPDATES = 20
+"""updates of all weights that a budget must allow; with fewer no network learns, and parts are written at every step"""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to learn the network of a task."""
+
+    name: str
+    """what the command line calls it"""
+    text: str
+    """what it is, for the table"""
+    level: Optional[str] = None
+    """of masks: 'pair' or 'cell'; None: weights are learned"""
+    hysteresis: bool = True
+    """masks: whether a bit needs a least change to flip"""
+    read_noise: bool = True
+    """masks: whether reads are noisy, in learning and in the examination"""
+    tuning_error: Optional[float] = None
+    """of each write; None: no cell is written to a value"""
+    thresholded: bool = False
+    """whether a weight is written only when it is off by a threshold, else at every update"""
+    budgeted: bool = False
+    """whether the writes are limited to the program count of the "pair" arm"""
+
+    @property
+    def scheme(self):
+        """What arms have in common that differ in the error of a write alone."""
+        return self.tuning_error is not None, self.thresholded, self.budgeted
+
+    def whole_updates(self, network, budget):
+        """How often a training with `budget` writes writes all weights of `network` at once; None: never."""
+        if not self.budgeted or self.thresholded:
+            return None
+        updates = budget // sum(weights_by_layer(network).values())
+        return updates if updates >= FEWEST_UPDATES else None
+
+
+def _all_arms():
+    yield Arm("pair", "masks, one bit per weight", level="pair")
+    yield Arm("pair-free", "masks, one bit per weight, no hysteresis", level="pair", hysteresis=False)
+    yield Arm("pair-quiet", "masks, one bit per weight, no read noise", level="pair", read_noise=False)
+    yield Arm("cell", "masks, one bit per cell", level="cell")
+    yield Arm("float", "free weights, ideal hardware")
+    yield Arm("wo-ideal", "weights written without error, every step", tuning_error=0.0)
+    for error in TUNING_ERRORS:
+        for scheme, thresholded in (("every", False), ("step", True)):
+            for count, budgeted in (("free", False), ("budget", True)):
+                yield Arm(
+                    f"wo-{scheme}-{count}-{100 * error:g}",
+                    "weights written with {:g} % error, {}, {}".format(
+                        100 * error,
+                        "past a threshold" if thresholded else "every one at every update",
+                        "as many writes as the masks" if budgeted else "any number of writes",
+                    ),
+                    tuning_error=error,
+                    thresholded=thresholded,
+                    budgeted=budgeted,
+                )
+
+
+ARMS = {arm.name: arm for arm in _all_arms()}
+DEFAULT_ARMS = ("pair", "float", "wo-ideal") + tuple(
+    name for name in ARMS if name.startswith("wo-") and name.endswith(f"-{100 * TUNING_ERRORS[0]:g}")
+)
+
+
+def choose(names):
+    """The arms of these names, each once; ConfigError for an unknown name, and for budgets without their source."""
+    for name in names:
+        if name not in ARMS:
+            raise ConfigError("no arm {!r}; choose from {}".format(name, ", ".join(ARMS)))
+    arms = [ARMS[name] for name in dict.fromkeys(names)]
+    if any(arm.budgeted for arm in arms) and "pair" not in names:
+        raise ConfigError("arms with a write budget take it from the arm 'pair'; name that one too")
+    return arms
+
+
+def begin_search(arm, base, rates=None, optimum=None):
+    """The `tuning.Search` for an arm's free settings; None for masks, which are learned by the recipe.
+
+    base: `RunConfig` of the task. rates: learning rates to begin with at the recipe's momentum, instead of the arm's
+    own. optimum: `Settings` that are best for the same scheme at another error of writes: the search then asks for the
+    rate, and the threshold, around them.
+    """
+    if arm.level is not None:
+        return None
+    if optimum is not None and (rates is None or len(rates) > 1):
+        return Search(optimum, [factor * optimum.learning_rate for factor in (1.0, 0.5, 2.0)], arm.thresholded)
+    rates = rates or (LARGE_BATCH_RATES if arm.budgeted and not arm.thresholded else RATES)
+    momentum, other = base.recipe.momentum, 0.0
+    if arm.budgeted and len(rates) > 1:
+        # A chip that is written now and then follows late: momentum goes on past what was wanted.
+        rates = [rate / (1 - momentum) for rate in rates]
+        momentum, other = other, momentum
+    threshold = THRESHOLD if arm.thresholded else 0.0
+    start = optimum or Settings(rates[0], threshold, momentum, base.recipe.weight_decay)
+    return Search(start, rates, arm.thresholded, other)
+
+
+def mask_config(arm, base, seed):
+    """`RunConfig` of an arm that learns masks. base: `RunConfig` of the task. seed: of learning and of the chip."""
+    limits = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
+    recipe = replace(base.recipe, seed=seed, chip_seed=seed, level=arm.level, **limits)
+    cells = base.cell_model if arm.read_noise else replace(base.cell_model, read_noise=0.0)
+    return replace(base, recipe=recipe, cell_model=cells)
+
+
+def weight_config(arm, base, seed, settings, n_steps, budget=None, updates=None):
+    """`WeightConfig` of an arm that learns weights with `tuning.Settings`.
+
+    base, seed: as for `mask_config`. n_steps: steps of the training. budget: writes that an arm with a budget may
+    spend; they become available evenly over the steps. updates: `Arm.whole_updates` of the arm.
+    """
+    descent = {"momentum": settings.momentum, "weight_decay": settings.weight_decay}
+    run = replace(base, recipe=replace(base.recipe, seed=seed, chip_seed=seed, level="cell", **descent))
+    if arm.tuning_error is None:
+        return WeightConfig(run, settings.learning_rate)
+    threshold_S = settings.threshold * math.sqrt(2) * base.cell_model.lrs_median_S * base.cell_model.lrs_sigma_ln
+    if not arm.budgeted:
+        return WeightConfig(run, settings.learning_rate, Writing(arm.tuning_error, threshold_S))
+    # Rounded down: rather one update more, and each of those farthest off, than writes that are left over.
+    interval = 1 if updates is None else n_steps // min(updates, n_steps)
+    return WeightConfig(run, settings.learning_rate, Writing(arm.tuning_error, threshold_S, interval, budget, n_steps))

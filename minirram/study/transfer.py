@@ -1,0 +1,175 @@
+"""Chip transfer: the masks of one chip programmed on another, and learning on from there. No printing."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+
+from ..chip.faults import find_faults, masks_around
+from ..chip.levels import draw_signs
+from ..errors import ConfigError
+from ..files import part, read_json, read_npz, write_json
+from ..inference.examine import examine
+from ..learn.mask_learner import MaskLearner
+from ..rng import stream
+from ..runs.folder import Run, open_training
+from ..runs.train import finish, make_chip
+from ..tasks.registry import task
+
+RELEARNING_RATE = 0.05
+"""learning rate of a re-learning relative to that of the first training: at a higher one good masks flap first"""
+
+ADAPTATION_STEPS = 50
+"""batches that the digital statistics see on the other chip; 0.5 % of what they were is then left in them"""
+
+
+def transfer(source, folder, changes, cell_model=None, know_faults=False, threads=1, progress=None, data=None):
+    """Take what the run in `source` learned to another chip, and learn on; a transfer that was stopped continues.
+
+    changes: dict of the fields of the run's `Recipe` that are to differ: `epochs` and `learning_rate` of the
+    re-learning (default: `RELEARNING_RATE` of the run's), `chip_seed` of the other chip. cell_model: technology of
+    the other chip, if not that of the first: one with `stuck_lrs` and `stuck_hrs` for a faulty chip. know_faults:
+    whether its faults are read out first, so that signs (pair level) or bits (cell level) avoid them. data: folder of
+    the run's data set, where it has moved.
+
+    `folder` becomes a run of its own. Returns its results: `home` (validation of the first chip), `before` (with its
+    masks on the other chip) and `after` (each epoch) as validation scores of the training forward; `recovered`, the
+    share of the gap between home and before that the re-learning won back, on validation; `digital_only`, score and
+    share when no cell is pulsed and batch norms and ranges alone see the other chip; `validation` and `test` before
+    and after on the simulated macros; `steps_share`, the steps of the re-learning over those of the first training.
+    """
+    origin = Run.open(source)
+    _check_source(origin, changes)
+    config = _config_of_copy(origin.config, changes, cell_model, data)
+    data = open_training(config)
+    config = replace(config, data_crc=data.crc)
+    run = _open(folder, config, {"source": origin.config.to_json(), "know_faults": know_faults})
+    if run.has("results.json"):
+        return read_json(run.path("results.json"))
+    chosen = task(config.task)
+    learned = read_npz(origin.path("checkpoint.npz"))
+    learner = _learner_on(config, learned, know_faults, threads)
+    first = dict(learner.masks)
+    before = float(data.validation_score(learner.predict))
+    digital = _digital_only(learner, data)
+    run.learn(learner, data, progress)
+    results = _figures(learner, learned, before, digital, origin)
+    run.log_test_opening("end of transfer")
+    sets = {"validation": data.validation, "test": chosen.load_test(config.data, config.network)}
+    after = {group: dict(learner.best[group]) for group in ("masks", "state")}
+    learned_chip = {name: np.array(array) for name, array in learner.chip.state().items()}
+    for when, masks, state in (
+        ("before", first, part(learned, "best_state")),
+        ("after", after["masks"], after["state"]),
+    ):
+        learner.chip.restore(learned_chip)  # the look at the first masks is none of the chip's pulses
+        learner.best.update(masks=masks, state=state)
+        model = finish(learner, data, config)
+        for split, examination in sets.items():
+            figures = examine(config, learner.chip, model, examination, split, threads)
+            results.setdefault(split, {})[when] = figures
+    run.save_trained(learner.chip, model, learner.masks)
+    results["test_openings"] = run.test_openings()
+    write_json(run.path("results.json"), results)
+    return results
+
+
+def _open(folder, config, origin):
+    """The run of the other chip, made when there is none; ConfigError when it was started from something else."""
+    run = Run.open(folder) if Run.exists(folder) else Run.create(folder, config)
+    run.check_config(config)
+    path = run.path("transfer.json")
+    if not run.has("transfer.json"):
+        write_json(path, origin)
+    elif read_json(path) != origin:
+        raise ConfigError(f"{folder} holds a transfer from another run, or with other knowledge of faults")
+    return run
+
+
+def _check_source(origin, changes):
+    """ConfigError unless the run `origin` is finished and what it learned can go to the chip that `changes` name."""
+    if not origin.has("results.json"):
+        raise ConfigError(f"{origin.folder} is not finished: its results.json is missing")
+    if origin.has("transfer.json") and read_json(origin.path("transfer.json"))["know_faults"]:
+        raise ConfigError(
+            f"{origin.folder} was learned around known faults, with signs of its own: transfer from the run "
+            "that it came from"
+        )
+    if "chip_seed" not in changes and any(getattr(origin.config, name) != none for name, none in _OWN_CHIP.items()):
+        raise ConfigError(
+            f"{origin.folder} was learned on a chip with maps, dead lines or faults of its own, which a transfer "
+            "leaves behind: name the other chip by its seed"
+        )
+
+
+def _config_of_copy(config, changes, cell_model, data):
+    """The configuration of the re-learning."""
+    unknown = set(changes) - {"epochs", "learning_rate", "chip_seed"}
+    if unknown:
+        raise ConfigError(f"a transfer changes epochs, learning_rate and chip_seed, not {sorted(unknown)}")
+    changes = dict({"learning_rate": RELEARNING_RATE * config.recipe.learning_rate}, **changes)
+    recipe = replace(config.recipe, hysteresis=config.recipe.hysteresis_end, **changes)
+    return replace(
+        config, recipe=recipe, cell_model=cell_model or config.cell_model, data=data or config.data, **_OWN_CHIP
+    )
+
+
+_OWN_CHIP = {"maps": (), "lines": None, "faults": ""}  # what belongs to the chip that was learned on
+
+
+def _learner_on(config, learned, know_faults, threads):
+    """A learner on the other chip, which holds the first one's best masks and goes on from its scores."""
+    chip, faults = make_chip(config), None
+    if know_faults:
+        faults = find_faults(chip, stream(config.recipe.chip_seed, "faults"))
+    learner = MaskLearner(config.network, chip, config.recipe, threads, faults, config.wires, programs=False)
+    masks, scores = part(learned, "best_masks"), part(learned, "scores")
+    masks = {name: learner.forced[name].on(mask) if name in learner.forced else mask for name, mask in masks.items()}
+    if know_faults and config.recipe.level == "pair":
+        drawn = draw_signs(config.recipe.seed, chip.placement)
+        masks, scores = masks_around(masks, scores, learner.signs, drawn, faults, chip.placement)
+    learner.adopt(masks, part(learned, "best_state"), scores)
+    return learner
+
+
+def _digital_only(learner, data):
+    """The validation score when the digital statistics see the other chip, and nothing else changes."""
+    recipe, state = learner.recipe, {name: array.copy() for name, array in learner.state.items()}
+    order, reads = stream(recipe.seed, "digital-only"), learner.generators("digital-only", "read")
+    passes = itertools.chain.from_iterable(data.batches(order, recipe) for _ in itertools.count())
+    for codes, labels, weight in itertools.islice(passes, ADAPTATION_STEPS):
+        learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight)
+    score = float(data.validation_score(learner.predict))
+    learner.state = state
+    return score
+
+
+def _figures(learner, learned, before, digital, origin):
+    """What the re-learning was and how far it came."""
+    home = float(learned["best_validation"])
+    after = [row["validation"] for row in learner.history]
+    gap = home - before
+
+    def share(score):
+        return (score - before) / gap if gap > 0 else None
+
+    faults = learner.faults
+    return {
+        "task": origin.config.task,
+        "from_chip_seed": origin.config.recipe.chip_seed,
+        "chip_seed": learner.recipe.chip_seed,
+        "seed": learner.recipe.seed,
+        "stuck_lrs": learner.chip.cell_model.stuck_lrs,
+        "stuck_hrs": learner.chip.cell_model.stuck_hrs,
+        "faults_known": None if faults is None else [int(np.count_nonzero(cells)) for cells in faults],
+        "home": home,
+        "before": before,
+        "after": after,
+        "recovered": [share(score) for score in after],
+        "digital_only": {"validation": digital, "recovered": share(digital), "steps": ADAPTATION_STEPS},
+        "epochs": learner.recipe.epochs,
+        "learning_rate": learner.recipe.learning_rate,
+        "steps_share": learner.recipe.epochs / origin.config.recipe.epochs,
+        "pulses": [row["set_pulses"] + row["reset_pulses"] for row in learner.history],
+        "seconds": [row["seconds"] for row in learner.history],
+    }

@@ -1,0 +1,1 @@
+"""Data: one file per task, and how an answer is scored."""

@@ -1,0 +1,132 @@
+"""Images of the eye's fundus: contrast, random crops for training, overlapping tiles for whole images.
+
+Arrays are (n, height, width): grey uint8 images, labels uint8 (1 = vessel), region bool (the round field of view).
+"""
+
+import numpy as np
+
+from ..errors import ConfigError, DataError, ShapeError
+
+# After normalisation: the grey of the surroundings, and grey levels per standard deviation.
+MIDDLE_GREY = 128
+GREY_PER_DEVIATION = 40.0
+SMOOTHING_PX = 8.0  # wider than a vessel of an image about 500 pixels across
+
+
+def normalise_contrast(grey, region, smooth=None, radius_px=SMOOTHING_PX):
+    """Take the shading away and bring the rest to one scale: uint8 (height, width), `MIDDLE_GREY` outside the region.
+
+    grey: (height, width), e.g. the green channel, where vessels stand out most; region: bool, same shape. The local
+    mean inside the region is subtracted, and 128 + 40 * (value / standard deviation) is stored. smooth(image,
+    radius) is the local average; by default scipy.ndimage.gaussian_filter. DataError when the region is empty or the
+    image is flat.
+    """
+    grey, region = np.asarray(grey, np.float64), np.asarray(region, bool)
+    if grey.shape != region.shape or grey.ndim != 2:
+        message = "image {} and region {}: they must have one shape (height, width)"
+        raise ShapeError(message.format(grey.shape, region.shape))
+    if not region.any():
+        raise DataError("the field of view is empty")
+    smooth = smooth or _gaussian()
+    covered = np.maximum(smooth(region.astype(np.float64), radius_px), 1e-6)
+    detail = np.where(region, grey - smooth(grey * region, radius_px) / covered, 0)
+    deviation = detail[region].std()
+    if not deviation > 1e-9:
+        raise DataError("the image is flat inside its field of view")
+    detail[region] -= detail[region].mean()
+    return np.rint(np.clip(MIDDLE_GREY + detail * (GREY_PER_DEVIATION / deviation), 0, 255)).astype(np.uint8)
+
+
+def _gaussian():
+    """scipy's Gaussian filter, or a ConfigError that names the extra to install."""
+    try:
+        from scipy.ndimage import gaussian_filter
+    except ImportError:
+        raise ConfigError("contrast normalisation needs scipy: pip install 'minirram[data]'") from None
+    return gaussian_filter
+
+
+def box_smooth(image, radius_px):
+    """About a Gaussian of that standard deviation, in plain NumPy: a running mean, three times along each axis."""
+    half = max(int(round(radius_px - 0.5)), 1)  # three boxes of 2 h + 1 pixels have the variance h (h + 1)
+    for axis in (0, 1):
+        for _ in range(3):
+            image = _running_mean(image, half, axis)
+    return image
+
+
+def _running_mean(image, half, axis):
+    """Mean over 2 half + 1 pixels along an axis; zeros beyond the border."""
+    width = 2 * half + 1
+    padding = [(0, 0), (0, 0)]
+    padding[axis] = (half + 1, half)
+    total = np.cumsum(np.pad(image, padding), axis=axis)
+    length = image.shape[axis]
+    return (np.take(total, np.arange(width, width + length), axis) - np.take(total, np.arange(length), axis)) / width
+
+
+class Crops:
+    """Random square crops out of a set of images, each turned and mirrored in one of a square's eight ways."""
+
+    def __init__(self, inputs, labels, region, size):
+        """inputs, labels, region: (n, height, width) as above. size: side in pixels. ConfigError when none fits."""
+        n, height, width = inputs.shape
+        if not 1 <= size <= min(height, width):
+            raise ConfigError(f"crops of {size} pixels: the images are {height} x {width}")
+        rows, cols = height - size + 1, width - size + 1
+        middle = region[:, size // 2 : size // 2 + rows, size // 2 : size // 2 + cols]
+        self._corners = np.flatnonzero(middle).astype(np.int64)
+        if not self._corners.size:
+            raise ConfigError(f"no crop of {size} pixels has its middle inside a field of view")
+        self._corner_shape = (rows, cols)
+        self._images = (inputs, labels, region)
+        self.size = size
+
+    def draw(self, generator, n):
+        """`n` crops, every place inside the region equally likely: (inputs, labels, region), each (n, size, size)."""
+        places = self._corners[generator.integers(0, self._corners.size, n)]
+        rows, cols = self._corner_shape
+        image, corner = np.divmod(places, rows * cols)
+        row, col = np.divmod(corner, cols)
+        span = np.arange(self.size)
+        row, col = row[:, None, None] + span[:, None], col[:, None, None] + span
+        which = generator.integers(0, 8, n)
+        return tuple(turned(array[image[:, None, None], row, col], which) for array in self._images)
+
+
+def turned(crops, which):
+    """Crops (n, size, size), each in orientation 0..7: 0..3 quarter turns; from 4 on mirrored before."""
+    out = np.empty_like(crops)
+    for orientation in range(8):
+        members = which == orientation
+        chosen = crops[members]
+        out[members] = np.rot90(chosen[:, :, ::-1] if orientation >= 4 else chosen, orientation % 4, axes=(1, 2))
+    return out
+
+
+def tile_starts(length, size, step):
+    """Where tiles of `size` begin so that they cover 0..length - 1 with at most `step` between them; int64."""
+    return np.unique(np.minimum(np.arange(0, length, step, dtype=np.int64), max(length - size, 0)))
+
+
+def predict_by_tiles(predict, image, size, step, batch=16):
+    """A whole image's answer from overlapping tiles, blended: float32 (height, width).
+
+    predict: (m, size, size) -> float (m, size, size), m <= batch. image: (height, width); a side shorter than `size`
+    is continued by reflection. Tiles count most in their middle (a pyramid), where they see the most surroundings.
+    """
+    if not 1 <= step <= size:
+        raise ConfigError(f"tiles of {size} pixels every {step}: the step must be 1..{size}")
+    height, width = image.shape
+    padded = np.pad(image, [(0, max(size - height, 0)), (0, max(size - width, 0))], mode="symmetric")
+    ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)).astype(np.float32)
+    weight = np.outer(ramp, ramp)
+    total, weights = np.zeros(padded.shape, np.float32), np.zeros(padded.shape, np.float32)
+    rows, cols = (tile_starts(length, size, step) for length in padded.shape)
+    places = [(slice(row, row + size), slice(col, col + size)) for row in rows for col in cols]
+    for start in range(0, len(places), batch):
+        group = places[start : start + batch]
+        for place, answer in zip(group, predict(np.stack([padded[place] for place in group]))):
+            total[place] += weight * answer
+            weights[place] += weight
+    return (total / weights)[:height, :width]

@@ -1,0 +1,114 @@
+"""How good an answer is: accuracy, confusion, ROC and PR areas, overlap; a linear classifier to set beside it."""
+
+import numpy as np
+
+from ..errors import DataError, ShapeError
+
+
+def accuracy(predicted, labels):
+    """Share of equal entries, 0..1. predicted, labels: integer arrays of one shape, at least one entry."""
+    predicted, labels = _pair(predicted, labels, "predicted", "labels")
+    return float(np.mean(predicted == labels))
+
+
+def confusion_matrix(predicted, labels, classes):
+    """Counts int64 (classes, classes): row = true class, column = predicted class.
+
+    predicted, labels: integers 0..classes - 1, one shape. ShapeError when shapes differ or a class is out of range.
+    """
+    predicted, labels = _pair(predicted, labels, "predicted", "labels")
+    for name, values in (("predicted", predicted), ("labels", labels)):
+        if values.min() < 0 or values.max() >= classes:
+            message = "{} holds {}..{}: classes are 0..{}"
+            raise ShapeError(message.format(name, values.min(), values.max(), classes - 1))
+    flat = labels.astype(np.int64).ravel() * classes + predicted.astype(np.int64).ravel()
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
+
+
+def threshold_counts(scores, truth):
+    """Hits and false alarms at every distinct threshold: (thresholds, hits, false_alarms), thresholds falling.
+
+    scores: float, any shape; truth: bool (or 0/1), same shape. An item is called positive when its score >=
+    threshold; equal scores share one threshold, so ties have no order. Counts are int64. DataError for NaN scores,
+    ShapeError for unequal shapes.
+    """
+    scores, truth = _pair(scores, truth, "scores", "truth")
+    scores, truth = scores.ravel(), truth.ravel().astype(bool)
+    if np.isnan(scores).any():
+        raise DataError(f"{int(np.isnan(scores).sum())} of {scores.size} scores are NaN")
+    order = np.argsort(-scores, kind="stable")
+    scores, truth = scores[order], truth[order]
+    last_of_equals = np.append(np.flatnonzero(scores[1:] != scores[:-1]), scores.size - 1)
+    hits = np.cumsum(truth, dtype=np.int64)[last_of_equals]
+    return scores[last_of_equals], hits, last_of_equals.astype(np.int64) + 1 - hits
+
+
+def roc_auc(scores, truth):
+    """Area under the ROC curve, exact: the chance that a positive scores higher than a negative, ties counting half.
+
+    Arguments and errors as in `threshold_counts`; DataError unless both kinds occur.
+    """
+    _, hits, false_alarms = threshold_counts(scores, truth)
+    _need_both(hits[-1], false_alarms[-1])
+    doubled_area = int(np.sum(np.diff(false_alarms, prepend=0) * (hits + np.append(0, hits[:-1]))))
+    return doubled_area / (2.0 * float(hits[-1]) * float(false_alarms[-1]))
+
+
+def pr_auc(scores, truth):
+    """Area under the precision-recall curve as average precision: sum of (rise of recall) x (precision there).
+
+    No interpolation between thresholds: that is not linear in this plane (Davis and Goadrich, ICML 2006). Arguments
+    and errors as in `roc_auc`.
+    """
+    _, hits, false_alarms = threshold_counts(scores, truth)
+    _need_both(hits[-1], false_alarms[-1])
+    rise = np.diff(hits, prepend=0) / hits[-1]
+    return float(np.sum(rise * (hits / (hits + false_alarms))))
+
+
+def overlap(predicted, truth):
+    """Sensitivity, specificity and Dice coefficient of a yes/no answer, as a dict.
+
+    predicted, truth: bool (or 0/1), one shape. DataError unless truth holds both kinds.
+    """
+    predicted, truth = (part.astype(bool) for part in _pair(predicted, truth, "predicted", "truth"))
+    hits, misses = int(np.sum(predicted & truth)), int(np.sum(~predicted & truth))
+    false_alarms, rejections = int(np.sum(predicted & ~truth)), int(np.sum(~predicted & ~truth))
+    _need_both(hits + misses, false_alarms + rejections)
+    return {
+        "sensitivity": hits / (hits + misses),
+        "specificity": rejections / (rejections + false_alarms),
+        "dice": 2 * hits / (2 * hits + misses + false_alarms),
+    }
+
+
+def segmentation_scores(probability, truth, region, threshold=0.5):
+    """ROC-AUC, PR-AUC, accuracy, sensitivity, specificity and Dice of a segmentation inside `region`, as a dict.
+
+    probability: float, of the positive class; truth: 0/1; region: bool, the pixels that count (all images pooled).
+    One shape. threshold: from which probability on a pixel is called positive (the AUCs do not depend on it).
+    """
+    probability, truth = _pair(probability, truth, "probability", "truth")
+    region, _ = _pair(region, truth, "region", "truth")
+    probability, truth = probability[region.astype(bool)], truth[region.astype(bool)]
+    predicted = probability >= threshold
+    scores = {"roc_auc": roc_auc(probability, truth), "pr_auc": pr_auc(probability, truth)}
+    scores["accuracy"] = accuracy(predicted, truth.astype(bool))
+    scores.update(overlap(predicted, truth))
+    return scores
+
+
+def _need_both(positives, negatives):
+    if not positives or not negatives:
+        raise DataError(
+            f"{int(positives)} positive and {int(negatives)} negative items: at least one of each is needed"
+        )
+
+
+def _pair(first, second, first_name, second_name):
+    """Both as arrays of one shape with at least one entry, or ShapeError."""
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape or not first.size:
+        message = "{} has the shape {} and {} {}: they must be equal and not empty"
+        raise ShapeError(message.format(first_name, first.shape, second_name, second.shape))
+    return first, second

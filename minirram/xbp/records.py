@@ -1,0 +1,251 @@
+"""What a program file says, as Python values: the chip, the pulse recipes, and per tile the mask, targets and pulses.
+
+Integers carry the file's units (mV, ns, nA, nS); `minirram.program` converts from and to SI. Values that no file can
+hold are refused on construction with ConfigError or ShapeError.
+"""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Dict, Optional, Tuple
+
+import numpy as np
+
+from ..errors import ConfigError, ShapeError
+from . import rules, table
+
+
+@dataclass(frozen=True)
+class PulseRecord:
+    """How one kind of pulse is given. Voltages are absolute, against ground."""
+
+    id: int
+    """0..15, unique in the file"""
+    kind: int
+    """1 FORM, 2 SET, 3 RESET, 4 READ"""
+    verify_id: int = table.LIMITS["BLIND"]
+    """id of the READ recipe used after every pulse; 255: blind"""
+    max_pulses: int = 1
+    """at most so many pulses per cell (of a READ: reads that are averaged)"""
+    row_mV: int = 0
+    """selected row line"""
+    col_mV: int = 0
+    """selected column line"""
+    select_mV: int = 0
+    """gate of the selected cells' transistors"""
+    floating: int = 0
+    """unselected lines that float instead of lying at 0 V: 1 rows + 2 columns + 4 selects"""
+    width_ns: int = 1
+    """duration of one pulse"""
+    compliance_nA: int = 0
+    """current limit; 0: set by the select line alone"""
+
+    def __post_init__(self):
+        _refuse(f"recipe {self.id}", rules.field_faults(vars(self), table.RECIPE_FIELDS))
+        _refuse(f"recipe {self.id}", rules.recipe_faults(vars(self)))
+
+    @property
+    def kind_name(self):
+        """FORM, SET, RESET or READ."""
+        return _name(table.KINDS, self.kind)
+
+
+@dataclass(frozen=True, eq=False)
+class TileProgram:
+    """One rectangle of one macro: which cells must be on, what they should conduct, and which pulses they get."""
+
+    number: int
+    """0..65535, ascending in the file"""
+    macro: int
+    """index of the macro"""
+    row0: int
+    """first row inside the macro"""
+    col0: int
+    """first cell column inside the macro"""
+    n_row: int
+    """input lines"""
+    n_col: int
+    """cell columns"""
+    level: int
+    """0 single cells, 1 pair level (11 is illegal), 2 cell level"""
+    on_min_nS: int
+    """a cell is on when it conducts at least this"""
+    off_max_nS: int
+    """a cell is off when it conducts at most this"""
+    mask: Optional[np.ndarray] = None
+    """bool (n_row, n_col), True = must be on"""
+    code_bits: int = 0
+    """0 no conductance targets, 8 or 16"""
+    g_off_nS: int = 0
+    """conductance of code 0: the off target"""
+    g_lsb: int = 0
+    """one step of the code, in nS * 2**-16"""
+    codes: Optional[np.ndarray] = None
+    """uint8 or uint16 (n_row, n_col); 0 exactly where mask is False"""
+    passes: Tuple[Tuple[int, np.ndarray], ...] = ()
+    """in order of execution: (recipe id, bool (n_row, n_col) of the cells to pulse)"""
+
+    def __post_init__(self):
+        where = f"tile {self.number}"
+        _refuse(where, rules.field_faults(dict(vars(self), tile=self.number), (("tile", "H"),) + table.TILE_FIELDS))
+        _refuse(where, rules.tile_faults(vars(self), {"macros": 1 << 16, "rows": 1 << 17, "cols": 1 << 17}))
+        if (self.codes is None) != (self.code_bits == 0) or (self.codes is not None and self.mask is None):
+            raise ConfigError(where + ": conductance codes go with a mask and code_bits of 8 or 16, and only with them")
+        if len(self.passes) > 256:
+            raise ConfigError(f"{where}: {len(self.passes)} passes, a file holds 256")
+        maps = [("mask", self.mask, "bool")] + [("a pass", map_, "bool") for _, map_ in self.passes]
+        for name, map_, dtype in maps + [("codes", self.codes, f"uint{self.code_bits}")]:
+            if map_ is not None and (map_.shape != (self.n_row, self.n_col) or map_.dtype != np.dtype(dtype)):
+                raise ShapeError(
+                    f"{where}: {name} is {map_.dtype} {map_.shape}, expected {dtype} {(self.n_row, self.n_col)}"
+                )
+        if (
+            self.level == table.LEVELS["pair"]
+            and self.mask is not None
+            and np.any(self.mask[:, 0::2] & self.mask[:, 1::2])
+        ):
+            raise ConfigError(where + ": both cells of a pair are on; at pair level one of them at most is")
+
+    @property
+    def n_keep(self):
+        """Cells that must be on."""
+        return 0 if self.mask is None else int(np.count_nonzero(self.mask))
+
+    @property
+    def rows(self):
+        """Slice of the macro's rows."""
+        return slice(self.row0, self.row0 + self.n_row)
+
+    @property
+    def cols(self):
+        """Slice of the macro's cell columns."""
+        return slice(self.col0, self.col0 + self.n_col)
+
+    @property
+    def level_name(self):
+        """single, pair or cell."""
+        return _name(table.LEVELS, self.level)
+
+    @property
+    def code_bytes(self):
+        """The decoded GTAR payloads: uint8 (n_row, n_col * code_bits / 8)."""
+        return np.ascontiguousarray(self.codes, f"<u{self.code_bits // 8}").view(np.uint8)
+
+    @property
+    def target_nS(self):
+        """float64 (n_row, n_col): what each cell should conduct by its code."""
+        if self.codes is None:
+            raise ConfigError(f"tile {self.number} has no conductance targets")
+        return self.g_off_nS + self.codes * (self.g_lsb / 2.0 ** table.LIMITS["LSB_FRACTION_BITS"])
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """All that one program file says."""
+
+    chip_id: int
+    """the individual chip; a reader with another chip refuses the file"""
+    macros: int
+    """of the chip"""
+    rows: int
+    """input lines of a macro"""
+    cols: int
+    """cell columns of a macro"""
+    recipes: Tuple[PulseRecord, ...]
+    """READ recipes before those that verify with them"""
+    tiles: Tuple[TileProgram, ...]
+    """numbered upwards"""
+    build_id: int = 0
+    """CRC-32 of the canonical JSON of the configuration that made the masks"""
+    orientation: int = 1
+    """0: row = word line, column = bit line; 1: row = bit line, column = source line"""
+    state: int = 0
+    """what the chip must be before: 0 unformed, 1 formed, 2 programmed with base_id"""
+    base_id: int = 0
+    """program_id that the chip must hold; 0 unless state is 2"""
+    meta: Dict[str, str] = field(default_factory=dict)
+    """ASCII key -> text, each at most 255 bytes"""
+    max_payload: int = 1024
+    """decoded bytes of a record: a reader needs about twice this of RAM"""
+    directory: bool = True
+    """whether a DIR record says where each tile starts"""
+    minor: int = table.MINOR
+    """minor version of the format that the writer followed"""
+
+    def __post_init__(self):
+        header = dict(vars(self), file_length=0)
+        _refuse("file", rules.field_faults(header, table.HEADER_FIELDS))
+        _refuse("file", rules.header_faults(header))
+        _refuse("chip", rules.field_faults(vars(self), table.CHIP_FIELDS))
+        _refuse("chip", rules.chip_faults(vars(self)))
+        kinds: Dict[int, int] = {}
+        for recipe in self.recipes:
+            _refuse(f"recipe {recipe.id}", rules.recipe_order_faults(vars(recipe), kinds))
+            kinds[recipe.id] = recipe.kind
+        last = -1
+        for tile in self.tiles:
+            self._check_tile(tile, kinds, last)
+            last = tile.number
+        for _, _, text in rules.contradictions(self.tiles, kinds):
+            raise ConfigError(text)
+        if self.directory and table.DIR.size * len(self.tiles) > self.max_payload:
+            raise ConfigError(
+                f"{len(self.tiles)} tiles: a directory takes {self.max_payload // table.DIR.size} in "
+                f"records of {self.max_payload} bytes"
+            )
+        for key, text in self.meta.items():
+            size = len(text.encode("utf-8"))
+            if not good_key(key) or size > 255 or len(key) + size + 2 > self.max_payload:
+                raise ConfigError(
+                    f"metadata {key!r}: the key is 1..255 visible ASCII characters, the text at most 255 bytes, "
+                    f"together {self.max_payload - 2} at most"
+                )
+
+    def _check_tile(self, tile, kinds, last):
+        """ConfigError when `tile` cannot stand in this program after the tile numbered `last`."""
+        where = f"tile {tile.number}"
+        if tile.number <= last:
+            raise ConfigError(where + ": tiles are numbered upwards, without repeats")
+        _refuse(where, rules.tile_faults(vars(tile), vars(self)))
+        if max((tile.n_col + 7) // 8 + table.OPS.size, tile.n_col * tile.code_bits // 8) > self.max_payload:
+            raise ConfigError(
+                f"{where}: a row of {tile.n_col} columns does not fit records of {self.max_payload} bytes"
+            )
+        for recipe, _ in tile.passes:
+            if kinds.get(recipe) not in (table.KINDS["FORM"], table.KINDS["SET"], table.KINDS["RESET"]):
+                raise ConfigError(f"{where}: recipe {recipe} is no FORM, SET or RESET of this program")
+
+    @property
+    def program_id(self):
+        """CRC-32 over all masks and codes: names the state that the program leaves the chip in."""
+        value = 0
+        for tile in self.tiles:
+            value = value if tile.mask is None else zlib.crc32(pack_bits(tile.mask), value)
+            value = value if tile.codes is None else zlib.crc32(tile.code_bytes, value)
+        return value
+
+
+def pack_bits(map_):
+    """Bool (n_row, n_col) -> uint8 (n_row, ceil(n_col / 8)): column j is bit j & 7 of byte j >> 3, pad bits 0."""
+    return np.packbits(map_, axis=1, bitorder="little")
+
+
+def unpack_bits(data, n_row, n_col):
+    """The inverse of `pack_bits`, from bytes."""
+    rows = np.frombuffer(data, np.uint8).reshape(n_row, (n_col + 7) // 8)
+    return np.unpackbits(rows, axis=1, count=n_col, bitorder="little").view(np.bool_)
+
+
+def good_key(key):
+    """True when `key` may name a piece of metadata: 1..255 visible ASCII characters."""
+    return 1 <= len(key) <= 255 and all("!" <= letter <= "~" for letter in key)
+
+
+def _refuse(where, faults):
+    """ConfigError for the first fault, if there is one."""
+    for _, name, text in faults:
+        raise ConfigError(f"{where}: {name} {text}")
+
+
+def _name(names, value):
+    """The name of `value` in a dict name -> value."""
+    return next(name for name, known in names.items() if known == value)

@@ -1,0 +1,145 @@
+"""The rules on single fields of the program file's records: a list per record type, in the order of SPEC.md.
+
+A list yields (error class, field, what is wrong); its first entry is the one that counts. The dataclasses that build
+a program and the reader of hostile files go through the same lists. `contradictions` looks at the tiles as a whole.
+"""
+
+import numpy as np
+
+from . import table
+
+_BITS = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
+
+
+def field_faults(values, fields):
+    """Values (dict) that the integer fields (a list of xbp.table) cannot hold."""
+    for name, character in fields:
+        low, high = _BITS.get(character, (None, None))
+        if name in values and low is not None and not low <= values[name] <= high:
+            yield "RANGE", name, f"is {values[name]}, allowed are {low}..{high}"
+
+
+def header_faults(values, limit=table.LIMITS["MAX_PAYLOAD"]):
+    """Rules of the file header behind its checksum; `limit` is the largest payload that the reader takes."""
+    payload, length, most = values["max_payload"], values["file_length"], table.LIMITS["MAX_FILE"]
+    low, high = table.LIMITS["MIN_PAYLOAD"], table.LIMITS["MAX_PAYLOAD"]
+    if not low <= payload <= high or payload % 4:
+        yield "HEADER", "max_payload", f"is {payload}, allowed are multiples of 4 in {low}..{high}"
+    if length > most:
+        yield "HEADER", "file_length", f"is {length}, a file has at most {most} bytes"
+    if payload > limit:
+        yield "LIMIT", "max_payload", f"is {payload}, this reader takes {limit}"
+
+
+def chip_faults(values):
+    """Rules of the CHIP record."""
+    for name in ("macros", "rows", "cols"):
+        if values[name] < 1:
+            yield "RANGE", name, "is 0"
+    for name, names in (("orientation", table.ORIENTATIONS), ("state", table.STATES)):
+        if values[name] not in names.values():
+            yield "RANGE", name, f"is {values[name]}, allowed are {names}"
+    if values["base_id"] and values["state"] != table.STATES["programmed"]:
+        yield "RANGE", "base_id", "is given, but the state before is not 'programmed'"
+    if values.get("reserved"):
+        yield "RESERVED", "reserved", "is not 0"
+
+
+def recipe_faults(values):
+    """Rules of one RECIPE record by itself."""
+    if values["id"] >= table.LIMITS["N_RECIPES"]:
+        yield "RANGE", "id", "is {}, allowed are 0..{}".format(values["id"], table.LIMITS["N_RECIPES"] - 1)
+    if values["kind"] not in table.KINDS.values():
+        yield "RANGE", "kind", "is {}, allowed are {}".format(values["kind"], table.KINDS)
+    for name in ("max_pulses", "width_ns"):
+        if values[name] < 1:
+            yield "RANGE", name, "is 0"
+    for name in ("reserved", "reserved2"):
+        if values.get(name):
+            yield "RESERVED", name, "is not 0"
+    if values["floating"] >= 2 * max(table.FLOATING.values()):
+        yield "RESERVED", "floating", f"has bits beyond {table.FLOATING}"
+
+
+def recipe_order_faults(values, kinds):
+    """Rules of a RECIPE among those before it; `kinds` maps the ids seen so far to their kinds."""
+    if values["id"] in kinds:
+        yield "RECIPE", "id", "{} stands twice".format(values["id"])
+    verify, read = values["verify_id"], table.KINDS["READ"]
+    if verify != table.LIMITS["BLIND"] and (values["kind"] == read or kinds.get(verify) != read):
+        yield (
+            "RECIPE",
+            "verify_id",
+            f"is {verify}: neither 255 nor a READ recipe further up (and a READ verifies nothing)",
+        )
+
+
+def tile_faults(values, chip):
+    """Rules of the TILE record; `chip` holds macros, rows and cols."""
+    for name, start, size in (("n_row", "row0", "rows"), ("n_col", "col0", "cols")):
+        if values[name] < 1:
+            yield "RANGE", name, "is 0"
+        if values[start] + values[name] > chip[size]:
+            yield (
+                "RANGE",
+                start,
+                f"+ {name} is {values[start] + values[name]}, the macro has {chip[size]} {size}",
+            )
+    if values["macro"] >= chip["macros"]:
+        yield "RANGE", "macro", "is {}, the chip has {}".format(values["macro"], chip["macros"])
+    if values["code_bits"] not in (0, 8, 16):
+        yield "RANGE", "code_bits", "is {}, allowed are 0, 8 and 16".format(values["code_bits"])
+    if values["level"] not in table.LEVELS.values():
+        yield "RANGE", "level", "is {}, allowed are {}".format(values["level"], table.LEVELS)
+    if values["level"] != table.LEVELS["single"] and (values["n_col"] | values["col0"]) % 2:
+        yield "RANGE", "n_col", "or col0 is odd, but pairs lie in columns 2k and 2k + 1"
+    if (values["g_lsb"] > 0) != (values["code_bits"] > 0):
+        yield "RANGE", "g_lsb", "must be above 0 with conductance codes, and 0 without"
+    if values["g_off_nS"] and not values["code_bits"]:
+        yield "RANGE", "g_off_nS", "is given without conductance codes"
+    if values["on_min_nS"] <= values["off_max_nS"]:
+        yield (
+            "RANGE",
+            "on_min_nS",
+            "is {}, not above off_max_nS = {}".format(values["on_min_nS"], values["off_max_nS"]),
+        )
+
+
+def contradictions(tiles, kinds):
+    """Rules Y3 to Y5 on tiles (`xbp_records.TileProgram`): (error class, number of the tile, what is wrong).
+
+    kinds: id -> kind of the recipes.
+    """
+    yield from _overlaps(tiles)
+    for tile in tiles:
+        if tile.codes is not None and np.any((tile.codes > 0) != tile.mask):
+            text = "tile {}: codes above 0 are not exactly those of the cells to keep"
+            yield "CONFLICT", tile.number, text.format(tile.number)
+        cells = 0 if tile.mask is None else _against_mask(tile, kinds)
+        if cells:
+            text = "tile {}: the last pulse of {} cells is against the mask"
+            yield "CONFLICT", tile.number, text.format(tile.number, cells)
+
+
+def _against_mask(tile, kinds):
+    """How many cells get a RESET last though they are kept, or a FORM or SET though they are not."""
+    pulsed, ends_on = np.zeros((2,) + tile.mask.shape, bool)
+    for recipe, cells in tile.passes:
+        pulsed |= cells
+        if kinds[recipe] == table.KINDS["RESET"]:
+            np.greater(ends_on, cells, out=ends_on)  # and not
+        else:
+            ends_on |= cells
+    return np.count_nonzero((ends_on ^ tile.mask) & pulsed)
+
+
+def _overlaps(tiles):
+    """Pairs of tiles that share a cell."""
+    open_tiles: list = []
+    for tile in sorted(tiles, key=lambda one: (one.macro, one.row0)):
+        open_tiles = [one for one in open_tiles if one.macro == tile.macro and one.rows.stop > tile.row0]
+        for other in open_tiles:
+            if other.col0 < tile.cols.stop and tile.col0 < other.cols.stop:
+                numbers = sorted((tile.number, other.number))
+                yield "OVERLAP", numbers[1], "tiles {} and {} share cells".format(*numbers)
+        open_tiles.append(tile)

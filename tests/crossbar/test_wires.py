@@ -1,0 +1,165 @@
+"""IR drop against a dense nodal solve that writes down every Kirchhoff equation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minirram.crossbar import wires
+from minirram.crossbar.macro import Macro
+from minirram.crossbar.wires import Wires, column_currents_A, transfer_S
+from minirram.device.presets import TAOX_40NM
+from minirram.errors import ConfigError, ShapeError
+
+seeds = st.integers(0, 2**32 - 1)
+sizes = st.integers(1, 7)
+ohms = st.floats(1e-3, 300.0)
+
+
+def nodal_solve(conductance_S, inputs_V, row_ohm, col_ohm):
+    """Column currents (n, cols): one equation per node of every line, solved densely."""
+    m, n = conductance_S.shape
+    system, source = np.zeros((2 * m * n, 2 * m * n)), np.zeros((2 * m * n, len(inputs_V)))
+
+    def row_node(i, j):
+        return i * n + j
+
+    def col_node(i, j):
+        return m * n + i * n + j
+
+    def connect(a, b, siemens):
+        for x, y in ((a, b), (b, a)):
+            system[x, x] += siemens
+            system[x, y] -= siemens
+
+    for i in range(m):
+        for j in range(n):
+            connect(row_node(i, j), col_node(i, j), conductance_S[i, j])
+            if j + 1 < n:
+                connect(row_node(i, j), row_node(i, j + 1), 1 / row_ohm)
+            if i + 1 < m:
+                connect(col_node(i, j), col_node(i + 1, j), 1 / col_ohm)
+        system[row_node(i, 0), row_node(i, 0)] += 1 / row_ohm
+        source[row_node(i, 0)] += inputs_V[:, i] / row_ohm
+    for j in range(n):
+        system[col_node(m - 1, j), col_node(m - 1, j)] += 1 / col_ohm
+    potentials = np.linalg.solve(system, source)
+    return potentials[[col_node(m - 1, j) for j in range(n)]].T / col_ohm
+
+
+def draw(seed, m, n):
+    generator = np.random.default_rng(seed)
+    conductance_S = 10 ** generator.uniform(-6, -3, (m, n))
+    conductance_S[generator.random((m, n)) < 0.1] = 0.0
+    return conductance_S, generator.uniform(-0.2, 0.2, (3, m))
+
+
+@given(seeds, sizes, sizes, ohms, ohms)
+def test_currents_against_the_dense_solve(seed, m, n, row_ohm, col_ohm):
+    conductance_S, inputs_V = draw(seed, m, n)
+    currents_A = column_currents_A(conductance_S, inputs_V, Wires(row_ohm, col_ohm), 1e-10)
+    expected_A = nodal_solve(conductance_S, inputs_V, row_ohm, col_ohm)
+    scale = np.abs(inputs_V).max() * conductance_S.sum(axis=0).max()
+    assert np.allclose(currents_A, expected_A, rtol=1e-6, atol=1e-8 * scale)
+
+
+@given(seeds, sizes, sizes, ohms, ohms, seeds)
+def test_transfer_against_the_dense_solve(seed, m, n, row_ohm, col_ohm, region_seed):
+    """Both ways to it (by rows, by columns) and any region."""
+    conductance_S, _ = draw(seed, m, n)
+    expected_S = nodal_solve(conductance_S, np.eye(m), row_ohm, col_ohm)
+    first, last = np.sort(np.random.default_rng(region_seed).integers(0, [[m + 1, n + 1]] * 2), axis=0)
+    for rows, cols in (
+        (slice(None), slice(None)),
+        (slice(0, 1), slice(None)),
+        (slice(None), slice(0, 1)),
+        (slice(first[0], last[0]), slice(first[1], last[1])),
+    ):
+        found_S = transfer_S(conductance_S, Wires(row_ohm, col_ohm), rows, cols, 1e-10)
+        assert found_S.shape == expected_S[rows, cols].shape
+        assert np.allclose(found_S, expected_S[rows, cols], rtol=1e-6, atol=1e-9 * conductance_S.max())
+
+
+@given(seeds, sizes, sizes, ohms)
+def test_superposition_of_inputs(seed, m, n, ohm):
+    conductance_S, inputs_V = draw(seed, m, n)
+    lines = Wires(ohm, 2 * ohm)
+    together_A = column_currents_A(conductance_S, inputs_V.sum(axis=0, keepdims=True), lines, 1e-10)
+    apart_A = column_currents_A(conductance_S, inputs_V, lines, 1e-10).sum(axis=0, keepdims=True)
+    assert np.allclose(together_A, apart_A, rtol=1e-6, atol=1e-7 * conductance_S.sum())
+
+
+@given(seeds, sizes, sizes)
+def test_ideal_wires_drop_nothing(seed, m, n):
+    conductance_S, inputs_V = draw(seed, m, n)
+    currents_A = column_currents_A(conductance_S, inputs_V, Wires(0.0, 0.0))
+    assert np.allclose(currents_A, inputs_V @ conductance_S, rtol=1e-12, atol=1e-18)
+    assert np.array_equal(wires.effective_S(conductance_S, Wires(0.0, 0.0)), conductance_S)
+
+
+@given(seeds, sizes, sizes, ohms)
+def test_equal_inputs_only_lose_current(seed, m, n, ohm):
+    """No cell can see more than the common drive. (Unequal inputs may gain: a strong row can lift a weak one.)"""
+    conductance_S, _ = draw(seed, m, n)
+    volts = wires.cell_voltages_V(conductance_S, np.full((1, m), 0.2), Wires(ohm, ohm), 1e-10)
+    assert np.all(volts <= 0.2 * (1 + 1e-7)) and np.all(volts >= -1e-8)
+
+
+@given(seeds, sizes, sizes, ohms)
+def test_reduced_model_is_exact_for_uniform_inputs(seed, m, n, ohm):
+    conductance_S, _ = draw(seed, m, n)
+    lines = Wires(ohm, ohm, "reduced")
+    uniform_V = np.full((1, m), 0.2)
+    reduced_A = uniform_V @ wires.attenuated_S(conductance_S, lines, 1e-10)
+    exact_A = column_currents_A(conductance_S, uniform_V, lines, 1e-10)
+    assert np.allclose(reduced_A, exact_A, rtol=1e-6, atol=1e-9 * conductance_S.max())
+
+
+def test_reduced_model_error_on_the_macro():
+    """The figures of `attenuated_S`, on a quarter of the area with twice the resistance: the same drop."""
+    generator = np.random.default_rng(0)
+    macro = Macro.sample(TAOX_40NM, 1, 0, 256, 256)
+    macro.form(5.0)
+    macro.reset(generator.random((256, 256)) < 0.75)
+    conductance_S, lines = macro.conductance_S(), Wires(4.0, 4.0)
+    inputs = (generator.random((8, 256)) < 0.5).astype(np.float64)
+    exact = column_currents_A(conductance_S, inputs, lines)
+
+    def error(currents):
+        pair, exact_pair = currents[:, 0::2] - currents[:, 1::2], exact[:, 0::2] - exact[:, 1::2]
+        return [np.sqrt(np.mean((a - b) ** 2) / np.mean(b**2)) for a, b in ((currents, exact), (pair, exact_pair))]
+
+    reduced, ideal = error(inputs @ wires.attenuated_S(conductance_S, lines)), error(inputs @ conductance_S)
+    assert reduced[0] < 0.01 and reduced[1] < 0.08
+    assert ideal[0] > 0.5 and ideal[1] > 0.7
+
+
+def test_tolerance_is_what_it_says():
+    conductance_S = 10 ** np.random.default_rng(1).uniform(-6, -4, (64, 64))
+    inputs_V = np.random.default_rng(2).uniform(0, 1, (2, 64))
+    lines = Wires(20.0, 20.0)
+    best_A = column_currents_A(conductance_S, inputs_V, lines, 1e-12)
+    found_A = [column_currents_A(conductance_S, inputs_V, lines, tolerance) for tolerance in (1e-3, 1e-5, 1e-7)]
+    errors = [np.abs(currents_A / best_A - 1).max() for currents_A in found_A]
+    assert errors[0] > errors[1] > errors[2] and errors[2] < 1e-5
+
+
+def test_many_inputs_in_batches_equal_one_at_a_time():
+    conductance_S, _ = draw(3, 40, 30)
+    inputs_V = np.random.default_rng(4).uniform(0, 1, (1900, 40))
+    currents_A = column_currents_A(conductance_S, inputs_V, Wires(5.0, 5.0), 1e-9)
+    alone_A = column_currents_A(conductance_S, inputs_V[1890:1891], Wires(5.0, 5.0), 1e-9)
+    assert np.allclose(currents_A[1890], alone_A[0], rtol=1e-7, atol=0)
+
+
+@pytest.mark.parametrize("values", [{"row_ohm": -1.0}, {"col_ohm": float("nan")}, {"model": "guess"}])
+def test_wrong_wires_are_refused(values):
+    with pytest.raises(ConfigError, match=next(iter(values))):
+        Wires(**values)
+
+
+def test_wrong_operands_are_refused():
+    with pytest.raises(ShapeError, match="inputs of shape"):
+        column_currents_A(np.ones((3, 2)), np.ones((1, 2)), Wires())
+    with pytest.raises(ConfigError, match="not negative"):
+        column_currents_A(-np.ones((3, 2)), np.ones((1, 3)), Wires())

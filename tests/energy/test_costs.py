@@ -1,0 +1,148 @@
+"""Technology files: every number in the package has a source, users' files are checked, a missing cost is named."""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minirram.energy import costs
+from minirram.errors import ConfigError, DataError, MissingFileError
+
+from ..support.places import ROOT
+
+GOOD = {
+    "format": "minirram-costs",
+    "version": 1,
+    "name": "mine",
+    "about": "measured at home",
+    "costs": {"row_drive_J": {"low": [1e-13, "a"], "typical": [2e-13, "b"], "high": [3e-13, "c"]}},
+}
+
+
+@pytest.mark.parametrize("name", costs.NAMED)
+def test_every_number_of_the_package_has_a_source(name):
+    table = costs.load_costs(name)
+    assert table.name == name and table.about
+    assert set(table.values) == set(table.sources)
+    for key, value in table.values.items():
+        assert value.shape == (3,) and np.all(np.diff(value) >= 0) and value[0] >= 0, key
+        assert all(len(source) > 8 for source in table.sources[key]), key
+
+
+def test_macros_hold_all_that_an_account_asks():
+    baselines = {name for name in costs.MEANINGS if re.match("gpu|cpu|mcu|accelerator", name)}
+    assert set(costs.load_costs("digital-baselines").values) == baselines
+    for name, bits in (("macro-40nm", range(4, 17)), ("adc-survey", range(4, 17)), ("paper-board", [14])):
+        table = costs.load_costs(name)
+        wanted = set(costs.MEANINGS) - baselines
+        wanted |= {f"adc_{b}b_{unit}" for b in bits for unit in ("J", "s", "um2")}
+        assert set(table.values) == wanted
+        joules = [table.adc(b, "J")[1] for b in bits]
+        assert sorted(joules) == joules
+
+
+def test_figures_that_others_quote():
+    macro, board = costs.load_costs(), costs.load_costs("paper-board")
+    assert macro.adc(8, "J")[1] == 2.60e-12 and macro["shift_add_J"][1] == 0.021e-12
+    assert board.adc(14, "J")[1] == 50e-9 and board.adc(14, "s")[1] == 20e-6
+    assert costs.load_costs("digital-baselines")["gpu_int8_op_J"][1] == pytest.approx(300 / 624e12, rel=1e-3)
+
+
+def test_a_missing_cost_is_named():
+    board = costs.load_costs("paper-board")
+    with pytest.raises(ConfigError, match="paper-board has no cost 'adc_8b_J'.*add it"):
+        board.adc(8, "J")
+    with pytest.raises(ConfigError, match="'line_F'.*capacitance"):
+        costs.costs_from_json(GOOD, "mine")["line_F"]
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(GOOD))
+    mine = costs.load_costs(str(path))
+    assert mine.name == "mine" and list(mine["row_drive_J"]) == [1e-13, 2e-13, 3e-13]
+    assert mine.sources["row_drive_J"] == ("a", "b", "c")
+    with pytest.raises(ConfigError, match="macro-40nm, adc-survey"):
+        costs.load_costs("macro-28nm")
+    with pytest.raises(MissingFileError, match="none.json"):
+        costs.load_costs(str(tmp_path / "none.json"))
+
+
+def broken(change):
+    value = copy.deepcopy(GOOD)
+    change(value)
+    return value
+
+
+def cost(value):
+    return value["costs"]["row_drive_J"]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda v: v.update(format="other"), "minirram-costs"),
+        (lambda v: v.update(version=2), "minirram-costs"),
+        (lambda v: v.update(name=3), "'name' is 3, expected str"),
+        (lambda v: v.pop("costs"), "'costs' is None, expected dict"),
+        (lambda v: v["costs"].update(row_drvie_J={}), "no event costs 'row_drvie_J'; known are .*row_drive_J"),
+        (lambda v: v["costs"].update(adc_8b_V={}), "no event costs 'adc_8b_V'"),
+        (lambda v: cost(v).pop("low"), "row_drive_J needs exactly low, typical, high"),
+        (lambda v: cost(v).update(middle=[1, "x"]), "needs exactly"),
+        (lambda v: cost(v).update(low=1e-13), r"low: 1e-13, expected \[number, source\]"),
+        (lambda v: cost(v).update(low=[1e-13, " "]), "expected .number, source."),
+        (lambda v: cost(v).update(low=["1e-13", "a"]), "finite number"),
+        (lambda v: cost(v).update(low=[True, "a"]), "finite number"),
+        (lambda v: cost(v).update(high=[float("inf"), "a"]), "finite number"),
+        (lambda v: cost(v).update(low=[float("nan"), "a"]), "finite number"),
+        (lambda v: cost(v).update(low=[-1.0, "a"]), "finite number"),
+        (lambda v: cost(v).update(low=[1.0, "a"]), "not in the order low, typical, high"),
+    ],
+)
+def test_hostile_files_are_told_what_is_wrong(change, message):
+    with pytest.raises(DataError, match="here.*" + message):
+        costs.costs_from_json(broken(change), "here")
+
+
+@pytest.mark.parametrize("value", [None, [], 3, "x", {}])
+def test_what_is_no_technology_file(value):
+    with pytest.raises(DataError, match="no technology file"):
+        costs.costs_from_json(value, "here")
+
+
+@given(st.lists(st.floats(0, 1e300), min_size=3, max_size=3))
+def test_ranges_keep_their_order(numbers):
+    numbers = sorted(numbers)
+    value = broken(lambda v: cost(v).update({c: [n, "x"] for c, n in zip(costs.CASES, numbers)}))
+    found = costs.as_range(costs.costs_from_json(value, "here")["row_drive_J"])
+    assert list(found.values()) == numbers and list(found) == list(costs.CASES)
+
+
+def test_the_files_travel_with_the_package():
+    """Declared in setup.cfg, and read without a path: from a zip as well."""
+    assert "cost_files/*.json" in (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    present = {path.stem for path in (ROOT / "minirram" / "energy" / "cost_files").glob("*.json")}
+    assert present == set(costs.NAMED)
+
+
+def test_read_from_a_zip(tmp_path):
+    import zipfile
+
+    archive = tmp_path / "package.zip"
+    with zipfile.ZipFile(str(archive), "w") as handle:
+        for path in (ROOT / "minirram").rglob("*"):
+            if path.suffix in (".py", ".json"):
+                handle.write(str(path), str(path.relative_to(ROOT)))
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from minirram.energy import costs; print(costs.load_costs().name)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(archive)], stdout=subprocess.PIPE, check=True, cwd=str(tmp_path)
+    )
+    assert result.stdout.strip() == b"macro-40nm"

@@ -1,0 +1,411 @@
+"""The C side of export/: strict builds, golden and hostile files, agreement with Python, the loop over a chip."""
+
+import dataclasses
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minirram.chip import placement
+from minirram.device import presets, pulses
+from minirram.device.thresholds import thresholds
+from minirram.errors import FormatError
+from minirram.programming import readback
+from minirram.programming.build import attainable, build_program, chip_identity, increment, pulse_counts
+from minirram.rng import stream
+from minirram.xbp import codec
+from minirram.xbp.records import Program, TileProgram
+
+from ..support.c_programs import COMPILERS, EXPORT, NEEDS_COMPILER, STRICT, build, run_programmer
+
+EXPECTED = json.loads((EXPORT / "vectors" / "expected.json").read_text(encoding="ascii"))
+
+pytestmark = NEEDS_COMPILER
+
+
+@pytest.fixture(scope="session")
+def classify(tmp_path_factory):
+    """The reader that prints verdicts, under address and undefined-behaviour sanitizers."""
+    return build(tmp_path_factory.mktemp("classify"), "classify", ["tests/classify.c", "xbp.c"])
+
+
+@pytest.fixture(scope="session")
+def changed(tmp_path_factory):
+    """The example programmer whose file becomes another one between the two passes."""
+    sources = ["tests/changed.c", "xbp.c", "chip.c", "npy.c"]
+    return build(tmp_path_factory.mktemp("changed"), "changed", sources)
+
+
+def script(path):
+    """A script of export/ as a module."""
+    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, EXPORT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def verdicts(classify, cases, records=False, chip_id=EXPECTED["chip_id"]):
+    """Lines that classify prints for (chunk size, bytes) cases."""
+    stream_ = b"".join(struct.pack("<III", chip_id, chunk, len(data)) + data for chunk, data in cases)
+    done = subprocess.run(classify + ["--records"] * records, input=stream_, stdout=subprocess.PIPE, check=True)
+    return done.stdout.decode("ascii").splitlines()
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_every_source_is_clean_under_the_strict_flags(compiler, tmp_path):
+    for source in sorted(EXPORT.rglob("*.c")):
+        command = [compiler, *STRICT, "-O2", "-c", str(source), "-o", str(tmp_path / "object.o")]
+        assert subprocess.run(command).returncode == 0, source.name
+
+
+@pytest.mark.parametrize("compiler, promised", [("gcc", b"12"), ("clang", b"14")])
+def test_code_and_memory_stay_within_the_promised_sizes(compiler, promised):
+    found = shutil.which(compiler) and subprocess.run([compiler, "-dumpversion"], stdout=subprocess.PIPE).stdout
+    version = found and found.strip().split(b".")[0]
+    if version != promised or not shutil.which("size") or os.uname().machine != "x86_64":
+        pytest.skip("the sizes are promised for gcc 12 and clang 14 on x86-64")
+    environment = dict(os.environ, CC=compiler)
+    done = subprocess.run(["sh", str(EXPORT / "size.sh")], stdout=subprocess.PIPE, env=environment)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 64, 100_000])
+def test_golden_files_give_the_expected_records(classify, chunk):
+    for name, expected in EXPECTED["good"].items():
+        data = (EXPORT / "vectors" / "good" / name).read_bytes()
+        *records, verdict = verdicts(classify, [(chunk, data)], records=True)
+        stated = ["{} {} {} {} {}".format(*record) for record in expected["records"]]
+        assert [line.rstrip() for line in records] == [line.rstrip() for line in stated], name
+        assert verdict == f"DONE {len(stated)}"
+
+
+def test_any_program_is_taken_in_chunks_of_any_size(classify):
+    random = np.random.Generator(np.random.PCG64(8))
+    mutants = script("tests/mutants.py")
+    files = [codec.write(mutants.random_program(random)) for _ in range(100)]
+    chunks = random.integers(1, 200, len(files)).tolist()
+    found = verdicts(classify, list(zip(chunks, files)), chip_id=mutants.CHIP_ID)
+    for data, verdict in zip(files, found):
+        wide = codec.check(data).max_payload > mutants.READER_PAYLOAD
+        assert verdict.split()[0] == ("LIMIT" if wide else "DONE")
+
+
+def test_hostile_files_give_the_expected_classes(classify):
+    names = sorted(EXPECTED["bad"])
+    cases = [(7, (EXPORT / "vectors" / "bad" / name).read_bytes()) for name in names]
+    found = [line.split()[0] for line in verdicts(classify, cases)]
+    expected = [entry["error"] if entry["streaming"] else "DONE" for entry in (EXPECTED["bad"][name] for name in names)]
+    assert found == expected
+
+
+def test_every_truncation_and_every_bit_flip_is_refused_as_python_refuses_it(classify):
+    data = (EXPORT / "vectors" / "good" / "example.xbp").read_bytes()
+    cases = [data[:size] for size in range(len(data))]
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit >> 3] ^= 1 << (bit & 7)
+        cases.append(bytes(flipped))
+    found = verdicts(classify, [(33, case) for case in cases])
+    assert "DONE" not in {line.split()[0] for line in found}
+    for case, verdict in zip(cases, found):
+        with pytest.raises(FormatError) as caught:
+            codec.check(case, EXPECTED["chip_id"], 1024)
+        assert caught.value.kind == verdict
+
+
+def test_both_readers_say_the_same_of_mutants_with_good_checksums(classify):
+    command = [sys.executable, str(EXPORT / "tests" / "mutants.py"), *classify, "--count", "2000", "--seed", "5"]
+    done = subprocess.run(command, stdout=subprocess.PIPE)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+# -- the loop: Python exports, the programmer runs it, the read-back is verified --------------------------------------
+
+
+class Bench:
+    """A simulated chip of one macro and programs for it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.model = presets.TAOX_40NM
+        self.placement = placement.place([("a", (40, 30)), ("b", (600, 20)), ("c", (7, 9))])
+        random = stream(3, "bench")
+        shape = (self.placement.n_macros, 512, 512)
+        self.map_S = np.rint(self.model.sample_lrs_S(random, shape) * 1e9) * 1e-9
+        self.map_S[0, ::97, ::31] = self.model.pristine_S  # cells that do not form
+        sign = random.random(shape[:2] + (256,)) < 0.5
+        self.partners = np.stack([~sign, sign], axis=-1).reshape(shape) & self.placement.used_cells()
+        self.kept = random.random(shape) < 0.5
+        self.limits = thresholds(self.model)
+        np.save(folder / "map.npy", self.map_S)
+
+    def program(self, kept=None, formed=False):
+        """The whole program for a choice of kept cells, of an unformed or a formed chip."""
+        wanted = (self.kept if kept is None else kept) & self.placement.used_cells() & ~self.partners
+        return build_program(
+            self.placement,
+            attainable(wanted, self.map_S, self.limits),
+            "pair",
+            pulses.pulse_recipes(self.model),
+            self.limits,
+            chip_identity(self.map_S),
+            self.map_S,
+            self.partners,
+            formed=formed,
+        )
+
+    def save(self, name, made):
+        """Write a program; its path."""
+        (self.folder / name).write_bytes(codec.write(made))
+        return str(self.folder / name)
+
+    def run(self, programmer, *arguments):
+        """Run the programmer; (return code, standard error, read-back or None)."""
+        return run_programmer(self.folder, programmer, *arguments)
+
+
+@pytest.fixture()
+def bench(tmp_path):
+    """A fresh bench."""
+    return Bench(tmp_path)
+
+
+def test_the_programmed_chip_verifies_without_a_difference(programmer, bench):
+    made = bench.program()
+    code, _, found = bench.run(programmer, bench.save("a.xbp", made))
+    report = readback.verify(made, found)
+    assert code == 0 and report.passed and report.checked == 2 * bench.placement.n_pairs
+    assert sum(tile.n_keep for tile in made.tiles) > 3000
+
+
+def test_seventeen_planted_faults_are_the_seventeen_that_verify_finds(programmer, bench):
+    made = bench.program()
+    on = np.zeros(bench.map_S.shape, bool)
+    for tile in made.tiles:
+        on[tile.macro, tile.rows, tile.cols] = tile.mask
+    cells = np.argwhere(bench.placement.used_cells())
+    planted = sorted(map(tuple, cells[stream(1, "faults").choice(len(cells), 17, replace=False)].tolist()))
+    lines = ["{} {} {} {}".format(*cell, "stuck_off" if on[cell] else "stuck_on") for cell in planted]
+    (bench.folder / "faults.txt").write_text("\n".join(lines) + "\n")
+    code, _, found = bench.run(programmer, "--faults", str(bench.folder / "faults.txt"), bench.save("a.xbp", made))
+    report = readback.verify(made, found)
+    assert code == 0 and [cell[:3] for cell in report.cells] == planted and report.bit_errors == 17
+
+
+def test_an_incremental_program_runs_on_the_chip_that_holds_the_old_one_and_on_no_other(programmer, bench):
+    old, new = bench.program(), bench.program(bench.kept ^ (stream(2, "flips").random(bench.kept.shape) < 0.02))
+    step = increment(old, new)
+    files = [bench.save("old.xbp", old), bench.save("step.xbp", step)]
+    code, _, found = bench.run(programmer, *files)
+    assert code == 0 and readback.verify(new, found).passed and not readback.verify(old, found).passed
+    assert step.program_id == new.program_id
+    for sequence, why in [
+        (files[1:], "another state"),
+        (files + files[1:], "holds another program"),
+        (files[:1] * 2, "state"),
+    ]:
+        code, errors, found = bench.run(programmer, *sequence)
+        assert code == 3 and "SINK" in errors and why in errors and found is None
+
+
+def altered(made, change=lambda tile: {}, **fields):
+    """The program with other fields, and with `change` of each tile."""
+    tiles = tuple(dataclasses.replace(tile, **change(tile)) for tile in made.tiles)
+    return dataclasses.replace(made, tiles=tiles, **fields)
+
+
+def without_maps(tile):
+    """Nothing but the last pass of a tile: pulses of which no mask speaks."""
+    return {"mask": None, "codes": None, "code_bits": 0, "g_lsb": 0, "passes": tile.passes[-1:]}
+
+
+def test_pulses_without_a_mask_leave_a_chip_that_no_longer_holds_its_program(programmer, bench):
+    old, new = bench.program(), bench.program(bench.kept ^ (stream(2, "flips").random(bench.kept.shape) < 0.02))
+    step = increment(old, new)
+    bare = altered(step, without_maps)
+    partly = altered(step, lambda tile: without_maps(tile) if tile.number == 1 else {})
+    none = altered(step, lambda tile: dict(without_maps(tile), passes=()))
+    programs = {"old": old, "step": step, "bare": bare, "partly": partly, "none": none}
+    files = {name: bench.save(name + ".xbp", made) for name, made in programs.items()}
+    for between in ("bare", "partly"):
+        code, errors, found = bench.run(programmer, files["old"], files[between], files["step"])
+        assert code == 3 and "another state" in errors and "step.xbp" in errors and found is None
+    code, _, found = bench.run(programmer, files["old"], files["none"], files["step"])
+    assert code == 0 and readback.verify(new, found).passed
+
+
+def test_only_forming_every_cell_makes_a_formed_chip(programmer, bench):
+    map_S, recipes = bench.map_S[:1, :8, :16], bench.program().recipes
+    np.save(bench.folder / "map.npy", map_S)
+
+    def form(n_col, **fields):
+        tile = TileProgram(0, 0, 0, 0, 8, n_col, 0, 5400, 4900, passes=((1, np.ones((8, n_col), bool)),))
+        return Program(chip_identity(map_S), 1, 8, 16, recipes, (tile,), directory=False, **fields)
+
+    whole, part = bench.save("whole.xbp", form(16)), bench.save("part.xbp", form(14))
+    again = bench.save("again.xbp", form(16, state=1))
+    assert bench.run(programmer, whole, again)[0] == 0
+    code, errors, _ = bench.run(programmer, part, again)
+    assert code == 3 and "another state" in errors
+
+
+def recipes_with(made, kind, **fields):
+    """Its recipes, with other fields in those of one kind."""
+    return tuple(dataclasses.replace(one, **fields) if one.kind == kind else one for one in made.recipes)
+
+
+@pytest.mark.parametrize(
+    "other, why, touched",
+    [
+        (lambda made: altered(made, build_id=made.build_id ^ 1), "another file than the one", False),
+        (lambda made: altered(made, lambda tile: {"codes": tile.codes // 2 + tile.mask}), "another file", False),
+        (lambda made: altered(made, recipes=recipes_with(made, 3, max_pulses=11)), "another file", True),
+        (lambda made: altered(made, recipes=recipes_with(made, 4, width_ns=60)), "another file", True),
+        (lambda made: altered(made, recipes=recipes_with(made, 1, row_mV=4200)), "cell voltage", False),
+        (lambda made: codec.write(made)[:-20], "TRUNCATED", True),
+    ],
+)
+def test_a_file_that_changes_between_the_passes_does_not_do_more_than_was_checked(changed, bench, other, why, touched):
+    made = bench.program()
+    forged = other(made)
+    (bench.folder / "b.xbp").write_bytes(forged if isinstance(forged, bytes) else codec.write(forged))
+    code, errors, found = bench.run([*changed, str(bench.folder / "b.xbp")], bench.save("a.xbp", made))
+    assert code == 3 and why in errors and found is None
+    assert ("the state of the chip is unknown" in errors) == touched
+
+
+def test_a_file_that_stays_the_same_between_the_passes_runs(changed, bench):
+    made = bench.program()
+    path = bench.save("a.xbp", made)
+    code, _, found = bench.run([*changed, path], path)
+    assert code == 0 and readback.verify(made, found).passed
+
+
+def test_a_formed_chip_takes_its_program_without_form_pulses_and_an_unformed_one_does_not(programmer, bench):
+    made = bench.program(formed=True)
+    path = bench.save("a.xbp", made)
+    code, _, found = bench.run(programmer, "--formed", path)
+    assert code == 0 and readback.verify(made, found).passed and pulse_counts(made)["FORM"] == 0
+    code, errors, _ = bench.run(programmer, path)
+    assert code == 3 and "another state" in errors
+
+
+def test_a_program_for_another_chip_is_refused(programmer, bench):
+    path = bench.save("a.xbp", bench.program())
+    bench.map_S[0, 0, 0] += 1e-9
+    np.save(bench.folder / "map.npy", bench.map_S)
+    code, errors, found = bench.run(programmer, path)
+    assert code == 3 and "refused: CHIP" in errors and found is None
+
+
+@pytest.mark.parametrize(
+    "change, why",
+    [
+        ({"kind": 1, "row_mV": 9000}, "line voltage"),
+        ({"kind": 3, "row_mV": -4400, "col_mV": 400}, "cell voltage"),
+        ({"kind": 4, "row_mV": 2000}, "cell voltage"),
+        ({"kind": 4, "row_mV": 4400, "col_mV": 4400}, "half-selected"),
+        ({"kind": 4, "row_mV": 4400, "col_mV": 4400, "floating": 7}, "half-selected"),
+        ({"kind": 4, "row_mV": -150, "col_mV": 301}, "cell voltage"),
+        ({"kind": 4, "row_mV": 310, "col_mV": 20}, "half-selected"),
+        ({"kind": 2, "row_mV": 4400, "col_mV": 2400}, "half-selected"),
+        ({"kind": 2, "row_mV": 4400, "col_mV": 2400, "floating": 1}, "half-selected"),
+        ({"kind": 3, "row_mV": 2600, "col_mV": 4400, "floating": 2}, "half-selected"),
+        ({"kind": 2, "max_pulses": 60000}, "more pulses"),
+        ({"kind": 2, "width_ns": 2_000_000_000}, "pulse longer"),
+        ({"kind": 2, "compliance_nA": 4_000_000_000}, "current"),
+    ],
+)
+def test_a_hostile_but_well_formed_file_meets_the_compiled_limits(programmer, bench, change, why):
+    made = bench.program()
+    recipes = tuple(
+        type(recipe)(**dict(vars(recipe), **change)) if recipe.kind == change["kind"] else recipe
+        for recipe in made.recipes
+    )
+    hostile = type(made)(**dict(vars(made), recipes=recipes))
+    code, errors, found = bench.run(programmer, bench.save("a.xbp", hostile))
+    assert code == 3 and "SINK" in errors and why in errors and found is None
+
+
+def test_lines_beyond_the_cell_limit_are_fine_where_the_unselected_lines_float(programmer, bench):
+    made = bench.program()
+    floating = altered(made, recipes=recipes_with(made, 1, row_mV=4400, col_mV=600, floating=2))
+    floating = altered(floating, recipes=recipes_with(floating, 3, row_mV=2400, col_mV=4400, floating=1))
+    code, _, found = bench.run(programmer, bench.save("a.xbp", floating))
+    assert code == 0 and readback.verify(made, found).passed
+
+
+@pytest.mark.parametrize("reads, width_ns, fits", [(1, 50, True), (1, 9_000_000, True), (100, 9_000_000, False)])
+def test_the_time_limit_counts_the_reads_that_verify(programmer, bench, reads, width_ns, fits):
+    made = bench.program()  # 20,000 cells get up to 10 RESET pulses: 9 ms of reading after each take half an hour
+    slow = altered(made, recipes=recipes_with(made, 4, max_pulses=reads, width_ns=width_ns))
+    code, errors, _ = bench.run(programmer, bench.save("a.xbp", slow))
+    assert code == (0 if fits else 3) and ("longer than the limit" in errors) != fits
+
+
+def test_endless_passes_meet_the_limit_per_cell(programmer, bench):
+    made = bench.program()
+    tiles = tuple(
+        type(tile)(**dict(vars(tile), passes=tile.passes + tile.passes[-1:] * 200)) if tile.number == 2 else tile
+        for tile in made.tiles
+    )
+    code, errors, _ = bench.run(programmer, bench.save("a.xbp", type(made)(**dict(vars(made), tiles=tiles))))
+    assert code == 3 and "more pulses into one cell" in errors
+
+
+@pytest.mark.parametrize(
+    "content, why",
+    [
+        (b"", "not a .npy file"),
+        (b"\x93NUMPY\x09\x00v\x00", "not a .npy file"),
+        (np.zeros((2, 2), np.int64), "little-endian floats"),
+        (np.zeros(4), "expected the shape"),
+        (np.zeros((2, 2, 2, 2)), "expected the shape"),
+        (np.full((4, 4), 12.0), "the unit is siemens"),
+        (np.full((4, 4), np.nan), "not finite"),
+    ],
+)
+def test_a_map_that_is_none_is_named(programmer, bench, content, why):
+    path = bench.save("a.xbp", bench.program())
+    if isinstance(content, bytes):
+        (bench.folder / "map.npy").write_bytes(content)
+    else:
+        np.save(bench.folder / "map.npy", content)
+    code, errors, _ = bench.run(programmer, path)
+    assert code == 2 and why in errors
+
+
+def test_files_that_cannot_be_read_are_no_refusals(programmer, bench):
+    for path, why in (("absent.xbp", "cannot be opened"), (".", "cannot be read")):
+        code, errors, found = bench.run(programmer, str(bench.folder / path))
+        assert code == 2 and why in errors and "refused" not in errors and found is None
+
+
+@pytest.mark.parametrize("content", [None, "0 0\n", "0 0 600 stuck_on\n", "0 0 0 stuck\n", "0 0 0 stuck_on twice\n"])
+def test_faults_that_are_none_are_named(programmer, bench, content):
+    path = bench.folder / "faults.txt"
+    path.mkdir() if content is None else path.write_text(content)
+    code, errors, _ = bench.run(programmer, "--faults", str(path), bench.save("a.xbp", bench.program()))
+    assert code == 2 and "expected lines of" in errors
+
+
+def test_the_number_of_planted_faults_is_told(programmer, bench):
+    (bench.folder / "faults.txt").write_text("0 1 2 stuck_on\n\n0 3 4 stuck_off\n")
+    command = [*programmer, "--chip", str(bench.folder / "map.npy"), "--faults", str(bench.folder / "faults.txt")]
+    done = subprocess.run(command + [bench.save("a.xbp", bench.program())], stdout=subprocess.PIPE, check=True)
+    assert b"faults.txt: 2 faults planted" in done.stdout
+
+
+def test_a_truncated_map_is_named(programmer, bench):
+    path = bench.save("a.xbp", bench.program())
+    whole = (bench.folder / "map.npy").read_bytes()
+    (bench.folder / "map.npy").write_bytes(whole[:-3])
+    code, errors, _ = bench.run(programmer, path)
+    assert code == 2 and "ends too early" in errors

@@ -1,0 +1,162 @@
+"""Inference on macros: ideal reads equal plain arithmetic and the training forward; everything is counted."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from minirram.crossbar.converters import Adc
+from minirram.errors import DataError, ShapeError
+from minirram.inference.calibration import calibrate_adcs
+from minirram.inference.forward import forward, predict
+from minirram.inference.product import ChipProduct, IdealProduct
+from minirram.nn.engine.engine import Engine
+from minirram.nn.layers.convolution import Conv2d
+from minirram.nn.network import Network, initial_state, input_bits, matrices
+from minirram.tasks.fashion_mnist import fashion_mnist_cnn
+from minirram.tasks.retina import retina_unet
+from minirram.tasks.spoken_digits import spoken_digit_crnn
+
+from ..support.tiny import StripeData, tiny_learner, tiny_network
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """(learner with its best masks programmed, data)"""
+    data, learner = StripeData(), tiny_learner()
+    for _ in range(4):
+        learner.epoch(data)
+    learner.take_best()
+    return learner, data
+
+
+def product_of(learner, adcs, **options):
+    bits = input_bits(learner.network)
+    return ChipProduct(learner.chip, adcs, bits, learner.scales_S, **options)
+
+
+def exact_adcs(learner):
+    """LSB = one grid unit and no saturation: the integers are exact."""
+    return {name: Adc(24, 1.0) for name in learner.masks}
+
+
+def test_exact_adc_gives_the_int64_product(trained):
+    learner, data = trained
+    product = product_of(learner, exact_adcs(learner))
+    generator = np.random.default_rng(0)
+    for name, (fan_in, fan_out) in matrices(learner.network):
+        codes = generator.integers(0, 16, (11, fan_in)).astype(np.uint8)
+        plus, minus = (part.astype(np.int64) for part in learner.chip.pair_grid(name))
+        exact = codes.astype(np.int64) @ (plus - minus)
+        expected = (exact * (1e-9 / learner.scales_S[name])).astype(np.float32)
+        assert np.array_equal(product(name, codes), expected)
+        assert not any(product.saturated[name]) and product.conversions[name] == 11 * fan_out * 4
+
+
+def test_signed_inputs_by_zero_point(trained):
+    learner, _ = trained
+    product = product_of(learner, exact_adcs(learner))
+    codes = np.random.default_rng(1).integers(0, 16, (9, 72)).astype(np.uint8)
+    plus, minus = (part.astype(np.int64) for part in learner.chip.pair_grid("fc1"))
+    exact = (codes.astype(np.int64) - 8) @ (plus - minus)
+    assert np.allclose(product("fc1", codes, 8), exact * 1e-9 / learner.scales_S["fc1"], rtol=1e-6, atol=1e-9)
+
+
+def test_ideal_reads_agree_with_the_training_forward(trained):
+    learner, data = trained
+    codes = data.validation_codes
+    weights = learner.read_weights()
+    trained_forward = learner.engine.predict(weights, learner.state, codes)
+    for product in (IdealProduct(weights), product_of(learner, exact_adcs(learner))):
+        logits = predict(learner.network, learner.state, codes, product)
+        assert np.mean(np.abs(logits - trained_forward) < 1e-4) > 0.98  # a code may flip where float32 sums round
+
+
+@pytest.mark.parametrize("build, n", [(fashion_mnist_cnn, 12), (spoken_digit_crnn, 12), (retina_unet, 1)])
+def test_forward_walks_all_networks_like_the_engine(build, n):
+    network = build()
+    if network.name == "retina-unet":
+        network = network.resized(16, 16)
+    generator = np.random.default_rng(2)
+    weights = {
+        name: generator.normal(0, np.sqrt(2 / shape[0]), shape).astype(np.float32) for name, shape in matrices(network)
+    }
+    state = initial_state(network)
+    for name in state:
+        if name.endswith(".range"):
+            state[name] = np.float32(3.0)
+    codes = generator.integers(0, 2**network.input_bits, (n,) + network.input_shape).astype(np.uint8)
+    expected = Engine(network, n).predict(weights, state, codes)
+    got = forward(network, state, codes, IdealProduct(weights))
+    assert got.shape == expected.shape
+    close = np.abs(got - expected) < 1e-3 * np.abs(expected).max()
+    assert close.mean() > 0.95
+
+
+def test_chunks_and_threads_do_not_matter_and_noise_does(trained):
+    learner, data = trained
+    adcs = calibrate_adcs(learner.network, learner.state, data.calibration_codes(), learner.chip, learner.scales_S, 10)
+
+    def logits(chunk=90, **options):
+        product = product_of(learner, adcs, **options)
+        return predict(learner.network, learner.state, data.validation_codes, product, chunk=chunk)
+
+    noisy = logits(noise_seed=1)
+    assert np.array_equal(noisy, logits(chunk=7, noise_seed=1))
+    assert np.array_equal(noisy, logits(noise_seed=1, threads=2))
+    assert not np.array_equal(noisy, logits(noise_seed=2))
+    assert np.array_equal(logits(), logits(chunk=13))
+
+
+def test_calibration_covers_what_it_saw_and_saturation_is_counted(trained):
+    learner, data = trained
+    codes = data.calibration_codes(50)
+    adcs = calibrate_adcs(learner.network, learner.state, codes, learner.chip, learner.scales_S, 8)
+    product = product_of(learner, adcs)
+    predict(learner.network, learner.state, codes, product)
+    assert not any(map(any, product.saturated.values()))
+    narrow = {name: Adc(8, adc.lsb / 4) for name, adc in adcs.items()}
+    product = product_of(learner, narrow)
+    predict(learner.network, learner.state, codes, product)
+    assert sum(product.saturated["fc1"]) > 0
+
+
+def test_clipped_activations_are_counted(trained):
+    learner, data = trained
+    state = dict(learner.state, **{"act.range": learner.state["act.range"] / 2})
+    counts = []
+    for tried in (learner.state, state):
+        clipped = Counter()
+        product = IdealProduct(learner.read_weights())
+        predict(learner.network, tried, data.validation_codes, product, clipped)
+        counts.append(clipped["act"])
+    assert counts[1] > counts[0]
+
+
+def test_accuracy_survives_the_macro(trained):
+    learner, data = trained
+    adcs = calibrate_adcs(learner.network, learner.state, data.calibration_codes(), learner.chip, learner.scales_S, 8)
+    product = product_of(learner, adcs, noise_seed=0)
+    predicted = predict(learner.network, learner.state, data.validation_codes, product).argmax(axis=1)
+    assert np.mean(predicted == data.validation_labels) > 0.9
+
+
+def test_input_bits_and_missing_quantisers():
+    assert input_bits(spoken_digit_crnn()) == {
+        "conv1": 3,
+        "conv2": 3,
+        "rnn.input": 3,
+        "rnn.hidden": 3,
+        "fc1": 3,
+        "fc2": 3,
+    }
+    with pytest.raises(ShapeError, match="put a Quantize before it"):
+        input_bits(Network("bad", (4, 4, 1), 4, (Conv2d("a", 1, 2), Conv2d("b", 2, 2, (1, 1)))))
+    assert input_bits(tiny_network())["fc2"] == 4
+
+
+def test_uncalibrated_ranges_are_refused():
+    network = tiny_network()
+    ones = IdealProduct({name: np.ones(shape, np.float32) for name, shape in matrices(network)})
+    with pytest.raises(DataError, match="never calibrated"):
+        forward(network, initial_state(network), np.zeros((1, 6, 6, 1), np.uint8), ones)

@@ -1,0 +1,43 @@
+"""The benchmarks run, and print the fields that their pages and the release checks rely on."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ..support.places import ROOT
+
+
+def run(script, *arguments):
+    """The JSON object that a benchmark prints."""
+    command = [sys.executable, str(ROOT / "benchmarks" / script), "--json", *arguments]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+    assert answer.returncode == 0, answer.stderr.decode()
+    return json.loads(answer.stdout.decode())
+
+
+def test_crossbar():
+    results = run("crossbar.py", "--quick")
+    assert {"ideal_512", "noise_512", "limit_gflops_512", "threads"} <= set(results)
+    assert 0.3 < results["ideal_512"] < results["noise_512"]
+
+
+def test_wires():
+    pytest.importorskip("scipy")
+    results = run("wires.py", "--size", "48")
+    assert results["error_48"] < 1e-4 and results["current_lost"] > 0
+    assert {"seconds_48", "spsolve_ratio", "reduced_error"} <= set(results)
+
+
+@pytest.mark.slow
+def test_energy():
+    results = run("energy.py", "--repetitions", "5")
+    assert {"overhead", "overhead_cpu", "inference_s", "accounted_s"} <= set(results)
+    assert -0.1 < results["overhead_cpu"] < 0.1
+
+
+def test_program():
+    results = run("program.py", "--macros", "1")
+    assert {"encode_mb_s", "decode_mb_s", "c_mb_s", "zlib_crc32_mb_s"} <= set(results)
+    assert results["encode_mb_s"] > 5 and results["decode_mb_s"] > 5

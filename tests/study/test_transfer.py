@@ -1,0 +1,173 @@
+"""Chip transfer: nothing is lost on an equal chip, much on another, and learning on wins it back."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from minirram.cli import main
+from minirram.device.presets import TAOX_40NM
+from minirram.errors import ConfigError
+from minirram.files import read_json, read_npz, write_json
+from minirram.learn.recipe import Recipe
+from minirram.runs.config import RunConfig
+from minirram.runs.evaluate import evaluate
+from minirram.runs.folder import Run
+from minirram.runs.train import train
+from minirram.study import transfer as transfer_module
+from minirram.study.transfer import transfer
+from minirram.tasks.fashion_mnist import fashion_mnist_cnn
+
+from ..support.tiny import save_garments
+
+STILL = replace(TAOX_40NM, read_noise=0.0, write_noise=0.0)
+
+
+class Stopped(Exception):
+    """Raised in the middle of a training."""
+
+
+def run_at_home(folder, level, epochs):
+    """A finished run on a chip without noise."""
+    save_garments(folder, train=400, validation=100, test=60)
+    recipe = Recipe(epochs=epochs, batch_size=20, level=level, hysteresis=0.002, hysteresis_end=0.001)
+    network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=32)
+    train(str(folder / "run"), RunConfig("fashion-mnist", str(folder), network, recipe, STILL))
+    return str(folder / "run")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A run at cell level, where masks know their chip best."""
+    return run_at_home(tmp_path_factory.mktemp("home"), "cell", 6)
+
+
+@pytest.fixture(scope="module")
+def pair_home(tmp_path_factory):
+    """A run at pair level."""
+    return run_at_home(tmp_path_factory.mktemp("pair"), "pair", 2)
+
+
+def test_an_equal_chip_gives_the_same_accuracy(home, tmp_path):
+    results = transfer(home, str(tmp_path / "same"), {"epochs": 1})
+    assert results["before"] == results["home"]
+    assert results["learning_rate"] == pytest.approx(0.005)  # a twentieth of the run's
+    assert results["recovered"] == [None] and results["steps_share"] == pytest.approx(1 / 6)
+    at_home = read_json(Run.open(home).path("results.json"))
+    assert results["test"]["before"]["accuracy"] == at_home["test_accuracy"]
+
+
+def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
+    def stop_at_one(row):
+        raise Stopped
+
+    changes = {"epochs": 2, "learning_rate": 0.05, "chip_seed": 1}
+    with pytest.raises(Stopped):
+        transfer(home, str(tmp_path / "stopped"), changes, progress=stop_at_one)
+    results = transfer(home, str(tmp_path / "stopped"), changes)
+    assert results["before"] < results["home"] - 0.1
+    assert max(results["after"]) > results["before"] + 0.1
+    assert results["recovered"][-1] == pytest.approx(
+        (results["after"][-1] - results["before"]) / (results["home"] - results["before"])
+    )
+    whole = transfer(home, str(tmp_path / "whole"), changes)
+    for key in ("before", "after", "pulses", "recovered"):
+        assert whole[key] == results[key]
+    assert whole["test"]["after"]["accuracy"] == results["test"]["after"]["accuracy"]
+    chip, _, masks = Run.open(str(tmp_path / "whole")).load_trained()
+    learned = read_npz(Run.open(home).path("checkpoint.npz"))
+    least = sum(int((~learned["best_masks/" + name]).sum()) for name in masks)  # all cells are on once they are formed
+    assert least <= chip.pulses["set"] + chip.pulses["reset"] <= least + 2 * sum(whole["pulses"])
+    score = evaluate(str(tmp_path / "whole"))
+    assert score["accuracy"] == whole["validation"]["after"]["accuracy"] and whole["test_openings"] == 1
+
+
+def test_a_faulty_chip_whose_faults_are_known(home, tmp_path):
+    faulty = replace(STILL, stuck_lrs=0.02, stuck_hrs=0.02)
+    results = transfer(home, str(tmp_path / "faulty"), {"epochs": 1}, faulty, know_faults=True)
+    assert all(count > 50 for count in results["faults_known"])
+    assert results["after"][0] > 0.4 and results["stuck_lrs"] == 0.02
+    chip, model, masks = Run.open(str(tmp_path / "faulty")).load_trained()
+    on = np.stack([macro.on & macro.formed for macro in chip.macros]) & chip.used
+    assert np.count_nonzero(on != chip.wanted_on(masks, model.signs)) <= 1  # what the masks say the chip does
+    assert results["pulses"][0] < chip.pulses["probe_set"] + chip.pulses["probe_reset"] == 2 * chip.used.sum()
+    with pytest.raises(ConfigError, match="other knowledge of faults"):
+        transfer(home, str(tmp_path / "faulty"), {"epochs": 1}, faulty)
+
+
+def test_a_faulty_chip_at_pair_level(pair_home, tmp_path):
+    """The run that is left behind holds the signs and masks that avoid the faults, and answers as was reported."""
+    faulty, found = replace(STILL, stuck_lrs=0.05, stuck_hrs=0.05), {}
+    for known in (False, True):
+        out = str(tmp_path / str(known))
+        found[known] = transfer(pair_home, out, {"epochs": 1}, faulty, known)
+        assert evaluate(out)["accuracy"] == found[known]["validation"]["after"]["accuracy"]
+        chip, model, _ = Run.open(out).load_trained()
+        stuck = np.stack([macro.stuck for macro in chip.macros])
+        at_odds = 0
+        for name, sign in model.signs.items():
+            plus, minus = chip.placement.gather(name, stuck)
+            at_odds += np.count_nonzero((plus != minus) & np.where(sign, plus, minus))
+        assert at_odds <= 1 if known else at_odds > 200
+    assert found[False]["faults_known"] is None and min(found[True]["faults_known"]) > 200
+    for key in ("before", "after"):
+        assert found[True][key] != found[False][key]
+    assert found[True]["home"] == found[False]["home"]
+
+
+def test_what_the_digital_side_alone_wins_back(home, tmp_path, monkeypatch):
+    """Its score comes from no pulse, and the learning that follows does not notice."""
+    changes = {"epochs": 1, "learning_rate": 0.05, "chip_seed": 2}
+    results = transfer(home, str(tmp_path / "seen"), changes)
+    digital = results["digital_only"]
+    gap = results["home"] - results["before"]
+    assert digital["steps"] == 50 and digital["validation"] != results["before"]
+    assert digital["recovered"] == pytest.approx((digital["validation"] - results["before"]) / gap)
+    monkeypatch.setattr(transfer_module, "ADAPTATION_STEPS", 0)
+    without = transfer(home, str(tmp_path / "unseen"), changes)
+    assert without["digital_only"] == {"validation": without["before"], "recovered": 0.0, "steps": 0}
+    for key in ("before", "after", "pulses"):
+        assert without[key] == results[key]
+    assert without["test"]["before"]["accuracy"] == results["test"]["before"]["accuracy"]
+
+
+def test_data_that_moved_and_data_that_changed(home, tmp_path, capsys):
+    there, out = tmp_path / "there", str(tmp_path / "out")
+    there.mkdir()
+    shutil.copy(os.path.join(Run.open(home).config.data, "fashion-mnist.npz"), str(there))
+    assert main.main(["transfer", home, "--out", out, "--epochs", "1", "--data", str(there)]) == 0
+    assert "without a pulse, digital statistics of the other chip 0." in capsys.readouterr().out
+    assert Run.open(out).config.data == str(there)
+    assert main.main(["transfer", home, "--out", out, "--epochs", "1", "--json"]) == 0  # finished: from its results
+    assert json.loads(capsys.readouterr().out)["steps_share"] == pytest.approx(1 / 6)
+    save_garments(there, train=401, validation=100, test=60)
+    with pytest.raises(ConfigError, match="not those that the run was learned from"):
+        transfer(home, str(tmp_path / "never"), {"epochs": 1}, data=str(there))
+    assert not (tmp_path / "never").exists()
+
+
+def test_other_changes_are_refused(home, tmp_path):
+    with pytest.raises(ConfigError, match="not \\['density'\\]"):
+        transfer(home, str(tmp_path / "x"), {"density": 0.3})
+
+
+def test_sources_that_cannot_be_taken_elsewhere(home, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy)
+    os.rename(copy / "results.json", tmp_path / "results.json")
+    with pytest.raises(ConfigError, match="copy is not finished: its results.json is missing"):
+        transfer(str(copy), str(tmp_path / "out"), {"epochs": 1})
+    os.rename(tmp_path / "results.json", copy / "results.json")
+    write_json(str(copy / "transfer.json"), {"know_faults": True})
+    with pytest.raises(ConfigError, match="around known faults"):
+        transfer(str(copy), str(tmp_path / "out"), {"epochs": 1})
+    os.remove(copy / "transfer.json")
+    config = read_json(str(copy / "config.json"))
+    config["faults"] = "known-faults.npz"
+    write_json(str(copy / "config.json"), config)
+    with pytest.raises(ConfigError, match="name the other chip by its seed"):
+        transfer(str(copy), str(tmp_path / "out"), {"epochs": 1})
+    assert not (tmp_path / "out").exists()

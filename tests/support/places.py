@@ -1,0 +1,17 @@
+"""Where the checkout and the real data lie."""
+
+import os
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def data_folder(*parts):
+    """Path of a real data file or folder: in $MINIRRAM_DATA, else ../shared/datasets; skips the test when missing."""
+    base = pathlib.Path(os.environ.get("MINIRRAM_DATA") or ROOT.parent / "shared" / "datasets")
+    path = base.joinpath(*parts)
+    if not path.exists():
+        pytest.skip("real data {} is not in {} (set MINIRRAM_DATA)".format("/".join(parts), base))
+    return path

@@ -1,0 +1,292 @@
+"""Tasks: inputs become codes, data become batches and examinations, ADC ranges see all of the training set."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minirram.chip.placement import place
+from minirram.errors import ConfigError, DataError
+from minirram.learn.recipe import Recipe
+from minirram.nn.network import matrices
+from minirram.rng import stream
+from minirram.tasks import datasets, drawn_vessels, metrics
+from minirram.tasks.datasets import Dataset
+from minirram.tasks.registry import task
+from minirram.tasks.retina import retina_unet
+from minirram.tasks.task import (
+    TILE_PX,
+    CropData,
+    LabelExamination,
+    LabelledData,
+    PixelExamination,
+    pixels,
+    pooled_pixels,
+    unit_features,
+)
+
+from ..support.tiny import save_garments
+
+BITS = st.integers(1, 8)
+
+
+# -- codes -------------------------------------------------------------------------------------------------------------
+
+
+@given(BITS, st.integers(0, 2**31))
+def test_codes_of_pixels_are_the_nearest_levels(bits, seed):
+    images = np.random.default_rng(seed).integers(0, 256, (2, 3, 4)).astype(np.uint8)
+    images[0, 0, :2] = 0, 255
+    codes = pixels(images, bits)
+    assert codes.shape == (2, 3, 4, 1) and codes.dtype == np.uint8
+    full = 2**bits - 1
+    for index, pixel in np.ndenumerate(images):
+        assert abs(int(codes[index][0]) * 255 - int(pixel) * full) <= 255 / 2
+    assert codes[0, 0, 0] == 0 and codes[0, 0, 1] == full
+
+
+@given(BITS, st.integers(0, 2**31))
+def test_codes_of_features_are_the_nearest_levels(bits, seed):
+    features = np.random.default_rng(seed).random((2, 3, 4), dtype=np.float32)
+    features[0, 0, :2] = 0, 1
+    codes = unit_features(features, bits)
+    assert codes.shape == (2, 3, 4, 1) and codes.dtype == np.uint8
+    full = 2**bits - 1
+    assert (np.abs(codes[..., 0] - features.astype(np.float64) * full) <= 0.5 + 1e-5).all()
+    assert codes[0, 0, 0] == 0 and codes[0, 0, 1] == full
+
+
+@given(BITS, st.integers(0, 2**31))
+def test_garments_are_pooled_before_they_become_codes(bits, seed):
+    images = np.random.default_rng(seed).integers(0, 256, (2, 6, 4)).astype(np.uint8)
+    codes = pooled_pixels(images, bits)
+    for (n, row, col), code in np.ndenumerate(codes[..., 0]):
+        brightest = images[n, 2 * row : 2 * row + 2, 2 * col : 2 * col + 2].max()
+        assert code == pixels(np.full((1, 1, 1), brightest, np.uint8), bits)[0, 0, 0, 0]
+    assert codes.shape == (2, 3, 2, 1)
+
+
+def test_inputs_of_another_kind_are_refused():
+    with pytest.raises(DataError, match=r"images are float64 \(2, 28, 28\), expected uint8"):
+        pooled_pixels(np.zeros((2, 28, 28)), 4)
+    with pytest.raises(DataError, match=r"expected uint8 \(n, height, width\)"):
+        pooled_pixels(np.zeros((28, 28), np.uint8), 4)
+    with pytest.raises(ConfigError, match="no task 'mnist'; choose one of fashion-mnist, fashion-mnist-macro, spoken"):
+        task("mnist")
+
+
+# -- one label per sample ----------------------------------------------------------------------------------------------
+
+
+def sorted_set(n=1000, classes=10):
+    """Samples sorted by class, as the prepared spoken digits are; each holds its number in two pixels."""
+    labels = np.arange(n, dtype=np.int64) * classes // n
+    codes = np.stack([np.arange(n) // 256, np.arange(n) % 256], axis=1).astype(np.uint8)[:, :, None, None]
+    held_back = LabelExamination(codes[::7], labels[::7], classes)
+    return LabelledData(codes, labels, held_back, tuple("abcdefghij"), "made up"), labels
+
+
+def number_of(codes):
+    return codes[:, 0, 0, 0].astype(int) * 256 + codes[:, 1, 0, 0]
+
+
+def test_ranges_are_calibrated_on_every_class_of_a_sorted_set():
+    data, labels = sorted_set()
+    chosen = number_of(data.calibration_codes())
+    assert len(chosen) == len(set(chosen)) == 200
+    np.testing.assert_array_equal(np.bincount(labels[chosen]), np.full(10, 20))
+    np.testing.assert_array_equal(number_of(data.calibration_codes(3000)), np.arange(1000))
+
+
+def test_prepared_spoken_digits_are_calibrated_on_all_digits(tmp_path, monkeypatch):
+    """The whole way from a file whose digits lie sorted."""
+    monkeypatch.setitem(datasets._SYNTHETIC_SIZES, "spoken-digits", (240, 1))
+    training, validation = datasets.load_training("spoken-digits", "synthetic")
+    parts = {}
+    for name, part in zip(datasets.PARTS, (training, validation, validation)):
+        order = np.argsort(part.labels, kind="stable")
+        parts[name] = {"inputs": part.inputs[order], "labels": part.labels[order]}
+    datasets.save(str(tmp_path), "spoken-digits", parts, "sorted")
+    network = task("spoken-digits").build_network()
+    data = task("spoken-digits").load_training(str(tmp_path), network)
+    calibrated = {codes.tobytes() for codes in data.calibration_codes(100)}
+    found = {int(label) for codes, label in zip(data.codes, data.labels) if codes.tobytes() in calibrated}
+    assert found == set(range(10)) and (np.diff(data.labels) >= 0).all()
+
+
+def test_an_epoch_of_labelled_samples_is_one_pass_in_whole_batches():
+    data, labels = sorted_set()
+    recipe = Recipe(batch_size=300)
+    seen = list(data.batches(stream(0, "b"), recipe))
+    assert data.steps_per_epoch(recipe) == len(seen) == 3 and all(weight is None for _, _, weight in seen)
+    numbers = np.concatenate([number_of(codes) for codes, _, _ in seen])
+    assert len(set(numbers)) == 900
+    np.testing.assert_array_equal(np.concatenate([found for _, found, _ in seen]), labels[numbers])
+    again = [number_of(codes) for codes, _, _ in data.batches(stream(0, "b"), recipe)]
+    np.testing.assert_array_equal(numbers, np.concatenate(again))
+    assert not np.array_equal(numbers, np.sort(numbers))
+    with pytest.raises(ConfigError, match="batch size 1001: the training set has 1000 samples"):
+        data.steps_per_epoch(Recipe(batch_size=1001))
+    with pytest.raises(ConfigError, match="samples_per_epoch applies to tasks that train on crops"):
+        data.steps_per_epoch(Recipe(samples_per_epoch=100))
+
+
+def test_answers_to_labels_are_counted():
+    codes = np.zeros((4, 1, 1, 1), np.uint8)
+    examination = LabelExamination(codes, np.array([0, 1, 2, 2]), 3)
+    answers = np.eye(3)[[0, 2, 2, 1]]
+    figures = examination.figures(lambda _: answers)
+    assert figures == {"accuracy": 0.5, "confusion": [[1, 0, 0], [0, 0, 1], [0, 1, 1]]}
+    assert len(examination) == 4 and len(examination.first(3)) == 3
+    assert examination.first(3).figures(lambda part: answers[: len(part)])["accuracy"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("what", ["codes", "labels"])
+def test_the_checksum_sees_a_changed_sample_and_a_changed_label(what):
+    data, _ = sorted_set()
+    other, _ = sorted_set()
+    assert data.crc == other.crc
+    getattr(other, what).flat[-1] ^= 1
+    assert data.crc != other.crc
+
+
+# -- one label per pixel -----------------------------------------------------------------------------------------------
+
+
+def eyes(n=2, height=130, width=110):
+    """The left part of `n` drawn eyes as a Dataset: neither square nor a multiple of a tile."""
+    grey, vessels, region = (
+        stack[:, 12 : 12 + height, :width] for stack in drawn_vessels.vessel_images(stream(3, "eyes"), n)
+    )
+    return Dataset(grey, vessels, ("background", "vessel"), "made up", region)
+
+
+def examined(data):
+    return PixelExamination(pixels(data.inputs, 6), data.labels, data.region)
+
+
+def dark_is_vessel(codes):
+    """Logits (..., 2) whose difference depends on each pixel alone, so that tiles blend into the same map."""
+    darkness = 0.2 * (31.5 - codes[..., 0].astype(np.float64))
+    return np.stack([-darkness / 2, darkness / 2], axis=-1)
+
+
+def test_pixels_are_judged_inside_the_field_of_view():
+    data = eyes()
+    figures = examined(data).figures(dark_is_vessel)
+    darkness = 0.2 * (31.5 - pixels(data.inputs, 6)[..., 0])
+    inside = darkness[data.region], data.labels[data.region]
+    # Blending equal answers rounds, and so breaks ties.
+    assert figures["roc_auc"] == pytest.approx(metrics.roc_auc(*inside), abs=1e-3)
+    assert figures["accuracy"] == pytest.approx(np.mean((inside[0] >= 0) == inside[1]), abs=1e-4)
+    assert 0.5 < figures["roc_auc"] < 1 and not data.region.all()
+    outside = PixelExamination(pixels(data.inputs, 6), np.where(data.region, data.labels, 1), data.region)
+    assert outside.figures(dark_is_vessel) == figures
+    upside_down = examined(data).figures(lambda codes: dark_is_vessel(codes)[..., ::-1])
+    assert upside_down["roc_auc"] == pytest.approx(1 - figures["roc_auc"], abs=1e-3)
+
+
+def test_logits_of_any_size_give_probabilities():
+    data = eyes(1)
+    sure = examined(data).figures(lambda codes: 1e4 * dark_is_vessel(codes).astype(np.float32))
+    assert sure["accuracy"] == pytest.approx(examined(data).figures(dark_is_vessel)["accuracy"], abs=1e-4)
+
+
+def test_a_network_is_asked_in_tiles_of_codes():
+    data, shapes = eyes(2), set()
+
+    def predict(codes):
+        shapes.add(codes.shape[1:] + (codes.dtype.name,))
+        return dark_is_vessel(codes)
+
+    examination = examined(data)
+    examination.figures(predict)
+    assert shapes == {(TILE_PX, TILE_PX, 1, "uint8")}
+    first = examination.first(1)
+    assert (len(examination), len(first)) == (2, 1) and np.array_equal(first.region, data.region[:1])
+
+
+def crop_data(size=48):
+    data = eyes()
+    return CropData(pixels(data.inputs, 6), data, examined(data), retina_unet(width=2).resized(size, size)), data
+
+
+def test_an_epoch_of_crops_has_the_samples_of_the_recipe():
+    data, images = crop_data()
+    recipe = Recipe(batch_size=8, samples_per_epoch=30)
+    drawn = list(data.batches(stream(0, "b"), recipe))
+    assert data.steps_per_epoch(recipe) == len(drawn) == 3
+    for codes, labels, weight in drawn:
+        assert codes.shape == (8, 48, 48, 1) and labels.shape == weight.shape == (8, 48, 48)
+        assert (codes.dtype, labels.dtype, weight.dtype) == (np.uint8, np.int64, np.float32)
+    codes, labels, weight = (np.concatenate(arrays) for arrays in zip(*drawn))
+    beyond = weight == 0
+    assert 0 < beyond.mean() < 0.5 and (weight[~beyond] == 1).all()
+    assert not codes[beyond].any() and not labels[beyond].any()  # black, and without vessels
+    vessels, others = codes[labels == 1].astype(float), codes[~beyond & (labels == 0)].astype(float)
+    assert vessels.mean() < others.mean() - 3  # labels belong to their pixels
+    again = next(data.batches(stream(0, "b"), recipe))
+    np.testing.assert_array_equal(again[0], drawn[0][0])
+    other = next(data.batches(stream(1, "b"), recipe))
+    assert not np.array_equal(other[0], drawn[0][0])
+
+
+def test_crops_for_the_ranges_are_always_the_same():
+    data, _ = crop_data()
+    codes = data.calibration_codes(7)
+    assert codes.shape == (7, 48, 48, 1) and codes.dtype == np.uint8
+    list(data.batches(stream(0, "b"), Recipe(batch_size=8, samples_per_epoch=8)))
+    np.testing.assert_array_equal(codes, data.calibration_codes(7))
+
+
+def test_crops_that_cannot_be_had_are_refused():
+    data, _ = crop_data()
+    for n in (None, 7):
+        with pytest.raises(ConfigError, match=f"samples_per_epoch is {n}; .* at least the batch size, 8"):
+            data.steps_per_epoch(Recipe(batch_size=8, samples_per_epoch=n))
+    with pytest.raises(ConfigError, match="crops of 112 pixels: the images are 130 x 110"):
+        crop_data(112)
+
+
+def test_the_checksum_of_images_sees_pixels_and_labels():
+    data, images = crop_data()
+    codes = pixels(images.inputs, 6)
+    for array in (codes, images.labels):
+        array.flat[-1] ^= 1
+        assert CropData(codes, images, None, retina_unet(width=2)).crc != data.crc
+        array.flat[-1] ^= 1
+    assert CropData(codes, images, None, retina_unet(width=2)).crc == data.crc
+
+
+def test_the_figure_that_chooses_the_best_epoch_is_the_primary_one():
+    data, _ = crop_data()
+    assert data.validation_score(dark_is_vessel) == data.validation.figures(dark_is_vessel)["roc_auc"]
+    labelled, labels = sorted_set()
+    assert labelled.validation_score(lambda codes: np.eye(10)[labels[number_of(codes)]]) == 1.0
+
+
+def test_mirrored_images_are_as_they_are_or_swapped():
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, 16, (60, 5, 4, 1)).astype(np.uint8)
+    data = LabelledData(codes, np.arange(60), None, ("a",), "drawn", mirrored=True)
+    recipe = Recipe(batch_size=20)
+    swapped = 0
+    for batch, labels, _ in data.batches(stream(1, "b"), recipe):
+        for image, label in zip(batch, labels):
+            as_it_is = np.array_equal(image, codes[label])
+            assert as_it_is or np.array_equal(image, codes[label][:, ::-1])
+            swapped += not as_it_is
+    assert 15 <= swapped <= 45
+    again = [batch for batch, _, _ in data.batches(stream(1, "b"), recipe)]
+    assert all(np.array_equal(one, other[0]) for one, other in zip(again, data.batches(stream(1, "b"), recipe)))
+
+
+def test_the_macro_network_fills_one_macro_with_the_garments_of_its_namesake(tmp_path):
+    save_garments(tmp_path, train=30, validation=20, test=10)
+    chosen = task("fashion-mnist-macro")
+    network = chosen.build_network()
+    placement = place(matrices(network))
+    assert placement.n_macros == 1 and sum(rows * cols for _, (rows, cols) in matrices(network)) == 125264
+    data = chosen.load_training(str(tmp_path), network)
+    assert data.codes.shape == (30, 28, 28, 1) and data.codes.max() <= 63 and data.mirrored
+    assert len(chosen.load_test(str(tmp_path), network)) == 10

@@ -1,0 +1,149 @@
+"""The CRNN and the U-Net, narrowed, from drawn data to a verified program file; gradients of all three networks.
+
+(The CNN goes the same way, at full size, in test_workflow.)
+"""
+
+import json
+import os
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from minirram.cli import main
+from minirram.device.presets import technology
+from minirram.learn.recipe import Recipe
+from minirram.nn.engine.engine import Engine
+from minirram.nn.network import affine_parameters, macs, matrices
+from minirram.runs.config import RunConfig
+from minirram.runs.folder import Run
+from minirram.runs.train import train as train_of_workflow
+from minirram.tasks import datasets
+from minirram.tasks.fashion_mnist import fashion_mnist_cnn
+from minirram.tasks.registry import TASKS
+from minirram.tasks.retina import retina_unet
+from minirram.tasks.spoken_digits import spoken_digit_crnn
+
+from ..nn.engine.test_engine import problem
+
+HELD = dict(hysteresis=0.001, hysteresis_end=0.001)
+CRNN = (
+    "spoken-digits",
+    spoken_digit_crnn(conv1=16, conv2=16, rnn=32, hidden=64),
+    Recipe(epochs=12, batch_size=20, **HELD),
+    (360, 60),
+)
+UNET = (
+    "retina",
+    retina_unet(width=6),
+    Recipe(epochs=3, batch_size=8, samples_per_epoch=64, **HELD),
+    (12, 1),
+)
+
+
+def call_json(capsys, *arguments):
+    """The JSON object that a good command prints."""
+    capsys.readouterr()
+    code = main.main(list(arguments) + ["--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    return json.loads(captured.out)
+
+
+def timeless(value):
+    """A JSON object without what a clock says."""
+    if not isinstance(value, dict):
+        return value
+    clocks = ("seconds", "training_seconds", "images_per_second", "samples_per_second")
+    return {key: timeless(item) for key, item in value.items() if key not in clocks}
+
+
+def small(draw):
+    """`draw`, but of eyes only a corner of one tile, and once for all commands."""
+
+    @lru_cache(None)
+    def drawn(task, part, n):
+        arrays = draw(task, part, n)
+        return {key: array[:, :96, :96] for key, array in arrays.items()} if task == "retina" else arrays
+
+    return drawn
+
+
+def stop_after(epoch):
+    """A progress function that interrupts the training as Ctrl-C would."""
+
+    def stop(row):
+        if row["epoch"] == epoch:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+@pytest.mark.parametrize(
+    "name, network, recipe, sizes, primary, reached, macros",
+    [
+        CRNN + ("accuracy", 0.3, 1),  # of ten digits
+        UNET + ("roc_auc", 0.7, 2),  # untrained: below 0.4
+    ],
+)
+def test_from_drawn_data_to_a_verified_program(
+    name, network, recipe, sizes, primary, reached, macros, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(datasets._SYNTHETIC_SIZES, name, sizes)
+    monkeypatch.setattr(datasets, "_draw", small(datasets._draw))
+    monkeypatch.setitem(TASKS, name, replace(TASKS[name], build_network=lambda: network, recipes={"quick": recipe}))
+    train = ["train", name, "--data", "synthetic", "--preset", "quick", "--out"]
+    whole, broken = str(tmp_path / "whole"), str(tmp_path / "broken")
+    results = call_json(capsys, *train, whole)
+    config = RunConfig(name, "synthetic", network, recipe, technology("taox-40nm"))
+    with pytest.raises(KeyboardInterrupt):
+        train_of_workflow(broken, config, progress=stop_after(2))
+    assert not Run.open(broken).has("results.json")
+    assert timeless(call_json(capsys, *train, broken, "--resume")) == timeless(results)
+
+    assert results["macros"] == macros and results["test"][primary] > reached
+    score = call_json(capsys, "evaluate", whole)
+    assert score["ideal"] == results["validation"]["ideal"] and score[primary] == results["validation"][primary]
+
+    account = call_json(capsys, "energy", whole)
+    assert list(account["by_matrix"]) == [matrix for matrix, _ in matrices(network)]
+    rows = list(account["by_matrix"].values()) + list(account["digital_layers"].values())
+    assert account["total"]["total_J"] == pytest.approx(sum(row["total_J"] for row in rows))
+    assert account["macs"] == macs(network) and account[primary] == score[primary]
+
+    exported = call_json(capsys, "export", whole)
+    call_json(capsys, "export", broken)
+    files = [os.path.join(folder, "program.xbp") for folder in (whole, broken)]
+    contents = []
+    for file in files:
+        with open(file, "rb") as handle:
+            contents.append(handle.read())
+    assert contents[0] == contents[1] and exported["cells"] == 2 * results["weights"]
+    readback = str(tmp_path / "readback.npy")
+    call_json(capsys, "chip", whole, "--out", readback, "--state", "programmed")
+    found = call_json(capsys, "verify", files[0], readback, "--run", whole)
+    assert found["differing"] == 0 and found["accuracy_read_back"] == found["accuracy_programmed"]
+
+
+@pytest.mark.parametrize(
+    "build, batch",
+    [(fashion_mnist_cnn, 24), (spoken_digit_crnn, 12), (retina_unet, 2)],
+)
+def test_float32_gradients_of_the_papers_networks_are_those_of_float64(build, batch):
+    """Without quantisers: where one code falls on the other side of an edge, all layers above it see other codes."""
+    network, gradients = build(), {}
+    for dtype in (np.float64, np.float32):
+        weights, state, codes, labels = problem(network, batch, np.float64)
+        weights, state = ({key: array.astype(dtype) for key, array in arrays.items()} for arrays in (weights, state))
+        for key in state:
+            if key.endswith(".range"):
+                state[key][...] = np.inf
+        gradients[dtype] = Engine(network, batch, dtype=dtype).training_step(weights, state, codes, labels)[2]
+    difference = {
+        key: np.linalg.norm(gradients[np.float32][key] - exact) / np.linalg.norm(exact)
+        for key, exact in gradients[np.float64].items()
+    }
+    assert set(difference) == set(dict(matrices(network))) | set(affine_parameters(network))
+    assert np.median(list(difference.values())) < 2e-5
+    assert max(difference.values()) < 5e-3  # room for a ReLU or a maximum that rounding turns over

@@ -1,0 +1,306 @@
+"""The program file: round trips, golden vectors, hostile files, and the agreement of code, table and specification."""
+
+import importlib.util
+import json
+import re
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minirram.errors import ConfigError, FormatError, ShapeError
+from minirram.programming import readback
+from minirram.xbp import codec, host, reader, rules, table
+from minirram.xbp.records import Program, PulseRecord, TileProgram
+
+from ..support.places import ROOT
+from ..support.programs import RECIPES, RESET, content, programs
+
+EXPORT = ROOT / "export"
+EXPECTED = json.loads((EXPORT / "vectors" / "expected.json").read_text(encoding="ascii"))
+CHIP_ID = EXPECTED["chip_id"]
+
+
+def script(name):
+    """A script of export/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, EXPORT / (name + ".py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def vector(path):
+    """The bytes of a golden file."""
+    return (EXPORT / "vectors" / path).read_bytes()
+
+
+@given(programs())
+def test_any_program_comes_back_and_the_writer_is_deterministic(program):
+    data = codec.write(program)
+    again = codec.read(data, program.chip_id)
+    assert content(again) == content(program)
+    assert again.program_id == program.program_id
+    if program.tiles or not program.directory:
+        assert codec.write(again) == data
+
+
+def test_vectors_are_what_the_script_writes():
+    files = script("make_vectors").all_files()
+    stored = {
+        path.relative_to(EXPORT / "vectors").as_posix() for path in (EXPORT / "vectors").rglob("*") if path.is_file()
+    }
+    assert stored == set(files)
+    for path, data in files.items():
+        assert vector(path) == data, path
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED["good"]))
+def test_golden_files_say_what_is_expected(name):
+    data = vector("good/" + name)
+    program = codec.read(data, CHIP_ID)
+    assert readback.describe(program, len(data)) == EXPECTED["good"][name]["summary"]
+    payloads = {"0010": b"", "0011": b""}
+    for kind, _, _, _, payload in EXPECTED["good"][name]["records"]:
+        payloads[kind] = payloads.get(kind, b"") + bytes.fromhex(payload)
+    masks = [np.packbits(tile.mask, axis=1, bitorder="little") for tile in program.tiles if tile.mask is not None]
+    assert b"".join(mask.tobytes() for mask in masks) == payloads["0010"]
+    codes = [tile.codes.astype(f"<u{tile.code_bits // 8}") for tile in program.tiles if tile.codes is not None]
+    assert b"".join(array.tobytes() for array in codes) == payloads["0011"]
+    if name != "unknown-ancillary.xbp":
+        assert codec.write(program) == data
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED["bad"]))
+def test_hostile_files_are_refused_for_the_reason_they_were_made_for(name):
+    expected = EXPECTED["bad"][name]
+    with pytest.raises(FormatError) as caught:
+        codec.read(vector("bad/" + name), CHIP_ID, 1024)
+    assert (caught.value.kind, caught.value.offset) == (expected["error"], expected["offset"])
+    assert caught.value.kind == checks_of_the_specification()[name[:-4].split("-")[0]]
+    if not expected["streaming"]:
+        assert codec.check(vector("bad/" + name), CHIP_ID, 1024).ended
+
+
+def test_every_check_of_the_specification_has_a_hostile_file():
+    named = {name[:-4].split("-")[0] for name in EXPECTED["bad"]}
+    assert set(checks_of_the_specification()) - named == {"S1", "Y6"}  # the consumer's own, and a gigabyte of maps
+
+
+def test_every_truncation_and_every_bit_flip_of_a_golden_file_is_refused():
+    data = vector("good/example.xbp")
+    for size in range(len(data)):
+        with pytest.raises(FormatError):
+            codec.read(data[:size], CHIP_ID)
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit >> 3] ^= 1 << (bit & 7)
+        with pytest.raises(FormatError):
+            codec.read(flipped, CHIP_ID)
+
+
+def test_another_chip_is_refused_and_none_means_any():
+    data = vector("good/example.xbp")
+    assert codec.read(data).chip_id == CHIP_ID
+    with pytest.raises(FormatError, match="made for chip 1234abcd, this is chip 1234abcc") as caught:
+        codec.read(data, CHIP_ID ^ 1)
+    assert caught.value.kind == "CHIP"
+
+
+def test_records_cannot_move_between_files_with_other_headers():
+    program = script("make_vectors").example()
+    one = codec.write(program)
+    other = codec.write(Program(**dict(vars(program), build_id=program.build_id + 1)))
+    with pytest.raises(FormatError) as caught:
+        codec.read(other[:32] + one[32:], CHIP_ID)
+    assert (caught.value.kind, caught.value.offset) == ("CRC", 32 + 16 + 20)
+
+
+def test_a_small_file_cannot_ask_for_terabytes(monkeypatch):
+    cells = 3 * 6 * 5  # the example has a mask, codes and three passes
+    monkeypatch.setattr(reader, "MOST_CELLS", cells - 1)
+    with pytest.raises(FormatError, match="more than 89 cells") as caught:
+        codec.read(vector("good/example.xbp"))
+    assert caught.value.kind == "LIMIT"
+    monkeypatch.setattr(reader, "MOST_CELLS", cells)
+    monkeypatch.setattr(host, "MOST_CELLS", cells - 1)  # a pass of one row stands for a map of the whole tile
+    with pytest.raises(FormatError, match="expands 89") as caught:
+        codec.read(vector("good/example.xbp"))
+    assert caught.value.kind == "LIMIT"
+
+
+# -- values that no file can hold -----------------------------------------------------------------------------------
+
+
+def tile(**changes):
+    """A small good tile with some fields changed."""
+    fields = {
+        "number": 0,
+        "macro": 0,
+        "row0": 0,
+        "col0": 0,
+        "n_row": 2,
+        "n_col": 4,
+        "level": 0,
+        "on_min_nS": 2,
+        "off_max_nS": 1,
+    }
+    return TileProgram(**dict(fields, **changes))
+
+
+MASK = np.array([[True, False, False, True], [False] * 4])
+
+
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda: PulseRecord(16, 1), ConfigError, "id is 16, allowed are 0..15"),
+        (lambda: PulseRecord(0, 5), ConfigError, "kind is 5"),
+        (lambda: PulseRecord(0, 1, max_pulses=0), ConfigError, "max_pulses is 0"),
+        (lambda: PulseRecord(0, 1, row_mV=32768), ConfigError, "row_mV is 32768, allowed are -32768..32767"),
+        (lambda: PulseRecord(0, 1, floating=8), ConfigError, "floating has bits beyond"),
+        (lambda: tile(n_col=0), ConfigError, "n_col is 0"),
+        (lambda: tile(on_min_nS=1), ConfigError, "on_min_nS is 1, not above off_max_nS = 1"),
+        (lambda: tile(level=1, col0=1), ConfigError, "odd"),
+        (lambda: tile(code_bits=8, g_lsb=1), ConfigError, "conductance codes go with a mask"),
+        (lambda: tile(mask=MASK[:, :3]), ShapeError, "mask is bool"),
+        (lambda: tile(mask=MASK.astype(np.uint8)), ShapeError, "mask is uint8"),
+        (lambda: tile(level=1, mask=np.ones((2, 4), bool)), ConfigError, "both cells of a pair are on"),
+        (lambda: tile(passes=((0, MASK),) * 257), ConfigError, "257 passes"),
+        (lambda: tile().target_nS, ConfigError, "no conductance targets"),
+    ],
+)
+def test_impossible_records_are_refused_on_construction(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def program(*tiles, **changes):
+    """A program of one macro of 4 x 4 cells."""
+    fields = {"chip_id": 1, "macros": 1, "rows": 4, "cols": 4, "recipes": RECIPES, "tiles": tiles}
+    return Program(**dict(fields, **changes))
+
+
+PULSES = (RECIPES[0], RECIPES[1], PulseRecord(3, RESET))
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: program(tile(), tile(number=1, row0=1)), "tiles 0 and 1 share cells"),
+        (
+            lambda: program(tile(mask=MASK, code_bits=8, g_lsb=1, codes=np.uint8([[1, 0, 0, 0], [0] * 4]))),
+            "codes above 0 are not exactly those of the cells to keep",
+        ),
+        (
+            lambda: program(tile(mask=MASK, passes=((3, MASK | True),)), recipes=PULSES),
+            "the last pulse of 2 cells is against the mask",
+        ),
+        (
+            lambda: program(
+                tile(mask=MASK, passes=((3, ~MASK), (5, MASK | True), (3, MASK & [1, 0, 0, 0] > 0))), recipes=PULSES
+            ),
+            "the last pulse of 7 cells is against the mask",
+        ),
+        (lambda: program(max_payload=66), "max_payload is 66, allowed are multiples of 4"),
+        (lambda: program(state=3), "state is 3"),
+        (lambda: program(base_id=1), "base_id is given"),
+        (lambda: program(recipes=RECIPES[::-1]), "neither 255 nor a READ recipe further up"),
+        (lambda: program(recipes=(RECIPES[0], RECIPES[0])), "stands twice"),
+        (lambda: program(tile(), tile()), "numbered upwards"),
+        (lambda: program(tile(macro=1)), "macro is 1, the chip has 1"),
+        (lambda: program(tile(row0=3)), "the macro has 4 rows"),
+        (lambda: program(tile(passes=((0, MASK),))), "recipe 0 is no FORM, SET or RESET"),
+        (lambda: program(meta={"a b": ""}), "metadata 'a b'"),
+        (lambda: program(meta={"a": "b" * 256}), "at most 255 bytes"),
+        (lambda: program(tile(n_col=600), cols=600, max_payload=64), "does not fit records of 64 bytes"),
+        (
+            lambda: program(*(tile(number=k, row0=k, n_row=1) for k in range(9)), rows=9, max_payload=64),
+            "9 tiles: a directory takes 8",
+        ),
+    ],
+)
+def test_impossible_programs_are_refused_on_construction(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_a_program_larger_than_a_file_is_refused_by_the_writer(monkeypatch):
+    monkeypatch.setitem(table.LIMITS, "MAX_FILE", 500)
+    with pytest.raises(ConfigError, match="528 bytes, a file at most 500.*without any"):
+        codec.write(script("make_vectors").example())
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_the_last_pulse_counts_as_a_walk_over_cells_counts_it(seed, has_reset):
+    random = np.random.Generator(np.random.PCG64(seed))
+    passes = tuple((int(random.choice([1, 2, 3 if has_reset else 1])), random.random((2, 4)) < 0.4) for _ in range(4))
+    made, kinds = tile(mask=random.random((2, 4)) < 0.5, passes=passes), {1: 1, 2: 2, 3: 3}
+    last = {tuple(cell): recipe for recipe, cells in passes for cell in np.argwhere(cells).tolist()}
+    wrong = sum((recipe == 3) == bool(made.mask[cell]) for cell, recipe in last.items())
+    texts = [text for _, _, text in rules.contradictions([made], kinds)]
+    assert texts == [f"tile 0: the last pulse of {wrong} cells is against the mask"] * bool(wrong)
+
+
+# -- the specification ----------------------------------------------------------------------------------------------
+
+SPEC = (EXPORT / "SPEC.md").read_text(encoding="utf-8")
+
+
+def tables_of(heading):
+    """Rows (lists of cells) of the first table below a heading of SPEC.md."""
+    text = SPEC[SPEC.index("\n" + heading) :].split("\n|", 1)[1]
+    lines = ("|" + text).split("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def checks_of_the_specification():
+    """check -> error class, of all numbered checks."""
+    return {row[0]: row[1].strip("`") for row in tables_of("### 1.8 ") + tables_of("### 1.9 ")}
+
+
+@pytest.mark.parametrize(
+    "heading, fields",
+    [
+        ("### 1.2 ", table.HEADER_FIELDS),
+        ("### 1.3 ", table.RECORD_FIELDS),
+        ("#### CHIP ", table.CHIP_FIELDS),
+        ("#### RECIPE ", table.RECIPE_FIELDS),
+        ("#### TILE ", table.TILE_FIELDS),
+        ("#### OPS ", table.OPS_FIELDS),
+        ("#### DIR ", table.DIR_FIELDS),
+    ],
+)
+def test_the_byte_tables_of_the_specification_are_those_of_the_code(heading, fields):
+    layout, expected = "<", []
+    for name, character in fields:
+        expected.append([str(struct.calcsize(layout)), str(struct.calcsize("<" + character)), name.rstrip("2")])
+        layout += character
+    assert [[row[0], row[1], row[2].strip("`")] for row in tables_of(heading)] == expected
+
+
+def test_types_classes_and_limits_of_the_specification_are_those_of_the_code():
+    stated = {row[1]: int(row[0].strip("`"), 16) for row in tables_of("### 1.4 ")}
+    assert stated == table.TYPES
+    classes = [(row[0].strip("`"), row[1]) for row in tables_of("### 1.7 ")]
+    assert classes == [
+        (name, str(-number)) if name not in table.HOST_ERRORS else (name, "host")
+        for number, name in enumerate(table.ERRORS, 1)
+    ]
+    limits = {row[0].strip("`"): int(row[1]) for row in tables_of("### 1.10 ")}
+    assert limits == table.LIMITS
+
+
+def test_the_worked_examples_are_the_golden_example_byte_for_byte():
+    blocks = re.findall(r"```hex\n(.*?)```", SPEC, re.S)
+    stated = [bytes.fromhex("".join(line.split("#")[0] for line in block.splitlines())) for block in blocks]
+    assert b"".join(stated) == vector("good/example.xbp")
+    numbers = [int(number) for number in re.findall(r"\*\*Example (\d+):", SPEC)]
+    assert numbers == list(range(1, len(blocks) + 1))
+    covered = {struct.unpack_from("<H", block)[0] for block in stated[1:]}
+    assert covered == set(table.TYPES.values())
+
+
+def test_the_c_constants_are_those_of_the_table():
+    assert (EXPORT / "xbp_table.h").read_text(encoding="ascii") == script("make_table").header_text()
