@@ -422,9 +422,9 @@ def test_pictures_show_the_masks(tmp_path):
 def test_recipes_of_a_technology_carry_its_voltages_and_sources():
     assert RECIPES["FORM"].row_V == 3.8 and MODEL.formed_share(RECIPES["FORM"].row_V) > 0.999
     assert (RECIPES["RESET"].row_V, RECIPES["RESET"].col_V) == (0.0, MODEL.reset_voltage_V)
-    record = RECIPES["SET"].record(2)
+    record = pulse_record(RECIPES["SET"], 2)
     assert (record.row_mV, record.width_ns, record.verify_id, record.kind_name) == (2000, 50, 0, "SET")
-    assert RECIPES["FORM"].record(1).verify_id == table.LIMITS["BLIND"]
+    assert pulse_record(RECIPES["FORM"], 1).verify_id == table.LIMITS["BLIND"]
     assert all("assumed" in recipe.source for recipe in RECIPES.values())
 
 
