@@ -1,0 +1,1 @@
+"""The run folder, and one step per file: train, evaluate, energy, export."""

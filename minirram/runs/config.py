@@ -1,0 +1,130 @@
+"""The configuration of a run, and how it is written as JSON and read back."""
+
+from ..chip.dead_lines import ChipLines
+from ..crossbar.converters import Adc
+from ..crossbar.wires import Wires
+from ..device.cell import CellModel
+from ..errors import ConfigError
+from ..errors import DataError
+from ..json_codec import _built
+from ..json_codec import plain
+from ..learn.recipe import Recipe
+from ..nn.network import Layer
+from ..nn.network import Network
+from ..tasks.registry import task
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Dict, Optional, Tuple, get_args
+import contextlib
+import csv
+import datetime
+import io
+import json
+import math
+import numpy as np
+import os
+
+
+FORMAT = 1
+"""version of the run folder; readers refuse others"""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that was decided before the training started."""
+
+    task: str
+    """name of the task"""
+    data: str
+    """folder of the data set, or "synthetic\""""
+    network: Network
+    """the layers"""
+    recipe: Recipe
+    """how masks are learned"""
+    cell_model: CellModel
+    """the technology of the chip"""
+    adc_bits: int = 14
+    """resolution of the ADCs (the paper's board)"""
+    adc_arrangement: str = "pair"
+    """'pair' or 'polarity'"""
+    maps: Tuple[str, ...] = ()
+    """measured maps that the chip started from, "NAME CRC-32"; none: it was drawn"""
+    wires: Optional[Wires] = None
+    """lines of the macros, felt in training and in use; None: no IR drop"""
+    lines: Optional[ChipLines] = None
+    """dead lines of the macros; None: all are alive"""
+    faults: str = ""
+    """file of stuck cells that were planted, "NAME CRC-32"; "": none"""
+    data_crc: int = 0
+    """CRC-32 of the training data; 0 before they were read"""
+
+    @property
+    def forming_voltage_V(self):
+        """Voltage of the forming pulse."""
+        return self.cell_model.forming_voltage_V(self.recipe.formed_share)
+
+    def __post_init__(self):
+        for name, kind in (
+            ("task", str),
+            ("data", str),
+            ("network", Network),
+            ("recipe", Recipe),
+            ("cell_model", CellModel),
+            ("adc_bits", int),
+            ("maps", tuple),
+            ("lines", (ChipLines, type(None))),
+            ("faults", str),
+            ("data_crc", int),
+        ):
+            if not isinstance(getattr(self, name), kind):
+                kinds = kind if isinstance(kind, tuple) else (kind,)
+                wanted = " or ".join(known.__name__ for known in kinds)
+                raise ConfigError(f"{name} is {getattr(self, name)!r}, not a {wanted}")
+        Adc(self.adc_bits, 1.0, self.adc_arrangement)
+
+    def to_json(self):
+        """A JSON-ready dict; `config_from_json` reads it."""
+        value = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        return dict(value, format=FORMAT)
+
+
+_LAYER_TYPES = {kind.__name__: kind for kind in get_args(Layer)}
+
+
+_TYPES: Dict[str, Any] = dict(
+    _LAYER_TYPES, Network=Network, Recipe=Recipe, CellModel=CellModel, Wires=Wires, ChipLines=ChipLines
+)
+
+
+def config_from_json(value):
+    """The RunConfig that `RunConfig.to_json` wrote; DataError when it is not one."""
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        found = value.get("format") if isinstance(value, dict) else None
+        raise DataError(f"run folder format {found!r}; this version reads format {FORMAT}")
+    try:
+        known = [field.name for field in fields(RunConfig) if field.name in value]
+        return RunConfig(**{name: _built(value[name], _TYPES) for name in known})
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise DataError(f"not the configuration of a run: {error}") from None
+
+
+def check_same(folder, mine, other, prefix=""):
+    """ConfigError, naming what differs, unless two JSON-ready dicts decide the same; `mine` is what `folder` holds.
+
+    prefix: of the keys of a `RunConfig` in them. The data may lie in another folder, it is their checksum that must
+    agree; and where the numbers of a technology come from is text. Numbers may differ by rounding.
+    """
+    mine, other = _flat(mine), _flat(other)
+    for key in sorted({*mine, *other} - {prefix + "data", prefix + "cell_model.sources"}):
+        had, wanted = mine.get(key), other.get(key)
+        rounded = isinstance(had, float) and isinstance(wanted, float) and math.isclose(had, wanted)
+        if had != wanted and not rounded:
+            message = "{} is a run with {} = {!r}, not {!r}; choose another folder"
+            raise ConfigError(message.format(folder, key, had, wanted))
+
+
+def _flat(value, prefix=""):
+    """Nested dicts as one dict of dotted keys."""
+    entries: Dict[str, Any] = {}
+    for key, item in value.items():
+        entries.update(_flat(item, prefix + key + ".") if isinstance(item, dict) else {prefix + key: item})
+    return entries

@@ -1,0 +1,98 @@
+"""Program file and digital.json of a run."""
+
+from .. import __version__
+from ..device.pulses import pulse_recipes
+from ..device.thresholds import thresholds
+from ..errors import ConfigError
+from ..errors import MissingFileError
+from ..files import atomic_writer
+from ..files import write_json
+from ..inference import digital_json
+from ..programming import readback
+from ..programming.build import attainable
+from ..programming.build import build_identity
+from ..programming import build
+from ..programming.build import chip_identity
+from ..programming.build import increment
+from ..xbp import codec
+from .folder import Run
+from collections import Counter
+from dataclasses import replace
+import numpy as np
+import os
+import time
+import zlib
+
+
+def export(folder, out=None, code_bits=8, old=None):
+    """Write the run's program file (default program.xbp in the folder) and digital.json; returns what `inspect`
+    shows.
+
+    Cells that never formed cannot be kept on; `not_formed` counts those that the masks wanted. old: program file that
+    the chip holds; the new one then takes it from there with the pulses that differ, and a chip in any other state
+    refuses it.
+    """
+    run = Run.open(folder)
+    config = run.config
+    chip, model, masks = run.load_trained()
+    built, not_formed = build_program(config, chip, model, masks, code_bits)
+    if old is not None:
+        built = increment(read_program(old)[0], built)
+    data = codec.write(built)
+    path = os.fspath(out) if out is not None else run.path("program.xbp")
+    beside = os.path.join(os.path.dirname(path), "digital.json")
+    with atomic_writer(path) as handle:
+        handle.write(data)
+    write_json(beside, digital_json.describe(config.network, model, chip))
+    return dict(readback.describe(built, len(data)), file=path, not_formed=not_formed)
+
+
+def build_program(config, chip, model, masks, code_bits=8):
+    """(program that takes the unformed chip to the masks, count of kept cells that never formed).
+
+    The program names physical lines; no tile of it touches a line out of use.
+    """
+    limits = thresholds(config.cell_model)
+    formed_S = chip.physical(chip.formed_S())
+    wanted = chip.physical(chip.wanted_on(masks, model.signs))
+    on = attainable(wanted, formed_S, limits)
+    built = build.build_program(
+        chip.physical_placement(),
+        on,
+        config.recipe.level,
+        pulse_recipes(config.cell_model, config.forming_voltage_V),
+        limits,
+        chip_identity(formed_S),
+        target_S=formed_S if code_bits else None,
+        partners=chip.physical(chip.partners(model.signs)) if config.recipe.level == "pair" else None,
+        code_bits=code_bits or 8,
+        build_id=build_identity({key: value for key, value in config.to_json().items() if key != "data"}),
+        formed=bool(config.maps),
+        meta={"minirram": __version__, "task": config.task},
+    )
+    return built, int(np.count_nonzero(wanted & ~on))
+
+
+def read_program(path):
+    """The program in a file; DataError when there is no such file, FormatError when it breaks a rule."""
+    try:
+        with open(path, "rb") as handle:
+            data = handle.read()
+    except OSError as error:
+        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
+    return codec.read(data), len(data)
+
+
+def chip_map(folder, out, state="formed"):
+    """Write the chip of a run as `.npy`, float64 siemens (macros, rows, cols), physical numbers; returns the array.
+
+    Lines out of use, dead ones among them, hold 0. state: "formed", as after FORM alone (what the example programmer
+    starts from), or "programmed", with the masks.
+    """
+    if state not in ("formed", "programmed"):
+        raise ConfigError(f"state {state!r}: choose 'formed' or 'programmed'")
+    chip, _, _ = Run.open(folder).load_trained()
+    map_S = chip.physical(chip.formed_S() if state == "formed" else chip.conductance_S())
+    with atomic_writer(out) as handle:
+        np.save(handle, map_S)
+    return map_S
