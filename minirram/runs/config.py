@@ -1,28 +1,17 @@
 """The configuration of a run, and how it is written as JSON and read back."""
 
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Dict, Optional, Tuple, get_args
+
 from ..chip.dead_lines import ChipLines
 from ..crossbar.converters import Adc
 from ..crossbar.wires import Wires
 from ..device.cell import CellModel
-from ..errors import ConfigError
-from ..errors import DataError
-from ..json_codec import _built
-from ..json_codec import plain
+from ..errors import ConfigError, DataError
+from ..json_codec import _built, plain
 from ..learn.recipe import Recipe
-from ..nn.network import Layer
-from ..nn.network import Network
-from ..tasks.registry import task
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Dict, Optional, Tuple, get_args
-import contextlib
-import csv
-import datetime
-import io
-import json
-import math
-import numpy as np
-import os
-
+from ..nn.network import Layer, Network
 
 FORMAT = 1
 """version of the run folder; readers refuse others"""

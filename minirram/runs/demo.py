@@ -1,17 +1,12 @@
 """What the demo sets beside its result: a linear classifier and the chip before pruning."""
 
+import numpy as np
+
 from ..learn.mask_learner import MaskLearner
 from ..rng import stream
 from ..tasks.metrics import accuracy
-from .folder import Run
-from .folder import open_training
+from .folder import Run, open_training
 from .train import make_chip
-from collections import Counter
-from dataclasses import replace
-import numpy as np
-import os
-import time
-import zlib
 
 
 def softmax_regression(inputs, labels, classes, generator, epochs=20, rate=0.1, batch=100, decay=1e-4):

@@ -1,31 +1,24 @@
 """Energy, latency and area of a run."""
 
-from ..device.presets import technology
-from ..energy import events
-from ..energy import figures
-from ..energy import shapes
-from ..energy.account import SHARED_MACROS
-from ..energy.account import add_baselines
-from ..energy.account import add_reprogramming
-from ..energy.account import density_sweep
-from ..energy.account import inference_account
-from ..energy.account import training_account
+from dataclasses import dataclass, replace
+from typing import Optional, Tuple
+
+from ..energy import events, figures, shapes
+from ..energy.account import (
+    SHARED_MACROS,
+    add_baselines,
+    add_reprogramming,
+    density_sweep,
+    inference_account,
+    training_account,
+)
 from ..energy.costs import load_costs
 from ..errors import ConfigError
 from ..inference.calibration import calibrate_adcs
 from ..inference.examine import examine
 from ..nn.network import requantised
 from ..tasks.registry import task
-from .folder import Run
-from .folder import open_training
-from collections import Counter
-from dataclasses import dataclass, replace
-from dataclasses import replace
-from typing import Dict, Optional, Tuple
-import numpy as np
-import os
-import time
-import zlib
+from .folder import Run, open_training
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,14 @@
 """Accuracy of a run on its macros."""
 
+from dataclasses import replace
+
+import numpy as np
+
 from ..errors import ConfigError
 from ..inference import product
 from ..inference.examine import examine
 from ..tasks.registry import task
 from .folder import Run
-from collections import Counter
-from dataclasses import replace
-import numpy as np
-import os
-import time
-import zlib
 
 
 def evaluate(

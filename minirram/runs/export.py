@@ -1,27 +1,19 @@
 """Program file and digital.json of a run."""
 
+import os
+
+import numpy as np
+
 from .. import __version__
 from ..device.pulses import pulse_recipes
 from ..device.thresholds import thresholds
-from ..errors import ConfigError
-from ..errors import MissingFileError
-from ..files import atomic_writer
-from ..files import write_json
+from ..errors import ConfigError, MissingFileError
+from ..files import atomic_writer, write_json
 from ..inference import digital_json
-from ..programming import readback
-from ..programming.build import attainable
-from ..programming.build import build_identity
-from ..programming import build
-from ..programming.build import chip_identity
-from ..programming.build import increment
+from ..programming import build, readback
+from ..programming.build import attainable, build_identity, chip_identity, increment
 from ..xbp import codec
 from .folder import Run
-from collections import Counter
-from dataclasses import replace
-import numpy as np
-import os
-import time
-import zlib
 
 
 def export(folder, out=None, code_bits=8, old=None):

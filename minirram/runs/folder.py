@@ -14,35 +14,24 @@
 elsewhere.
 """
 
-from ..chip.chip import Chip
-from ..chip.dead_lines import ChipLines
-from ..chip.levels import mask_shape
-from ..crossbar.macro import Macro
-from ..errors import ConfigError
-from ..errors import DataError
-from ..errors import MissingFileError
-from ..errors import ShapeError
-from ..files import atomic_writer
-from ..files import read_json
-from ..files import read_npz
-from ..files import write_json
-from ..files import write_npz
-from ..inference.model import Model
-from ..inference.model import checked
-from ..tasks.registry import TASKS
-from ..tasks.registry import task
-from .config import check_same
-from .config import config_from_json
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Dict, Optional, Tuple, get_args
 import contextlib
 import csv
 import datetime
 import io
 import json
-import math
-import numpy as np
 import os
+
+import numpy as np
+
+from ..chip.chip import Chip
+from ..chip.dead_lines import ChipLines
+from ..chip.levels import mask_shape
+from ..crossbar.macro import Macro
+from ..errors import ConfigError, DataError, MissingFileError, ShapeError
+from ..files import atomic_writer, read_json, read_npz, write_json, write_npz
+from ..inference.model import Model, checked
+from ..tasks.registry import TASKS, task
+from .config import check_same, config_from_json
 
 
 def open_training(config, source=None):

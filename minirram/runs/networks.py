@@ -6,9 +6,6 @@ from ..energy import shapes
 from ..energy.account import shapes_account
 from ..errors import ConfigError
 from ..tasks.registry import TASKS
-from dataclasses import dataclass, replace
-from typing import Dict, Optional, Tuple
-import numpy as np
 
 
 def describe_networks(name=None, technology_file="macro-40nm", adc_bits=8):

@@ -1,28 +1,24 @@
 """What a user does with a run folder, step by step: train, evaluate, account for energy, export. No printing."""
 
+import os
+import zlib
+from dataclasses import replace
+
+import numpy as np
+
 from .. import __version__
 from ..chip.chip import Chip
 from ..chip.dead_lines import read_faults
 from ..device.measured_maps import read_conductance_map
-from ..errors import ConfigError
-from ..errors import MissingFileError
-from ..files import read_json
-from ..files import write_json
+from ..errors import ConfigError, MissingFileError
+from ..files import read_json, write_json
 from ..inference import calibration
 from ..inference.examine import examine
 from ..inference.model import Model
 from ..learn.mask_learner import MaskLearner
-from ..nn.network import matrices
-from ..nn.network import weights_by_layer
+from ..nn.network import matrices, weights_by_layer
 from ..tasks.registry import task
-from .folder import Run
-from .folder import open_training
-from collections import Counter
-from dataclasses import replace
-import numpy as np
-import os
-import time
-import zlib
+from .folder import Run, open_training
 
 
 def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None, faults=None):
