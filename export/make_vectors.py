@@ -411,7 +411,7 @@ def expectation(data):
 def refusal(data):
     """Error class and byte offset with which the Python reader refuses a file; None when it takes it."""
     try:
-        codec.read(data, CHIP_ID, 1024)
+        codec.read(data, CHIP_ID, max_payload=1024)
     except FormatError as error:
         return {"error": error.kind, "offset": error.offset, "streaming": error.kind not in table.HOST_ERRORS}
     return None

@@ -218,7 +218,7 @@ def mutant(random, sources):
 def python_says(data):
     """The verdict of the Python reader, in the words of classify.c (without the number of records)."""
     try:
-        codec.check(data, CHIP_ID, READER_PAYLOAD)
+        codec.check(data, CHIP_ID, max_payload=READER_PAYLOAD)
     except FormatError as error:
         return error.kind
     return "DONE"

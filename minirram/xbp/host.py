@@ -1,15 +1,17 @@
 """From records that passed the streaming checks to a `Program`, with the checks that need the whole file."""
 
+from typing import Dict, Iterator, Sequence, Tuple
+
 import numpy as np
 
 from ..errors import FormatError
 from . import rules, table
-from .reader import MOST_CELLS
+from .reader import MOST_CELLS, Reader, TileRecords
 from .records import Program, PulseRecord, TileProgram, good_key, unpack_bits
 
 
-def program_of(reader):
-    """The Program that a `xbp_reader.Reader` has read; FormatError for the first host check that fails."""
+def program_of(reader: Reader) -> Program:
+    """The Program that a `reader.Reader` has read; FormatError for the first host check that fails."""
     _check_size(reader.tiles)
     tiles = tuple(_expand(tile) for tile in reader.tiles)
     for kind, at, text in host_faults(reader, tiles):
@@ -25,18 +27,18 @@ def program_of(reader):
     )
 
 
-def _check_size(tiles):
+def _check_size(tiles: Sequence[TileRecords]) -> None:
     """LIMIT when the file asks for more than a host should expand."""
     cells = 0
     for tile in tiles:
         maps = len(tile.passes) + bool(tile.mask) + tile.values["code_bits"] // 8
         cells += tile.values["n_row"] * tile.values["n_col"] * maps
         if cells > MOST_CELLS:
-            message = "the maps up to tile {} cover {} cells, this reader expands {}"
-            raise FormatError(message.format(tile.number, cells, MOST_CELLS), tile.at, "LIMIT")
+            message = f"the maps up to tile {tile.number} cover {cells} cells, this reader expands {MOST_CELLS}"
+            raise FormatError(message, tile.at, "LIMIT")
 
 
-def _expand(tile):
+def _expand(tile: TileRecords) -> TileProgram:
     """The TileProgram of one tile's records."""
     values = {name: value for name, value in tile.values.items() if name != "n_keep"}
     n_row, n_col, bits = values["n_row"], values["n_col"], values["code_bits"]
@@ -55,16 +57,16 @@ def _expand(tile):
     )
 
 
-def _without_reserved(values):
+def _without_reserved(values: Dict[str, int]) -> Dict[str, int]:
     return {name: value for name, value in values.items() if not name.startswith("reserved")}
 
 
-def _codes(data, bits, n_row, n_col):
+def _codes(data: bytes, bits: int, n_row: int, n_col: int) -> np.ndarray:
     """uint8 or uint16 (n_row, n_col) in this machine's byte order."""
     return np.frombuffer(data, f"<u{bits // 8}").astype(f"u{bits // 8}").reshape(n_row, n_col)
 
 
-def host_faults(reader, tiles):
+def host_faults(reader: Reader, tiles: Sequence[TileProgram]) -> Iterator[Tuple[str, int, str]]:
     """Checks Y1 to Y5, which need the whole file: (error class, byte offset, text) of each fault."""
     yield from _metadata_faults(reader.meta)
     listed = b"".join(table.DIR.pack(tile.number, 0, tile.at) for tile in reader.tiles)
@@ -76,7 +78,7 @@ def host_faults(reader, tiles):
         yield kind, starts[number], text
 
 
-def _metadata_faults(meta):
+def _metadata_faults(meta: Sequence[Tuple[int, bytes, bytes]]) -> Iterator[Tuple[str, int, str]]:
     """Keys visible ASCII, sorted, unique; texts UTF-8."""
     last = b""
     for at, key, text in meta:

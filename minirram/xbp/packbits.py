@@ -6,6 +6,8 @@ illegal. The canonical encoding: each maximal run of equal bytes is cut into pie
 remainder.
 """
 
+from typing import List, Optional, Sequence, Tuple
+
 import numpy as np
 
 _LONGEST = 128  # bytes that one token stands for
@@ -17,7 +19,7 @@ _TOKEN_SIZE[_ILLEGAL] = 1 << 20  # past the end of any payload
 _TOKEN_COUNT = np.where(_BYTE < _ILLEGAL, _BYTE + 1, 257 - _BYTE).astype(np.int64)
 
 
-def encode(data, lengths):
+def encode(data: np.ndarray, lengths: Sequence[int]) -> Tuple[np.ndarray, np.ndarray]:
     """Canonical PackBits of consecutive payloads.
 
     data: uint8 (n,), all payloads one after the other; lengths: their sizes, each >= 1, summing to n.
@@ -57,7 +59,7 @@ def encode(data, lengths):
     return stored, stored_end[payload_ends]
 
 
-def _repeats(data, ends):
+def _repeats(data: np.ndarray, ends: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Start and end of every repeat token of the canonical encoding, and bool (n,): the bytes that they stand for."""
     n = len(data)
     same: np.ndarray = np.zeros(n + 2, bool)  # byte i equals byte i - 1 of the same payload
@@ -80,7 +82,7 @@ def _repeats(data, ends):
     return start, end, repeated
 
 
-def _cut(start, end, ends, repeated):
+def _cut(start: np.ndarray, end: np.ndarray, ends: np.ndarray, repeated: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Runs in pieces of 128; what is left over and too short goes back to the literals."""
     pieces = (end - start + _LONGEST - 1) // _LONGEST
     nth = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
@@ -93,7 +95,7 @@ def _cut(start, end, ends, repeated):
     return start[~short], end[~short]
 
 
-def decode(stored, lengths):
+def decode(stored: Sequence[bytes], lengths: Sequence[int]) -> List[Optional[bytes]]:
     """Decode payloads: stored, a list of bytes; lengths, the exact decoded sizes. Returns a list of bytes.
 
     An entry is None where the encoding is not valid: illegal token, input that ends inside a token, or another size.
@@ -128,7 +130,7 @@ def decode(stored, lengths):
     return [text[start:end] for start, end in zip([0] + ends[:-1], ends)]
 
 
-def _walk(data, starts, ends):
+def _walk(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """(False where a token byte lies, where each payload's chain of tokens stops); all payloads walk in step."""
     literal: np.ndarray = np.ones(len(data), bool)
     stops = starts.copy()

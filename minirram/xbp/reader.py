@@ -1,12 +1,12 @@
 """The reader of program files that nobody vouches for: the numbered checks of export/SPEC.md, in their order.
 
 `Reader.run` makes the checks that a streaming reader makes too, record by record; the C reader agrees with it on the
-error class of every file. `minirram.xbp_host` makes the checks that need the whole file.
+error class of every file. `minirram.xbp.host` makes the checks that need the whole file.
 """
 
 import struct
 import zlib
-from typing import Callable, Dict, NoReturn, Optional
+from typing import Any, Callable, Dict, Iterable, List, NoReturn, Optional, Tuple
 
 import numpy as np
 
@@ -24,20 +24,21 @@ MOST_CELLS = 1 << 28  # of all maps together: small files can ask for terabytes,
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 
 
-class _Tile:
+class TileRecords:
     """The tile that is being read: its fields, its row records so far, and how far it has come."""
 
-    def __init__(self, number, values, at):
+    def __init__(self, number: int, values: Dict[str, int], at: int) -> None:
         self.number, self.values, self.at = number, values, at
         self.stage, self.next_row = _MASK, 0
-        self.mask, self.codes = [], []
-        self.passes = []  # (recipe, [(row, n_row, bitmap)])
+        self.mask: List[bytes] = []
+        self.codes: List[bytes] = []
+        self.passes: List[Tuple[int, List[Tuple[int, int, bytes]]]] = []  # (recipe, [(row, n_row, bitmap)])
         n_col = values["n_col"]
         self.stride = (n_col + 7) // 8
         self.row_bytes = (self.stride, n_col * values["code_bits"] // 8, self.stride)
         self.pad = (1 << 8 * self.stride) - (1 << n_col)
 
-    def repeated(self, bits, n_row):
+    def repeated(self, bits: int, n_row: int) -> int:
         """The pattern `bits` of one row, in each of n_row rows."""
         return int.from_bytes(bits.to_bytes(self.stride, "little") * n_row, "little")
 
@@ -45,21 +46,28 @@ class _Tile:
 class Reader:
     """State while a file is read; `run` makes all streaming checks."""
 
-    def __init__(self, data, chip_id, max_payload):
+    def __init__(self, data: bytes, chip_id: Optional[int], max_payload: int) -> None:
         self.data = bytes(data)
         self.expected_chip, self.limit = chip_id, max_payload
-        self.header, self.chip, self.recipes, self.meta, self.directories = {}, {}, [], [], []
-        self.kinds, self.tiles, self.ended = {}, [], False
-        self.tile: Optional[_Tile] = None
+        self.header: Dict[str, int] = {}
+        self.chip: Dict[str, int] = {}
+        self.recipes: List[Dict[str, int]] = []
+        self.meta: List[Tuple[int, bytes, bytes]] = []  # (offset, key, text)
+        self.directories: List[Tuple[int, bytes]] = []
+        self.kinds: Dict[int, int] = {}  # id of a recipe -> its kind
+        self.tiles: List[TileRecords] = []
+        self.tile: Optional[TileRecords] = None  # the one that is being read
+        self.ended = False
         self.at, self.index, self.seed, self.program_id = 0, 0, 0, 0
         self.max_payload = self.file_length = self.n_records = 0
-        self.decoded, self.decoded_to, self.cells = {}, 0, 0
+        self.decoded: Dict[int, Optional[bytes]] = {}  # offset of a record -> its payload, not trusted yet
+        self.decoded_to, self.cells = 0, 0
 
-    def fail(self, kind, at, message) -> NoReturn:
+    def fail(self, kind: str, at: int, message: str) -> NoReturn:
         """Raise FormatError of class `kind` at byte offset `at`."""
         raise FormatError(message, at, kind)
 
-    def run(self):
+    def run(self) -> None:
         """All streaming checks. FormatError for the first that fails."""
         self.read_header()
         while not self.ended:
@@ -67,42 +75,34 @@ class Reader:
         if len(self.data) > self.at:
             self.fail("EXTRA", self.at, f"{len(self.data) - self.at} bytes after END")
 
-    def read_header(self):
+    def read_header(self) -> None:
         """Checks H1 to H7."""
         if len(self.data) < table.HEADER.size:
             self.fail("TRUNCATED", len(self.data), f"{len(self.data)} bytes, a file header takes 32")
         values = self.fields(table.HEADER, table.HEADER_FIELDS, 0)
         if values["magic"] != table.MAGIC:
-            self.fail(
-                "MAGIC",
-                0,
-                "not a program file (or one damaged by a text-mode transfer): it starts with {!r}".format(
-                    values["magic"]
-                ),
-            )
+            message = "not a program file (or one damaged by a text-mode transfer): it starts with"
+            self.fail("MAGIC", 0, f"{message} {values['magic']!r}")
         if values["major"] != table.MAJOR:
-            self.fail("VERSION", 8, "format version {}, this reader knows {}".format(values["major"], table.MAJOR))
+            self.fail("VERSION", 8, f"format version {values['major']}, this reader takes {table.MAJOR}")
         self.seed = zlib.crc32(self.data[:28])
         if values["crc"] != self.seed:
-            self.fail("CRC", 28, "the header's checksum is {:08x}, expected {:08x}".format(values["crc"], self.seed))
+            self.fail("CRC", 28, f"the header's checksum is {values['crc']:08x}, expected {self.seed:08x}")
         self.refuse(0, table.HEADER_FIELDS, rules.header_faults(values, self.limit))
         if self.expected_chip is not None and values["chip_id"] != self.expected_chip:
-            self.fail(
-                "CHIP", 24, "made for chip {:08x}, this is chip {:08x}".format(values["chip_id"], self.expected_chip)
-            )
+            self.fail("CHIP", 24, f"made for chip {values['chip_id']:08x}, this is chip {self.expected_chip:08x}")
         self.header, self.at = values, table.HEADER.size
         self.max_payload, self.file_length = values["max_payload"], values["file_length"]
         self.n_records = values["n_records"]
 
-    def read_record(self):
+    def read_record(self) -> None:
         """Checks R1 to R10, then those of the record's type."""
         at, data, index = self.at, self.data, self.index
         if len(data) - at < _HEAD:
             self.fail("TRUNCATED", len(data), f"the file ends inside the head of record {index}")
         kind, encoding, reserved, tile, row, n_row, length, stored, sequence = _unpack_head(data, at)
         if length > self.max_payload or stored > self.max_payload:
-            message = "lengths {} and {}, the header allows {}"
-            self.fail("LENGTH", at + 10, message.format(length, stored, self.max_payload))
+            self.fail("LENGTH", at + 10, f"lengths {length} and {stored}, the header allows {self.max_payload}")
         end = at + _HEAD + (stored + 3 & ~3) + 4
         if end > self.file_length:
             self.fail("LENGTH", at + 12, f"the record ends at {end}, the file at {self.file_length}")
@@ -118,27 +118,27 @@ class Reader:
         if name is None and not kind & table.ANCILLARY:
             self.fail("TYPE", at, f"unknown record type {kind:04x}")
         if (name == "END") != (index == self.n_records - 1):
-            message = "record {} of {} has type {:04x}; the last one is END and no other"
-            self.fail("COUNT", at, message.format(index, self.n_records, kind))
+            message = f"record {index} of {self.n_records} has type {kind:04x}; the last one is END and no other"
+            self.fail("COUNT", at, message)
         if (name == "CHIP") != (index == 0):
-            message = "record {} has type {:04x}; the first one is CHIP and no other"
-            self.fail("ORDER", at, message.format(index, kind))
+            self.fail("ORDER", at, f"record {index} has type {kind:04x}; the first one is CHIP and no other")
         self.at, self.index = end, index + 1
         if name is not None:
             payload = self.payload(at, name, encoding, tile, row, n_row, length, stored)
             _PARSERS[name](self, at, payload, tile, row, n_row, name)
 
-    def payload(self, at, name, encoding, tile, row, n_row, length, stored):
+    def payload(
+        self, at: int, name: str, encoding: int, tile: int, row: int, n_row: int, length: int, stored: int
+    ) -> bytes:
         """Checks R11 to R14; the decoded payload."""
         rows = name in _STAGES
         if encoding > rows:
             self.fail("ENCODING", at + 2, f"encoding {encoding} of a {name} record")
         if stored >= length if encoding else stored != length:
-            message = "{} bytes stored for {} decoded ones in encoding {}"
-            self.fail("LENGTH", at + 12, message.format(stored, length, encoding))
+            message = f"{stored} bytes stored for {length} decoded ones in encoding {encoding}"
+            self.fail("LENGTH", at + 12, message)
         if length != table.FIXED_SIZES.get(name, length):
-            message = "{} bytes in a {} record, expected {}"
-            self.fail("LENGTH", at + 10, message.format(length, name, table.FIXED_SIZES[name]))
+            self.fail("LENGTH", at + 10, f"{length} bytes in a {name} record, expected {table.FIXED_SIZES[name]}")
         if not rows and (row or n_row or (tile and name != "TILE")):
             self.fail("RESERVED", at + 4, f"tile or row numbers in a {name} record")
         if not encoding:
@@ -148,7 +148,7 @@ class Reader:
             self.fail("PACKBITS", at + _HEAD, f"these are not {length} bytes in PackBits")
         return payload
 
-    def unpacked(self, at):
+    def unpacked(self, at: int) -> Optional[bytes]:
         """The PackBits payload of the record at `at`; many records ahead are decoded in one go, still untrusted."""
         if at >= self.decoded_to:
             here, offsets, stored, lengths, total = at, [], [], [], 0
@@ -163,23 +163,23 @@ class Reader:
             self.decoded, self.decoded_to = dict(zip(offsets, packbits.decode(stored, lengths))), here
         return self.decoded[at]
 
-    def fields(self, layout, fields, at):
+    def fields(self, layout: struct.Struct, fields: rules.Fields, at: int) -> Dict[str, Any]:
         """The integers of a layout at byte offset `at`, by name."""
         return dict(zip((name for name, _ in fields), layout.unpack_from(self.data, at)))
 
-    def refuse(self, at, fields, faults):
+    def refuse(self, at: int, fields: rules.Fields, faults: Iterable[rules.Fault]) -> None:
         """Fail with the first of `faults`, at the offset of its field behind `at`."""
         for kind, name, text in faults:
             before = [character for _, character in fields[: [field for field, _ in fields].index(name)]]
             offset = struct.calcsize("<" + "".join(before))
             self.fail(kind, at + offset, f"{name} {text}")
 
-    def read_chip(self, at, *_):
+    def read_chip(self, at: int, *_: Any) -> None:
         """Checks C1 and C2."""
         self.chip = self.fields(table.CHIP, table.CHIP_FIELDS, at + _HEAD)
         self.refuse(at + _HEAD, table.CHIP_FIELDS, rules.chip_faults(self.chip))
 
-    def read_recipe(self, at, *_):
+    def read_recipe(self, at: int, *_: Any) -> None:
         """Checks P1 to P4."""
         if self.tile:
             self.fail("ORDER", at, "a RECIPE after the first TILE")
@@ -190,7 +190,7 @@ class Reader:
         self.kinds[values["id"]] = values["kind"]
         self.recipes.append(values)
 
-    def read_tile(self, at, payload, number, *_):
+    def read_tile(self, at: int, payload: bytes, number: int, *_: Any) -> None:
         """Checks T1 to T3."""
         if self.tile:
             self.advance(at, self.tile, _OPS)
@@ -198,10 +198,10 @@ class Reader:
                 self.fail("ORDER", at + 4, f"tile {number} after tile {self.tile.number}")
         values = self.fields(table.TILE, table.TILE_FIELDS, at + _HEAD)
         self.refuse(at + _HEAD, table.TILE_FIELDS, rules.tile_faults(values, self.chip))
-        self.tile = _Tile(number, values, at)
+        self.tile = TileRecords(number, values, at)
         self.tiles.append(self.tile)
 
-    def advance(self, at, tile, stage):
+    def advance(self, at: int, tile: TileRecords, stage: int) -> None:
         """Checks M1 and M2: a tile enters a later stage only when its rows so far are complete; none comes back."""
         if stage < tile.stage:
             self.fail("ORDER", at, f"{table.ROW_TYPES[stage]} of tile {tile.number} too late")
@@ -211,17 +211,15 @@ class Reader:
         none = tile.stage == _MASK and stage == _OPS and tile.next_row == 0
         skipped = tile.stage == _MASK and (stage == _GTAR) != (tile.values["code_bits"] > 0)
         if not (whole or none) or skipped:
-            message = "tile {} of {} rows with {} code bits: {} ends at row {}, then comes {}"
-            names = table.ROW_TYPES[tile.stage], tile.next_row, table.ROW_TYPES[stage]
-            values = tile.number, tile.values["n_row"], tile.values["code_bits"]
-            self.fail("ORDER", at, message.format(*values, *names))
+            shape = f"tile {tile.number} of {tile.values['n_row']} rows with {tile.values['code_bits']} code bits"
+            order = f"{table.ROW_TYPES[tile.stage]} ends at row {tile.next_row}, then comes {table.ROW_TYPES[stage]}"
+            self.fail("ORDER", at, f"{shape}: {order}")
         ones = int(_ONES[np.frombuffer(b"".join(tile.mask), np.uint8)].sum(dtype=np.int64)) if tile.mask else 0
         if stage == _OPS and ones != tile.values["n_keep"]:
-            message = "tile {} keeps {} cells, its mask has {}"
-            self.fail("TOTAL", tile.at, message.format(tile.number, tile.values["n_keep"], ones))
+            self.fail("TOTAL", tile.at, f"tile {tile.number} keeps {tile.values['n_keep']} cells, its mask has {ones}")
         tile.stage, tile.next_row = stage, 0
 
-    def read_rows(self, at, payload, number, row, n_row, name):
+    def read_rows(self, at: int, payload: bytes, number: int, row: int, n_row: int, name: str) -> None:
         """Checks W1 to W5, O1 to O4 and K1 on rows of MASK, GTAR and OPS."""
         tile, stage = self.tile, _STAGES[name]
         if tile is None or number != tile.number:
@@ -229,11 +227,10 @@ class Reader:
         if stage != tile.stage:
             self.advance(at, tile, stage)
         if not 1 <= n_row <= tile.values["n_row"] - row:
-            self.fail("RANGE", at + 6, "rows {} + {} of a tile of {}".format(row, n_row, tile.values["n_row"]))
+            self.fail("RANGE", at + 6, f"rows {row} + {n_row} of a tile of {tile.values['n_row']}")
         prefix = table.OPS.size if stage == _OPS else 0
         if len(payload) != prefix + n_row * tile.row_bytes[stage]:
-            message = "{} bytes for {} rows of {}"
-            self.fail("LENGTH", at + 10, message.format(len(payload), n_row, tile.row_bytes[stage]))
+            self.fail("LENGTH", at + 10, f"{len(payload)} bytes for {n_row} rows of {tile.row_bytes[stage]}")
         if stage == _OPS:
             self.check_pulses(at, tile, payload, row)
         elif row != tile.next_row:
@@ -243,7 +240,7 @@ class Reader:
         bitmap = payload[prefix:]
         bits = int.from_bytes(bitmap, "little") if stage != _GTAR else 0
         if tile.pad and stage != _GTAR and bits & tile.repeated(tile.pad, n_row):
-            self.fail("RESERVED", at + _HEAD, "a bit beyond column {}".format(tile.values["n_col"] - 1))
+            self.fail("RESERVED", at + _HEAD, f"a bit beyond column {tile.values['n_col'] - 1}")
         if stage == _OPS:
             tile.passes[-1][1].append((row, n_row, bitmap))
             return
@@ -253,13 +250,13 @@ class Reader:
         if pairs and bits & bits >> 1 & int.from_bytes(b"\x55" * len(payload), "little"):
             self.fail("PAIR", at + _HEAD, "both cells of a pair on at pair level")
 
-    def count_cells(self, at, cells):
+    def count_cells(self, at: int, cells: int) -> None:
         """Check Y6, made while reading: the memory of the host is at stake."""
         self.cells += cells
         if self.cells > MOST_CELLS:
             self.fail("LIMIT", at, f"the maps up to here cover more than {MOST_CELLS} cells")
 
-    def check_pulses(self, at, tile, payload, row):
+    def check_pulses(self, at: int, tile: TileRecords, payload: bytes, row: int) -> None:
         """Checks O1 to O4; opens a new pass."""
         recipe, pass_, reserved = table.OPS.unpack_from(payload)
         body = at + _HEAD
@@ -271,31 +268,30 @@ class Reader:
             tile.passes.append((recipe, []))
             tile.next_row = 0
         if pass_ != len(tile.passes) - 1 or row < tile.next_row:
-            message = "pass {} from row {} after pass {} up to row {}"
-            self.fail("ORDER", body + 1, message.format(pass_, row, len(tile.passes) - 1, tile.next_row))
+            message = f"pass {pass_} from row {row} after pass {len(tile.passes) - 1} up to row {tile.next_row}"
+            self.fail("ORDER", body + 1, message)
         if recipe != tile.passes[-1][0]:
             self.fail("RECIPE", body, f"a second recipe in pass {pass_}")
 
-    def read_meta(self, at, payload, *_):
+    def read_meta(self, at: int, payload: bytes, *_: Any) -> None:
         """Check A1."""
         if len(payload) < 3 or payload[0] < 1 or len(payload) != 2 + payload[0] + payload[1]:
             self.fail("LENGTH", at + _HEAD, "key and text do not fill the record")
         self.meta.append((at, payload[2 : 2 + payload[0]], payload[2 + payload[0] :]))
 
-    def read_directory(self, at, payload, *_):
+    def read_directory(self, at: int, payload: bytes, *_: Any) -> None:
         """Nothing that a streaming reader checks."""
         self.directories.append((at, payload))
 
-    def read_end(self, at, *_):
+    def read_end(self, at: int, *_: Any) -> None:
         """Checks E1 to E3."""
         if self.at != self.file_length:
             self.fail("LENGTH", at, f"END ends at {self.at}, the header says at {self.file_length}")
         if self.tile:
             self.advance(at, self.tile, _OPS)
         if self.program_id != self.chip["program_id"]:
-            message = "program_id {:08x}, the masks and codes give {:08x}"
-            offset = table.HEADER.size + _HEAD + 12
-            self.fail("TOTAL", offset, message.format(self.chip["program_id"], self.program_id))
+            message = f"program_id {self.chip['program_id']:08x}, the masks and codes give {self.program_id:08x}"
+            self.fail("TOTAL", table.HEADER.size + _HEAD + 12, message)
         self.ended = True
 
 

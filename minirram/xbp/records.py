@@ -1,12 +1,12 @@
-"""What a program file says, as Python values: the chip, the pulse recipes, and per tile the mask, targets and pulses.
+"""What a program file says, as Python values: the chip, the pulses, and per tile the mask, targets and passes.
 
-Integers carry the file's units (mV, ns, nA, nS); `minirram.program` converts from and to SI. Values that no file can
+Integers carry the file's units (mV, ns, nA, nS); `minirram.programming` converts from and to SI. Values that no file can
 hold are refused on construction with ConfigError or ShapeError.
 """
 
 import zlib
 from dataclasses import dataclass, field
-from typing import Dict, Optional, Tuple
+from typing import Dict, Iterable, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -39,12 +39,12 @@ class PulseRecord:
     compliance_nA: int = 0
     """current limit; 0: set by the select line alone"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _refuse(f"recipe {self.id}", rules.field_faults(vars(self), table.RECIPE_FIELDS))
         _refuse(f"recipe {self.id}", rules.recipe_faults(vars(self)))
 
     @property
-    def kind_name(self):
+    def kind_name(self) -> str:
         """FORM, SET, RESET or READ."""
         return _name(table.KINDS, self.kind)
 
@@ -84,7 +84,7 @@ class TileProgram:
     passes: Tuple[Tuple[int, np.ndarray], ...] = ()
     """in order of execution: (recipe id, bool (n_row, n_col) of the cells to pulse)"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         where = f"tile {self.number}"
         _refuse(where, rules.field_faults(dict(vars(self), tile=self.number), (("tile", "H"),) + table.TILE_FIELDS))
         _refuse(where, rules.tile_faults(vars(self), {"macros": 1 << 16, "rows": 1 << 17, "cols": 1 << 17}))
@@ -106,32 +106,32 @@ class TileProgram:
             raise ConfigError(where + ": both cells of a pair are on; at pair level one of them at most is")
 
     @property
-    def n_keep(self):
+    def n_keep(self) -> int:
         """Cells that must be on."""
         return 0 if self.mask is None else int(np.count_nonzero(self.mask))
 
     @property
-    def rows(self):
+    def rows(self) -> slice:
         """Slice of the macro's rows."""
         return slice(self.row0, self.row0 + self.n_row)
 
     @property
-    def cols(self):
+    def cols(self) -> slice:
         """Slice of the macro's cell columns."""
         return slice(self.col0, self.col0 + self.n_col)
 
     @property
-    def level_name(self):
+    def level_name(self) -> str:
         """single, pair or cell."""
         return _name(table.LEVELS, self.level)
 
     @property
-    def code_bytes(self):
+    def code_bytes(self) -> np.ndarray:
         """The decoded GTAR payloads: uint8 (n_row, n_col * code_bits / 8)."""
         return np.ascontiguousarray(self.codes, f"<u{self.code_bits // 8}").view(np.uint8)
 
     @property
-    def target_nS(self):
+    def target_nS(self) -> np.ndarray:
         """float64 (n_row, n_col): what each cell should conduct by its code."""
         if self.codes is None:
             raise ConfigError(f"tile {self.number} has no conductance targets")
@@ -171,7 +171,7 @@ class Program:
     minor: int = table.MINOR
     """minor version of the format that the writer followed"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         header = dict(vars(self), file_length=0)
         _refuse("file", rules.field_faults(header, table.HEADER_FIELDS))
         _refuse("file", rules.header_faults(header))
@@ -200,7 +200,7 @@ class Program:
                     f"together {self.max_payload - 2} at most"
                 )
 
-    def _check_tile(self, tile, kinds, last):
+    def _check_tile(self, tile: TileProgram, kinds: Dict[int, int], last: int) -> None:
         """ConfigError when `tile` cannot stand in this program after the tile numbered `last`."""
         where = f"tile {tile.number}"
         if tile.number <= last:
@@ -215,37 +215,37 @@ class Program:
                 raise ConfigError(f"{where}: recipe {recipe} is no FORM, SET or RESET of this program")
 
     @property
-    def program_id(self):
+    def program_id(self) -> int:
         """CRC-32 over all masks and codes: names the state that the program leaves the chip in."""
         value = 0
         for tile in self.tiles:
-            value = value if tile.mask is None else zlib.crc32(pack_bits(tile.mask), value)
-            value = value if tile.codes is None else zlib.crc32(tile.code_bytes, value)
+            value = value if tile.mask is None else zlib.crc32(pack_bits(tile.mask).tobytes(), value)
+            value = value if tile.codes is None else zlib.crc32(tile.code_bytes.tobytes(), value)
         return value
 
 
-def pack_bits(map_):
+def pack_bits(map_: np.ndarray) -> np.ndarray:
     """Bool (n_row, n_col) -> uint8 (n_row, ceil(n_col / 8)): column j is bit j & 7 of byte j >> 3, pad bits 0."""
     return np.packbits(map_, axis=1, bitorder="little")
 
 
-def unpack_bits(data, n_row, n_col):
+def unpack_bits(data: Union[bytes, np.ndarray], n_row: int, n_col: int) -> np.ndarray:
     """The inverse of `pack_bits`, from bytes."""
     rows = np.frombuffer(data, np.uint8).reshape(n_row, (n_col + 7) // 8)
     return np.unpackbits(rows, axis=1, count=n_col, bitorder="little").view(np.bool_)
 
 
-def good_key(key):
+def good_key(key: str) -> bool:
     """True when `key` may name a piece of metadata: 1..255 visible ASCII characters."""
     return 1 <= len(key) <= 255 and all("!" <= letter <= "~" for letter in key)
 
 
-def _refuse(where, faults):
+def _refuse(where: str, faults: Iterable[rules.Fault]) -> None:
     """ConfigError for the first fault, if there is one."""
     for _, name, text in faults:
         raise ConfigError(f"{where}: {name} {text}")
 
 
-def _name(names, value):
+def _name(names: Mapping[str, int], value: int) -> str:
     """The name of `value` in a dict name -> value."""
     return next(name for name, known in names.items() if known == value)

@@ -4,22 +4,29 @@ A list yields (error class, field, what is wrong); its first entry is the one th
 a program and the reader of hostile files go through the same lists. `contradictions` looks at the tiles as a whole.
 """
 
+from typing import Any, Iterator, Mapping, Sequence, Tuple
+
 import numpy as np
 
 from . import table
 
-_BITS = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
+Fault = Tuple[str, str, str]  # error class, field, what is wrong
+Fields = Sequence[Tuple[str, str]]  # (name, format character), as in `table`
+Values = Mapping[str, Any]  # field name -> value
+
+_BITS: Mapping[str, Tuple[int, int]] = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
 
 
-def field_faults(values, fields):
+def field_faults(values: Values, fields: Fields) -> Iterator[Fault]:
     """Values (dict) that the integer fields (a list of xbp.table) cannot hold."""
     for name, character in fields:
-        low, high = _BITS.get(character, (None, None))
-        if name in values and low is not None and not low <= values[name] <= high:
-            yield "RANGE", name, f"is {values[name]}, allowed are {low}..{high}"
+        if name in values and character in _BITS:
+            low, high = _BITS[character]
+            if not low <= values[name] <= high:
+                yield "RANGE", name, f"is {values[name]}, allowed are {low}..{high}"
 
 
-def header_faults(values, limit=table.LIMITS["MAX_PAYLOAD"]):
+def header_faults(values: Values, limit: int = table.LIMITS["MAX_PAYLOAD"]) -> Iterator[Fault]:
     """Rules of the file header behind its checksum; `limit` is the largest payload that the reader takes."""
     payload, length, most = values["max_payload"], values["file_length"], table.LIMITS["MAX_FILE"]
     low, high = table.LIMITS["MIN_PAYLOAD"], table.LIMITS["MAX_PAYLOAD"]
@@ -31,7 +38,7 @@ def header_faults(values, limit=table.LIMITS["MAX_PAYLOAD"]):
         yield "LIMIT", "max_payload", f"is {payload}, this reader takes {limit}"
 
 
-def chip_faults(values):
+def chip_faults(values: Values) -> Iterator[Fault]:
     """Rules of the CHIP record."""
     for name in ("macros", "rows", "cols"):
         if values[name] < 1:
@@ -45,12 +52,12 @@ def chip_faults(values):
         yield "RESERVED", "reserved", "is not 0"
 
 
-def recipe_faults(values):
+def recipe_faults(values: Values) -> Iterator[Fault]:
     """Rules of one RECIPE record by itself."""
     if values["id"] >= table.LIMITS["N_RECIPES"]:
-        yield "RANGE", "id", "is {}, allowed are 0..{}".format(values["id"], table.LIMITS["N_RECIPES"] - 1)
+        yield "RANGE", "id", f"is {values['id']}, allowed are 0..{table.LIMITS['N_RECIPES'] - 1}"
     if values["kind"] not in table.KINDS.values():
-        yield "RANGE", "kind", "is {}, allowed are {}".format(values["kind"], table.KINDS)
+        yield "RANGE", "kind", f"is {values['kind']}, allowed are {table.KINDS}"
     for name in ("max_pulses", "width_ns"):
         if values[name] < 1:
             yield "RANGE", name, "is 0"
@@ -61,10 +68,10 @@ def recipe_faults(values):
         yield "RESERVED", "floating", f"has bits beyond {table.FLOATING}"
 
 
-def recipe_order_faults(values, kinds):
+def recipe_order_faults(values: Values, kinds: Mapping[int, int]) -> Iterator[Fault]:
     """Rules of a RECIPE among those before it; `kinds` maps the ids seen so far to their kinds."""
     if values["id"] in kinds:
-        yield "RECIPE", "id", "{} stands twice".format(values["id"])
+        yield "RECIPE", "id", f"{values['id']} stands twice"
     verify, read = values["verify_id"], table.KINDS["READ"]
     if verify != table.LIMITS["BLIND"] and (values["kind"] == read or kinds.get(verify) != read):
         yield (
@@ -74,7 +81,7 @@ def recipe_order_faults(values, kinds):
         )
 
 
-def tile_faults(values, chip):
+def tile_faults(values: Values, chip: Values) -> Iterator[Fault]:
     """Rules of the TILE record; `chip` holds macros, rows and cols."""
     for name, start, size in (("n_row", "row0", "rows"), ("n_col", "col0", "cols")):
         if values[name] < 1:
@@ -86,11 +93,11 @@ def tile_faults(values, chip):
                 f"+ {name} is {values[start] + values[name]}, the macro has {chip[size]} {size}",
             )
     if values["macro"] >= chip["macros"]:
-        yield "RANGE", "macro", "is {}, the chip has {}".format(values["macro"], chip["macros"])
+        yield "RANGE", "macro", f"is {values['macro']}, the chip has {chip['macros']}"
     if values["code_bits"] not in (0, 8, 16):
-        yield "RANGE", "code_bits", "is {}, allowed are 0, 8 and 16".format(values["code_bits"])
+        yield "RANGE", "code_bits", f"is {values['code_bits']}, allowed are 0, 8 and 16"
     if values["level"] not in table.LEVELS.values():
-        yield "RANGE", "level", "is {}, allowed are {}".format(values["level"], table.LEVELS)
+        yield "RANGE", "level", f"is {values['level']}, allowed are {table.LEVELS}"
     if values["level"] != table.LEVELS["single"] and (values["n_col"] | values["col0"]) % 2:
         yield "RANGE", "n_col", "or col0 is odd, but pairs lie in columns 2k and 2k + 1"
     if (values["g_lsb"] > 0) != (values["code_bits"] > 0):
@@ -98,14 +105,10 @@ def tile_faults(values, chip):
     if values["g_off_nS"] and not values["code_bits"]:
         yield "RANGE", "g_off_nS", "is given without conductance codes"
     if values["on_min_nS"] <= values["off_max_nS"]:
-        yield (
-            "RANGE",
-            "on_min_nS",
-            "is {}, not above off_max_nS = {}".format(values["on_min_nS"], values["off_max_nS"]),
-        )
+        yield "RANGE", "on_min_nS", f"is {values['on_min_nS']}, not above off_max_nS = {values['off_max_nS']}"
 
 
-def contradictions(tiles, kinds):
+def contradictions(tiles: Sequence[Any], kinds: Mapping[int, int]) -> Iterator[Tuple[str, int, str]]:
     """Rules Y3 to Y5 on tiles (`xbp_records.TileProgram`): (error class, number of the tile, what is wrong).
 
     kinds: id -> kind of the recipes.
@@ -113,15 +116,15 @@ def contradictions(tiles, kinds):
     yield from _overlaps(tiles)
     for tile in tiles:
         if tile.codes is not None and np.any((tile.codes > 0) != tile.mask):
-            text = "tile {}: codes above 0 are not exactly those of the cells to keep"
-            yield "CONFLICT", tile.number, text.format(tile.number)
+            text = f"tile {tile.number}: codes above 0 are not exactly those of the cells to keep"
+            yield "CONFLICT", tile.number, text
         cells = 0 if tile.mask is None else _against_mask(tile, kinds)
         if cells:
-            text = "tile {}: the last pulse of {} cells is against the mask"
-            yield "CONFLICT", tile.number, text.format(tile.number, cells)
+            text = f"tile {tile.number}: the last pulse of {cells} cells is against the mask"
+            yield "CONFLICT", tile.number, text
 
 
-def _against_mask(tile, kinds):
+def _against_mask(tile: Any, kinds: Mapping[int, int]) -> int:
     """How many cells get a RESET last though they are kept, or a FORM or SET though they are not."""
     pulsed, ends_on = np.zeros((2,) + tile.mask.shape, bool)
     for recipe, cells in tile.passes:
@@ -130,16 +133,16 @@ def _against_mask(tile, kinds):
             np.greater(ends_on, cells, out=ends_on)  # and not
         else:
             ends_on |= cells
-    return np.count_nonzero((ends_on ^ tile.mask) & pulsed)
+    return int(np.count_nonzero((ends_on ^ tile.mask) & pulsed))
 
 
-def _overlaps(tiles):
+def _overlaps(tiles: Sequence[Any]) -> Iterator[Tuple[str, int, str]]:
     """Pairs of tiles that share a cell."""
     open_tiles: list = []
     for tile in sorted(tiles, key=lambda one: (one.macro, one.row0)):
         open_tiles = [one for one in open_tiles if one.macro == tile.macro and one.rows.stop > tile.row0]
         for other in open_tiles:
             if other.col0 < tile.cols.stop and tile.col0 < other.cols.stop:
-                numbers = sorted((tile.number, other.number))
-                yield "OVERLAP", numbers[1], "tiles {} and {} share cells".format(*numbers)
+                first, second = sorted((tile.number, other.number))
+                yield "OVERLAP", second, f"tiles {first} and {second} share cells"
         open_tiles.append(tile)

@@ -5,6 +5,7 @@ Everything is little-endian and made of integers.
 """
 
 import struct
+from typing import Sequence, Tuple
 
 MAGIC = b"\x89XBP\r\n\x1a\n"
 MAJOR, MINOR = 1, 0
@@ -74,7 +75,7 @@ OPS_FIELDS = (("recipe", "B"), ("pass", "B"), ("reserved", "H"))
 DIR_FIELDS = (("tile", "H"), ("reserved", "H"), ("offset", "I"))
 
 
-def _layout(fields):
+def _layout(fields: Sequence[Tuple[str, str]]) -> struct.Struct:
     return struct.Struct("<" + "".join(character for _, character in fields))
 
 

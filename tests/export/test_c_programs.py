@@ -116,7 +116,7 @@ def test_every_truncation_and_every_bit_flip_is_refused_as_python_refuses_it(cla
     assert "DONE" not in {line.split()[0] for line in found}
     for case, verdict in zip(cases, found):
         with pytest.raises(FormatError) as caught:
-            codec.check(case, EXPECTED["chip_id"], 1024)
+            codec.check(case, EXPECTED["chip_id"], max_payload=1024)
         assert caught.value.kind == verdict
 
 

@@ -76,11 +76,11 @@ def test_golden_files_say_what_is_expected(name):
 def test_hostile_files_are_refused_for_the_reason_they_were_made_for(name):
     expected = EXPECTED["bad"][name]
     with pytest.raises(FormatError) as caught:
-        codec.read(vector("bad/" + name), CHIP_ID, 1024)
+        codec.read(vector("bad/" + name), CHIP_ID, max_payload=1024)
     assert (caught.value.kind, caught.value.offset) == (expected["error"], expected["offset"])
     assert caught.value.kind == checks_of_the_specification()[name[:-4].split("-")[0]]
     if not expected["streaming"]:
-        assert codec.check(vector("bad/" + name), CHIP_ID, 1024).ended
+        assert codec.check(vector("bad/" + name), CHIP_ID, max_payload=1024).ended
 
 
 def test_every_check_of_the_specification_has_a_hostile_file():
