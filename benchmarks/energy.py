@@ -62,14 +62,13 @@ class RandomNetwork:
     """A task's network on a sampled chip, with random masks and calibrated digital state, and codes to answer."""
 
     def __init__(self, name, threads):
-        from minirram.runs.config import RunConfig
-
         from minirram.device.presets import technology
         from minirram.energy import shapes
         from minirram.inference.calibration import calibrate_adcs
         from minirram.learn.mask_learner import MaskLearner
         from minirram.rng import stream
         from minirram.runs import train
+        from minirram.runs.config import RunConfig
         from minirram.tasks.registry import task
 
         chosen = task(name)

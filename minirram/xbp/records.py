@@ -1,7 +1,7 @@
 """What a program file says, as Python values: the chip, the pulses, and per tile the mask, targets and passes.
 
-Integers carry the file's units (mV, ns, nA, nS); `minirram.programming` converts from and to SI. Values that no file can
-hold are refused on construction with ConfigError or ShapeError.
+Integers carry the file's units (mV, ns, nA, nS); `minirram.programming` converts from and to SI. Values that no
+file can hold are refused on construction with ConfigError or ShapeError.
 """
 
 import zlib

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from minirram.runs.config import RunConfig, config_from_json
 
 from minirram.chip.chip import Chip
 from minirram.chip.dead_lines import ChipLines
@@ -16,6 +15,7 @@ from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
 from minirram.inference.product import ChipProduct
 from minirram.learn.mask_learner import MaskLearner
+from minirram.runs.config import RunConfig, config_from_json
 
 from ..support.tiny import StripeData, tiny_chip, tiny_learner, tiny_network, tiny_recipe
 

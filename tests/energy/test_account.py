@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minirram.runs.config import RunConfig
-from minirram.runs.energy import WhatIf
-from minirram.runs.networks import describe_networks
 
 from minirram.chip.chip import PULSES
 from minirram.cli import main
@@ -27,7 +24,10 @@ from minirram.learn.recipe import Recipe
 from minirram.nn.network import input_bits, requantised
 from minirram.rng import stream
 from minirram.runs import train
+from minirram.runs.config import RunConfig
+from minirram.runs.energy import WhatIf
 from minirram.runs.folder import Run
+from minirram.runs.networks import describe_networks
 from minirram.study.transfer import transfer
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.registry import TASKS, task

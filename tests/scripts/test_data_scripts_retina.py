@@ -6,7 +6,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from minirram.runs.config import RunConfig
 
 from minirram import rng
 from minirram.device.presets import technology
@@ -14,6 +13,7 @@ from minirram.errors import DataError
 from minirram.inference.examine import examine
 from minirram.learn.mask_learner import MaskLearner
 from minirram.learn.recipe import Recipe
+from minirram.runs.config import RunConfig
 from minirram.runs.train import finish, make_chip
 from minirram.tasks import datasets, drawn_vessels, fundus, metrics, retina
 from minirram.tasks.registry import task

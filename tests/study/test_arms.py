@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from minirram.runs.config import RunConfig
 
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
 from minirram.learn.recipe import Recipe
+from minirram.runs.config import RunConfig
 from minirram.study.arms import ARMS, DEFAULT_ARMS, FEWEST_UPDATES, begin_search, choose, mask_config, weight_config
 from minirram.study.settings_search import Settings
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn

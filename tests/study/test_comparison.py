@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from minirram.runs.config import RunConfig
 
 from minirram.cli import main
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DivergedError
 from minirram.learn.recipe import Recipe
 from minirram.nn.network import weights_by_layer
+from minirram.runs.config import RunConfig
 from minirram.study import comparison, report
 from minirram.study.arms import ARMS
 from minirram.study.settings_search import Settings

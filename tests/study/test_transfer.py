@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from minirram.runs.config import RunConfig
-from minirram.runs.evaluate import evaluate
 
 from minirram.cli import main
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
 from minirram.files import read_json, read_npz, write_json
 from minirram.learn.recipe import Recipe
+from minirram.runs.config import RunConfig
+from minirram.runs.evaluate import evaluate
 from minirram.runs.folder import Run
 from minirram.runs.train import train
 from minirram.study import transfer as transfer_module

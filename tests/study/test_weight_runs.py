@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from minirram.runs.config import RunConfig
 
 from minirram.crossbar.wires import Wires
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DivergedError
 from minirram.learn.recipe import Recipe
 from minirram.learn.written_weights import Writing
+from minirram.runs.config import RunConfig
 from minirram.study import weight_runs
 from minirram.study.weight_runs import WeightConfig, train_weights
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn

@@ -4,7 +4,6 @@ from collections import namedtuple
 
 import numpy as np
 from hypothesis import strategies as st
-from minirram.runs.config import RunConfig
 
 from minirram.chip.chip import Chip
 from minirram.chip.dead_lines import POLICIES, ChipLines
@@ -14,6 +13,7 @@ from minirram.inference.model import Model
 from minirram.nn import network
 from minirram.rng import stream
 from minirram.runs import export
+from minirram.runs.config import RunConfig
 
 from ..support.tiny import tiny_network, tiny_recipe
 

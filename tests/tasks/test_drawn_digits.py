@@ -3,9 +3,9 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minirram.runs.demo import linear_predict, softmax_regression
 
 from minirram import rng
+from minirram.runs.demo import linear_predict, softmax_regression
 from minirram.tasks import drawn_digits, speech_features
 from minirram.tasks.metrics import accuracy
 

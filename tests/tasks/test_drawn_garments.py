@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minirram.runs.demo import linear_predict, softmax_regression
 
 from minirram import rng
+from minirram.runs.demo import linear_predict, softmax_regression
 from minirram.tasks import drawn_garments
 from minirram.tasks.metrics import accuracy
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minirram.runs.demo import linear_predict, softmax_regression
 
 from minirram import rng
 from minirram.errors import DataError, ShapeError
+from minirram.runs.demo import linear_predict, softmax_regression
 from minirram.tasks.metrics import accuracy, confusion_matrix, overlap, pr_auc, roc_auc, segmentation_scores
 
 

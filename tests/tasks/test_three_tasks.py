@@ -10,13 +10,13 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from minirram.runs.config import RunConfig
 
 from minirram.cli import main
 from minirram.device.presets import technology
 from minirram.learn.recipe import Recipe
 from minirram.nn.engine.engine import Engine
 from minirram.nn.network import affine_parameters, macs, matrices
+from minirram.runs.config import RunConfig
 from minirram.runs.folder import Run
 from minirram.runs.train import train as train_of_workflow
 from minirram.tasks import datasets
