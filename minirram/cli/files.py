@@ -10,7 +10,7 @@ from ..errors import ConfigError, DataError
 from ..programming import dump, readback
 from ..runs.evaluate import accuracy_of_readback
 from ..runs.export import build_program, chip_map, read_program
-from ..runs.folder import Run
+from ..runs.folder import RunFolder
 from ..units import si_format
 
 GOOD, DIFFERENT = 0, 1
@@ -40,7 +40,7 @@ def _verify_options(parser):
 
 def _check_belongs(built, file, folder):
     """DataError unless the program leaves the run's chip with the run's masks."""
-    run = Run.open(folder)
+    run = RunFolder.open(folder)
     chip, model, masks = run.load_trained()
     code_bits = built.tiles[0].code_bits if built.tiles else 0
     own, _ = build_program(run.config, chip, model, masks, code_bits)

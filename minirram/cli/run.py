@@ -16,7 +16,7 @@ from ..runs.demo import demo_baselines
 from ..runs.energy import account as account_run
 from ..runs.evaluate import evaluate
 from ..runs.export import export
-from ..runs.folder import Run
+from ..runs.folder import RunFolder
 from ..runs.train import learn, map_names, train
 from ..tasks.registry import TASKS, task
 from ..units import ZERO_CELSIUS_K, si_format
@@ -58,8 +58,8 @@ def _train_options(parser):
 
 def _config(options):
     """The RunConfig that the options ask for; the run to resume, else the task, gives what they leave open."""
-    if options.resume and Run.exists(options.out):
-        base = Run.open(options.out).config
+    if options.resume and RunFolder.exists(options.out):
+        base = RunFolder.open(options.out).config
     else:
         chosen = task(options.task)
         recipe = chosen.recipes[options.preset]

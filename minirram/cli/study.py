@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..device.presets import load_cell_model
 from ..errors import ConfigError
 from ..runs.config import RunConfig
-from ..runs.folder import Run
+from ..runs.folder import RunFolder
 from ..study import report
 from ..study.arms import ARMS, DEFAULT_ARMS
 from ..study.comparison import compare
@@ -88,7 +88,7 @@ def _transfer_options(parser):
 def _transfer(options):
     changes = {"epochs": options.epochs, "chip_seed": options.chip_seed, "learning_rate": options.learning_rate}
     changes = {name: value for name, value in changes.items() if value is not None}
-    cell_model = Run.open(options.run).config.cell_model
+    cell_model = RunFolder.open(options.run).config.cell_model
     shares = {"stuck_lrs": options.stuck_lrs, "stuck_hrs": options.stuck_hrs}
     faulty = replace(cell_model, **{name: share for name, share in shares.items() if share is not None})
     if options.know_faults and not faulty.stuck_lrs + faulty.stuck_hrs:

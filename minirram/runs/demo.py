@@ -5,7 +5,7 @@ import numpy as np
 from ..learn.mask_learner import MaskLearner
 from ..rng import stream
 from ..tasks.metrics import accuracy
-from .folder import Run, open_training
+from .folder import RunFolder, open_training
 from .train import make_chip
 
 
@@ -53,7 +53,7 @@ UNPRUNED_STEPS = 20
 
 def demo_baselines(folder, test_set):
     """What the demo prints beside its result: a linear classifier and the unpruned random chip on that test set."""
-    run = Run.open(folder)
+    run = RunFolder.open(folder)
     config = run.config
     data = open_training(config)
     step = np.float32(config.network.input_step)

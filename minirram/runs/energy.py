@@ -18,7 +18,7 @@ from ..inference.calibration import calibrate_adcs
 from ..inference.examine import examine
 from ..nn.network import requantised
 from ..tasks.registry import task
-from .folder import Run, open_training
+from .folder import RunFolder, open_training
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def account(folder, data=None, threads=1, what_if=None):
     what_if: `accounting.WhatIf`, what to change against the run.
     """
     what_if = WhatIf() if what_if is None else what_if
-    run = Run.open(folder)
+    run = RunFolder.open(folder)
     config, costs, chosen = what_if.adapted(run.config), load_costs(what_if.technology), task(run.config.task)
     network = config.network
     pulse = figures.read_pulse(config.cell_model, costs, what_if.read_voltage_V, what_if.read_time_s)

@@ -8,7 +8,7 @@ from ..errors import ConfigError
 from ..inference import product
 from ..inference.examine import examine
 from ..tasks.registry import task
-from .folder import Run
+from .folder import RunFolder
 
 
 def evaluate(
@@ -23,7 +23,7 @@ def evaluate(
         raise ConfigError(f"split {split!r}: choose 'validation' or 'test'")
     if draws < 1:
         raise ConfigError(f"draws is {draws}; it must be at least 1")
-    run = Run.open(folder)
+    run = RunFolder.open(folder)
     config = run.config
     cell_model = config.cell_model if read_noise is None else replace(config.cell_model, read_noise=read_noise)
     chip, model, _ = run.load_trained(cell_model)
@@ -59,7 +59,7 @@ def accuracy_of_readback(folder, readback_S, data=None, threads=1):
 
     Both on the run's validation set, on its macros; NaN counts as no conductance. Physical numbers.
     """
-    run = Run.open(folder)
+    run = RunFolder.open(folder)
     chip, model, _ = run.load_trained()
     if readback_S.ndim == 2:
         readback_S = readback_S[None]

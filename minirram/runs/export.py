@@ -13,7 +13,7 @@ from ..inference import digital_json
 from ..programming import build, readback
 from ..programming.build import attainable, build_identity, chip_identity, increment
 from ..xbp import codec
-from .folder import Run
+from .folder import RunFolder
 
 
 def export(folder, out=None, code_bits=8, old=None):
@@ -24,7 +24,7 @@ def export(folder, out=None, code_bits=8, old=None):
     the chip holds; the new one then takes it from there with the pulses that differ, and a chip in any other state
     refuses it.
     """
-    run = Run.open(folder)
+    run = RunFolder.open(folder)
     config = run.config
     chip, model, masks = run.load_trained()
     built, not_formed = build_program(config, chip, model, masks, code_bits)
@@ -83,7 +83,7 @@ def chip_map(folder, out, state="formed"):
     """
     if state not in ("formed", "programmed"):
         raise ConfigError(f"state {state!r}: choose 'formed' or 'programmed'")
-    chip, _, _ = Run.open(folder).load_trained()
+    chip, _, _ = RunFolder.open(folder).load_trained()
     map_S = chip.physical(chip.formed_S() if state == "formed" else chip.conductance_S())
     with atomic_writer(out) as handle:
         np.save(handle, map_S)

@@ -48,8 +48,8 @@ def open_training(config, source=None):
     return data
 
 
-class Run:
-    """A run folder. `Run.create` makes one, `Run.open` reads one; parts are read when they are asked for."""
+class RunFolder:
+    """`RunFolder.create` makes a run folder, `RunFolder.open` reads one; parts are read when they are asked for."""
 
     def __init__(self, folder, config):
         self.folder = os.fspath(folder)

@@ -18,7 +18,7 @@ from ..inference.model import Model
 from ..learn.mask_learner import MaskLearner
 from ..nn.network import matrices, weights_by_layer
 from ..tasks.registry import task
-from .folder import Run, open_training
+from .folder import RunFolder, open_training
 
 
 def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None, faults=None):
@@ -38,7 +38,7 @@ def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     data = open_training(config)
     data.steps_per_epoch(config.recipe)
     config = replace(config, data_crc=data.crc)
-    run = Run.open(folder) if resume and Run.exists(folder) else Run.create(folder, config)
+    run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
     run.check_config(config)
     if run.has("results.json"):
         return read_json(run.path("results.json")), None

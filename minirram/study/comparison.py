@@ -21,7 +21,7 @@ from ..files import write_json
 from ..nn.network import weights_by_layer
 from ..runs import train
 from ..runs.config import RunConfig
-from ..runs.folder import Run, open_training
+from ..runs.folder import RunFolder, open_training
 from . import weight_runs
 from .arms import begin_search, choose, mask_config, weight_config
 from .weight_runs import WeightConfig
@@ -68,7 +68,7 @@ def _results_of(trial):
     if isinstance(trial.config, WeightConfig):
         return weight_runs.train_weights(trial.folder, trial.config, trial.threads, test=trial.test)
     results = train.train(trial.folder, trial.config, trial.threads, resume=True)
-    chip, _, _ = Run.open(trial.folder).load_trained()
+    chip, _, _ = RunFolder.open(trial.folder).load_trained()
     return dict(results, programs=program_counts(chip, results["pulses"]["set"], results["pulses"]["reset"]))
 
 

@@ -12,7 +12,7 @@ from ..files import part, read_json, read_npz, write_json
 from ..inference.examine import examine
 from ..learn.mask_learner import MaskLearner
 from ..rng import stream
-from ..runs.folder import Run, open_training
+from ..runs.folder import RunFolder, open_training
 from ..runs.train import finish, make_chip
 from ..tasks.registry import task
 
@@ -38,7 +38,7 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     share when no cell is pulsed and batch norms and ranges alone see the other chip; `validation` and `test` before
     and after on the simulated macros; `steps_share`, the steps of the re-learning over those of the first training.
     """
-    origin = Run.open(source)
+    origin = RunFolder.open(source)
     _check_source(origin, changes)
     config = _config_of_copy(origin.config, changes, cell_model, data)
     data = open_training(config)
@@ -76,7 +76,7 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
 
 def _open(folder, config, origin):
     """The run of the other chip, made when there is none; ConfigError when it was started from something else."""
-    run = Run.open(folder) if Run.exists(folder) else Run.create(folder, config)
+    run = RunFolder.open(folder) if RunFolder.exists(folder) else RunFolder.create(folder, config)
     run.check_config(config)
     path = run.path("transfer.json")
     if not run.has("transfer.json"):

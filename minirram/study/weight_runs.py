@@ -22,7 +22,7 @@ from ..learn.free_weights import FloatLearner
 from ..learn.written_weights import WriteLearner, Writing
 from ..nn.network import weights_by_layer
 from ..runs.config import RunConfig, check_same
-from ..runs.folder import Run, open_training
+from ..runs.folder import RunFolder, open_training
 from ..runs.train import make_chip
 from ..tasks.registry import task
 
@@ -103,10 +103,10 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
 
 def _open(folder, config):
     """The run in `folder`, made when there is none; ConfigError when it was started with another configuration."""
-    run = Run(folder, config)
+    run = RunFolder(folder, config)
     path = run.path("weights.json")
     if not os.path.exists(path):
-        Run.require_empty(folder)
+        RunFolder.require_empty(folder)
         write_json(path, config.to_json())
     else:
         check_same(folder, read_json(path), config.to_json(), prefix="run.")

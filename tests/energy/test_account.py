@@ -26,7 +26,7 @@ from minirram.rng import stream
 from minirram.runs import train
 from minirram.runs.config import RunConfig
 from minirram.runs.energy import WhatIf
-from minirram.runs.folder import Run
+from minirram.runs.folder import RunFolder
 from minirram.runs.networks import describe_networks
 from minirram.study.transfer import transfer
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
@@ -81,7 +81,7 @@ def test_energy_and_accuracy_at_the_same_adc_bits(trained, capsys):
     found = account(capsys, trained, "--adc-bits", "5")
     macro = load_costs()
     assert found["adc_bits"] == 5 and found["total"]["adc_J"] == pytest.approx(50216 * macro.adc(5, "J")[1])
-    run = Run.open(trained)
+    run = RunFolder.open(trained)
     chip, model, _ = run.load_trained()
     data = task("fashion-mnist").load_training(run.config.data, run.config.network)
     adcs = calibrate_adcs(run.config.network, model.state, data.calibration_codes(), chip, model.scales_S, 5, "pair")
@@ -169,13 +169,13 @@ def test_training_pays_for_reads_and_pulses(trained, capsys):
     assert training["total_J"] == pytest.approx(sum(training[kind + "_J"] for kind in PULSES + reads))
     assert training["adc_bits"] == found["adc_bits"] == 14 and "without an ADC" in training["assumed"]
     assert account(capsys, trained, "--adc-bits", "8")["training"]["adc_bits"] == 8
-    chip, _, _ = Run.open(trained).load_trained()
+    chip, _, _ = RunFolder.open(trained).load_trained()
     one_read_J = 0.2**2 * 50e-9 * chip.conductance_S()[chip.used].sum()
     assert training["read_array_J"] == pytest.approx(5 * one_read_J)
 
 
 def test_macros_programmed_in_turn_are_paid_for(trained):
-    run = Run.open(trained)
+    run = RunFolder.open(trained)
     chip, _, _ = run.load_trained()
     costs = load_costs()
     total = {
@@ -216,7 +216,7 @@ def wide(tmp_path_factory):
 def test_the_account_of_a_run_at_cell_level(wide, capsys):
     """Two conversions per pair and read-out; the sweep moves cells; the search for stuck cells is paid for."""
     found = account(capsys, wide, "--density", "0.9", "--density", "0.2")
-    chip, _, masks = Run.open(wide).load_trained()
+    chip, _, masks = RunFolder.open(wide).load_trained()
     assert chip.placement.n_macros == 2 and next(iter(masks.values())).shape[0] == 2
     training, pairs = found["training"], chip.placement.n_pairs
     assert training["read_outs"] == 2 + 1 + 1 + 2 and training["conversions"] == 6 * 2 * pairs
@@ -246,7 +246,7 @@ def test_no_accuracy_for_macros_that_take_turns(wide, capsys):
 
 
 def test_data_that_changed_are_refused_and_data_that_moved_are_not(trained, capsys, tmp_path):
-    config = Run.open(trained).config
+    config = RunFolder.open(trained).config
     shutil.copy(os.path.join(config.data, "fashion-mnist.npz"), str(tmp_path))
     moved = account(capsys, trained, "--data", str(tmp_path), "--input-bits", "3")
     assert moved == account(capsys, trained, "--input-bits", "3")

@@ -18,7 +18,7 @@ from minirram.cli import main
 from minirram.errors import DataError
 from minirram.learn.recipe import Recipe
 from minirram.runs import export
-from minirram.runs.folder import Run
+from minirram.runs.folder import RunFolder
 from minirram.tasks import datasets, registry
 
 from ..support.places import ROOT, data_folder
@@ -87,10 +87,10 @@ def test_evaluate_repeats_the_results(trained, capsys):
 def test_each_opening_of_the_test_set_is_logged(trained, capsys, tmp_path):
     folder = str(tmp_path / "copy")
     shutil.copytree(trained, folder)
-    before = Run.open(folder).test_openings()
+    before = RunFolder.open(folder).test_openings()
     call_json(capsys, "evaluate", folder)
     call_json(capsys, "energy", folder)
-    assert Run.open(folder).test_openings() == before
+    assert RunFolder.open(folder).test_openings() == before
     assert call_json(capsys, "evaluate", folder, "--split", "test")["test_openings"] == before + 1
 
 
@@ -116,7 +116,7 @@ def test_export_inspect_verify(trained, capsys, tmp_path):
     assert exported["not_formed"] <= 10
     shown = call_json(capsys, "inspect", file)
     assert shown["program_id"] == exported["program_id"] and shown["cells_on"] == exported["cells_on"]
-    chip, model, masks = Run.open(trained).load_trained()
+    chip, model, masks = RunFolder.open(trained).load_trained()
     wanted = chip.wanted_on(masks, model.signs)
     perfect = np.where(wanted, chip.formed_S(), 0.5e-6)
     np.save(readback, perfect)
@@ -193,12 +193,12 @@ def test_fit_writes_a_technology_that_trains(data, capsys, tmp_path):
         "--batch-size",
         "50",
     )
-    assert Run.open(out).config.cell_model.name == "fitted"
+    assert RunFolder.open(out).config.cell_model.name == "fitted"
 
 
 def test_pulses_of_the_program_are_those_of_the_flow(trained, capsys, tmp_path):
     exported = call_json(capsys, "export", trained, "--out", str(tmp_path / "p.xbp"))
-    masks = Run.open(trained).load_trained()[2]
+    masks = RunFolder.open(trained).load_trained()[2]
     kept = sum(np.count_nonzero(mask) for mask in masks.values())
     assert exported["cells_on"] == kept - exported["not_formed"]
     assert exported["pulses"] == {"FORM": 2 * 62272, "SET": 0, "RESET": 2 * 62272 - exported["cells_on"]}
@@ -220,10 +220,10 @@ def test_networks_contract(capsys):
 
 
 def test_a_finished_run_is_not_trained_again(trained, data, capsys):
-    before = Run.open(trained).test_openings()
+    before = RunFolder.open(trained).test_openings()
     arguments = ["train", "fashion-mnist", "--data", data, "--out", trained, "--resume"]
     assert call_json(capsys, *arguments, *SHORT) == call_json(capsys, *arguments)
-    assert Run.open(trained).test_openings() == before
+    assert RunFolder.open(trained).test_openings() == before
 
 
 def test_cell_level_and_measured_maps(data, capsys, tmp_path):
@@ -259,7 +259,7 @@ def test_dead_lines_and_stuck_cells(data, capsys, tmp_path):
     results = call_json(capsys, *train, *dead, *faults)
     assert results["moved"] == [{"macro": 0, "line": "row", "logical": 3, "physical": 511}]
     assert results["stuck_cells"] == 2
-    config = Run.open(out).config
+    config = RunFolder.open(out).config
     assert config.lines.dead_cols == ((0, 511),) and config.faults.startswith("faults.txt ")
     assert call_json(capsys, "evaluate", out)["accuracy"] == results["val_accuracy"]
     assert call_json(capsys, *train, "--resume", *faults) == results
@@ -267,7 +267,7 @@ def test_dead_lines_and_stuck_cells(data, capsys, tmp_path):
     assert code == 0 and "2 stuck cells; 1 rows and pairs moved" in text
     code, _, err = call(capsys, *train, "--resume")
     assert code == 2 and "faults = 'faults.txt" in err
-    chip, model, masks = Run.open(out).load_trained()
+    chip, model, masks = RunFolder.open(out).load_trained()
     assert chip.macros[0].stuck[5, 9] and chip.macros[0].on[5, 9] and not chip.macros[0].on[7, 1]
 
     exported = call_json(capsys, "export", out)
@@ -300,7 +300,7 @@ def test_a_run_folder_from_before_dead_lines(trained, tmp_path):
     config = json.loads((old / "config.json").read_text())
     del config["lines"], config["faults"]
     (old / "config.json").write_text(json.dumps(config))
-    assert Run.open(str(old)).config == Run.open(trained).config
+    assert RunFolder.open(str(old)).config == RunFolder.open(trained).config
 
 
 def test_text_output_and_help(trained, capsys):
@@ -406,18 +406,18 @@ def test_damaged_run_folders_are_named(trained, tmp_path):
         ("chip.npz", "macro0/counters", lambda a: a[:3], "differ in shape"),
     ):
         with pytest.raises(DataError, match=name + ".*" + message):
-            Run.open(altered(name, key, change)).load_trained()
+            RunFolder.open(altered(name, key, change)).load_trained()
     with pytest.raises(DataError, match="config.json: no task 'nope'"):
-        Run.open(damaged("config.json", lambda data: data.replace(b'"task": "fashion-mnist"', b'"task": "nope"')))
+        RunFolder.open(damaged("config.json", lambda data: data.replace(b'"task": "fashion-mnist"', b'"task": "nope"')))
     for name in ("chip.npz", "model.npz", "masks.npz"):
         with pytest.raises(DataError, match=name):
-            Run.open(damaged(name, lambda data: data[:-200])).load_trained()
+            RunFolder.open(damaged(name, lambda data: data[:-200])).load_trained()
     with pytest.raises(DataError, match="config.json"):
-        Run.open(damaged("config.json", lambda data: data[:-20]))
+        RunFolder.open(damaged("config.json", lambda data: data[:-20]))
     with pytest.raises(DataError, match="format 99"):
-        Run.open(damaged("config.json", lambda data: data.replace(b'"format": 1', b'"format": 99')))
+        RunFolder.open(damaged("config.json", lambda data: data.replace(b'"format": 1', b'"format": 99')))
     with pytest.raises(DataError, match="config.json"):
-        Run.open(damaged("config.json", lambda data: data.replace(b'"Conv2d"', b'"Conv3d"')))
+        RunFolder.open(damaged("config.json", lambda data: data.replace(b'"Conv2d"', b'"Conv3d"')))
 
 
 # -- kill -9 ----------------------------------------------------------------------------------
@@ -495,7 +495,7 @@ def test_demo_opens_the_test_set_once(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(registry.TASKS, "fashion-mnist", short)
     out = str(tmp_path / "demo")
     results = call_json(capsys, "demo", "--out", out)
-    assert Run.open(out).test_openings() == results["test_openings"] == 1
+    assert RunFolder.open(out).test_openings() == results["test_openings"] == 1
     assert results["test_accuracy"] > results["unpruned_accuracy"] and 0.7 < results["linear_accuracy"] < 0.85
     assert os.path.exists(os.path.join(out, "program.xbp")) and os.path.exists(os.path.join(out, "digital.json"))
 

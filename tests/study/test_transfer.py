@@ -15,7 +15,7 @@ from minirram.files import read_json, read_npz, write_json
 from minirram.learn.recipe import Recipe
 from minirram.runs.config import RunConfig
 from minirram.runs.evaluate import evaluate
-from minirram.runs.folder import Run
+from minirram.runs.folder import RunFolder
 from minirram.runs.train import train
 from minirram.study import transfer as transfer_module
 from minirram.study.transfer import transfer
@@ -56,7 +56,7 @@ def test_an_equal_chip_gives_the_same_accuracy(home, tmp_path):
     assert results["before"] == results["home"]
     assert results["learning_rate"] == pytest.approx(0.005)  # a twentieth of the run's
     assert results["recovered"] == [None] and results["steps_share"] == pytest.approx(1 / 6)
-    at_home = read_json(Run.open(home).path("results.json"))
+    at_home = read_json(RunFolder.open(home).path("results.json"))
     assert results["test"]["before"]["accuracy"] == at_home["test_accuracy"]
 
 
@@ -77,8 +77,8 @@ def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
     for key in ("before", "after", "pulses", "recovered"):
         assert whole[key] == results[key]
     assert whole["test"]["after"]["accuracy"] == results["test"]["after"]["accuracy"]
-    chip, _, masks = Run.open(str(tmp_path / "whole")).load_trained()
-    learned = read_npz(Run.open(home).path("checkpoint.npz"))
+    chip, _, masks = RunFolder.open(str(tmp_path / "whole")).load_trained()
+    learned = read_npz(RunFolder.open(home).path("checkpoint.npz"))
     least = sum(int((~learned["best_masks/" + name]).sum()) for name in masks)  # all cells are on once they are formed
     assert least <= chip.pulses["set"] + chip.pulses["reset"] <= least + 2 * sum(whole["pulses"])
     score = evaluate(str(tmp_path / "whole"))
@@ -90,7 +90,7 @@ def test_a_faulty_chip_whose_faults_are_known(home, tmp_path):
     results = transfer(home, str(tmp_path / "faulty"), {"epochs": 1}, faulty, know_faults=True)
     assert all(count > 50 for count in results["faults_known"])
     assert results["after"][0] > 0.4 and results["stuck_lrs"] == 0.02
-    chip, model, masks = Run.open(str(tmp_path / "faulty")).load_trained()
+    chip, model, masks = RunFolder.open(str(tmp_path / "faulty")).load_trained()
     on = np.stack([macro.on & macro.formed for macro in chip.macros]) & chip.used
     assert np.count_nonzero(on != chip.wanted_on(masks, model.signs)) <= 1  # what the masks say the chip does
     assert results["pulses"][0] < chip.pulses["probe_set"] + chip.pulses["probe_reset"] == 2 * chip.used.sum()
@@ -105,7 +105,7 @@ def test_a_faulty_chip_at_pair_level(pair_home, tmp_path):
         out = str(tmp_path / str(known))
         found[known] = transfer(pair_home, out, {"epochs": 1}, faulty, known)
         assert evaluate(out)["accuracy"] == found[known]["validation"]["after"]["accuracy"]
-        chip, model, _ = Run.open(out).load_trained()
+        chip, model, _ = RunFolder.open(out).load_trained()
         stuck = np.stack([macro.stuck for macro in chip.macros])
         at_odds = 0
         for name, sign in model.signs.items():
@@ -137,10 +137,10 @@ def test_what_the_digital_side_alone_wins_back(home, tmp_path, monkeypatch):
 def test_data_that_moved_and_data_that_changed(home, tmp_path, capsys):
     there, out = tmp_path / "there", str(tmp_path / "out")
     there.mkdir()
-    shutil.copy(os.path.join(Run.open(home).config.data, "fashion-mnist.npz"), str(there))
+    shutil.copy(os.path.join(RunFolder.open(home).config.data, "fashion-mnist.npz"), str(there))
     assert main.main(["transfer", home, "--out", out, "--epochs", "1", "--data", str(there)]) == 0
     assert "without a pulse, digital statistics of the other chip 0." in capsys.readouterr().out
-    assert Run.open(out).config.data == str(there)
+    assert RunFolder.open(out).config.data == str(there)
     assert main.main(["transfer", home, "--out", out, "--epochs", "1", "--json"]) == 0  # finished: from its results
     assert json.loads(capsys.readouterr().out)["steps_share"] == pytest.approx(1 / 6)
     save_garments(there, train=401, validation=100, test=60)

@@ -17,7 +17,7 @@ from minirram.learn.recipe import Recipe
 from minirram.nn.engine.engine import Engine
 from minirram.nn.network import affine_parameters, macs, matrices
 from minirram.runs.config import RunConfig
-from minirram.runs.folder import Run
+from minirram.runs.folder import RunFolder
 from minirram.runs.train import train as train_of_workflow
 from minirram.tasks import datasets
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
@@ -99,7 +99,7 @@ def test_from_drawn_data_to_a_verified_program(
     config = RunConfig(name, "synthetic", network, recipe, technology("taox-40nm"))
     with pytest.raises(KeyboardInterrupt):
         train_of_workflow(broken, config, progress=stop_after(2))
-    assert not Run.open(broken).has("results.json")
+    assert not RunFolder.open(broken).has("results.json")
     assert timeless(call_json(capsys, *train, broken, "--resume")) == timeless(results)
 
     assert results["macros"] == macros and results["test"][primary] > reached
