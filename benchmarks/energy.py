@@ -62,8 +62,8 @@ class RandomNetwork:
     """A task's network on a sampled chip, with random masks and calibrated digital state, and codes to answer."""
 
     def __init__(self, name, threads):
+        from minirram.accounting import shapes
         from minirram.device.presets import technology
-        from minirram.energy import shapes
         from minirram.inference.calibration import calibrate_adcs
         from minirram.learn.mask_learner import MaskLearner
         from minirram.rng import stream
@@ -103,15 +103,15 @@ class RandomNetwork:
 
     def count(self):
         """Infer with a counter: (events.EventCounter, samples)."""
-        from minirram.energy import events
+        from minirram.accounting import events
 
         counter = events.EventCounter(self.shapes.bits, self.threads)
         return counter, self.infer(counter)
 
     def account(self, counter, samples, technology_file="macro-40nm"):
         """Account for the counted inputs and the chip as it is."""
-        from minirram.energy import costs, events, figures
-        from minirram.energy.account import add_baselines, inference_account
+        from minirram.accounting import costs, events, figures
+        from minirram.accounting.account import add_baselines, inference_account
 
         table = costs.load_costs(technology_file)
         pulse = figures.read_pulse(self.config.cell_model, table)

@@ -16,7 +16,7 @@ import xml.etree.ElementTree
 import numpy as np
 from _common import Source, run
 
-from minirram.energy.costs import CASES, load_costs
+from minirram.accounting.costs import CASES, load_costs
 from minirram.errors import DataError
 from minirram.files import write_json
 

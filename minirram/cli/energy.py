@@ -2,9 +2,9 @@
 
 from typing import Dict
 
-from ..energy.costs import NAMED
-from ..energy.figures import JOULES
-from ..energy.shapes import NETWORKS
+from ..accounting.costs import NAMED
+from ..accounting.figures import JOULES
+from ..accounting.shapes import NETWORKS
 from ..runs import energy
 from ..runs.energy import WhatIf
 from ..runs.networks import describe_networks

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Optional, Tuple
 
-from ..energy import events, figures, shapes
-from ..energy.account import (
+from ..accounting import events, figures, shapes
+from ..accounting.account import (
     SHARED_MACROS,
     add_baselines,
     add_reprogramming,
@@ -12,7 +12,7 @@ from ..energy.account import (
     inference_account,
     training_account,
 )
-from ..energy.costs import load_costs
+from ..accounting.costs import load_costs
 from ..errors import ConfigError
 from ..inference.calibration import calibrate_adcs
 from ..inference.examine import examine

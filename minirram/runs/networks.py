@@ -1,9 +1,9 @@
 """Counts of networks by name, from their shapes alone."""
 
+from ..accounting import shapes
+from ..accounting.account import shapes_account
 from ..chip.placement import place
 from ..device.presets import technology
-from ..energy import shapes
-from ..energy.account import shapes_account
 from ..errors import ConfigError
 from ..tasks.registry import TASKS
 

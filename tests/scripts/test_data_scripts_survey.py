@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from minirram.energy.costs import load_costs
+from minirram.accounting.costs import load_costs
 
 from ..scripts.test_data_scripts import run_script, script_module
 from ..support.places import data_folder

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minirram.accounting import figures
+from minirram.accounting.costs import MEANINGS, Costs, load_costs
+from minirram.accounting.events import expected_events, matrix_events
 from minirram.chip.chip import PULSES, Chip
 from minirram.chip.placement import place
 from minirram.device.presets import TAOX_40NM
-from minirram.energy import figures
-from minirram.energy.costs import MEANINGS, Costs, load_costs
-from minirram.energy.events import expected_events, matrix_events
 from minirram.errors import ConfigError
 from minirram.nn.operations import DigitalEvents
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minirram.accounting.account import add_reprogramming, at_density
+from minirram.accounting.costs import CASES, load_costs
+from minirram.accounting.figures import JOULES
 from minirram.chip.chip import PULSES
 from minirram.cli import main
 from minirram.device.presets import TAOX_40NM
-from minirram.energy.account import add_reprogramming, at_density
-from minirram.energy.costs import CASES, load_costs
-from minirram.energy.figures import JOULES
 from minirram.errors import ConfigError
 from minirram.inference.calibration import calibrate_adcs
 from minirram.inference.forward import predict

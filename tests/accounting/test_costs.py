@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirram.energy import costs
+from minirram.accounting import costs
 from minirram.errors import ConfigError, DataError, MissingFileError
 
 from ..support.places import ROOT
@@ -127,7 +127,7 @@ def test_ranges_keep_their_order(numbers):
 def test_the_files_travel_with_the_package():
     """Declared in setup.cfg, and read without a path: from a zip as well."""
     assert "cost_files/*.json" in (ROOT / "setup.cfg").read_text(encoding="utf-8")
-    present = {path.stem for path in (ROOT / "minirram" / "energy" / "cost_files").glob("*.json")}
+    present = {path.stem for path in (ROOT / "minirram" / "accounting" / "cost_files").glob("*.json")}
     assert present == set(costs.NAMED)
 
 
@@ -139,9 +139,8 @@ def test_read_from_a_zip(tmp_path):
         for path in (ROOT / "minirram").rglob("*"):
             if path.suffix in (".py", ".json"):
                 handle.write(str(path), str(path.relative_to(ROOT)))
-    script = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from minirram.energy import costs; print(costs.load_costs().name)"
-    )
+    script = "import sys; sys.path.insert(0, sys.argv[1]); from minirram.accounting.costs import load_costs as load; "
+    script += "print(load().name)"
     result = subprocess.run(
         [sys.executable, "-c", script, str(archive)], stdout=subprocess.PIPE, check=True, cwd=str(tmp_path)
     )

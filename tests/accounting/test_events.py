@@ -5,12 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from minirram.chip.chip import Chip
-from minirram.chip.levels import draw_signs, mask_shape
-from minirram.chip.placement import place
-from minirram.crossbar.converters import Adc
-from minirram.device.presets import TAOX_40NM
-from minirram.energy.events import (
+from minirram.accounting.events import (
     EventCounter,
     counted_events,
     expected_events,
@@ -18,6 +13,11 @@ from minirram.energy.events import (
     plane_counts,
     reprogramming,
 )
+from minirram.chip.chip import Chip
+from minirram.chip.levels import draw_signs, mask_shape
+from minirram.chip.placement import place
+from minirram.crossbar.converters import Adc
+from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
 from minirram.inference.forward import predict
 from minirram.inference.product import ChipProduct

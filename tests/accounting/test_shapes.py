@@ -2,7 +2,7 @@
 
 import pytest
 
-from minirram.energy import shapes
+from minirram.accounting import shapes
 from minirram.errors import ConfigError
 from minirram.nn.network import conversions, input_bits, macs
 from minirram.nn.operations import DigitalEvents, digital_events

@@ -1,1 +1,0 @@
-"""Counts of events, and what each costs."""
