@@ -2,11 +2,14 @@
 
 import argparse
 import os
+import sys
+from typing import Any, Dict, Iterable, Optional, Union, get_args, get_origin
 
-GOOD, COMMAND_LINE, CONTENTS = 0, 2, 3
+GOOD, FAILED, COMMAND_LINE, CONTENTS = 0, 1, 2, 3
+"""exit codes"""
 
 
-def positive(text):
+def positive(text: str) -> int:
     """argparse type: an integer of at least 1."""
     value = int(text)
     if value < 1:
@@ -14,16 +17,80 @@ def positive(text):
     return value
 
 
-def threads_option(parser):
+def threads_option(parser: argparse.ArgumentParser) -> None:
     """--threads N"""
     parser.add_argument("--threads", type=positive, default=min(2, os.cpu_count() or 1), help="default %(default)s")
 
 
-def run_option(parser):
+def run_option(parser: argparse.ArgumentParser) -> None:
     """RUN"""
     parser.add_argument("run", metavar="RUN", help="run folder")
 
 
-def data_option(parser):
+def data_option(parser: argparse.ArgumentParser) -> None:
     """--data SOURCE, instead of the run's"""
     parser.add_argument("--data", help='folder of the data set, or "synthetic"; default: that of the run')
+
+
+def file_option(parser: argparse.ArgumentParser) -> None:
+    """FILE"""
+    parser.add_argument("file", metavar="FILE", help="program file (.xbp)")
+
+
+DEFAULT_COSTS = "macro-40nm"
+
+
+def costs_option(parser: argparse.ArgumentParser, default: Optional[str] = DEFAULT_COSTS) -> None:
+    """--costs NAME; None as `default`: whether it was given can be seen."""
+    from ..accounting.costs import NAMED
+
+    names = ", ".join(NAMED[:-1])
+    parser.add_argument(
+        "--costs",
+        default=default,
+        metavar="NAME",
+        help=f"costs of events: {names}, or the path of a .json file; default {DEFAULT_COSTS}",
+    )
+
+
+def field_options(parser: "argparse._ActionsContainer", kind: type) -> None:
+    """One option per field of a dataclass, its type and help from there; None when it was not given."""
+    from dataclasses import fields
+    from typing import get_type_hints
+
+    from ..json_codec import field_docs
+
+    types, docs = get_type_hints(kind), field_docs(kind)
+    for field in fields(kind):  # type: ignore[arg-type]
+        flag, text = field.name.replace("_", "-"), docs[field.name].replace("%", "%%")
+        wanted = _without_none(types[field.name])
+        if wanted is bool:
+            parser.add_argument("--" + flag, action="store_true", default=None, help=text)
+            parser.add_argument(
+                "--no-" + flag, action="store_false", default=None, dest=field.name, help=f"not --{flag}"
+            )
+        elif wanted in (int, float, str):
+            parser.add_argument("--" + flag, type=wanted, metavar=wanted.__name__.upper(), help=text)
+        else:
+            raise TypeError(f"{kind.__name__}.{field.name} is a {wanted}: the command line takes int, float, str, bool")
+
+
+def _without_none(kind: Any) -> Any:
+    """X of Optional[X]."""
+    inner = [one for one in get_args(kind) if one is not type(None)]
+    return inner[0] if get_origin(kind) is Union and len(inner) == 1 else kind
+
+
+def given(options: argparse.Namespace, names: Iterable[str]) -> Dict[str, Any]:
+    """{name: value} of the options that were given, of those without a default."""
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def source_of(data: str) -> str:
+    """A data set's folder as an absolute path, "synthetic" as it is: what a run folder remembers."""
+    return data if data == "synthetic" else os.path.abspath(data)
+
+
+def tell(line: str) -> None:
+    """A line on stderr."""
+    print(line, file=sys.stderr)

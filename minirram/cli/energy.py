@@ -1,31 +1,18 @@
-"""The commands on energy, latency and area: each returns (exit code, JSON-ready result, text)."""
+"""minirram energy: energy, latency and area of a run by matrix and event."""
 
-from typing import Dict
+import argparse
+from typing import Any, Dict, Iterator
 
-from ..accounting.costs import NAMED
 from ..accounting.figures import JOULES
-from ..accounting.shapes import NETWORKS
-from ..runs import energy
-from ..runs.energy import WhatIf
-from ..runs.networks import describe_networks
-from ..tasks.registry import TASKS
+from ..runs.energy import WhatIf, account
 from ..units import si_format
-from .arguments import data_option, run_option, threads_option
+from .arguments import costs_option, data_option, run_option, threads_option
 
-GOOD = 0
 COLUMNS = JOULES + ("total_J",)
 
 
-def _technology_option(parser):
-    parser.add_argument(
-        "--technology-file",
-        default="macro-40nm",
-        metavar="NAME",
-        help="costs of events: {}, or the path of a .json file; default %(default)s".format(", ".join(NAMED[:-1])),
-    )
-
-
-def _energy_options(parser):
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `minirram energy` takes."""
     run_option(parser)
     data_option(parser)
     parser.add_argument("--adc-bits", type=int, help="what if the ADCs had so many bits: calibrated and evaluated anew")
@@ -41,25 +28,30 @@ def _energy_options(parser):
         help="what if so many connections were kept (repeat for a sweep)",
     )
     parser.add_argument("--macros", type=int, help="what if there were only so many macros, programmed in turn")
-    _technology_option(parser)
+    costs_option(parser)
     threads_option(parser)
 
 
-def _energy(options):
+def run(options: argparse.Namespace) -> Any:
+    """Account for the run."""
     what_if = WhatIf(
-        options.technology_file,
-        options.adc_bits,
-        options.input_bits,
-        options.read_voltage,
-        options.read_time,
-        tuple(options.density),
-        options.macros,
+        technology=options.costs,
+        adc_bits=options.adc_bits,
+        input_bits=options.input_bits,
+        read_voltage_V=options.read_voltage,
+        read_time_s=options.read_time,
+        densities=tuple(options.density),
+        macros=options.macros,
     )
-    account = energy.account(options.run, options.data, options.threads, what_if)
-    return GOOD, account, "\n".join(_energy_lines(account))
+    return account(options.run, options.data, options.threads, what_if)
 
 
-def _energy_lines(account):
+def text(found: Any) -> str:
+    """A table of joules by layer and event, counts, area, and what stands beside."""
+    return "\n".join(_lines(found))
+
+
+def _lines(account: Any) -> Iterator[str]:
     quality = ", ".join(f"{key} {account[key]:.2%}" for key in ("accuracy", "roc_auc", "pr_auc") if key in account)
     yield "one inference at {adc_bits} ADC bits, {input_bits} input bits; {0}".format(
         quality or account["assumed"], **account
@@ -115,44 +107,3 @@ def _si(value, unit):
 
 def _row(name, cells):
     return f"{name:12s}" + "".join(f"{cell:>11s}" for cell in cells)
-
-
-def _networks_options(parser):
-    parser.add_argument(
-        "--network",
-        metavar="NAME",
-        help="one of {}: with energy, latency and area from its shapes alone".format(
-            ", ".join(list(TASKS) + list(NETWORKS))
-        ),
-    )
-    _technology_option(parser)
-    parser.add_argument("--adc-bits", type=int, default=8, help="of the ADCs, with --network; default %(default)s")
-
-
-def _networks(options):
-    table = describe_networks(options.network, options.technology_file, options.adc_bits)
-    return GOOD, table, "\n".join(line for name, entry in table.items() for line in _network_lines(name, entry))
-
-
-def _network_lines(name, entry):
-    yield "{}: {weights} weights, {macs} MACs, {macros} macro(s), {conversions} conversions".format(name, **entry)
-    for layer, count in entry["weights_by_layer"].items():
-        yield f"  {layer:12s} {count}"
-    if "energy_J" not in entry:
-        return
-    yield "  utilisation  {utilisation:.1%}".format(**entry)
-    yield "  assumed      {adc_bits} ADC bits, density {density:g}, {activity:.0%} of bits set".format(**entry)
-    for key, unit in (("energy_J", "J"), ("latency_s", "s")):
-        values = [_si(entry[key][case], unit) for case in ("typical", "low", "high")]
-        yield "  {:12s} {} ({} .. {})".format(key[:-2], *values)
-    yield "  area         {typical:.3g} um^2 ({low:.3g} .. {high:.3g})".format(**entry["area_um2"])
-    for baseline, found in entry["baselines"].items():
-        yield "  {:16s}{:>10s}; of that the chip takes {:.3g}".format(
-            baseline, _si(found["typical"], "J"), 1.0 - found["saved_fraction"]["typical"]
-        )
-
-
-COMMANDS = (
-    ("energy", _energy, _energy_options, "energy, latency and area of a run by matrix and event"),
-    ("networks", _networks, _networks_options, "weights, MACs, macros and conversions of networks"),
-)

@@ -4,24 +4,44 @@ Exit codes: 0 good, 1 verification failed, 2 command line, 3 contents of a file.
 """
 
 import argparse
+import importlib
 import json
 import os
 import sys
+from typing import Any, Iterable, Optional, Sequence
 
 from .. import __version__
 from ..errors import ConfigError, MinirramError, MissingFileError
-from . import energy, files, study
-from .arguments import COMMAND_LINE, CONTENTS
-from .run import _COMMANDS
+from .arguments import COMMAND_LINE, CONTENTS, GOOD
+
+COMMANDS = {
+    "demo": "train, evaluate, account and export on built-in data",
+    "train": "learn the masks of a task's network on a simulated chip",
+    "evaluate": "accuracy of a run on its simulated macros",
+    "export": "write the program file of a run",
+    "compare": "set masks, free weights and weight optimisation side by side",
+    "transfer": "take the masks of a run to another chip and learn on",
+    "energy": "energy, latency and area of a run by matrix and event",
+    "networks": "weights, MACs, macros and conversions of networks",
+    "inspect": "show a program file",
+    "verify": "compare a read-back with a program file",
+    "diff": "how two program files differ (exit code 1 when they do)",
+    "dump": "a program file as tables, arrays or pictures",
+    "chip": "write the conductances of a run's chip",
+    "fit": "fit a technology to measured maps",
+}
+"""command -> what it does; its module in this package has the same name and is loaded when the command is given"""
 
 
-def main(arguments=None):
+def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command; returns its exit code. Results go to stdout, messages to stderr."""
-    options = build_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = build_parser([argument for argument in arguments if argument in COMMANDS][:1]).parse_args(arguments)
     try:
-        code, result, text = options.command(options)
-        print(json.dumps(result, allow_nan=False) if options.json else text, flush=True)
-        return code
+        command = module_of(options.command)
+        result = command.run(options)
+        print(_json(result) if options.json else command.text(result), flush=True)
+        return command.exit_code(result) if hasattr(command, "exit_code") else GOOD
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it ends
         return COMMAND_LINE
@@ -30,25 +50,38 @@ def main(arguments=None):
     except MinirramError as error:
         return _fail(error, CONTENTS)
     except OSError as error:
-        return _fail("{}: {}".format(error.filename or "a file", error.strerror or error), COMMAND_LINE)
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", COMMAND_LINE)
     except KeyboardInterrupt:
         return _fail("stopped; a training goes on with --resume, a comparison or a transfer by the same command", 130)
 
 
-def _fail(error, code):
+def module_of(command: str) -> Any:
+    """The module of a command."""
+    return importlib.import_module("." + command, __package__)
+
+
+def _json(result: Any) -> str:
+    from ..json_codec import bare
+
+    return json.dumps(bare(result), allow_nan=False)
+
+
+def _fail(error: object, code: int) -> int:
     print(f"minirram: error: {error}", file=sys.stderr)
     return code
 
 
-def build_parser():
-    """The argparse parser of all commands."""
-    parser = argparse.ArgumentParser(prog="minirram", description="Learn which connections of a random chip to keep.")
+def build_parser(loaded: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """The argparse parser of all commands. loaded: those that know their options; loading a command takes time."""
+    loaded = set(loaded)
+    parser = argparse.ArgumentParser(
+        prog="minirram", description="Learn which connections of a random chip to keep.", allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    groups = (_COMMANDS, study.COMMANDS, energy.COMMANDS, files.COMMANDS)
-    for name, command, add_options, text in sum(groups, ()):
-        sub = commands.add_parser(name, help=text, description=text)
-        add_options(sub)
-        sub.add_argument("--json", action="store_true", help="one JSON object on stdout")
-        sub.set_defaults(command=command)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        if name in loaded:
+            module_of(name).add_options(sub)
+            sub.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser

@@ -1,12 +1,14 @@
 """Is the chip what the program says? Verification of a read-back map, and the difference between two programs."""
 
+import os
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Tuple, Union
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, ShapeError
-from ..xbp import table
+from ..errors import ConfigError, DataError, MissingFileError, ShapeError
+from ..xbp import codec, table
+from ..xbp.records import Program
 from .build import pulse_counts
 
 _CHIP_FIELDS = ("chip_id", "build_id", "macros", "rows", "cols", "orientation", "state", "base_id", "program_id")
@@ -27,6 +29,16 @@ _TILE_FIELDS = (
 
 _SLACK_nS = 1e-3  # what siemens lose as floats, single ones too: n nS * 1e-9 * 1e9 is not always n
 _MOST_CONDUCTANCE_S = 0.1  # no memory cell conducts this much: such a map is in another unit
+
+
+def read_program(path: Union[str, "os.PathLike[str]"]) -> Tuple[Program, int]:
+    """(program in a file, bytes of the file); MissingFileError without one, FormatError when it breaks a rule."""
+    try:
+        with open(path, "rb") as handle:
+            data = handle.read()
+    except OSError as error:
+        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
+    return codec.read(data), len(data)
 
 
 @dataclass(frozen=True)

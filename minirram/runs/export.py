@@ -7,11 +7,12 @@ import numpy as np
 from .. import __version__
 from ..device.pulses import pulse_recipes
 from ..device.thresholds import thresholds
-from ..errors import ConfigError, MissingFileError
+from ..errors import ConfigError
 from ..files import atomic_writer, write_json
 from ..inference import digital_json
 from ..programming import build, readback
 from ..programming.build import attainable, build_identity, chip_identity, increment
+from ..programming.readback import read_program
 from ..xbp import codec
 from .folder import RunFolder
 
@@ -63,16 +64,6 @@ def build_program(config, chip, model, masks, code_bits=8):
         meta={"minirram": __version__, "task": config.task},
     )
     return built, int(np.count_nonzero(wanted & ~on))
-
-
-def read_program(path):
-    """The program in a file; DataError when there is no such file, FormatError when it breaks a rule."""
-    try:
-        with open(path, "rb") as handle:
-            data = handle.read()
-    except OSError as error:
-        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
-    return codec.read(data), len(data)
 
 
 def chip_map(folder, out, state="formed"):

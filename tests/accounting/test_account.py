@@ -133,13 +133,13 @@ def test_masks_at_a_density_are_nested_and_of_that_density(first, second, kept, 
 
 
 def test_other_technologies_and_files_of_ones_own(trained, capsys, tmp_path):
-    board = account(capsys, trained, "--technology-file", "paper-board")
+    board = account(capsys, trained, "--costs", "paper-board")
     assert board["total"]["adc_J"] == pytest.approx(50216 * 50e-9)
-    assert account(capsys, trained, "--technology-file", "adc-survey")["technology"]["name"] == "adc-survey"
+    assert account(capsys, trained, "--costs", "adc-survey")["technology"]["name"] == "adc-survey"
     for arguments, message in (
-        (["--technology-file", "paper-board", "--adc-bits", "8"], "paper-board has no cost 'adc_8b_J'"),
-        (["--technology-file", "board"], "choose one of macro-40nm"),
-        (["--technology-file", str(tmp_path / "none.json")], "none.json"),
+        (["--costs", "paper-board", "--adc-bits", "8"], "paper-board has no cost 'adc_8b_J'"),
+        (["--costs", "board"], "choose one of macro-40nm"),
+        (["--costs", str(tmp_path / "none.json")], "none.json"),
         (["--density", "0"], "above 0 and at most at 1"),
         (["--macros", "0"], "at least 1"),
         (["--input-bits", "9"], "9 bits, expected 1 to 8"),
@@ -152,7 +152,7 @@ def test_other_technologies_and_files_of_ones_own(trained, capsys, tmp_path):
         assert message in captured.err and captured.out == ""
     bad = tmp_path / "bad.json"
     bad.write_text('{"format": "minirram-costs", "version": 1, "name": "x", "about": "y", "costs": {"adc": {}}}')
-    assert main.main(["energy", trained, "--technology-file", str(bad)]) == 3
+    assert main.main(["energy", trained, "--costs", str(bad)]) == 3
     assert "no event costs 'adc'" in capsys.readouterr().err
 
 

@@ -1,0 +1,42 @@
+"""minirram chip: write the conductances of a run's chip."""
+
+import argparse
+from dataclasses import dataclass
+from typing import Tuple
+
+from ..json_codec import Result
+from ..runs.export import chip_map
+from .arguments import run_option
+
+
+@dataclass(frozen=True)
+class ChipMap(Result):
+    """What `minirram chip` wrote."""
+
+    file: str
+    """path of the .npy file: float64 siemens (macros, rows, cols)"""
+    shape: Tuple[int, ...]
+    """macros, rows, columns"""
+    state: str
+    """"formed" (after FORM alone) or "programmed" (with the masks)"""
+
+
+RESULT = ChipMap
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `minirram chip` takes."""
+    run_option(parser)
+    parser.add_argument("--out", required=True, help=".npy file to write: float siemens (macros, rows, cols)")
+    parser.add_argument("--state", choices=("formed", "programmed"), default="formed", help="default %(default)s")
+
+
+def run(options: argparse.Namespace) -> ChipMap:
+    """Write the map."""
+    map_S = chip_map(options.run, options.out, options.state)
+    return ChipMap(options.out, map_S.shape, options.state)
+
+
+def text(written: ChipMap) -> str:
+    """One line."""
+    return f"{written.file}: {' x '.join(map(str, written.shape))} (macros, rows, columns), {written.state}"

@@ -1,0 +1,69 @@
+"""minirram compare: set masks, free weights and weight optimisation side by side."""
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+from ..device.presets import load_cell_model
+from ..errors import ConfigError
+from ..runs.config import RunConfig
+from ..study import report
+from ..study.arms import ARMS, DEFAULT_ARMS
+from ..study.comparison import compare
+from ..tasks.registry import TASKS, task
+from .arguments import given, positive, source_of, tell, threads_option
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `minirram compare` takes."""
+    parser.add_argument("task", choices=list(TASKS), metavar="TASK", help=f"one of {', '.join(TASKS)}")
+    parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
+    parser.add_argument("--out", required=True, help="folder of the comparison; what is done there is not run again")
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        choices=list(ARMS),
+        metavar="ARM",
+        default=list(DEFAULT_ARMS),
+        help=f"from {', '.join(ARMS)} (default: {' '.join(DEFAULT_ARMS)})",
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of chip and learning (0 1 2)")
+    parser.add_argument("--preset", choices=("full", "quick"), default="full", help="recipe of all arms (%(default)s)")
+    parser.add_argument("--epochs", type=int, help="instead of the preset's")
+    parser.add_argument("--samples-per-epoch", type=int, help="crops of an epoch, for tasks that train on crops")
+    parser.add_argument("--score-step", type=float, help="of the masks, instead of the preset's")
+    parser.add_argument("--rates", nargs="+", type=float, help="first learning rates of weights; a single one stays")
+    parser.add_argument("--tuning-epochs", type=positive, help="of trainings that choose settings (as all others)")
+    parser.add_argument("--technology", default="taox-40nm", help="preset of the cells, or a fitted .json")
+    parser.add_argument("--processes", type=positive, default=1, help="trainings at a time (%(default)s)")
+    threads_option(parser)
+
+
+def run(options: argparse.Namespace) -> Any:
+    """Run what is not done yet, sum up, write the tables."""
+    if (options.rates or options.tuning_epochs) and all(ARMS[name].level is not None for name in options.arms):
+        raise ConfigError("--rates and --tuning-epochs are of learned weights; the arms named learn masks alone")
+    chosen = task(options.task)
+    recipe = replace(chosen.recipes[options.preset], **given(options, ["epochs", "samples_per_epoch", "score_step"]))
+    cell_model = load_cell_model(options.technology)
+    base = RunConfig(options.task, source_of(options.data), chosen.build_network(), recipe, cell_model)
+    summary = compare(
+        base,
+        options.out,
+        options.arms,
+        options.seeds,
+        options.processes,
+        options.threads,
+        options.rates,
+        options.tuning_epochs,
+        tell,
+    )
+    note = report.write_report(options.out, summary)
+    if note is not None:
+        tell(note)
+    return summary
+
+
+def text(summary: Any) -> str:
+    """The table, one line per arm."""
+    return report.as_text(summary)

@@ -1,0 +1,40 @@
+"""minirram dump: a program file as tables, arrays or pictures."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from typing import Tuple
+
+from ..json_codec import Result
+from ..programming import dump
+from ..programming.readback import read_program
+from .arguments import file_option
+
+
+@dataclass(frozen=True)
+class Dumped(Result):
+    """What `minirram dump` wrote."""
+
+    files: Tuple[str, ...]
+    """paths of the files"""
+
+
+RESULT = Dumped
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `minirram dump` takes."""
+    file_option(parser)
+    parser.add_argument("--format", choices=dump.FORMATS, required=True, help="npy and png write a folder")
+    parser.add_argument("--out", required=True, help="file (csv, json) or folder (npy, png) to write")
+
+
+def run(options: argparse.Namespace) -> Dumped:
+    """Write the files."""
+    paths = dump.dump(read_program(options.file)[0], options.out, options.format)
+    return Dumped(tuple(os.fspath(path) for path in paths))
+
+
+def text(dumped: Dumped) -> str:
+    """The paths, a line each."""
+    return "\n".join(dumped.files)

@@ -1,0 +1,115 @@
+"""minirram train: learn the masks of a task's network on a simulated chip."""
+
+import argparse
+from dataclasses import fields, replace
+from typing import Any, Iterator
+
+from ..chip.dead_lines import read_lines
+from ..crossbar.wires import Wires
+from ..device.presets import TECHNOLOGIES, load_cell_model, technology
+from ..errors import ConfigError
+from ..learn.recipe import Recipe
+from ..runs.config import RunConfig
+from ..runs.folder import RunFolder
+from ..runs.train import map_names, train
+from ..tasks.registry import TASKS, task
+from .arguments import field_options, given, source_of, threads_option
+from .progress import Progress
+
+DEFAULT_TECHNOLOGY = "taox-40nm"
+DEFAULT_PRESET = "full"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `minirram train` takes."""
+    parser.add_argument("task", choices=list(TASKS), metavar="TASK", help=f"one of {', '.join(TASKS)}")
+    parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
+    parser.add_argument("--out", required=True, help="run folder to make (or to continue, with --resume)")
+    parser.add_argument("--preset", choices=("full", "quick"), help=f"recipe to start from ({DEFAULT_PRESET})")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
+    names = ", ".join(TECHNOLOGIES)
+    parser.add_argument("--technology", metavar="NAME", help=f"preset of the cells ({names}) or a fitted .json")
+    parser.add_argument(
+        "--map", action="append", default=[], help="measured conductance map (.csv, .npy), one per macro"
+    )
+    parser.add_argument("--unit", help="unit of the maps: S, mS, uS or nS")
+    parser.add_argument(
+        "--dead-lines", metavar="FILE.json", help="dead_rows, dead_cols: lists of [macro, line]; policy: skip or spare"
+    )
+    parser.add_argument("--faults", metavar="FILE", help="stuck cells, one a line: macro row col stuck_on|stuck_off")
+    parser.add_argument("--read-noise", type=float, help="relative standard deviation of one read")
+    parser.add_argument(
+        "--re-set", choices=("replay", "redraw"), help="what a SET cell gets: its old value or a new draw"
+    )
+    parser.add_argument("--adc-bits", type=int, help="resolution of the ADCs")
+    parser.add_argument("--wire-ohm", type=float, help="learn through the IR drop of lines, resistance per cell")
+    parser.add_argument(
+        "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or one per cell column"
+    )
+    recipe = parser.add_argument_group("recipe", "each in place of the preset's")
+    field_options(recipe, Recipe)
+    threads_option(parser)
+
+
+def run(options: argparse.Namespace) -> Any:
+    """Train, or continue."""
+    if bool(options.map) != (options.unit is not None):
+        raise ConfigError("--map and --unit belong together: the unit of a map must be given")
+    config = _config(options)
+    with Progress(config.recipe.epochs) as progress:
+        return train(
+            options.out,
+            config,
+            options.threads,
+            options.resume,
+            options.map,
+            options.unit,
+            progress.row,
+            options.faults,
+        )
+
+
+def _config(options: argparse.Namespace) -> RunConfig:
+    """The RunConfig that the options ask for; the run to resume, else the task, gives what they leave open."""
+    chosen = task(options.task)
+    if options.resume and RunFolder.exists(options.out):
+        base = RunFolder.open(options.out).config
+    else:
+        recipe = chosen.recipes[options.preset or DEFAULT_PRESET]
+        base = RunConfig(options.task, options.data, chosen.build_network(), recipe, technology(DEFAULT_TECHNOLOGY))
+    recipe = base.recipe if options.preset is None else chosen.recipes[options.preset]
+    cell_model = base.cell_model if options.technology is None else load_cell_model(options.technology)
+    return replace(
+        base,
+        task=options.task,
+        data=source_of(options.data),
+        recipe=replace(recipe, **given(options, [field.name for field in fields(Recipe)])),
+        cell_model=replace(cell_model, **given(options, ["read_noise", "re_set"])),
+        maps=map_names(options.map),
+        lines=base.lines if options.dead_lines is None else read_lines(options.dead_lines),
+        faults="" if options.faults is None else map_names((options.faults,))[0],
+        wires=base.wires if options.wire_ohm is None else Wires(options.wire_ohm, options.wire_ohm),
+        **given(options, ["adc_bits", "adc_arrangement"]),
+    )
+
+
+def text(results: Any) -> str:
+    """The figures of a run."""
+    return "\n".join(results_lines(results))
+
+
+def results_lines(results: Any) -> Iterator[str]:
+    """Lines of what `runs.train.train` returns."""
+    name, test = results["primary"], results["test"]
+    validation = results["validation"][name]
+    bits, noise = results["adc_bits"], results["read_noise"]
+    yield f"validation {name:12s} {validation:.2%}   on the simulated macro, {bits} ADC bits, read noise {noise:.2%}"
+    yield f"test {name:18s} {test[name]:.2%}   (ideal reads {test['ideal'][name]:.2%})"
+    best, epochs = results["best_epoch"], results["epochs"]
+    yield f"kept fraction           {results['kept_fraction']:.3f}    best epoch {best} of {epochs}"
+    pulses = ", ".join(f"{count} {kind}" for kind, count in results["pulses"].items())
+    yield f"pulses                  {pulses}"
+    yield f"training                {results['images_per_second']:.0f} images/s, {results['training_seconds']:.0f} s"
+    stuck, moved = results.get("stuck_cells", 0), results.get("moved", [])  # older runs have neither
+    if stuck or moved:
+        yield f"out of order            {stuck} stuck cells; {len(moved)} rows and pairs moved"

@@ -1,0 +1,62 @@
+"""minirram transfer: take the masks of a run to another chip and learn on."""
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+from ..errors import ConfigError
+from ..runs.folder import RunFolder
+from ..study.transfer import transfer
+from .arguments import data_option, given, source_of, tell, threads_option
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `minirram transfer` takes."""
+    parser.add_argument("run", metavar="RUN", help="run folder of the first chip")
+    parser.add_argument("--out", required=True, help="run folder of the other chip; a stopped transfer continues there")
+    parser.add_argument("--chip-seed", type=int, help="which individual the other chip is; default: the same one")
+    parser.add_argument("--epochs", type=int, required=True, help="of the re-learning")
+    parser.add_argument("--learning-rate", type=float, help="of the re-learning; default: 0.05 of the run's")
+    parser.add_argument("--stuck-lrs", type=float, help="share of cells that are always on; default: the technology's")
+    parser.add_argument("--stuck-hrs", type=float, help="share of cells that are always off; default: the technology's")
+    parser.add_argument(
+        "--know-faults", action="store_true", help="read the stuck cells out first; signs and bits avoid them"
+    )
+    data_option(parser)
+    threads_option(parser)
+
+
+def run(options: argparse.Namespace) -> Any:
+    """Transfer, or continue a transfer."""
+    changes = given(options, ["epochs", "chip_seed", "learning_rate"])
+    cell_model = RunFolder.open(options.run).config.cell_model
+    faulty = replace(cell_model, **given(options, ["stuck_lrs", "stuck_hrs"]))
+    if options.know_faults and not faulty.stuck_lrs + faulty.stuck_hrs:
+        raise ConfigError("--know-faults without stuck cells; give --stuck-lrs or --stuck-hrs")
+    return transfer(
+        options.run,
+        options.out,
+        changes,
+        faulty,
+        options.know_faults,
+        options.threads,
+        lambda row: tell(f"epoch {row['epoch']}  validation {row['validation']:.4f}"),
+        None if options.data is None else source_of(options.data),
+    )
+
+
+def text(results: Any) -> str:
+    """Validation before, with the digital side alone, and after each epoch; the test set before and after."""
+    lines = [f"validation on the first chip {results['home']:.4f}, with its masks on the other {results['before']:.4f}"]
+    digital = results["digital_only"]
+    stages = [("without a pulse, digital statistics of the other chip", digital["validation"], digital["recovered"])]
+    for epoch, (score, share) in enumerate(zip(results["after"], results["recovered"]), 1):
+        stages.append((f"after epoch {epoch}", score, share))
+    for stage, score, share in stages:
+        won = "" if share is None else f"   {share:.1%} of the gap"
+        lines.append(f"{stage} {score:.4f}{won}")
+    test = results["test"]
+    name = test["before"]["primary"]
+    before, after = test["before"][name], test["after"][name]
+    lines.append(f"test {name} {before:.4f} before, {after:.4f} after, on the simulated macros")
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""minirram verify: compare a read-back with a program file."""
+
+import argparse
+from typing import Any
+
+from ..device.measured_maps import read_table
+from ..errors import ConfigError, DataError
+from ..programming import readback
+from ..programming.readback import read_program
+from ..runs.evaluate import accuracy_of_readback
+from ..runs.export import build_program
+from ..runs.folder import RunFolder
+from ..xbp.records import Program
+from .arguments import FAILED, GOOD, file_option
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `minirram verify` takes."""
+    file_option(parser)
+    parser.add_argument("readback", metavar="READBACK.npy", help="conductances read back, float siemens")
+    parser.add_argument("--tolerance", type=float, default=0.1, help="of a target, relative (%(default)s)")
+    parser.add_argument("--run", help="run folder of the program: what the differences do to its validation figures")
+    parser.add_argument("--data", help='data set of the run, with --run: folder or "synthetic"')
+
+
+def run(options: argparse.Namespace) -> Any:
+    """Compare cell by cell; with a run, examine it on the chip that was read back."""
+    if options.data is not None and options.run is None:
+        raise ConfigError("--data is the data set of the run: name that, too, --run")
+    built, _ = read_program(options.file)
+    if options.run is not None:
+        _check_belongs(built, options.file, options.run)
+    measured_S = read_table(options.readback, kinds="f")
+    found = readback.verify(built, measured_S, options.tolerance)
+    shown = found.to_json(most=len(found.cells))
+    if options.run is not None:
+        programmed, read_back = accuracy_of_readback(options.run, measured_S, options.data)
+        shown.update(accuracy_programmed=programmed["accuracy"], accuracy_read_back=read_back["accuracy"])
+    return shown
+
+
+def _check_belongs(built: Program, file: str, folder: str) -> None:
+    """DataError unless the program leaves the run's chip with the run's masks."""
+    run = RunFolder.open(folder)
+    chip, model, masks = run.load_trained()
+    code_bits = built.tiles[0].code_bits if built.tiles else 0
+    own, _ = build_program(run.config, chip, model, masks, code_bits)
+    for name in ("chip_id", "program_id"):
+        found, expected = getattr(built, name), getattr(own, name)
+        if found != expected:
+            raise DataError(
+                f"{file}: {name} is {found:08x}, that of the run {folder} is {expected:08x}: "
+                "not a program of this run, or of older masks"
+            )
+
+
+def text(shown: Any) -> str:
+    """How many cells differ, which, and what that does to the accuracy."""
+    lines = [f"{shown['differing']} of {shown['checked']} cells differ, bit error rate {shown['bit_error_rate']:.2e}"]
+    if "accuracy_programmed" in shown:
+        programmed, read_back = shown["accuracy_programmed"], shown["accuracy_read_back"]
+        lines.append(f"accuracy {programmed:.2%} as programmed, {read_back:.2%} as read back")
+    lines += ["  macro {macro} row {row} col {col}: {why}".format(**cell) for cell in shown["cells"]]
+    return "\n".join(lines)
+
+
+def exit_code(shown: Any) -> int:
+    """Failed when a cell differs."""
+    return GOOD if shown["passed"] else FAILED

@@ -1,0 +1,141 @@
+"""The command line's start: what a command loads, how long it takes, which options it refuses."""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import subprocess
+import sys
+import time
+from typing import Optional
+
+import pytest
+
+from minirram.cli import arguments, main
+from minirram.json_codec import field_docs
+from minirram.learn.recipe import Recipe
+
+from ..support.places import ROOT
+
+TRAINERS = ("minirram.learn.mask_learner", "minirram.nn.engine", "minirram.study", "minirram.runs.train")
+
+
+def loaded(*command):
+    """Names of the modules that a command has loaded when it ends."""
+    script = (
+        "import json, sys\n"
+        "from minirram.cli.main import main\n"
+        "try:\n"
+        f"    main({list(command)!r})\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "print('\\n' + json.dumps(sorted(sys.modules)))\n"
+    )
+    output = subprocess.run([sys.executable, "-c", script], cwd=str(ROOT), stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(output.decode().splitlines()[-1])
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_what_needs_no_numpy_loads_none(option):
+    assert not [name for name in loaded(option) if name.split(".")[0] == "numpy"]
+
+
+@pytest.mark.parametrize("command", [["networks"], ["networks", "--network", "resnet50"], ["energy", "--help"]])
+def test_networks_loads_no_trainer(command):
+    names = loaded(*command)
+    if command[0] == "energy":
+        assert "minirram.runs.energy" in names and not any(name.startswith("minirram.study") for name in names)
+        return
+    assert "minirram.runs.networks" in names
+    assert not [name for name in names if name.startswith(TRAINERS)]
+
+
+@pytest.mark.parametrize("command", ["inspect", "diff", "dump"])
+def test_commands_on_files_load_no_trainer_and_no_task(command):
+    names = loaded(command, "--help")
+    assert "minirram.programming.readback" in names
+    assert not [name for name in names if name.startswith(TRAINERS + ("minirram.tasks",))]
+
+
+def median_seconds(*arguments):
+    seconds = []
+    for _ in range(15):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], cwd=str(ROOT), stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+@pytest.mark.slow
+def test_the_version_costs_at_most_a_tenth_of_a_second_over_bare_python():
+    assert median_seconds("-m", "minirram", "--version") - median_seconds("-c", "pass") < 0.1
+
+
+def test_every_command_has_help_and_json(capsys):
+    for command in main.COMMANDS:
+        with pytest.raises(SystemExit) as stop:
+            main.main([command, "--help"])
+        assert stop.value.code == 0 and "--json" in capsys.readouterr().out
+
+
+def test_the_recipe_s_fields_are_described_by_their_docstrings(capsys):
+    with pytest.raises(SystemExit):
+        main.main(["train", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for name, text in field_docs(Recipe).items():
+        assert "--" + name.replace("_", "-") in shown
+        assert text.replace("- ", "-") in shown.replace("- ", "-"), name
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """One field of each type."""
+
+    count: int = 1
+    """so many, at most 100 %"""
+    share: Optional[float] = None
+    """of them"""
+    quick: bool = False
+    """whether it hurries"""
+    name: str = ""
+    """of it"""
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        ([], {}),
+        (["--quick"], {"quick": True}),
+        (["--no-quick", "--count", "3"], {"quick": False, "count": 3}),
+        (["--share", "0.5", "--name", "x"], {"share": 0.5, "name": "x"}),
+    ],
+)
+def test_options_of_fields_take_their_type(words, expected):
+    parser = argparse.ArgumentParser()
+    arguments.field_options(parser, Choices)
+    names = [field.name for field in dataclasses.fields(Choices)]
+    assert arguments.given(parser.parse_args(words), names) == expected
+    assert "at most 100 %" in parser.format_help()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["evaluate", "RUN", "--wire-model", "reduced"], "--wire-ohm"),
+        (["verify", "FILE", "READBACK", "--data", "synthetic"], "--run"),
+        (["networks", "--adc-bits", "6"], "--network"),
+        (["networks", "--costs", "paper-board"], "--network"),
+        (["train", "fashion-mnist", "--data", "synthetic", "--out", "OUT", "--unit", "uS"], "--map"),
+        (["compare", "retina", "--data", "synthetic", "--out", "OUT", "--arms", "pair", "--rates", "1"], "--rates"),
+        (["evaluate", "RUN", "--celsius", "85"], "age"),
+        (["evaluate", "RUN", "--draw", "2"], "unrecognized arguments: --draw 2"),
+        (["fit", "MAP", "--unit", "uS", "--repeated"], "two maps"),
+    ],
+)
+def test_an_option_that_does_nothing_is_an_error(words, message, capsys):
+    try:
+        code = main.main(words)
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    assert code == 2 and message in captured.err and captured.out == ""
