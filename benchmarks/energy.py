@@ -75,7 +75,7 @@ class RandomNetwork:
         recipe, self.network = chosen.recipes["quick"], chosen.build_network()
         self.config = RunConfig(name, "synthetic", self.network, recipe, technology("taox-40nm"))
         self.chip = train.make_chip(self.config)
-        learner = MaskLearner(self.network, self.chip, recipe, threads)
+        learner = MaskLearner(self.network, self.chip, recipe=recipe, threads=threads)
         data = chosen.load_training("synthetic", self.network)
         generator, reads = stream(recipe.seed, "benchmark"), learner.generators("benchmark", "read")
         for _, (codes, labels, weight) in zip(range(BATCHES[name]), data.batches(generator, recipe)):

@@ -78,7 +78,8 @@ class NumpyLearner:
         self.weights = {name: np.empty_like(array) for name, array in weights.items()}
         self.generators = {name: stream(1, "read", name) for name in weights}
         self.scores = {
-            name: initial_scores(stream(1, "scores", name), array.shape, len(array)) for name, array in weights.items()
+            name: initial_scores(stream(1, "scores", name), array.shape, fan_in=len(array))
+            for name, array in weights.items()
         }
         self.velocity = {name: np.zeros_like(array) for name, array in weights.items()}
         self.masks = {name: top_mask(array, RECIPE["density"]) for name, array in self.scores.items()}
@@ -102,12 +103,14 @@ class NumpyLearner:
 
         scores = self.scores[name]
         old = scores.copy()
-        gradient = score_gradient(gradient, self.kept[name], scores)
+        gradient = score_gradient(gradient, self.kept[name], scores=scores)
         to_score_size(gradient, RECIPE["score_step"] * initial_size(len(scores)))
         rate, momentum, decay = (RECIPE[key] for key in ("rate", "momentum", "weight_decay"))
-        sgd_step(scores, self.velocity[name], gradient, rate, momentum, decay)
+        sgd_step(scores, self.velocity[name], gradient, rate=rate, momentum=momentum, weight_decay=decay)
         wanted = top_mask(scores, RECIPE["density"])
-        self.masks[name] = steady_mask(wanted, self.masks[name], scores, old, RECIPE["hysteresis"])
+        self.masks[name] = steady_mask(
+            wanted, self.masks[name], scores=scores, old_scores=old, limit=RECIPE["hysteresis"]
+        )
 
     def step(self, codes, labels):
         """One learning step; returns the loss."""
@@ -117,7 +120,14 @@ class NumpyLearner:
         loss, _, gradients = self.engine.training_step(self.weights, self.state, codes, labels)
         self.engine.share(lambda name: self.learn(name, gradients[name]), self.kept)
         for name, velocity in self.affine_velocity.items():
-            sgd_step(self.state[name], velocity, gradients[name], RECIPE["rate"], RECIPE["momentum"], 0.0)
+            sgd_step(
+                self.state[name],
+                velocity,
+                gradients[name],
+                rate=RECIPE["rate"],
+                momentum=RECIPE["momentum"],
+                weight_decay=0.0,
+            )
         return loss
 
 

@@ -105,5 +105,5 @@ def fill(target, source, what):
     for name, old in target.items():
         new = source[name]
         if new.shape != old.shape or new.dtype != old.dtype:
-            raise DataError(f"checkpoint, {what} of {name}: {new.dtype} {new.shape}, expected {old.dtype} {old.shape}")
+            raise DataError(f"{what} of {name}: {new.dtype} {new.shape}, expected {old.dtype} {old.shape}")
         target[name] = new

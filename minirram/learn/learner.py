@@ -1,97 +1,139 @@
 """What all learners share: the schedule, the epoch, its history, the best validation epoch, the checkpoint."""
 
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Protocol, Tuple
 
 import numpy as np
 
-from ..errors import DataError, DivergedError
+from ..chip.chip import Chip
+from ..errors import ConfigError, DataError, DivergedError
 from ..files import fill, part, prefixed
 from ..nn.engine.engine import Engine
-from ..nn.network import affine_parameters, initial_state, matrices
+from ..nn.network import Network, affine_parameters, initial_state, matrices
 from ..rng import stream
+from .learned import Arrays, Groups, Learned, copies, flat
 from .optim import cosine_rate, sgd_step
+from .recipe import Schedule
 
 _WHOLE = ("epoch", "set_pulses", "reset_pulses")
 """columns of the history that hold integers"""
+
+Generators = Mapping[str, np.random.Generator]
+Predict = Callable[[np.ndarray], np.ndarray]
+Batch = Tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]
+
+
+class TrainingData(Protocol):
+    """The data that a learner asks for, see `tasks`."""
+
+    def steps_per_epoch(self, recipe: Any) -> int:
+        """Batches of one epoch."""
+
+    def batches(self, generator: np.random.Generator, recipe: Any) -> Iterable[Batch]:
+        """(codes, labels, weight of each label or None) of each step of an epoch."""
+
+    def validation_score(self, predict: Predict) -> float:
+        """The score by which the best epoch is chosen."""
 
 
 class Learner:
     """Learns a network by gradient descent on whatever makes its weights; what that is, a subclass says.
 
-    `state`: the network's digital state (see `networks.initial_state`), trained here where it is affine.
-    `history`: one row per epoch. `best`: what is learned, and the state, at the best validation epoch so far.
+    `state`: the network's digital state (see `network.initial_state`), trained here where it is affine.
+    `history`: one row per epoch. `best`: what was learned at the best validation epoch so far.
 
-    A subclass gives `read_weights` and `update`; `learned` names its attributes (dicts matrix name -> array) that
-    make up what is learned, `moving` those that a checkpoint needs beside them.
+    A subclass gives `read_weights` and `update`; `learned_groups` names the arrays that make up what is learned,
+    `moving_groups` those that a checkpoint needs beside them.
     """
 
-    learned: Tuple[str, ...] = ()
-    moving: Tuple[str, ...] = ()
-
-    def __init__(self, network, schedule, threads=1):
+    def __init__(self, network: Network, recipe: Schedule, *, threads: int = 1) -> None:
         self.network = network
-        self.recipe = schedule
-        self.engine = Engine(network, schedule.batch_size, threads)
-        self.state = initial_state(network)
+        self.recipe = recipe
+        self.engine = Engine(network, recipe.batch_size, threads)
+        self.state: Arrays = initial_state(network)
         self.affine_velocity = {name: np.zeros_like(self.state[name]) for name in affine_parameters(network)}
         self.read_generators = self.generators("training", "read")
-        self.best: Dict[str, Any] = {}
         self.history: List[Dict[str, Any]] = []
+        self._best: Optional[Learned] = None
 
-    def generators(self, *name):
+    def learned_groups(self) -> Groups:
+        """What is learned, as it is now. The names stand in checkpoints."""
+        raise NotImplementedError
+
+    def moving_groups(self) -> Groups:
+        """What learning moves beside that, as it is now. The names stand in checkpoints."""
+        raise NotImplementedError
+
+    @property
+    def best(self) -> Learned:
+        """What was learned at the best validation epoch so far; ConfigError before the first."""
+        if self._best is None:
+            raise ConfigError("nothing has been learned yet: there is no best epoch before the first")
+        return self._best
+
+    def generators(self, *name: Any) -> Dict[str, np.random.Generator]:
         """A random generator per matrix, so that matrices may be read in any order: dict matrix name -> Generator."""
         return {matrix: stream(self.recipe.seed, *name, matrix) for matrix, _ in matrices(self.network)}
 
-    def by_matrix(self, work):
+    def by_matrix(self, work: Callable[[str], np.ndarray]) -> Arrays:
         """{matrix name: work(name)} of all matrices, shared between the engine's threads."""
         results: Dict[str, Any] = {name: None for name, _ in matrices(self.network)}
 
-        def put(name):
+        def put(name: str) -> None:
             results[name] = work(name)
 
         self.engine.share(put, results)
         return results
 
-    def read_chip(self, chip, scales_S, generators=None):
+    def read_chip(
+        self, chip: Chip, scales_S: Mapping[str, float], *, generators: Optional[Generators] = None
+    ) -> Arrays:
         """One fresh read of every mapped cell of `chip` as weights; `generators` as for `read_weights`."""
 
-        def read(name):
+        def read(name: str) -> np.ndarray:
             return chip.read_weights(name, scales_S[name], None if generators is None else generators[name])
 
         return self.by_matrix(read)
 
-    def read_weights(self, generators=None):
+    def read_weights(self, generators: Optional[Generators] = None) -> Arrays:
         """The weights that a pass sees, dict name -> float32 (fan_in, fan_out); noiseless without `generators`."""
         raise NotImplementedError
 
-    def update(self, gradients, rate):
+    def update(self, gradients: Arrays, rate: float) -> None:
         """Learn from d_loss/d_weight, dict name -> array that may be overwritten."""
         raise NotImplementedError
 
-    def pulse_counts(self):
+    def descend(self, parameter: np.ndarray, velocity: np.ndarray, *, gradient: np.ndarray, rate: float) -> None:
+        """One step of gradient descent with the recipe's momentum and weight decay, in place; see `sgd_step`."""
+        momentum, weight_decay = self.recipe.momentum, self.recipe.weight_decay
+        sgd_step(parameter, velocity, gradient, rate=rate, momentum=momentum, weight_decay=weight_decay)
+
+    def pulse_counts(self) -> Tuple[int, int]:
         """(SET, RESET) pulses spent on learning so far."""
         return 0, 0
 
-    def columns(self):
+    def columns(self) -> Dict[str, float]:
         """Further columns of the history: dict name -> number."""
         return {}
 
-    def step(self, codes, labels, weight, rate):
+    def step(
+        self, codes: np.ndarray, labels: np.ndarray, *, weight: Optional[np.ndarray], rate: float
+    ) -> Tuple[float, int]:
         """One step: read, forward, backward, learn. Returns (loss, n_correct)."""
         weights = self.read_weights(self.read_generators)
         loss, n_correct, gradients = self.engine.training_step(weights, self.state, codes, labels, weight)
         for name, velocity in self.affine_velocity.items():
-            sgd_step(self.state[name], velocity, gradients.pop(name), rate, self.recipe.momentum, 0.0)
+            gradient = gradients.pop(name)
+            sgd_step(self.state[name], velocity, gradient, rate=rate, momentum=self.recipe.momentum, weight_decay=0.0)
         self.update(gradients, rate)
         return loss, n_correct
 
-    def predict(self, codes):
+    def predict(self, codes: np.ndarray) -> np.ndarray:
         """The network's output for `codes` from one fresh read-out, digital product (the training forward)."""
         generators = self.generators("validation", len(self.history))
         return self.engine.predict(self.read_weights(generators), self.state, codes)
 
-    def epoch(self, data):
+    def epoch(self, data: TrainingData) -> Dict[str, Any]:
         """One pass over `data` (see `tasks`), then its validation score. Returns the row for the history."""
         recipe, index = self.recipe, len(self.history)
         started = time.perf_counter()
@@ -100,8 +142,8 @@ class Learner:
         losses, n_correct, n_labels = 0.0, 0, 0
         batches = data.batches(stream(recipe.seed, "batches", index), recipe)
         for step, (codes, labels, weight) in enumerate(batches):
-            rate = cosine_rate(recipe.learning_rate, index * n_steps + step, recipe.epochs * n_steps)
-            loss, correct = self.step(codes, labels, weight, rate)
+            rate = cosine_rate(recipe.learning_rate, index * n_steps + step, n_steps=recipe.epochs * n_steps)
+            loss, correct = self.step(codes, labels, weight=weight, rate=rate)
             losses += loss
             n_correct += correct
             n_labels += labels.size if weight is None else int(np.count_nonzero(weight))
@@ -121,59 +163,64 @@ class Learner:
             "samples_per_second": n_steps * recipe.batch_size / seconds,
         }
         self.history.append(row)
-        if not self.best or validation >= self.best["validation"]:
-            self.keep_best(validation)
+        if self._best is None or validation >= self._best.validation:
+            self.keep_best()
         return row
 
-    def check_finite(self, loss):
+    def check_finite(self, loss: float) -> None:
         """DivergedError unless the loss and all that moves are finite; a chip's weights are whatever the scores."""
         finite = {"loss": np.isfinite(loss)}
-        for group in self.learned + self.moving + ("affine_velocity",):
-            for name, array in getattr(self, group).items():
-                finite[f"{group} of {name}"] = np.isfinite(array).all()
+        for group, arrays in self._groups().items():
+            finite.update({f"{group} of {name}": np.isfinite(array).all() for name, array in arrays.items()})
         for what, is_finite in finite.items():
             if not is_finite:
-                message = "the {} is not finite after epoch {}: lower the learning rate, it is {}"
-                raise DivergedError(message.format(what, len(self.history) + 1, self.recipe.learning_rate))
+                raise DivergedError(
+                    f"the {what} is not finite after epoch {len(self.history) + 1}: lower the learning rate, it is "
+                    f"{self.recipe.learning_rate}"
+                )
 
-    def keep_best(self, validation):
+    def learned(self) -> Learned:
+        """What is learned now."""
+        groups = {group: copies(arrays) for group, arrays in self.learned_groups().items()}
+        validation = self.history[-1]["validation"] if self.history else float("nan")
+        return Learned(groups, copies(self.state), len(self.history), validation)
+
+    def adopt(self, learned: Learned) -> None:
+        """Hold what was learned before, here or by another learner of this kind; DataError when it does not fit."""
+        try:
+            for group, arrays in self.learned_groups().items():
+                fill(arrays, copies(learned.groups[group]), group)
+            fill(self.state, copies(learned.state), "state")
+        except KeyError as error:
+            raise DataError(f"what was learned lacks {error}") from None
+
+    def keep_best(self) -> None:
         """Remember what is learned now as the best so far (of equals, the later)."""
-        self.best = {"epoch": len(self.history), "validation": validation, "state": _copies(self.state)}
-        self.best.update({group: _copies(getattr(self, group)) for group in self.learned})
+        self._best = self.learned()
 
-    def take_best(self):
-        """Return to what was learned at the best validation epoch, and to its digital state."""
-        for group in self.learned + ("state",):
-            setattr(self, group, _copies(self.best[group]))
-
-    def checkpoint(self):
+    def checkpoint(self) -> Arrays:
         """Everything that `restore` needs, as a flat dict of arrays."""
-        arrays = {}
+        arrays = flat(dict(self._groups(), state=self.state))
         for name, generator in self.read_generators.items():
             arrays.update(prefixed("generator/" + name, _generator_arrays(generator)))
-        for group in self.learned + self.moving + ("state", "affine_velocity"):
-            arrays.update(prefixed(group, getattr(self, group)))
         columns = self.history[0] if self.history else ()
         rows = {column: np.array([row[column] for row in self.history], np.float64) for column in columns}
         arrays.update(prefixed("history", rows))
-        if self.best:
-            arrays["best_epoch"] = np.int64(self.best["epoch"])
-            arrays["best_validation"] = np.float64(self.best["validation"])
-            for group in self.learned + ("state",):
-                arrays.update(prefixed("best_" + group, self.best[group]))
+        if self._best is not None:
+            arrays.update({"best_" + name: array for name, array in self._best.to_arrays().items()})
         return arrays
 
-    def restore(self, arrays):
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Continue where `checkpoint` was taken; DataError when the arrays belong to another network or recipe."""
         try:
             self.restore_parts(arrays)
         except KeyError as error:
             raise DataError(f"the checkpoint lacks {error}") from None
 
-    def restore_parts(self, arrays):
+    def restore_parts(self, arrays: Mapping[str, np.ndarray]) -> None:
         """What `restore` does; KeyError for what is missing."""
-        for group in self.learned + self.moving + ("state", "affine_velocity"):
-            fill(getattr(self, group), part(arrays, group), group)
+        for group, own in dict(self._groups(), state=self.state).items():
+            fill(own, part(arrays, group), group)
         for name, generator in self.read_generators.items():
             _restore_generator(generator, part(arrays, "generator/" + name))
         columns = part(arrays, "history")
@@ -181,27 +228,31 @@ class Learner:
             {name: int(value) if name in _WHOLE else float(value) for name, value in zip(columns, values)}
             for values in zip(*columns.values())
         ]
-        if "best_epoch" in arrays:
-            self.best = {"epoch": int(arrays["best_epoch"]), "validation": float(arrays["best_validation"])}
-            self.best.update({group: part(arrays, "best_" + group) for group in self.learned + ("state",)})
+        self._best = best_learned(arrays) if "best_epoch" in arrays else None
+
+    def _groups(self) -> Groups:
+        """All that moves but the digital state."""
+        return {**self.learned_groups(), **self.moving_groups(), "affine_velocity": self.affine_velocity}
 
 
-def _copies(arrays):
-    return {name: array.copy() for name, array in arrays.items()}
+def best_learned(checkpoint: Mapping[str, np.ndarray]) -> Learned:
+    """What was learned at the best epoch that the arrays of a checkpoint know of; DataError when there is none."""
+    start = "best_"
+    return Learned.from_arrays({name[len(start) :]: a for name, a in checkpoint.items() if name.startswith(start)})
 
 
-def _generator_arrays(generator):
+def _generator_arrays(generator: np.random.Generator) -> Arrays:
     """The state of an SFC64 generator as arrays."""
-    state = generator.bit_generator.state
+    state: Any = generator.bit_generator.state
     return {
         "words": np.array(state["state"]["state"], np.uint64),
         "half": np.array([state["has_uint32"], state["uinteger"]], np.uint64),
     }
 
 
-def _restore_generator(generator, arrays):
+def _restore_generator(generator: np.random.Generator, arrays: Mapping[str, np.ndarray]) -> None:
     """Put a generator into the state that `_generator_arrays` saved."""
-    state = generator.bit_generator.state
+    state: Any = generator.bit_generator.state
     state["state"]["state"] = arrays["words"]
     state["has_uint32"], state["uinteger"] = (int(word) for word in arrays["half"])
     generator.bit_generator.state = state

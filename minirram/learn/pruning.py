@@ -6,31 +6,32 @@ arXiv 2311.07164, authors' code). density = kept fraction, everywhere.
 """
 
 import math
+from typing import Tuple
 
 import numpy as np
 
 from ..errors import ConfigError
 
 
-def initial_scores(generator, shape, fan_in):
+def initial_scores(generator: np.random.Generator, shape: Tuple[int, ...], *, fan_in: int) -> np.ndarray:
     """Scores U(-1/sqrt(fan_in), 1/sqrt(fan_in)), float32 of `shape` (authors' code)."""
     bound = 1.0 / np.sqrt(fan_in)
     return generator.uniform(-bound, bound, shape).astype(np.float32)
 
 
-def initial_size(fan_in):
+def initial_size(fan_in: int) -> float:
     """Root mean square of the `initial_scores` of a layer."""
     return 1.0 / math.sqrt(3 * fan_in)
 
 
-def kept_count(density, size):
+def kept_count(density: float, size: int) -> int:
     """How many of `size` connections a density keeps: round(density * size)."""
     if not 0.0 < density < 1.0:
         raise ConfigError(f"density {density!r}: the kept fraction lies between 0 and 1, both excluded")
     return int(round(density * size))
 
 
-def top_mask(scores, density):
+def top_mask(scores: np.ndarray, density: float) -> np.ndarray:
     """Bool mask of the round(density * n) largest |scores|; ties at the border go to the lowest index.
 
     scores: float array of any shape, n elements. Returns a bool array of that shape. One `np.partition`, never a sort.
@@ -46,7 +47,9 @@ def top_mask(scores, density):
     return mask.reshape(scores.shape)
 
 
-def steady_mask(wanted, old_mask, scores, old_scores, limit):
+def steady_mask(
+    wanted: np.ndarray, old_mask: np.ndarray, *, scores: np.ndarray, old_scores: np.ndarray, limit: float
+) -> np.ndarray:
     """`wanted`, but a bit changes only if ||s_old| - |s|| >= limit * |s_old| (hysteresis of the authors' code).
 
     wanted, old_mask: bool; scores, old_scores: float, the scores of this and the previous step; limit: relative
@@ -61,7 +64,7 @@ def steady_mask(wanted, old_mask, scores, old_scores, limit):
     return np.where(may_change, wanted, old_mask)
 
 
-def score_gradient(weight_gradient, weights, scores):
+def score_gradient(weight_gradient: np.ndarray, weights: np.ndarray, *, scores: np.ndarray) -> np.ndarray:
     """Straight-through: d_score = d_weight * weight * sign(score).
 
     weight_gradient: dLoss/dW of the masked weights; weights: their values when kept (cell level: +G+ and -G-);
@@ -70,7 +73,7 @@ def score_gradient(weight_gradient, weights, scores):
     return weight_gradient * weights * np.sign(scores)
 
 
-def to_score_size(gradient, size):
+def to_score_size(gradient: np.ndarray, size: float) -> np.ndarray:
     """Scale the gradient of a layer's scores, in place, to the root mean square `size`; one of zeros stays as it is.
 
     A score's gradient is proportional to the weight, about 2 / sqrt(fan_in), and to a loss that is a mean over all

@@ -27,7 +27,7 @@ class Schedule:
     seed: int = 0
     """of initial values, signs, batches and read noise"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
@@ -59,7 +59,7 @@ class Recipe(Schedule):
     chip_seed: int = 0
     """of the chip: which individual it is"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_level(self.level)
         kept_count(self.density, 1)

@@ -1,21 +1,22 @@
-"""Learning the weights themselves: free numbers on ideal hardware, or the conductances of a chip, cell by cell.
+"""Weight optimisation: the conductances of a chip are the weights, and each is written where the gradient wants it.
 
-Both are what mask learning is compared with (`training`): the free weights are the ceiling of a network, the tuned
-conductances the usual way to train on resistive memory.
+The usual way to train on resistive memory; mask learning (`mask_learner`) is compared with it.
 """
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from dataclasses import dataclass, replace
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
+from ..chip.chip import Chip
 from ..errors import ConfigError
 from ..files import part, prefixed
-from ..nn.network import matrices
+from ..nn.network import Network, matrices
 from ..rng import stream
-from .learner import Learner
-from .optim import sgd_step
+from .learned import Arrays, Groups, Learned, copies
+from .learner import Generators, Learner
+from .recipe import Schedule
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Writing:
     budget_steps: Optional[int] = None
     """steps over which the budget becomes available, evenly; None: all of it is there from the start"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("tuning_error", "threshold_S"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite and not negative")
@@ -59,13 +60,10 @@ class WriteLearner(Learner):
     99 % of the budget were spent, None before.
     """
 
-    learned = ("wanted",)
-    moving = ("velocity", "gathered", "answers")
-
-    def __init__(self, network, chip, schedule, writing, threads=1):
+    def __init__(self, network: Network, chip: Chip, *, recipe: Schedule, writing: Writing, threads: int = 1) -> None:
         if chip.placement.shapes != matrices(network) or chip.level != "cell":
             raise ConfigError(f"weights of {network.name} need a chip placed for it, at cell level")
-        super().__init__(network, schedule, threads)
+        super().__init__(network, recipe, threads=threads)
         self.chip = chip
         self.writing = writing
         model = chip.cell_model
@@ -73,8 +71,12 @@ class WriteLearner(Learner):
         self.pulses = {"set": 0, "reset": 0}
         self.steps, self.gathered_steps = 0, 0
         self.spent_at_step: Optional[int] = None
-        self.scales_S, self.wanted, self.velocity, self.gathered, self.answers = {}, {}, {}, {}, {}
-        read_out_S = chip.read_out(stream(schedule.seed, "read-out"))
+        self.scales_S: Dict[str, float] = {}
+        self.wanted: Arrays = {}
+        self.velocity: Arrays = {}
+        self.gathered: Arrays = {}
+        self.answers: Arrays = {}
+        read_out_S = chip.read_out(stream(recipe.seed, "read-out"))
         for name, (fan_in, _) in matrices(network):
             plus_S, minus_S = chip.placement.gather(name, read_out_S)
             difference_S = plus_S - minus_S
@@ -84,13 +86,21 @@ class WriteLearner(Learner):
             self.gathered[name] = np.zeros_like(self.wanted[name])
             self.answers[name] = np.ones((2,) + self.wanted[name].shape, bool)
 
-    def read_weights(self, generators=None):
-        """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without `generators`."""
-        return self.read_chip(self.chip, self.scales_S, generators)
+    def learned_groups(self) -> Groups:
+        """The weights that gradient descent wants; what the chip holds belongs to them, see `learned`."""
+        return {"wanted": self.wanted}
 
-    def update(self, gradients, rate):
+    def moving_groups(self) -> Groups:
+        """Velocity, gathered gradients, cells that still answer."""
+        return {"velocity": self.velocity, "gathered": self.gathered, "answers": self.answers}
+
+    def read_weights(self, generators: Optional[Generators] = None) -> Arrays:
+        """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without `generators`."""
+        return self.read_chip(self.chip, self.scales_S, generators=generators)
+
+    def update(self, gradients: Arrays, rate: float) -> None:
         """Gather gradients; every `interval` steps move what is wanted and write what is due."""
-        recipe, low_S, high_S = self.recipe, *self.range_S
+        low_S, high_S = self.range_S
         for name, gathered in self.gathered.items():
             gathered += gradients[name]
         self.steps += 1
@@ -100,22 +110,22 @@ class WriteLearner(Learner):
         for name, wanted in self.wanted.items():
             gradient = self.gathered[name]
             gradient /= np.float32(self.gathered_steps)
-            sgd_step(wanted, self.velocity[name], gradient, rate, recipe.momentum, recipe.weight_decay)
+            self.descend(wanted, self.velocity[name], gradient=gradient, rate=rate)
             limit = np.float32((high_S - low_S) / self.scales_S[name])
             np.clip(wanted, -limit, limit, out=wanted)
             gradient[...] = 0
         self.gathered_steps = 0
         self.write()
 
-    def writes_left(self):
-        """How many writes the budget allows now."""
+    def writes_left(self) -> Union[int, float]:
+        """How many writes the budget allows now; infinity without a budget."""
         budget, over = self.writing.budget, self.writing.budget_steps
         if budget is None:
             return math.inf
         available = budget if over is None or self.steps >= over else budget * self.steps // over
         return available - sum(self.pulses.values())
 
-    def write(self):
+    def write(self) -> None:
         """Write the weights that are off by the threshold or more; what the budget allows, the farthest first."""
         left = self.writes_left()
         if left <= 0:
@@ -125,7 +135,7 @@ class WriteLearner(Learner):
         if cost.sum() > left:
             change_S = np.concatenate([plan.change_S for plan in plans.values()])
             # Every weight that is due costs a write or two: more than `left` of them are never written.
-            most = min(left, len(change_S))
+            most = int(min(left, len(change_S)))
             least_S = np.partition(change_S, -most)[-most]
             order = np.flatnonzero(change_S >= least_S)
             order = order[np.argsort(-change_S[order], kind="stable")]
@@ -140,7 +150,7 @@ class WriteLearner(Learner):
         if budget and self.spent_at_step is None and sum(self.pulses.values()) >= 0.99 * budget:
             self.spent_at_step = self.steps
 
-    def _carry_out(self, plans):
+    def _carry_out(self, plans: Dict[str, "_Plan"]) -> None:
         """Write what `plans` (dict matrix name -> `_Plan`) say, and note which cells did not answer."""
         cells, target_S = np.zeros(self.chip.used.shape, bool), np.zeros(self.chip.used.shape)
         for name, plan in plans.items():
@@ -158,14 +168,14 @@ class WriteLearner(Learner):
             dead &= np.abs(plan.target_S - plan.present_S) > miss_S
             self.answers[name].reshape(2, -1)[:, plan.flat] &= ~dead
 
-    def _present_S(self, name):
+    def _present_S(self, name: str) -> np.ndarray:
         """What the cells of a matrix hold, (2, weights). Closed-loop tuning reads a pair as often as it takes; what it
         does not get right is the tuning error."""
         present_S = np.stack([cells.ravel() for cells in self.chip.pair_grid(name)])
         present_S *= np.float32(self.chip.cell_model.grid_S)
         return present_S
 
-    def _plan(self, name):
+    def _plan(self, name: str) -> "_Plan":
         """The `_Plan` of one matrix."""
         present_S = self._present_S(name)
         wanted_S = self.wanted[name].ravel() * np.float32(self.scales_S[name])
@@ -173,45 +183,52 @@ class WriteLearner(Learner):
         flat = np.flatnonzero(change_S >= self.writing.threshold_S)
         answers = self.answers[name].reshape(2, -1)[:, flat]
         present_S, wanted_S = present_S[:, flat], wanted_S[flat].astype(np.float64)
-        target_S, cells = pair_targets(present_S.astype(np.float64), wanted_S, *self.range_S)
+        low_S, high_S = self.range_S
+        target_S, cells = pair_targets(present_S.astype(np.float64), wanted_S, low_S=low_S, high_S=high_S)
         change_S = change_S[flat]
-        lame = np.flatnonzero(~answers.all(axis=0))
-        if len(lame):
-            target_S[:, lame], cells[:, lame] = targets_around(
-                present_S[:, lame], wanted_S[lame], answers[:, lame], *self.range_S, self.writing.threshold_S
+        with_dead = np.flatnonzero(~answers.all(axis=0))
+        if len(with_dead):
+            target_S[:, with_dead], cells[:, with_dead] = targets_around(
+                present_S[:, with_dead],
+                wanted_S[with_dead],
+                answers=answers[:, with_dead],
+                low_S=low_S,
+                high_S=high_S,
+                threshold_S=self.writing.threshold_S,
             )
             # What is out of reach must not come first in the queue for a budget.
-            change_S[lame] = np.abs(target_S[:, lame] - present_S[:, lame]).max(axis=0)
+            change_S[with_dead] = np.abs(target_S[:, with_dead] - present_S[:, with_dead]).max(axis=0)
         plan = _Plan(flat, change_S, present_S, target_S, cells)
-        return plan.only(cells.any(axis=0)) if len(lame) else plan
+        return plan.only(np.any(cells, axis=0)) if len(with_dead) else plan
 
-    def pulse_counts(self):
+    def pulse_counts(self) -> Tuple[int, int]:
         """(SET, RESET): writes so far that raised a cell, and that lowered one."""
         return self.pulses["set"], self.pulses["reset"]
 
-    def keep_best(self, validation):
-        """Remember weights, state and what the chip holds as the best so far."""
-        super().keep_best(validation)
-        self.best["chip"] = {name: np.array(array) for name, array in self.chip.state().items()}
+    def learned(self) -> Learned:
+        """What is learned now: weights, digital state, and the state of the chip."""
+        learned = super().learned()
+        return replace(learned, groups=dict(learned.groups, chip=copies(self.chip.state())))
 
-    def take_best(self):
-        """Return to the best validation epoch, chip and all, as if learning had stopped there."""
-        super().take_best()
-        self.chip.restore(self.best["chip"])
+    def adopt(self, learned: Learned) -> None:
+        """Return to what was learned before, chip and all, as if learning had stopped there."""
+        super().adopt(learned)
+        self.chip.restore(learned.groups.get("chip", {}))
 
-    def checkpoint(self):
+    def checkpoint(self) -> Arrays:
         """Everything that `restore` needs, as a flat dict of arrays."""
-        arrays = dict(super().checkpoint(), gathered_steps=np.int64(self.gathered_steps), steps=np.int64(self.steps))
+        arrays = dict(super().checkpoint(), gathered_steps=np.array(self.gathered_steps, np.int64))
+        arrays["steps"] = np.array(self.steps, np.int64)
         if self.spent_at_step is not None:
-            arrays["spent_at_step"] = np.int64(self.spent_at_step)
-        arrays.update(prefixed("pulses", {kind: np.int64(count) for kind, count in self.pulses.items()}))
-        arrays.update(prefixed("scale_S", {name: np.float64(scale_S) for name, scale_S in self.scales_S.items()}))
+            arrays["spent_at_step"] = np.array(self.spent_at_step, np.int64)
+        arrays.update(prefixed("pulses", {kind: np.array(count, np.int64) for kind, count in self.pulses.items()}))
+        arrays.update(
+            prefixed("scale_S", {name: np.array(scale_S, np.float64) for name, scale_S in self.scales_S.items()})
+        )
         arrays.update(prefixed("chip", self.chip.state()))
-        if self.best:
-            arrays.update(prefixed("best_chip", self.best["chip"]))
         return arrays
 
-    def restore_parts(self, arrays):
+    def restore_parts(self, arrays: Mapping[str, np.ndarray]) -> None:
         """What `restore` does; KeyError for what is missing."""
         super().restore_parts(arrays)
         self.steps, self.gathered_steps = int(arrays["steps"]), int(arrays["gathered_steps"])
@@ -219,8 +236,6 @@ class WriteLearner(Learner):
         self.pulses = {kind: int(arrays["pulses/" + kind]) for kind in self.pulses}
         self.scales_S = {name: float(arrays["scale_S/" + name]) for name in self.scales_S}
         self.chip.restore(part(arrays, "chip"))
-        if self.best:
-            self.best["chip"] = part(arrays, "best_chip")
 
 
 class _Plan(NamedTuple):
@@ -237,18 +252,20 @@ class _Plan(NamedTuple):
     cells: np.ndarray
     """bool (2, due), which cells are written"""
 
-    def only(self, chosen):
+    def only(self, chosen: np.ndarray) -> "_Plan":
         """The part of the plan for `chosen` (bool per weight that is due)."""
         return _Plan(*(array[..., chosen] for array in self))
 
-    def spread(self, pair, shape):
+    def spread(self, pair: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
         """(plus, minus) of `pair` (2, due) as matrices of `shape`, 0 where nothing is due."""
         matrices_of = np.zeros((2, shape[0] * shape[1]), pair.dtype)
         matrices_of[:, self.flat] = pair
         return matrices_of.reshape((2,) + shape)
 
 
-def pair_targets(present_S, wanted_S, low_S, high_S):
+def pair_targets(
+    present_S: np.ndarray, wanted_S: np.ndarray, *, low_S: float, high_S: float
+) -> Tuple[np.ndarray, np.ndarray]:
     """How a pair comes to differ by `wanted_S` (n,): (targets (2, n), cells to write bool (2, n)); [0] = plus.
 
     present_S: (2, n). One write where one is enough. The cell that is to fall is lowered, down to `low_S`, because
@@ -273,7 +290,15 @@ def pair_targets(present_S, wanted_S, low_S, high_S):
     return target_S, np.stack([write_plus, write_minus])
 
 
-def targets_around(present_S, wanted_S, answers, low_S, high_S, threshold_S):
+def targets_around(
+    present_S: np.ndarray,
+    wanted_S: np.ndarray,
+    *,
+    answers: np.ndarray,
+    low_S: float,
+    high_S: float,
+    threshold_S: float,
+) -> Tuple[np.ndarray, np.ndarray]:
     """As `pair_targets` for pairs with a dead cell, or two: the other goes as far towards `wanted_S` as it can.
 
     answers: bool (2, n). A cell is written where that changes it, by `threshold_S` or more.

@@ -65,7 +65,7 @@ def demo_baselines(folder, test_set):
 
 def _unpruned(config, data, test_set):
     """Accuracy of the chip with every connection kept and only the digital statistics taken from data."""
-    learner = MaskLearner(config.network, make_chip(config), config.recipe)
+    learner = MaskLearner(config.network, make_chip(config), recipe=config.recipe)
     everything = {name: np.ones_like(mask) for name, mask in learner.masks.items()}
     learner.chip.program(everything, learner.signs)
     batches, reads = data.batches(stream(config.recipe.seed, "unpruned"), config.recipe), learner.generators("unpruned")

@@ -153,18 +153,18 @@ class RunFolder:
         with atomic_writer(self.path("history.csv"), "w") as handle:
             handle.write(text.getvalue())
 
-    def load_checkpoint(self, learner):
-        """Put a `training.MaskLearner` where `checkpoint.npz` was written."""
-        with _blaming(self.path("checkpoint.npz")):
-            learner.restore(read_npz(self.path("checkpoint.npz")))
+    def load_checkpoint(self):
+        """The arrays of `checkpoint.npz`, for `Learner.restore`."""
+        return read_npz(self.path("checkpoint.npz"))
 
-    def learn(self, learner, data, progress=None):
+    def learn(self, learner, data, *, progress=None):
         """Take `learner` (see `learning`) from its checkpoint, if there is one, to its last epoch; save after each.
 
         progress: called with each row of the history.
         """
         if self.has("checkpoint.npz"):
-            self.load_checkpoint(learner)
+            with _blaming(self.path("checkpoint.npz")):
+                learner.restore(self.load_checkpoint())
         while len(learner.history) < learner.recipe.epochs:
             row = learner.epoch(data)
             self.save_checkpoint(learner)

@@ -3,6 +3,7 @@
 import os
 import zlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,11 @@ from ..files import read_json, write_json
 from ..inference import calibration
 from ..inference.examine import examine
 from ..inference.model import Model
+from ..learn.learned import Learned
 from ..learn.mask_learner import MaskLearner
 from ..nn.network import matrices, weights_by_layer
 from ..tasks.registry import task
+from .config import RunConfig
 from .folder import RunFolder, open_training
 
 
@@ -42,9 +45,9 @@ def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     run.check_config(config)
     if run.has("results.json"):
         return read_json(run.path("results.json")), None
-    learner = MaskLearner(config.network, chip, config.recipe, threads, wires=config.wires)
-    run.learn(learner, data, progress)
-    model = finish(learner, data, config)
+    learner = MaskLearner(config.network, chip, recipe=config.recipe, threads=threads, wires=config.wires)
+    run.learn(learner, data, progress=progress)
+    model = finish(learner, learner.best, data=data, config=config)
     run.save_trained(chip, model, learner.masks)
     run.log_test_opening("end of training")
     test_set = chosen.load_test(config.data, config.network)
@@ -91,9 +94,9 @@ def map_names(paths):
     return tuple(names)
 
 
-def finish(learner, data, config):
-    """Programme the best masks onto the chip and calibrate its ADCs on training data: the Model."""
-    learner.take_best()
+def finish(learner: MaskLearner, learned: Learned, *, data: Any, config: RunConfig) -> Model:
+    """Program masks that were learned onto the chip and calibrate its ADCs on training data: the Model."""
+    learner.adopt(learned)
     adcs = calibration.calibrate_adcs(
         config.network,
         learner.state,
@@ -121,7 +124,7 @@ def _results(run, learner, model, data, test_set, threads):
         "density": config.recipe.density,
         "kept_fraction": learner.kept_fraction(),
         "epochs": len(learner.history),
-        "best_epoch": learner.best["epoch"],
+        "best_epoch": learner.best.epoch,
         "primary": test_set.primary,
         "val_accuracy": validation["accuracy"],
         "test_accuracy": test["accuracy"],

@@ -2,16 +2,20 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any, Dict
 
 import numpy as np
 
 from ..chip.faults import find_faults, masks_around
 from ..chip.levels import draw_signs
 from ..errors import ConfigError
-from ..files import part, read_json, read_npz, write_json
+from ..files import part, read_json, write_json
 from ..inference.examine import examine
+from ..learn.learned import Arrays, copies
+from ..learn.learner import best_learned
 from ..learn.mask_learner import MaskLearner
 from ..rng import stream
+from ..runs.config import RunConfig
 from ..runs.folder import RunFolder, open_training
 from ..runs.train import finish, make_chip
 from ..tasks.registry import task
@@ -47,24 +51,19 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     if run.has("results.json"):
         return read_json(run.path("results.json"))
     chosen = task(config.task)
-    learned = read_npz(origin.path("checkpoint.npz"))
-    learner = _learner_on(config, learned, know_faults, threads)
-    first = dict(learner.masks)
+    at_home = origin.load_checkpoint()
+    learner = _learner_on(config, at_home, know_faults=know_faults, threads=threads)
+    first = learner.learned()
     before = float(data.validation_score(learner.predict))
     digital = _digital_only(learner, data)
-    run.learn(learner, data, progress)
-    results = _figures(learner, learned, before, digital, origin)
+    run.learn(learner, data, progress=progress)
+    results = _figures(learner, best_learned(at_home).validation, before=before, digital=digital, origin=origin)
     run.log_test_opening("end of transfer")
     sets = {"validation": data.validation, "test": chosen.load_test(config.data, config.network)}
-    after = {group: dict(learner.best[group]) for group in ("masks", "state")}
-    learned_chip = {name: np.array(array) for name, array in learner.chip.state().items()}
-    for when, masks, state in (
-        ("before", first, part(learned, "best_state")),
-        ("after", after["masks"], after["state"]),
-    ):
-        learner.chip.restore(learned_chip)  # the look at the first masks is none of the chip's pulses
-        learner.best.update(masks=masks, state=state)
-        model = finish(learner, data, config)
+    pulsed = copies(learner.chip.state())
+    for when, learned in (("before", first), ("after", learner.best)):
+        learner.chip.restore(pulsed)  # the look at the first masks is none of the chip's pulses
+        model = finish(learner, learned, data=data, config=config)
         for split, examination in sets.items():
             figures = examine(config, learner.chip, model, examination, split, threads)
             results.setdefault(split, {})[when] = figures
@@ -117,18 +116,28 @@ def _config_of_copy(config, changes, cell_model, data):
 _OWN_CHIP = {"maps": (), "lines": None, "faults": ""}  # what belongs to the chip that was learned on
 
 
-def _learner_on(config, learned, know_faults, threads):
+def _learner_on(config: RunConfig, at_home: Arrays, *, know_faults: bool, threads: int) -> MaskLearner:
     """A learner on the other chip, which holds the first one's best masks and goes on from its scores."""
     chip, faults = make_chip(config), None
     if know_faults:
         faults = find_faults(chip, stream(config.recipe.chip_seed, "faults"))
-    learner = MaskLearner(config.network, chip, config.recipe, threads, faults, config.wires, programs=False)
-    masks, scores = part(learned, "best_masks"), part(learned, "scores")
+    learner = MaskLearner(
+        config.network,
+        chip,
+        recipe=config.recipe,
+        threads=threads,
+        faults=faults,
+        wires=config.wires,
+        programs=False,
+    )
+    learned, scores = best_learned(at_home), part(at_home, "scores")
+    masks = learned.groups["masks"]
     masks = {name: learner.forced[name].on(mask) if name in learner.forced else mask for name, mask in masks.items()}
     if know_faults and config.recipe.level == "pair":
         drawn = draw_signs(config.recipe.seed, chip.placement)
         masks, scores = masks_around(masks, scores, learner.signs, drawn, faults, chip.placement)
-    learner.adopt(masks, part(learned, "best_state"), scores)
+    learner.learn_on_from(scores)
+    learner.adopt(replace(learned, groups={"masks": masks}))
     return learner
 
 
@@ -144,9 +153,8 @@ def _digital_only(learner, data):
     return score
 
 
-def _figures(learner, learned, before, digital, origin):
-    """What the re-learning was and how far it came."""
-    home = float(learned["best_validation"])
+def _figures(learner: MaskLearner, home: float, *, before: float, digital: float, origin: RunFolder) -> Dict[str, Any]:
+    """What the re-learning was and how far it came. home: validation score of the first chip."""
     after = [row["validation"] for row in learner.history]
     gap = home - before
 

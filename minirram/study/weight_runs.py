@@ -63,8 +63,8 @@ def make_learner(config, threads=1):
     """The learner of a `WeightConfig`, on a chip of its own where there is one."""
     network = config.run.network
     if not config.on_chip:
-        return FloatLearner(network, config.schedule, threads)
-    return WriteLearner(network, make_chip(config.run), config.schedule, config.writing, threads)
+        return FloatLearner(network, config.schedule, threads=threads)
+    return WriteLearner(network, make_chip(config.run), recipe=config.schedule, writing=config.writing, threads=threads)
 
 
 def train_weights(folder, config, threads=1, progress=None, test=True):
@@ -86,9 +86,9 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     if data is None:
         data = open_training(config.run)
     learner = make_learner(config, threads)
-    run.learn(learner, data, progress)
+    run.learn(learner, data, progress=progress)
     results = _account(config, learner, data)
-    learner.take_best()
+    learner.adopt(learner.best)
     look = _examiner(config, learner, data, threads)
     results["validation"] = look(data.validation, "validation")
     results["val_accuracy"] = results["validation"]["accuracy"]
@@ -121,7 +121,7 @@ def _account(config, learner, data):
         "data": data.origin,
         "weights": sum(weights_by_layer(config.run.network).values()),
         "epochs": len(learner.history),
-        "best_epoch": learner.best["epoch"],
+        "best_epoch": learner.best.epoch,
         "learning_rate": config.learning_rate,
         "seed": config.run.recipe.seed,
         "primary": data.validation.primary,
@@ -129,7 +129,7 @@ def _account(config, learner, data):
         "training_seconds": float(sum(row["seconds"] for row in learner.history)),
     }
     if config.on_chip:
-        rows = learner.history[: learner.best["epoch"]]
+        rows = learner.history[: learner.best.epoch]
         results.update(
             chip_seed=config.run.recipe.chip_seed,
             writing=plain(config.writing),

@@ -42,7 +42,7 @@ def test_every_write_of_a_cell_is_booked(level):
     faults = find_faults(chip, stream(0, "faults"))
     used = np.count_nonzero(chip.used)
     assert chip.pulses["probe_reset"] == chip.pulses["probe_set"] == used
-    learner = MaskLearner(tiny_network(), chip, tiny_recipe(level=level), faults=faults)
+    learner = MaskLearner(tiny_network(), chip, recipe=tiny_recipe(level=level), faults=faults)
     learner.epoch(StripeData())
     pulses = {kind: count for kind, count in chip.pulses.items() if kind != "form"}
     assert sum(int(macro.writes.sum()) for macro in chip.macros) == sum(pulses.values())
@@ -128,7 +128,8 @@ def test_known_faults_leave_the_weights_nearer_to_those_learned():
         learner, masks, scores = tiny_learner(model=model, faults=faults), home.masks, home.scores
         if faults is not None:
             masks, scores = masks_around(masks, scores, learner.signs, home.signs, faults, home.chip.placement)
-        learner.adopt(masks, home.state, scores)
+        learner.learn_on_from(scores)
+        learner.adopt(replace(home.learned(), groups={"masks": masks}))
         got = learner.read_weights()
         off.append(sum(float(np.sum((got[name] - wanted[name]) ** 2)) for name in wanted))
     assert 0 < off[1] < 0.65 * off[0]
@@ -177,7 +178,7 @@ def test_learning_goes_around_known_faults(level):
     data = StripeData()
     for _ in range(4):
         learner.epoch(data)
-    assert learner.best["validation"] > 0.85
+    assert learner.best.validation > 0.85
     if level == "pair":
         for name, sign in learner.signs.items():
             on, off = (learner.chip.placement.gather(name, cells) for cells in learner.faults)

@@ -107,7 +107,7 @@ def run(learner, epochs, data):
 
 def test_learning_feels_the_wires():
     learner, recipe = tiny_learner(), tiny_recipe()
-    felt = MaskLearner(tiny_network(), tiny_chip(recipe), recipe, wires=STEEP)
+    felt = MaskLearner(tiny_network(), tiny_chip(recipe), recipe=recipe, wires=STEEP)
     data = StripeData()
     run(felt, 1, data)
     ideal, behind = learner.chip.pair_grid("fc1"), felt.chip.pair_grid("fc1")
@@ -121,13 +121,13 @@ def test_learning_through_wires_resumes_bit_for_bit():
     data, recipe = StripeData(), tiny_recipe()
 
     def fresh():
-        return MaskLearner(tiny_network(), tiny_chip(recipe), recipe, wires=STEEP)
+        return MaskLearner(tiny_network(), tiny_chip(recipe), recipe=recipe, wires=STEEP)
 
     whole, half, resumed = run(fresh(), 4, data), run(fresh(), 2, data), fresh()
     resumed.restore(half.checkpoint())
     run(resumed, 2, data)
-    whole.take_best()
-    resumed.take_best()
+    whole.adopt(whole.best)
+    resumed.adopt(resumed.best)
     for name, mask in whole.masks.items():
         assert np.array_equal(mask, resumed.masks[name])
         assert np.array_equal(whole.chip.pair_grid(name)[0], resumed.chip.pair_grid(name)[0])

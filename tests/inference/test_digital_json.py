@@ -94,9 +94,9 @@ DEAD = {
 @pytest.mark.parametrize("lines", list(DEAD))
 def test_a_controller_needs_only_the_file(lines):
     data, recipe = StripeData(), tiny_recipe()
-    learner = MaskLearner(tiny_network(), tiny_chip(recipe, lines=DEAD[lines]), recipe)
+    learner = MaskLearner(tiny_network(), tiny_chip(recipe, lines=DEAD[lines]), recipe=recipe)
     learner.epoch(data)
-    learner.take_best()
+    learner.adopt(learner.best)
     adcs = calibrate_adcs(learner.network, learner.state, data.calibration_codes(), learner.chip, learner.scales_S, 10)
     model = Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
     description = json.loads(json.dumps(digital_json.describe(learner.network, model, learner.chip), allow_nan=False))

@@ -26,7 +26,7 @@ def trained():
     data, learner = StripeData(), tiny_learner()
     for _ in range(4):
         learner.epoch(data)
-    learner.take_best()
+    learner.adopt(learner.best)
     return learner, data
 
 

@@ -36,7 +36,7 @@ def test_learns_by_masks_alone(level):
     learner = tiny_learner(level=level, epochs=6)
     before = data.validation_score(learner.predict)
     run(learner, 6, data)
-    assert learner.best["validation"] > 0.9 > before + 0.2
+    assert learner.best.validation > 0.9 > before + 0.2
 
 
 @pytest.mark.parametrize("level", ["pair", "cell"])
@@ -51,8 +51,8 @@ def test_resume_from_a_checkpoint_is_bit_identical(level):
     timing = ("seconds", "samples_per_second")
     for one, other in zip(whole.history, resumed.history):
         assert {k: v for k, v in one.items() if k not in timing} == {k: v for k, v in other.items() if k not in timing}
-    whole.take_best()
-    resumed.take_best()
+    whole.adopt(whole.best)
+    resumed.adopt(resumed.best)
     assert_same(whole, resumed)
 
 
@@ -77,7 +77,7 @@ def test_every_flip_is_a_pulse():
     for codes, labels, weight in data.batches(np.random.default_rng(0), learner.recipe):
         old = {name: mask.copy() for name, mask in learner.masks.items()}
         before = learner.chip.pulses["set"] + learner.chip.pulses["reset"]
-        learner.step(codes, labels, weight, 0.1)
+        learner.step(codes, labels, weight=weight, rate=0.1)
         flips = sum(np.count_nonzero(old[name] != learner.masks[name]) for name in old)
         assert learner.chip.pulses["set"] + learner.chip.pulses["reset"] == before + flips
         for name, scores in learner.scores.items():
@@ -108,7 +108,7 @@ def test_one_step_by_hand(step):
         weights = twin.read_weights(twin.read_generators)
         gradients = twin.engine.training_step(weights, state, codes, labels)[2]
         gradients = {name: gradient.astype(np.float64) for name, gradient in gradients.items()}
-        learner.step(codes, labels, None, rate)
+        learner.step(codes, labels, weight=None, rate=rate)
         for name, scores in learner.scores.items():
             gradient = gradients[name] * learner.kept[name] * np.sign(old_scores[name])
             if step is not None:
@@ -132,7 +132,9 @@ def test_validation_reads_with_noise():
 def test_the_rate_falls_as_a_cosine_over_all_steps():
     data, learner, rates = StripeData(), tiny_learner(epochs=2), []
     step = learner.step
-    learner.step = lambda codes, labels, weight, rate: rates.append(rate) or step(codes, labels, weight, rate)
+    learner.step = lambda codes, labels, weight, rate: (
+        rates.append(rate) or step(codes, labels, weight=weight, rate=rate)
+    )
     run(learner, 2, data)
     assert rates[0] == 0.1 and rates[15] == pytest.approx(0.05) and rates == sorted(rates, reverse=True)
     assert len(rates) == 30 and rates[-1] < 0.001
@@ -153,7 +155,7 @@ def test_best_epoch_is_the_later_of_equals():
     data = StripeData()
     data.validation_score = lambda predict: next(scores)
     run(learner, 4, data)
-    assert learner.best["epoch"] == 3
+    assert learner.best.epoch == 3
 
 
 @pytest.mark.parametrize(
@@ -184,4 +186,4 @@ def test_checkpoints_of_others_are_refused():
         tiny_learner().restore({name: array for name, array in arrays.items() if name != "velocity/fc2"})
     recipe = tiny_recipe(level="cell")
     with pytest.raises(ConfigError, match="the chip was placed for"):
-        MaskLearner(tiny_network(), tiny_chip(recipe), tiny_recipe())
+        MaskLearner(tiny_network(), tiny_chip(recipe), recipe=tiny_recipe())

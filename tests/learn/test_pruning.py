@@ -55,7 +55,7 @@ def test_hysteresis_is_the_loop(data, limit):
     same_shape = {"shape": scores.shape, "elements": st.booleans(), "dtype": bool}
     wanted, old_mask = data.draw(hnp.arrays(**same_shape)), data.draw(hnp.arrays(**same_shape))
     old_scores = data.draw(hnp.arrays(np.float32, scores.shape, elements=quarters))
-    got = steady_mask(wanted, old_mask, scores, old_scores, limit)
+    got = steady_mask(wanted, old_mask, scores=scores, old_scores=old_scores, limit=limit)
     for index in np.ndindex(*scores.shape):
         old, new = abs(old_scores[index]), abs(scores[index])
         may_change = abs(old - new) >= np.float32(limit) * old
@@ -66,14 +66,14 @@ def test_limit_zero_changes_nothing():
     generator = np.random.default_rng(0)
     scores, old = generator.normal(size=(2, 50)).astype(np.float32)
     wanted = generator.random(50) < 0.5
-    assert np.array_equal(steady_mask(wanted, ~wanted, scores, old, 0.0), wanted)
+    assert np.array_equal(steady_mask(wanted, ~wanted, scores=scores, old_scores=old, limit=0.0), wanted)
 
 
 def test_straight_through_rule():
     """d_score = dW w sign(s); for a real-valued mask m(s) = |s| it is the true derivative of the loss."""
     generator = np.random.default_rng(1)
     scores, weights, x = generator.normal(size=(3, 7))
-    gradient = score_gradient(x, weights, scores)
+    gradient = score_gradient(x, weights, scores=scores)
     assert np.array_equal(gradient, x * weights * np.sign(scores))
     step = 1e-6
     for k in range(7):
@@ -85,7 +85,7 @@ def test_straight_through_rule():
 
 
 def test_initial_scores():
-    scores = initial_scores(stream(0, "scores"), (400, 100), 400)
+    scores = initial_scores(stream(0, "scores"), (400, 100), fan_in=400)
     assert scores.dtype == np.float32 and np.abs(scores).max() <= 1 / 20
     assert np.std(scores) == pytest.approx(1 / 20 / np.sqrt(3), rel=0.02)
 
@@ -103,5 +103,5 @@ def test_a_gradient_of_zeros_stays():
 
 
 def test_initial_size_is_that_of_initial_scores():
-    scores = initial_scores(stream(0, "s"), (50, 4000), 50)
+    scores = initial_scores(stream(0, "s"), (50, 4000), fan_in=50)
     assert np.sqrt(np.mean(np.square(scores))) == pytest.approx(initial_size(50), rel=0.01)

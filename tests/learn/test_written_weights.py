@@ -51,7 +51,7 @@ def plain_descent(initial, data, recipe):
     speed = {name: 0.0 for name in list(weights) + list(affine_parameters(network))}
     n_steps = data.steps_per_epoch(recipe)
     for step, (codes, labels, _) in enumerate(data.batches(stream(recipe.seed, "batches", 0), recipe)):
-        rate = cosine_rate(recipe.learning_rate, step, recipe.epochs * n_steps)
+        rate = cosine_rate(recipe.learning_rate, step, n_steps=recipe.epochs * n_steps)
         _, _, gradients = engine.training_step(weights, state, codes, labels)
         for name, gradient in gradients.items():
             moved, decay = (weights, recipe.weight_decay) if name in weights else (state, 0.0)
@@ -82,10 +82,10 @@ def test_free_weights_learn_and_resume_bit_for_bit():
     resumed.restore(half.checkpoint())
     run(resumed, 2, data)
     assert_same(whole, resumed, ("weights", "velocity"))
-    whole.take_best()
-    resumed.take_best()
+    whole.adopt(whole.best)
+    resumed.adopt(resumed.best)
     assert_same(whole, resumed, ("weights",))
-    assert data.validation_score(whole.predict) == whole.best["validation"] > 0.9
+    assert data.validation_score(whole.predict) == whole.best.validation > 0.9
     with pytest.raises(DataError, match="lacks 'fc1'"):
         resumed.restore({name: array for name, array in whole.checkpoint().items() if name != "velocity/fc1"})
 
@@ -95,7 +95,13 @@ def test_free_weights_learn_and_resume_bit_for_bit():
 
 def write_learner(writing, threads=1, model=TAOX_40NM, **changes):
     recipe = tiny_recipe(level="cell", formed_share=0.999999)
-    return WriteLearner(tiny_network(), tiny_chip(recipe, model=model), schedule(**changes), writing, threads)
+    return WriteLearner(
+        tiny_network(),
+        tiny_chip(recipe, model=model),
+        recipe=schedule(**changes),
+        writing=writing,
+        threads=threads,
+    )
 
 
 def n_writes(learner):
@@ -149,7 +155,7 @@ def test_counts_are_those_of_a_loop_over_weights(threshold_S):
     data = StripeData()
     learner = write_learner(Writing(threshold_S=threshold_S))
     for codes, labels, weight in list(data.batches(np.random.default_rng(0), learner.recipe))[:4]:
-        learner.step(codes, labels, weight, 0.02)
+        learner.step(codes, labels, weight=weight, rate=0.02)
         for wanted in learner.wanted.values():
             wanted += np.float32(0.01)
         before, expected = n_writes(learner), cells_of_plans(learner)
@@ -172,7 +178,7 @@ def test_nothing_below_the_threshold_is_written():
     learner, reached = write_learner(Writing(tuning_error=0.05, threshold_S=threshold_S)), 0
     for codes, labels, weight in data.batches(np.random.default_rng(0), learner.recipe):
         held = {name: [cells.copy() for cells in learner.chip.pair_grid(name)] for name in learner.wanted}
-        learner.step(codes, labels, weight, 0.02)
+        learner.step(codes, labels, weight=weight, rate=0.02)
         for name, wanted in learner.wanted.items():
             off_S = np.abs(wanted * learner.scales_S[name] - (held[name][0] - held[name][1]) * 1e-9)
             now = learner.chip.pair_grid(name)
@@ -231,7 +237,7 @@ def test_the_budget_becomes_available_evenly(budget, steps, threshold_S):
     learner = write_learner(Writing(threshold_S=threshold_S, budget=budget, budget_steps=steps))
     spent_at, n_weights = None, sum(wanted.size for wanted in learner.wanted.values())
     for step, (codes, labels, weight) in enumerate(StripeData().batches(np.random.default_rng(0), learner.recipe), 1):
-        learner.step(codes, labels, weight, 0.02)
+        learner.step(codes, labels, weight=weight, rate=0.02)
         available = budget * min(step, steps) // steps
         assert n_writes(learner) <= available
         if threshold_S == 0:  # nearly every weight is due at every step, and costs a write or two
@@ -277,12 +283,9 @@ def test_dead_cells_are_found_by_their_writes_and_left_alone():
 )
 def test_the_partner_of_a_dead_cell_goes_as_far_as_it_can(present, wanted, answers, threshold_S):
     low_S, high_S = 1e-6, 19e-6
-    target_S, cells = targets_around(
-        np.array(present)[:, None], np.array([wanted]), np.array(answers)[:, None], low_S, high_S, threshold_S
-    )
-    again_S, rewritten = targets_around(
-        target_S, np.array([wanted]), np.array(answers)[:, None], low_S, high_S, threshold_S
-    )
+    limits = {"low_S": low_S, "high_S": high_S, "threshold_S": threshold_S, "answers": np.array(answers)[:, None]}
+    target_S, cells = targets_around(np.array(present)[:, None], np.array([wanted]), **limits)
+    again_S, rewritten = targets_around(target_S, np.array([wanted]), **limits)
     assert np.allclose(again_S, target_S, rtol=0, atol=1e-19) or not cells.any()
     assert threshold_S == 0 or not rewritten.any()
     assert not cells[~np.array(answers)].any() and (target_S[~cells] == np.array(present)[:, None][~cells]).all()
@@ -307,7 +310,7 @@ def test_partners_at_their_limit_do_not_eat_the_budget():
 @given(plus=st.floats(1e-6, 20e-6), minus=st.floats(1e-6, 20e-6), wanted=st.floats(-18e-6, 18e-6))
 def test_pairs_reach_what_is_wanted_inside_the_range(plus, minus, wanted):
     low_S, high_S = 1e-6, 19e-6
-    target_S, cells = pair_targets(np.array([[plus], [minus]]), np.array([wanted]), low_S, high_S)
+    target_S, cells = pair_targets(np.array([[plus], [minus]]), np.array([wanted]), low_S=low_S, high_S=high_S)
     assert target_S[0, 0] - target_S[1, 0] == pytest.approx(wanted, rel=1e-9, abs=1e-12)
     assert cells.any()
     for target, cell, present in zip(target_S[:, 0], cells[:, 0], (plus, minus)):
@@ -319,7 +322,7 @@ def test_pairs_reach_what_is_wanted_inside_the_range(plus, minus, wanted):
 
 
 def test_large_changes_take_two_writes():
-    target_S, cells = pair_targets(np.array([[12e-6], [12e-6]]), np.array([17e-6]), 1e-6, 19e-6)
+    target_S, cells = pair_targets(np.array([[12e-6], [12e-6]]), np.array([17e-6]), low_S=1e-6, high_S=19e-6)
     assert cells.all() and np.allclose(target_S[:, 0], [18e-6, 1e-6], atol=0)
 
 
@@ -351,11 +354,11 @@ def test_written_weights_learn_and_resume_bit_for_bit(writing):
     run(resumed, 2, data)
     assert_same(whole, resumed, ("wanted", "velocity", "gathered"))
     assert np.array_equal(whole.chip.conductance_S(), resumed.chip.conductance_S())
-    assert whole.pulses == resumed.pulses and whole.best["validation"] > 0.8
+    assert whole.pulses == resumed.pulses and whole.best.validation > 0.8
     assert whole.steps == resumed.steps == 60 and whole.spent_at_step == resumed.spent_at_step
     assert half.spent_at_step == whole.spent_at_step and (writing.budget is None) == (whole.spent_at_step is None)
-    whole.take_best()
-    resumed.take_best()
+    whole.adopt(whole.best)
+    resumed.adopt(resumed.best)
     assert np.array_equal(whole.chip.conductance_S(), resumed.chip.conductance_S())
     with pytest.raises(DataError, match="lacks 'pulses/set'"):
         resumed.restore({name: array for name, array in whole.checkpoint().items() if name != "pulses/set"})
@@ -369,7 +372,7 @@ def test_best_epoch_brings_the_chip_back():
     held = learner.chip.conductance_S()
     run(learner, 1, data)
     assert not np.array_equal(held, learner.chip.conductance_S())
-    learner.take_best()
+    learner.adopt(learner.best)
     assert np.array_equal(held, learner.chip.conductance_S())
 
 
@@ -390,4 +393,4 @@ def test_bad_writing_is_refused(change, message):
 
 def test_a_chip_of_the_wrong_level_is_refused():
     with pytest.raises(ConfigError, match="cell level"):
-        WriteLearner(tiny_network(), tiny_chip(tiny_recipe()), schedule(), Writing())
+        WriteLearner(tiny_network(), tiny_chip(tiny_recipe()), recipe=schedule(), writing=Writing())

@@ -75,10 +75,10 @@ def test_a_network_learns_from_the_copy_and_is_examined_on_macros(drive, tmp_pat
     for rate in (0.1, 0.0):
         recipe = Recipe(epochs=2, batch_size=8, samples_per_epoch=120, learning_rate=rate)
         config = RunConfig("retina", str(tmp_path), network, recipe, technology("taox-40nm"))
-        learner = MaskLearner(network, make_chip(config), recipe)
+        learner = MaskLearner(network, make_chip(config), recipe=recipe)
         for _ in range(recipe.epochs):
             learner.epoch(data)
-        model = finish(learner, data, config)
+        model = finish(learner, learner.best, data=data, config=config)
         figures[rate] = examine(config, learner.chip, model, test, "test")
     learned, untrained = figures[0.1], figures[0.0]
     assert learned["roc_auc"] > 0.75 and learned["roc_auc"] > untrained["roc_auc"] + 0.1

@@ -110,8 +110,8 @@ def test_a_network_that_passes_no_signal_has_diverged(data, tmp_path, monkeypatc
     class Silent(weight_runs.WriteLearner):
         """What it learned is no weight at all."""
 
-        def take_best(self):
-            super().take_best()
+        def adopt(self, learned):
+            super().adopt(learned)
             self.chip.tune(self.chip.used, np.zeros(self.chip.used.shape), 0.0)
 
     monkeypatch.setattr(weight_runs, "WriteLearner", Silent)

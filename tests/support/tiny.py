@@ -86,7 +86,7 @@ def tiny_chip(recipe, network=None, model=TAOX_40NM, lines=None):
 def tiny_learner(threads=1, model=TAOX_40NM, faults=None, **changes):
     """A mask learner on the tiny network."""
     recipe = tiny_recipe(**changes)
-    return MaskLearner(tiny_network(), tiny_chip(recipe, model=model), recipe, threads, faults)
+    return MaskLearner(tiny_network(), tiny_chip(recipe, model=model), recipe=recipe, threads=threads, faults=faults)
 
 
 def save_garments(folder, **sizes):
