@@ -1,0 +1,81 @@
+"""Each option of each command has a test that sees it arrive; `--json` and `--version` are shown here."""
+
+import argparse
+
+import pytest
+
+from minirram import __version__
+from minirram.cli.main import build_parser
+
+from ..support.options import SHOWN, call, figures, shows
+from . import test_options_of_files, test_options_of_study, test_options_of_train, test_options_of_use
+
+FOLLOWED = (test_options_of_files, test_options_of_study, test_options_of_train, test_options_of_use)
+"""modules whose tests follow options to their effect"""
+
+
+def commands():
+    """{name of a command: its argparse parser}"""
+    actions = build_parser()._actions
+    (subparsers,) = [action for action in actions if isinstance(action, argparse._SubParsersAction)]
+    return dict(subparsers.choices)
+
+
+def offered():
+    """All (command, option) that argparse knows, an option by its first name and a position by its metavar."""
+    for command, parser in commands().items():
+        for action in parser._actions:
+            if not isinstance(action, argparse._HelpAction):
+                yield command, (action.option_strings or [action.metavar or action.dest])[0]
+
+
+def test_every_option_is_followed_by_a_test_and_every_test_follows_an_option():
+    offers = set(offered())
+    missing, gone = offers - set(SHOWN), set(SHOWN) - offers
+    assert not missing, f"no test shows the effect of {sorted(missing)}: write one and mark it with @shows"
+    assert not gone, f"tests follow options that no command has: {sorted(gone)}"
+    for names in SHOWN.values():
+        for name in names:
+            assert any(hasattr(module, name) for module in FOLLOWED) or name in globals()
+
+
+def test_an_option_without_a_test_is_found(monkeypatch):
+    monkeypatch.delitem(SHOWN, ("train", "--wire-ohm"))
+    with pytest.raises(AssertionError, match="wire-ohm"):
+        test_every_option_is_followed_by_a_test_and_every_test_follows_an_option()
+
+
+def on_every_command(option):
+    """Mark a test as the one of an option that all commands share."""
+
+    def mark(test):
+        for command in commands():
+            shows(command, option)(test)
+        return test
+
+    return mark
+
+
+@on_every_command("--json")
+def test_json_is_one_object_and_text_is_none(runs, tmp_path):
+    # `figures` reads the JSON of every command in the other tests; here is the text that stands without the option.
+    file, chip = str(tmp_path / "program.xbp"), str(tmp_path / "chip.npy")
+    for arguments in (
+        ["export", runs.trained(), "--out", file],
+        ["chip", runs.trained(), "--out", chip, "--state", "programmed"],
+        ["evaluate", runs.trained()],
+        ["energy", runs.trained()],
+        ["networks"],
+        ["inspect", file],
+        ["verify", file, chip],
+        ["diff", file, file],
+        ["dump", file, "--format", "csv", "--out", str(tmp_path / "dump.csv")],
+        runs.arguments(runs.trained(), "--resume"),
+    ):
+        text = call(*arguments)
+        assert text.code == 0 and text.out.strip() and not text.out.startswith("{"), arguments
+        assert isinstance(figures(*arguments), dict)
+
+
+def test_version():
+    assert call("--version").out.strip() == __version__

@@ -1,0 +1,139 @@
+"""Every option of `inspect`, `verify`, `diff`, `dump` and `fit`, changed, and its effect seen where it is predicted."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from minirram.device.presets import HFOX_1T1R, PCM, TAOX_40NM
+
+from ..support.options import call, figures, save_changed_data, shows
+
+MOVED = ("--learning-rate", "0.2")
+
+
+@pytest.fixture(scope="session")
+def programs(runs):
+    """Program files of two trainings on the same chip."""
+    files = runs.path("a.xbp"), runs.path("b.xbp")
+    for file, options in zip(files, ((), MOVED)):
+        figures("export", runs.trained(*options), "--out", file)
+    return files
+
+
+@shows("inspect", "FILE")
+def test_inspect_shows_the_file(runs, programs):
+    on = [np.count_nonzero(runs.chip("programmed", *options) > 4.1e-6) for options in ((), MOVED)]
+    assert [figures("inspect", file)["cells_on"] for file in programs] == on
+
+
+@shows("verify", "FILE", "READBACK.npy", "--tolerance")
+def test_verify_compares_the_file_with_the_readback_within_the_tolerance(runs, programs, tmp_path):
+    exact, drifted = str(tmp_path / "exact.npy"), str(tmp_path / "drifted.npy")
+    on_S = runs.chip("programmed")
+    np.save(exact, on_S)
+    np.save(drifted, on_S * 1.05)
+    kept = np.count_nonzero(on_S > 4.1e-6)
+    assert figures("verify", programs[0], drifted, "--tolerance", "0.1")["differing"] == 0
+    found = figures("verify", programs[0], drifted, "--tolerance", "0.01", code=1)
+    assert found["differing"] == kept and found["bit_errors"] == 0
+    assert figures("verify", programs[0], exact, "--tolerance", "0.01")["differing"] == 0
+    differing = np.count_nonzero((runs.chip("programmed", *MOVED) > 4.1e-6) != (on_S > 4.1e-6))
+    assert figures("verify", programs[1], exact, code=1)["bit_errors"] == differing > 0
+
+
+@shows("verify", "--run", "--data")
+def test_verify_examines_the_readback_on_the_data_of_the_run(runs, programs, tmp_path):
+    readback = str(tmp_path / "readback.npy")
+    np.save(readback, runs.chip("programmed"))
+
+    def change(arrays):
+        arrays["validation_labels"] = (arrays["validation_labels"] + 1) % 10
+
+    other = save_changed_data(runs.data, str(tmp_path / "data"), change)
+    for options in ((), ("--data", other)):
+        found = figures("verify", programs[0], readback, "--run", runs.trained(), *options)
+        expected = figures("evaluate", runs.trained(), *options)["accuracy"]
+        assert found["accuracy_programmed"] == found["accuracy_read_back"] == expected
+    refused = call("verify", programs[0], readback, "--run", runs.trained(*MOVED))
+    assert refused.code == 3 and "not a program of this run" in refused.err
+
+
+@shows("diff", "A", "B")
+def test_diff_goes_from_the_first_to_the_second(runs, programs):
+    on = [runs.chip("programmed", *options) > 4.1e-6 for options in ((), MOVED)]
+    counts = np.count_nonzero(on[1] & ~on[0]), np.count_nonzero(on[0] & ~on[1])
+    there, back = (figures("diff", *files, code=1) for files in (programs, programs[::-1]))
+    assert (there["turned_on"], there["turned_off"]) == counts == (back["turned_off"], back["turned_on"])
+    assert 0 < counts[0] != counts[1]
+
+
+@shows("dump", "FILE", "--format", "--out")
+def test_dump_writes_the_file_in_the_format(runs, programs, tmp_path):
+    for kind in ("csv", "json", "npy"):
+        names = figures("dump", programs[1], "--format", kind, "--out", str(tmp_path / kind))["files"]
+        assert all(os.path.exists(name) and str(tmp_path / kind) in name for name in names)
+    with open(str(tmp_path / "json")) as handle:
+        dumped = json.load(handle)
+    assert figures("inspect", programs[1])["program_id"] in json.dumps(dumped)
+    masks = np.load(str(tmp_path / "npy" / "mask.npy"))
+    assert np.count_nonzero(masks == 1) == figures("inspect", programs[1])["cells_on"]
+
+
+# -- fit ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def measured(runs):
+    """Paths of measured things by name: two maps of other arrays, two reads of one, forming voltages."""
+    generator = np.random.default_rng(8)
+    first = generator.lognormal(np.log(20), 0.2, (40, 50))
+    tables = {
+        "first": first,
+        "again": first * generator.normal(1, 0.05, first.shape),
+        "second": generator.lognormal(np.log(40), 0.2, (40, 50)),
+        "forming": generator.normal(2.5, 0.2, 400),
+    }
+    paths = {}
+    for name, table in tables.items():
+        paths[name] = runs.path(f"{name}.npy")
+        np.save(paths[name], table)
+    return paths
+
+
+@shows("fit", "MAP", "--unit")
+def test_a_fit_pools_the_maps_in_their_unit(measured):
+    one, both, small = (
+        figures("fit", *(measured[name] for name in names), "--unit", unit)
+        for names, unit in ((["first"], "uS"), (["first", "second"], "uS"), (["first"], "nS"))
+    )
+    assert (one["formed"], both["formed"]) == (2000, 4000)
+    assert one["model"]["lrs_median_S"] == pytest.approx(20e-6, rel=0.02)
+    assert both["model"]["lrs_median_S"] == pytest.approx(np.sqrt(20 * 40) * 1e-6, rel=0.02)
+    assert small["model"]["lrs_median_S"] == pytest.approx(1e-3 * one["model"]["lrs_median_S"])
+
+
+@shows("fit", "--forming", "--repeated")
+def test_a_fit_takes_forming_voltages_and_repeated_reads(measured):
+    reads = ["fit", measured["first"], measured["again"], "--unit", "uS"]
+    voltages = figures(*reads, "--forming", measured["forming"])["model"]
+    assert voltages["forming_mean_V"] == pytest.approx(2.5, abs=0.05)
+    assert voltages["forming_std_V"] == pytest.approx(0.2, rel=0.1)
+    assert voltages["read_noise"] == TAOX_40NM.read_noise
+    repeated = figures(*reads, "--repeated")
+    # A read without an error beside one with: their difference has the variance of one, shared by both.
+    assert repeated["model"]["read_noise"] == pytest.approx(0.05 / np.sqrt(2), rel=0.1)
+    assert repeated["formed"] == 2000 and repeated["model"]["forming_mean_V"] == TAOX_40NM.forming_mean_V
+
+
+@shows("fit", "--base", "--out")
+def test_a_fit_completes_the_base_and_becomes_a_technology(runs, measured):
+    file = runs.path("fitted.json")
+    found = figures("fit", measured["second"], "--unit", "uS", "--base", "pcm", "--out", file)["model"]
+    assert found["drift_exponent"] == PCM.drift_exponent and found["read_noise"] == PCM.read_noise
+    assert figures("fit", measured["second"], "--unit", "uS", "--base", "hfox-1t1r")["model"]["reset_voltage_V"] == (
+        HFOX_1T1R.reset_voltage_V
+    )
+    formed_S = runs.chip("formed", "--technology", file)
+    assert np.median(formed_S[formed_S > 2e-6]) == pytest.approx(40e-6, rel=0.02)

@@ -1,0 +1,173 @@
+"""Every option of `compare` and `transfer`, changed, and its effect seen where it is predicted."""
+
+import json
+import math
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+
+from minirram.device.presets import PCM
+
+from ..support.options import MATRICES, call, figures, pools_made, save_spots, shows
+from ..support.tiny import save_garments
+
+# -- compare -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def many(runs) -> str:
+    """A data set of 260 training samples: one batch of the full recipe, two of the quick one."""
+    folder = runs.path("many")
+    save_garments(folder, train=260, validation=20, test=20)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compared(runs, many):
+    """(folder, summary, pools made) of a comparison with every option changed that masks and weights share."""
+    out = runs.path("compared")
+    arguments = ["--seeds", "3", "4", "--preset", "quick", "--epochs", "2", "--technology", "pcm", "--threads", "3"]
+    arms = ["--arms", "pair", "float", "--score-step", "0.03", "--rates", "0.02", "0.04", "--tuning-epochs", "1"]
+    with pools_made() as made:
+        summary = figures("compare", "fashion-mnist", "--data", many, "--out", out, *arguments, *arms)
+    return out, summary, made
+
+
+@shows("compare", "TASK", "--out", "--data", "--arms", "--seeds", "--threads")
+def test_a_comparison_runs_the_arms_on_the_seeds(compared, many):
+    out, summary, made = compared
+    assert summary["data"] == many and summary["task"] == "fashion-mnist" and summary["seeds"] == [3, 4]
+    assert [row["arm"] for row in summary["arms"]] == ["pair", "float"]
+    assert sorted(name for name in os.listdir(out) if os.path.isdir(os.path.join(out, name))) == ["float", "pair"]
+    for seed in (3, 4):
+        with open(os.path.join(out, "pair", f"seed{seed}", "results.json")) as handle:
+            results = json.load(handle)
+        assert results["seed"] == results["chip_seed"] == seed
+        assert results["test"]["accuracy"] == summary["arms"][0]["by_seed"][str(seed)]
+    assert ("crossbar", 2) in made
+
+
+@shows("compare", "--preset", "--epochs")
+def test_steps_are_the_epochs_times_the_batches_of_the_preset(runs, compared, many):
+    _, summary, _ = compared
+    assert (summary["epochs"], summary["steps"]) == (2, 2 * (260 // 120))
+    arguments = ["--data", many, "--out", runs.path("full"), "--arms", "float", "--seeds", "0", "--rates", "0.05"]
+    full = figures("compare", "fashion-mnist", *arguments, "--epochs", "3")
+    assert (full["epochs"], full["steps"]) == (3, 3 * (260 // 240))
+
+
+@shows("compare", "--rates", "--tuning-epochs")
+def test_rates_are_tried_in_short_trainings(compared):
+    out, summary, _ = compared
+    found = summary["arms"][1]
+    rates = {float(name.split("-")[0][len("rate") :]) for name in found["tried"]}
+    assert summary["tuning_epochs"] == 1 and {0.02, 0.04} <= rates and not rates & {0.025, 0.1}  # not the arm's own
+    assert found["settings"]["learning_rate"] in rates
+    short = os.path.join(out, "float", "tuning-1-epochs")
+    assert len(os.listdir(short)) == len(found["tried"])
+    for name in os.listdir(short):
+        with open(os.path.join(short, name, "history.csv")) as handle:
+            assert len(handle.read().splitlines()) == 1 + 1  # its head and one epoch
+
+
+@shows("compare", "--score-step", "--technology")
+def test_masks_learn_with_the_score_step_on_cells_of_the_technology(compared):
+    out, _, _ = compared
+    folder = os.path.join(out, "pair", "seed3")
+    figures("chip", folder, "--out", os.path.join(out, "chip.npy"))
+    formed_S = np.load(os.path.join(out, "chip.npy"))
+    assert np.median(formed_S[formed_S > 10e-6]) == pytest.approx(PCM.lrs_median_S, rel=0.02)
+    with open(os.path.join(folder, "config.json")) as handle:
+        assert json.load(handle)["recipe"]["score_step"] == 0.03
+    with np.load(os.path.join(folder, "checkpoint.npz")) as archive:
+        # Four steps of one size, the earlier ones less by the momentum 0.9: between that of one and their sum.
+        for name in MATRICES:
+            array = archive["velocity/" + name]
+            size = math.sqrt(np.mean(np.square(array, dtype=np.float64))) * math.sqrt(3 * array.shape[0])
+            assert 0.03 <= size <= 0.03 * (1 + 0.9 + 0.81 + 0.729) * 1.05
+
+
+@shows("compare", "--samples-per-epoch")
+def test_crops_of_an_epoch_in_a_comparison(runs):
+    data = save_spots(runs.path("spots"))
+    arguments = ["--data", data, "--out", runs.path("crops"), "--arms", "float", "--rates", "0.05", "--seeds", "0"]
+    summary = figures("compare", "retina", *arguments, "--epochs", "2", "--samples-per-epoch", "17")
+    assert summary["steps"] == 2 * (17 // 8)
+
+
+@shows("compare", "--processes")
+def test_processes_start_a_pool_of_their_number(runs, many, monkeypatch):
+    asked = []
+
+    def watched(self, max_workers=None, *rest, **named):
+        asked.append(max_workers)
+        raise OSError("no process here")
+
+    monkeypatch.setattr(ProcessPoolExecutor, "__init__", watched)
+    arguments = ["--data", many, "--out", runs.path("processes"), "--arms", "float", "--seeds", "0", "--rates", "0.05"]
+    assert call("compare", "fashion-mnist", *arguments, "--epochs", "1", "--processes", "3").code == 2
+    assert asked == [3]
+
+
+# -- transfer ----------------------------------------------------------------------------------------------------------
+
+
+def on_share(folder):
+    """Share of the cells in use of a run's chip that conduct once it is programmed."""
+    out = os.path.join(folder, "chip.npy")
+    figures("chip", folder, "--out", out, "--state", "programmed")
+    conducts = np.load(out) > 4.1e-6
+    used = np.zeros(conducts.shape, bool)
+    for tile in figures("export", folder)["tiles"]:
+        rows, cols = (slice(tile[a], tile[a] + tile[n]) for a, n in (("row0", "n_row"), ("col0", "n_col")))
+        used[tile["macro"], rows, cols] = True
+    return np.count_nonzero(conducts & used) / np.count_nonzero(used)
+
+
+@shows("transfer", "RUN", "--out", "--chip-seed", "--epochs", "--learning-rate", "--threads")
+def test_masks_go_to_the_other_chip_and_stay_without_a_learning_rate(runs):
+    source, out = ("--learning-rate", "0.2"), runs.path("transferred")
+    arguments = ["--chip-seed", "3", "--epochs", "2", "--learning-rate", "0"]
+    with pools_made() as made:
+        results = figures("transfer", runs.trained(*source), "--out", out, *arguments, "--threads", "3")
+    assert ("crossbar", 2) in made
+    assert len(results["after"]) == results["epochs"] == 2 and results["pulses"] == [0, 0]
+    assert (results["from_chip_seed"], results["chip_seed"]) == (0, 3)
+    masks = runs.arrays("masks.npz", "", *source)
+    with np.load(os.path.join(out, "masks.npz")) as archive:
+        assert all(np.array_equal(archive[name], masks[name]) for name in MATRICES)
+    # The same chip as one that was drawn for a training with this seed.
+    drawn = runs.path("drawn")
+    everywhere = {"rows": 512, "pairs": 256, "dead_rows": [], "dead_cols": []}
+    with open(runs.path("whole.json"), "w") as handle:
+        json.dump(everywhere, handle)
+    figures(*runs.arguments(drawn, "--dead-lines", runs.path("whole.json"), "--chip-seed", "3"))
+    maps_S = []
+    for folder in (out, drawn):
+        figures("chip", folder, "--out", os.path.join(folder, "formed.npy"))
+        maps_S.append(np.load(os.path.join(folder, "formed.npy")))
+    assert np.array_equal(*maps_S)
+
+
+@shows("transfer", "--stuck-lrs", "--stuck-hrs", "--know-faults", "--learning-rate")
+def test_cells_stick_in_the_shares_asked_for(runs):
+    arguments = ["--chip-seed", "4", "--epochs", "1", "--stuck-lrs", "0.2", "--stuck-hrs", "0.1"]
+    results = figures("transfer", runs.trained(), "--out", runs.path("stuck"), *arguments, "--learning-rate", "0.2")
+    assert (results["stuck_lrs"], results["stuck_hrs"], results["learning_rate"]) == (0.2, 0.1, 0.2)
+    assert results["faults_known"] is None and results["pulses"][0] > 0
+    # One cell in four is kept on, but where it cannot be.
+    assert on_share(runs.path("stuck")) == pytest.approx(0.2 + 0.7 * 0.25, abs=0.03)
+    known = figures("transfer", runs.trained(), "--out", runs.path("known"), *arguments, "--know-faults")
+    cells = 2 * sum(mask.size for mask in runs.arrays("masks.npz", "").values())
+    assert sorted(known["faults_known"]) == pytest.approx([0.1 * cells, 0.2 * cells], rel=0.15)
+    assert known["learning_rate"] == pytest.approx(0.05 * 0.1)
+    assert on_share(runs.path("known")) != on_share(runs.path("stuck"))
+
+
+@shows("transfer", "--data")
+def test_a_transfer_reads_the_data_it_is_given(runs, many):
+    arguments = ["--out", runs.path("elsewhere"), "--chip-seed", "3", "--epochs", "1", "--data", many]
+    refused = call("transfer", runs.trained(), *arguments)
+    assert refused.code == 2 and many in refused.err and "not those that the run was learned from" in refused.err
