@@ -2,27 +2,122 @@
 
 import ast
 import inspect
+import reprlib
 import textwrap
-from dataclasses import fields, is_dataclass
-from typing import Any, Dict, Union, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union, get_args, get_origin, get_type_hints
+
+from .errors import DataError, MinirramError
+
+Readers = Mapping[Any, Callable[[Any], Any]]
 
 
-def plain(value):
-    """Dataclasses as dicts that name their type, tuples as lists."""
+def plain(value: Any) -> Any:
+    """Dataclasses as dicts of their fields that name their type, tuples as lists; `built` reads it."""
     if is_dataclass(value):
         entries = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
         return dict(entries, type=type(value).__name__)
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
     return value
 
 
-def _built(value, types):
-    """The inverse of `plain`: dicts with a `type` become that dataclass, lists become tuples."""
-    if isinstance(value, dict):
-        known = {name: _built(item, types) for name, item in value.items() if name != "type"}
-        return types[value["type"]](**known)
-    return tuple(_built(item, types) for item in value) if isinstance(value, list) else value
+def built(kind: Any, value: Any, *, where: str = "", readers: Optional[Readers] = None) -> Any:
+    """The value of type `kind` that `plain` or `bare` wrote; DataError says what is wrong at which place.
+
+    kind: a dataclass, a union of dataclasses that the JSON names by `type`, Optional, Tuple, List, Dict, bool, int,
+    float, str or Any. where: place of `value`, e.g. "network.layers[2]". readers: {type: function of its JSON} for
+    types that are read in a way of their own. A field that is not there takes its default, if it has one.
+    """
+    if readers and kind in readers:
+        return _at(where, lambda: readers[kind](value))
+    if kind is Any:
+        return value
+    if is_dataclass(kind):
+        return _built_dataclass(kind, value, where, readers)
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Union:
+        return _built_union(inner, value, where, readers)
+    if origin is dict:
+        _check(isinstance(value, dict), where, value, "an object")
+        return {name: built(inner[1], item, where=_below(where, name), readers=readers) for name, item in value.items()}
+    if origin in (tuple, list):
+        _check(isinstance(value, list), where, value, "a list")
+        fixed = origin is tuple and inner[1:] != (Ellipsis,)
+        _check(not fixed or len(value) == len(inner), where, value, f"a list of {len(inner)}")
+        kinds = inner if fixed else (inner[0],) * len(value)
+        items = [
+            built(k, item, where=f"{where}[{i}]", readers=readers) for i, (k, item) in enumerate(zip(kinds, value))
+        ]
+        return tuple(items) if origin is tuple else items
+    if kind not in _JSON_NAMES:
+        raise TypeError(f"{kind} cannot be read from JSON; use dataclasses, dicts, tuples and plain values")
+    # JSON knows one kind of number; but True is none.
+    accepted = (int, float) if kind is float else (kind,)
+    _check(type(value) in accepted, where, value, _JSON_NAMES[kind])
+    return value
+
+
+_JSON_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a text", type(None): "null"}
+
+
+def _built_dataclass(kind: Any, value: Any, where: str, readers: Optional[Readers]) -> Any:
+    """The dataclass `kind` from a dict of its fields."""
+    _check(isinstance(value, dict), where, value, f"an object with the fields of a {kind.__name__}")
+    named = value.get("type", kind.__name__)
+    _check(named == kind.__name__, _below(where, "type"), named, repr(kind.__name__))
+    own, types = {field.name: field for field in fields(kind)}, get_type_hints(kind)
+    unknown = [name for name in value if name not in own and name != "type"]
+    if unknown:
+        known = ", ".join(own)
+        raise DataError(f"{_below(where, unknown[0])} is not known; a {kind.__name__} has the fields {known}")
+    for name, field in own.items():
+        if name not in value and field.default is MISSING and field.default_factory is MISSING:
+            raise DataError(f"{_below(where, name)} is missing")
+    items = {
+        name: built(types[name], item, where=_below(where, name), readers=readers)
+        for name, item in value.items()
+        if name in own
+    }
+    return _at(where, lambda: kind(**items))
+
+
+def _built_union(kinds: Tuple[Any, ...], value: Any, where: str, readers: Optional[Readers]) -> Any:
+    """One of several types: None, the dataclass that `type` names, else the first that fits."""
+    if value is None and type(None) in kinds:
+        return None
+    others: List[Any] = [kind for kind in kinds if kind is not type(None)]
+    classes: Dict[str, Any] = {str(kind.__name__): kind for kind in filter(is_dataclass, others)}
+    if len(classes) > 1 and isinstance(value, dict):
+        named = value.get("type")
+        _check(named in classes, _below(where, "type"), named, "one of " + ", ".join(classes))
+        return built(classes[named], value, where=where, readers=readers)
+    errors = []
+    for kind in others:
+        try:
+            return built(kind, value, where=where, readers=readers)
+        except DataError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _check(right: bool, where: str, value: Any, wanted: str) -> None:
+    if not right:
+        raise DataError(f"{where or 'the value'} is {reprlib.repr(value)}, not {wanted}")
+
+
+def _at(where: str, make: Callable[[], Any]) -> Any:
+    """make(), whose errors name the place."""
+    try:
+        return make()
+    except (MinirramError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{where}: {error}" if where else str(error)) from None
+
+
+def _below(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
 
 
 class Result:

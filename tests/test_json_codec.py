@@ -1,11 +1,16 @@
-"""Results as JSON: every field is there, and the schema allows what was written and nothing else."""
+"""JSON: every field of a result is there, its schema allows nothing else, and dataclasses come back as they were."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Dict, Optional, Tuple
+import importlib
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, Optional, Tuple, Union
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
-from minirram.json_codec import Result, bare, field_docs, schema
+from minirram.errors import ConfigError, DataError
+from minirram.json_codec import Result, bare, built, field_docs, plain, schema
 
 
 @dataclass(frozen=True)
@@ -132,3 +137,122 @@ def test_two_types_of_one_name_are_refused():
 
 def test_plain_values_pass():
     assert bare({1: (2, [3])}) == {"1": [2, [3]]}
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One kind of part."""
+
+    name: str
+    on: bool = False
+    size: Tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Twig:
+    """Another."""
+
+    name: str
+    share: float = 0.5
+
+    def __post_init__(self):
+        if not 0 <= self.share <= 1:
+            raise ConfigError(f"share is {self.share}; it must lie in 0..1")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Parts of several kinds."""
+
+    parts: Tuple[Union[Leaf, Twig], ...]
+    best: Optional[Twig] = None
+    label: Optional[str] = None
+    counts: Dict[str, int] = field(default_factory=dict)
+    seed: Optional[int] = None
+
+
+leaves = st.builds(Leaf, st.text(), st.booleans(), st.tuples(st.integers(), st.integers()))
+twigs = st.builds(Twig, st.text(), st.floats(0, 1))
+trees = st.builds(
+    Tree,
+    st.lists(leaves | twigs).map(tuple),
+    st.none() | twigs,
+    st.none() | st.text(),
+    st.dictionaries(st.text(), st.integers()),
+    st.none() | st.integers(),
+)
+
+
+@hypothesis.given(trees)
+def test_dataclasses_come_back(tree):
+    assert built(Tree, json.loads(json.dumps(plain(tree)))) == tree
+    assert built(Tree, plain(tree)) == tree
+
+
+TREE = plain(Tree((Leaf("a"), Twig("b")), Twig("c")))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda t: t.pop("parts"), "^parts is missing"),
+        (lambda t: t.update(colour=1), "^colour is not known; a Tree has the fields parts, best, label, counts, seed$"),
+        (lambda t: t.update(type="Bush"), "^type is 'Bush', not 'Tree'"),
+        (lambda t: t.update(parts={}), "^parts is {}, not a list"),
+        (lambda t: t["parts"][0].pop("type"), r"^parts\[0\].type is None, not one of Leaf, Twig"),
+        (lambda t: t["parts"][1].update(share="half"), r"^parts\[1\].share is 'half', not a number"),
+        (lambda t: t["parts"][1].update(share=True), r"^parts\[1\].share is True, not a number"),
+        (lambda t: t["parts"][1].update(share=2), r"^parts\[1\]: share is 2; it must lie in 0..1"),
+        (lambda t: t["parts"][1].update(leaf=2), r"^parts\[1\].leaf is not known; a Twig has"),
+        (lambda t: t["parts"][0].update(on=1), r"^parts\[0\].on is 1, not true or false"),
+        (lambda t: t["parts"][0].update(size=[1]), r"^parts\[0\].size is \[1\], not a list of 2"),
+        (lambda t: t["parts"][0].update(size=[1, 2.0]), r"^parts\[0\].size\[1\] is 2.0, not an integer"),
+        (lambda t: t["parts"][0].update(name=None), r"^parts\[0\].name is None, not a text"),
+        (lambda t: t.update(best=3), "^best is 3, not an object with the fields of a Twig"),
+        (lambda t: t.update(label=3), "^label is 3, not a text"),
+        (lambda t: t.update(counts={"a": "1"}), "^counts.a is '1', not an integer"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(change, message):
+    value = json.loads(json.dumps(TREE))
+    change(value)
+    with pytest.raises(DataError, match=message):
+        built(Tree, value)
+
+
+def test_fields_with_a_default_may_be_left_out_and_types_too():
+    assert built(Twig, {"name": "a"}) == Twig("a") and built(Tree, {"parts": []}) == Tree(())
+    with pytest.raises(TypeError, match="cannot be read from JSON"):
+        built(complex, 1)
+
+
+def test_some_types_are_read_in_a_way_of_their_own():
+    def read(value):
+        if "name" not in value:
+            raise ConfigError("no name")
+        return Twig(value["name"].upper())
+
+    readers = {Twig: read}
+    assert built(Tree, TREE, readers=readers).best == Twig("C")
+    with pytest.raises(DataError, match="^tree.best: no name"):
+        built(Tree, dict(TREE, best={}), where="tree", readers=readers)
+
+
+def test_annotations_may_be_text(tmp_path, monkeypatch):
+    """As they are below `from __future__ import annotations`."""
+    lines = [
+        "from __future__ import annotations",
+        "from dataclasses import dataclass",
+        "from typing import Optional, Tuple",
+        "@dataclass(frozen=True)",
+        "class Late:",
+        "    on: bool",
+        "    parts: Tuple[float, ...] = ()",
+        "    limit: Optional[int] = None",
+    ]
+    (tmp_path / "late_annotations.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    late = importlib.import_module("late_annotations").Late(True, (1.0,), 3)
+    assert built(type(late), plain(late)) == late
+    with pytest.raises(DataError, match="limit is 'x', not an integer"):
+        built(type(late), dict(plain(late), limit="x"))

@@ -4,7 +4,7 @@ import os
 
 from ..errors import ConfigError, DataError
 from ..files import read_json, write_json
-from ..json_codec import _built, plain
+from ..json_codec import built, plain
 from ..units import ROOM_TEMPERATURE_K
 from .cell import CellModel
 
@@ -219,8 +219,8 @@ def load_cell_model(name):
     if not os.fspath(name).endswith(".json"):
         return technology(name)
     try:
-        return _built(read_json(name), {"CellModel": CellModel})
-    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        return built(CellModel, read_json(name))
+    except DataError as error:
         raise DataError(f"{name}: not a cell model: {error}") from None
 
 

@@ -2,16 +2,16 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Dict, Optional, Tuple, get_args
+from typing import Any, Dict, Optional, Tuple
 
 from ..chip.dead_lines import ChipLines
 from ..crossbar.converters import Adc
 from ..crossbar.wires import Wires
 from ..device.cell import CellModel
 from ..errors import ConfigError, DataError
-from ..json_codec import _built, plain
+from ..json_codec import built, plain
 from ..learn.recipe import Recipe
-from ..nn.network import Layer, Network
+from ..nn.network import Network
 
 FORMAT = 1
 """version of the run folder; readers refuse others"""
@@ -76,24 +76,12 @@ class RunConfig:
         return dict(value, format=FORMAT)
 
 
-_LAYER_TYPES = {kind.__name__: kind for kind in get_args(Layer)}
-
-
-_TYPES: Dict[str, Any] = dict(
-    _LAYER_TYPES, Network=Network, Recipe=Recipe, CellModel=CellModel, Wires=Wires, ChipLines=ChipLines
-)
-
-
 def config_from_json(value):
     """The RunConfig that `RunConfig.to_json` wrote; DataError when it is not one."""
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         found = value.get("format") if isinstance(value, dict) else None
         raise DataError(f"run folder format {found!r}; this version reads format {FORMAT}")
-    try:
-        known = [field.name for field in fields(RunConfig) if field.name in value]
-        return RunConfig(**{name: _built(value[name], _TYPES) for name in known})
-    except (KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise DataError(f"not the configuration of a run: {error}") from None
+    return built(RunConfig, {name: item for name, item in value.items() if name != "format"})
 
 
 def check_same(folder, mine, other, prefix=""):
