@@ -5,7 +5,7 @@ import inspect
 import reprlib
 import textwrap
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union, get_args, get_origin, get_type_hints
 
 from .errors import DataError, MinirramError
 
@@ -88,8 +88,8 @@ def _built_union(kinds: Tuple[Any, ...], value: Any, where: str, readers: Option
     """One of several types: None, the dataclass that `type` names, else the first that fits."""
     if value is None and type(None) in kinds:
         return None
-    others: List[Any] = [kind for kind in kinds if kind is not type(None)]
-    classes: Dict[str, Any] = {str(kind.__name__): kind for kind in filter(is_dataclass, others)}
+    others = [kind for kind in kinds if kind is not type(None)]
+    classes: Dict[Any, Any] = {getattr(kind, "__name__", ""): kind for kind in others if is_dataclass(kind)}
     if len(classes) > 1 and isinstance(value, dict):
         named = value.get("type")
         _check(named in classes, _below(where, "type"), named, "one of " + ", ".join(classes))
