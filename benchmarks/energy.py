@@ -79,7 +79,7 @@ class RandomNetwork:
         data = chosen.load_training("synthetic", self.network)
         generator, reads = stream(recipe.seed, "benchmark"), learner.generators("benchmark", "read")
         for _, (codes, labels, weight) in zip(range(BATCHES[name]), data.batches(generator, recipe)):
-            learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight)
+            learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight=weight)
         self.state, self.scales_S, self.signs, self.masks = (
             learner.state,
             learner.scales_S,

@@ -73,7 +73,7 @@ class NumpyLearner:
         from minirram.nn.network import affine_parameters
         from minirram.rng import stream
 
-        self.engine = Engine(network, TASKS_BATCH[network.name], threads)
+        self.engine = Engine(network, TASKS_BATCH[network.name], threads=threads)
         self.kept, self.state = weights, state
         self.weights = {name: np.empty_like(array) for name, array in weights.items()}
         self.generators = {name: stream(1, "read", name) for name in weights}

@@ -3,11 +3,12 @@
 With it and the macros' integer outputs a controller needs no Python: sums -> activations -> batch norm -> codes.
 """
 
+from dataclasses import fields
+from typing import Any, Dict
+
 import numpy as np
 
-from ..nn.layers.activation import Quantize
-from ..nn.layers.norm import BATCH_NORM_EPSILON, BatchNorm
-from ..nn.layers.recurrent import Rnn
+from ..nn.layers.base import Layer, Shape
 from ..nn.network import input_bits, output_shapes
 
 FORMAT = 1
@@ -67,15 +68,11 @@ def _matrix(name, model, chip, placement, bits):
     }
 
 
-def _layer(layer, state, shape):
+def _layer(layer: Layer, state: Dict[str, np.ndarray], shape: Shape) -> Dict[str, Any]:
     """One layer: its type, its parameters, and what calibration or training left in it."""
-    entry = {"type": type(layer).__name__, "name": layer.name, "output_shape": list(shape)}
-    entry.update({key: list(value) if isinstance(value, tuple) else value for key, value in vars(layer).items()})
-    if isinstance(layer, BatchNorm):
-        gain = 1.0 / np.sqrt(state[layer.name + ".var"].astype(np.float64) + BATCH_NORM_EPSILON)
-        gain = gain * state.get(layer.name + ".gamma", 1.0)
-        offset = state.get(layer.name + ".beta", 0.0) - state[layer.name + ".mean"] * gain
-        entry.update(gain=[float(value) for value in gain], offset=[float(value) for value in offset])
-    if isinstance(layer, (Quantize, Rnn)):
-        entry["step"] = float(state[layer.name + ".range"]) / (2**layer.bits - 1)
+    entry: Dict[str, Any] = {"type": type(layer).__name__, "name": layer.name, "output_shape": list(shape)}
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        entry[field.name] = list(value) if isinstance(value, tuple) else value
+    entry.update(layer.digital(state))
     return entry

@@ -63,4 +63,4 @@ def examine(
 
 def _answer(examination, network, model, product, clipped):
     """The examination's figures for one way to multiply."""
-    return examination.figures(lambda codes: predict(network, model.state, codes, product, clipped))
+    return examination.figures(lambda codes: predict(network, model.state, codes, product, clipped=clipped))

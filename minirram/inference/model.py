@@ -9,7 +9,7 @@ import numpy as np
 from ..chip.placement import Placement, placement_from_json
 from ..crossbar.converters import Adc
 from ..errors import ConfigError, DataError
-from ..nn.network import initial_state, input_zero_points, matrices
+from ..nn.network import initial_state, input_zero_points, matrices, quantisers
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Model:
         for name, array in self.state.items():
             owner, kind = name.rsplit(".", 1)
             if kind == "range":
-                arrays["step/" + owner] = np.float64(array) / _top_code(network, owner)
+                arrays["step/" + owner] = np.float64(array) / (2 ** quantisers(network)[owner] - 1)
             else:
                 arrays["state/" + name] = array
         return arrays
@@ -78,16 +78,12 @@ def _read_state(arrays, network):
     for name, initial in initial_state(network).items():
         owner, kind = name.rsplit(".", 1)
         if kind == "range":
-            state[name] = np.float32(_positive(arrays, "step/" + owner) * _top_code(network, owner))
+            state[name] = np.float32(_positive(arrays, "step/" + owner) * (2 ** quantisers(network)[owner] - 1))
             continue
         state[name] = checked(arrays, "state/" + name, np.float32, initial.shape)
         if not np.isfinite(state[name]).all() or (kind == "var" and (state[name] < 0).any()):
             raise DataError(f"state/{name}: holds a value that is not finite, or a negative variance")
     return state
-
-
-def _top_code(network, quantiser):
-    return 2 ** network.layer(quantiser).bits - 1
 
 
 def checked(arrays, name, dtype, shape):

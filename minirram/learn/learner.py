@@ -49,7 +49,7 @@ class Learner:
     def __init__(self, network: Network, recipe: Schedule, *, threads: int = 1) -> None:
         self.network = network
         self.recipe = recipe
-        self.engine = Engine(network, recipe.batch_size, threads)
+        self.engine = Engine(network, recipe.batch_size, threads=threads)
         self.state: Arrays = initial_state(network)
         self.affine_velocity = {name: np.zeros_like(self.state[name]) for name in affine_parameters(network)}
         self.read_generators = self.generators("training", "read")
@@ -121,7 +121,7 @@ class Learner:
     ) -> Tuple[float, int]:
         """One step: read, forward, backward, learn. Returns (loss, n_correct)."""
         weights = self.read_weights(self.read_generators)
-        loss, n_correct, gradients = self.engine.training_step(weights, self.state, codes, labels, weight)
+        loss, n_correct, gradients = self.engine.training_step(weights, self.state, codes, labels, weight=weight)
         for name, velocity in self.affine_velocity.items():
             gradient = gradients.pop(name)
             sgd_step(self.state[name], velocity, gradient, rate=rate, momentum=self.recipe.momentum, weight_decay=0.0)

@@ -1,16 +1,20 @@
-"""Layers of a network on plain arrays: each `*_forward` with its `*_backward` beneath. No physics.
+"""The loss of a classifier, and its gradient."""
 
-Images are (n, height, width, channels), in any memory order; channels are the last axis everywhere. `out` takes the
-result when given (same shape and dtype), else a new array is made. Gradients are named after what they belong to:
-dy = d loss / d y.
-"""
+from typing import Optional, Tuple
 
 import numpy as np
 
 from ..errors import ShapeError
 
 
-def softmax_cross_entropy(logits, labels, weight=None, smoothing=0.0, total=None):
+def softmax_cross_entropy(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    *,
+    weight: Optional[np.ndarray] = None,
+    smoothing: float = 0.0,
+    total: Optional[float] = None,
+) -> Tuple[float, int, np.ndarray]:
     """(loss, n_correct, dlogits) of a softmax over the last axis, summed over rows and divided by `total`.
 
     logits (..., classes); labels (...) integers 0..classes - 1; weight (...) >= 0 per row or pixel (0 leaves it out),

@@ -11,6 +11,7 @@ from ..device.cell import CellModel
 from ..errors import ConfigError, DataError
 from ..json_codec import built, plain
 from ..learn.recipe import Recipe
+from ..nn.layers.base import Layer, layer_from_json
 from ..nn.network import Network
 
 FORMAT = 1
@@ -81,7 +82,8 @@ def config_from_json(value):
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         found = value.get("format") if isinstance(value, dict) else None
         raise DataError(f"run folder format {found!r}; this version reads format {FORMAT}")
-    return built(RunConfig, {name: item for name, item in value.items() if name != "format"})
+    own = {name: item for name, item in value.items() if name != "format"}
+    return built(RunConfig, own, readers={Layer: layer_from_json})
 
 
 def check_same(folder, mine, other, prefix=""):

@@ -70,5 +70,5 @@ def _unpruned(config, data, test_set):
     learner.chip.program(everything, learner.signs)
     batches, reads = data.batches(stream(config.recipe.seed, "unpruned"), config.recipe), learner.generators("unpruned")
     for _, (batch, batch_labels, weight) in zip(range(UNPRUNED_STEPS), batches):
-        learner.engine.training_step(learner.read_weights(reads), learner.state, batch, batch_labels, weight)
+        learner.engine.training_step(learner.read_weights(reads), learner.state, batch, batch_labels, weight=weight)
     return test_set.figures(learner.predict)["accuracy"]

@@ -147,7 +147,7 @@ def _digital_only(learner, data):
     order, reads = stream(recipe.seed, "digital-only"), learner.generators("digital-only", "read")
     passes = itertools.chain.from_iterable(data.batches(order, recipe) for _ in itertools.count())
     for codes, labels, weight in itertools.islice(passes, ADAPTATION_STEPS):
-        learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight)
+        learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight=weight)
     score = float(data.validation_score(learner.predict))
     learner.state = state
     return score

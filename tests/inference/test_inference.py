@@ -128,7 +128,7 @@ def test_clipped_activations_are_counted(trained):
     for tried in (learner.state, state):
         clipped = Counter()
         product = IdealProduct(learner.read_weights())
-        predict(learner.network, tried, data.validation_codes, product, clipped)
+        predict(learner.network, tried, data.validation_codes, product, clipped=clipped)
         counts.append(clipped["act"])
     assert counts[1] > counts[0]
 

@@ -12,7 +12,6 @@ from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.layers.recurrent import Rnn
 from minirram.nn.layers.resample import MaxPool, MeanSteps
 from minirram.nn.network import (
-    WITH_MATRICES,
     Network,
     affine_parameters,
     conversions,
@@ -60,7 +59,6 @@ def test_retina_unet_has_the_papers_counts():
     assert sum(weights_by_layer(network).values()) == 4_313_440
     assert round(macs(network) / 1e6) == 351
     assert round(macs(network.resized(64, 64)) / 1e6) == 624
-    assert network.size_multiple == 16
     shapes = output_shapes(network)
     assert shapes["relu_down5b"] == (3, 3, 256)
     assert shapes["concat4"] == (6, 6, 512)
@@ -71,7 +69,7 @@ def test_every_signal_into_a_matrix_is_quantised():
     for network in (fashion_mnist_cnn(), spoken_digit_crnn(), retina_unet()):
         quantised = True  # the input
         for layer in network.layers:
-            if isinstance(layer, WITH_MATRICES):
+            if layer.matrices():
                 assert quantised, layer.name
                 quantised = False
             elif isinstance(layer, Quantize):

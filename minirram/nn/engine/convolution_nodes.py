@@ -1,30 +1,38 @@
 """Convolutions on one chunk of a batch as matrix products, each with the max-pool that may follow."""
 
-from typing import Any
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from ..layers import resample
-from ..layers.convolution import add_patches, im2col, output_size
-from .nodes import Node, aligned, nhwc, rows
+from ..layers.base import Shape
+from ..layers.convolution import Conv2d, Pair, add_patches, im2col, output_size
+from ..layers.resample import MaxPool
+from .chunk import Chunk, aligned
+from .nodes import Node, Pass, nhwc, rows
+
+Stack = Union[np.ndarray, Sequence[np.ndarray]]
+"""arrays of one shape"""
 
 
 class ConvolutionNode(Node):
     """What all kinds share: padding, the pool, sums of gradients."""
 
-    def __init__(self, layer, pool, x, y, chunk):
-        super().__init__(pool or layer, x, y, chunk)
+    def __init__(self, layer: Conv2d, pool: Optional[MaxPool], *, x: np.ndarray, y: np.ndarray, chunk: Chunk) -> None:
+        super().__init__(pool or layer, x, y=y, chunk=chunk)
         self.convolution = layer
         self.size = pool.size if pool else 1  # side of the pooling window
         self.needs_dx = x is not chunk.input
-        height, width = output_size(x.shape[0], x.shape[1], layer.kernel, layer.stride, layer.padding)
+        height, width = output_size(
+            x.shape[0], x.shape[1], kernel=layer.kernel, stride=layer.stride, padding=layer.padding
+        )
         self.conv_shape = height, width
         self.dkernel: Any = None
         self.first: Any = None  # (places, shape of y): where each window's largest value lies
         if chunk.training and pool:
             self.first = aligned((self.size**2,) + y.shape, bool)
 
-    def _padded(self, rows, cols, padding):
+    def _padded(self, rows: int, cols: int, *, padding: Pair) -> np.ndarray:
         """The input with `padding` above and on the left, and below and on the right what makes it rows x cols."""
         x, (top, left) = self.x, padding
         if (top, left) == (0, 0) and (rows, cols) == x.shape[:2]:
@@ -37,7 +45,7 @@ class ConvolutionNode(Node):
         inside[...] = kept
         return padded
 
-    def _unpadded(self, dpadded, padding):
+    def _unpadded(self, dpadded: np.ndarray, padding: Pair) -> np.ndarray:
         """The gradient of the input from that of the padded input: the border is cut, what was not used gets 0."""
         top, left = padding
         shape = self.x.shape
@@ -50,26 +58,26 @@ class ConvolutionNode(Node):
         dx[: inside.shape[0], : inside.shape[1]] = inside
         return dx
 
-    def _windows(self, image):
+    def _windows(self, image: np.ndarray) -> List[np.ndarray]:
         """Views of image (height, width, ...), one per place of the pooling window."""
         height, width = (self.size * length for length in self.y.shape[:2])
         return [
             image[i : height : self.size, j : width : self.size] for i in range(self.size) for j in range(self.size)
         ]
 
-    def _pool(self, places):
+    def _pool(self, places: Stack) -> None:
         """y from the outputs at each place of the pooling window, each (height, width, n, channels)."""
         if self.size == 1:
             self.y[...] = places[0]
         else:
-            resample.largest(places, self.y, self.first)
+            resample.largest(places, self.y, first=self.first)
 
-    def _unpool(self, dy, dplaces):
+    def _unpool(self, dy: np.ndarray, dplaces: Stack) -> None:
         """Fill the gradient at each place of the pooling window."""
         for dplace, is_first in zip(dplaces, self.first):
             np.multiply(dy, is_first, out=dplace)
 
-    def _add_kernel_gradient(self, left, right, first):
+    def _add_kernel_gradient(self, left: np.ndarray, right: np.ndarray, *, first: bool) -> None:
         """Add left right, stacks of matrices, to the lane's gradient of the transformed kernel.
 
         first: this is the first addition for this chunk.
@@ -84,24 +92,24 @@ class ConvolutionNode(Node):
 class PatchesNode(ConvolutionNode):
     """Any kernel, stride and padding: patches as rows of a matrix."""
 
-    def __init__(self, layer, pool, x, y, chunk):
-        super().__init__(layer, pool, x, y, chunk)
+    def __init__(self, layer: Conv2d, pool: Optional[MaxPool], *, x: np.ndarray, y: np.ndarray, chunk: Chunk) -> None:
+        super().__init__(layer, pool, x=x, y=y, chunk=chunk)
         self.fan_in = layer.matrices()[0][1][0]
 
-    def _array(self, name, channels):
+    def _array(self, name: str, channels: int) -> np.ndarray:
         """A workspace array (height, width, n, channels) before the pool."""
         return self.workspace.array(name, self.conv_shape + (self.chunk.size, channels))
 
-    def _columns(self):
+    def _columns(self) -> Tuple[np.ndarray, Shape]:
         """The patches (height, width, n, fan_in)."""
         layer = self.convolution
         height, width = (length + 2 * pad for length, pad in zip(self.x.shape[:2], layer.padding))
-        x = self._padded(height, width, layer.padding)
+        x = self._padded(height, width, padding=layer.padding)
         columns = self._array("columns", self.fan_in)
-        im2col(nhwc(x), layer.kernel, layer.stride, out=nhwc(columns))
+        im2col(nhwc(x), layer.kernel, stride=layer.stride, out=nhwc(columns))
         return columns, x.shape
 
-    def forward(self, run):
+    def forward(self, run: Pass) -> None:
         """y = pool(patches W)"""
         columns, _ = self._columns()
         z = self.y if self.size == 1 else self._array("places", self.convolution.out_channels)
@@ -109,7 +117,7 @@ class PatchesNode(ConvolutionNode):
         if self.size > 1:
             self._pool(self._windows(z))
 
-    def backward(self, run, dy):
+    def backward(self, run: Pass, dy: np.ndarray) -> Optional[np.ndarray]:
         """dW = patches^T dy; dx = dy W^T, each patch added to its pixels"""
         columns, padded_shape = self._columns()
         dz = dy
@@ -118,13 +126,13 @@ class PatchesNode(ConvolutionNode):
             dz[self.size * dy.shape[0] :] = 0
             dz[:, self.size * dy.shape[1] :] = 0
             self._unpool(dy, self._windows(dz))
-        self.add_gradient(self.convolution.name, rows(columns), rows(dz))
+        self.add_gradient(self.convolution.name, rows(columns), right=rows(dz))
         if not self.needs_dx:
             return None
         np.matmul(rows(dz), run.weights[self.convolution.name].T, out=rows(columns))
         dpadded = self.workspace.gradient(padded_shape)
         dpadded[...] = 0
-        add_patches(nhwc(columns), nhwc(dpadded), self.convolution.kernel, self.convolution.stride)
+        add_patches(nhwc(columns), nhwc(dpadded), kernel=self.convolution.kernel, stride=self.convolution.stride)
         return self._unpadded(dpadded, self.convolution.padding)
 
 
@@ -135,38 +143,39 @@ class InputNode(ConvolutionNode):
     outputs that no window holds are never worked out.
     """
 
-    def __init__(self, layer, pool, x, y, chunk):
-        super().__init__(layer, pool, x, y, chunk)
+    def __init__(self, layer: Conv2d, pool: Optional[MaxPool], *, x: np.ndarray, y: np.ndarray, chunk: Chunk) -> None:
+        super().__init__(layer, pool, x=x, y=y, chunk=chunk)
         fan_in = layer.matrices()[0][1][0]
         self.patches = aligned((fan_in, self.size**2) + y.shape[:3], x.dtype)
 
-    def forward(self, run):
+    def forward(self, run: Pass) -> None:
         """y = pool(patches^T W)"""
         layer, size = self.convolution, self.size
         for place in range(size**2):
             start = place // size * layer.stride[0], place % size * layer.stride[1]
-            gather(layer, self.x, self.patches[:, place], start, size)
+            gather(layer, self.x, patches=self.patches[:, place], start=start, every=size)
         z = self._z()
         np.matmul(self._flat().T, run.weights[layer.name], out=rows(z))
         self._pool(z)
 
-    def _z(self):
+    def _z(self) -> np.ndarray:
         """Workspace (places of the pooling window, height, width, n, channels)."""
         return self.workspace.array("places", (self.size**2,) + self.y.shape)
 
-    def _flat(self):
+    def _flat(self) -> np.ndarray:
         return self.patches.reshape(len(self.patches), -1)
 
-    def backward(self, run, dy):
+    def backward(self, run: Pass, dy: np.ndarray) -> Optional[np.ndarray]:
         """dW = patches dy"""
         dz = dy
         if self.size > 1:
             dz = self._z()
             self._unpool(dy, dz)
-        self.add_gradient(self.convolution.name, self._flat().T, rows(dz))
+        self.add_gradient(self.convolution.name, self._flat().T, right=rows(dz))
+        return None
 
 
-def gather(layer, x, patches, start=(0, 0), every=1):
+def gather(layer: Conv2d, x: np.ndarray, *, patches: np.ndarray, start: Pair = (0, 0), every: int = 1) -> None:
     """Fill patches (fan_in, height, width, n) of an image (height, width, n, channels) that a convolution sees.
 
     start: row and column of the first patch in the padded image; every: step from one output to the next,

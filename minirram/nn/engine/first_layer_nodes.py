@@ -5,46 +5,49 @@ the normalisation becomes part of the product, P [W scale] + shift, and on the w
 from P^T dy and P^T P. The wide output z is never stored and never passed over a second time.
 """
 
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 
-from ..layers.norm import BATCH_NORM_EPSILON
+from ..layers.base import Layer, Shape
+from ..layers.convolution import Conv2d
+from ..layers.norm import BATCH_NORM_EPSILON, BatchNorm
+from .activation_nodes import ActivationNode
+from .chunk import Chunk, aligned
 from .convolution_nodes import gather
-from .nodes import ActivationNode, Node, aligned, rows
-
-MOST_FAN_IN = 16  # rows of a kernel matrix up to which this pays
+from .nodes import Node, Pass, rows
 
 
 class PatchMomentsNode(Node):
     """First half: the patches and their moments; at the very end of the way back, the gradient of the weights."""
 
+    layer: BatchNorm
     patches_dy: Any = None  # patches^T dy, from the second half
 
-    def __init__(self, convolution, norm, x, shape, chunk):
-        super().__init__(norm, x, x, chunk)
+    def __init__(self, convolution: Conv2d, norm: BatchNorm, *, x: np.ndarray, shape: Shape, chunk: Chunk) -> None:
+        super().__init__(norm, x, y=x, chunk=chunk)
         self.convolution = convolution
         self.fan_in = convolution.matrices()[0][1][0]
         # one row per kernel place and channel, and a last row of ones that carries the shift
         self.patches = aligned((self.fan_in + 1,) + shape[:2] + (chunk.size,), chunk.workspace.dtype)
         self.patches[-1] = 1
 
-    def forward(self, run):
+    def forward(self, run: Pass) -> None:
         """Fill the patches; the moments of z = patches^T W."""
         layer = self.convolution
-        gather(layer, self.x, self.patches[:-1])
+        gather(layer, self.x, patches=self.patches[:-1])
         if not run.training:
             return
         flat = self.patches.reshape(self.fan_in + 1, -1)
         products = np.matmul(flat, flat.T).astype(np.float64)
         count = flat.shape[1]
         self.gram, self.sums = products[:-1, :-1], products[:-1, -1]
-        weight = run.weights[layer.name].astype(np.float64)
+        weight: Any = run.weights[layer.name].astype(np.float64)
         mean = self.sums @ weight / count
         covariance = self.gram - np.outer(self.sums, self.sums) / count
         self.moments = count, mean, np.einsum("kj,kl,lj->j", weight, covariance, weight)
 
-    def backward(self, run, dy):
+    def backward(self, run: Pass, dy: np.ndarray) -> None:
         """dW = P^T dz with dz = scale * (dy - dbeta / count - normalised * dgamma / count) and P^T dy from the second
         half.
         """
@@ -52,7 +55,7 @@ class PatchMomentsNode(Node):
         dbeta, dgamma = run.sums[self.layer.name]
         deviation = np.sqrt(var + BATCH_NORM_EPSILON)
         gamma = run.state[self.layer.name + ".gamma"] if self.layer.affine else 1
-        weight = run.weights[self.convolution.name].astype(np.float64)
+        weight: Any = run.weights[self.convolution.name].astype(np.float64)
         normalised = (self.gram @ weight - np.outer(self.sums, mean)) / deviation
         dweight = self.patches_dy - np.outer(self.sums, dbeta / count) - normalised * (dgamma / count)
         dweight *= gamma / deviation
@@ -65,15 +68,18 @@ class ProductNode(ActivationNode):
     need.
     """
 
-    def __init__(self, group, y, chunk, patches):
-        self.first_half = patches
-        super().__init__(group, patches.x, y, chunk)
+    norm: BatchNorm
 
-    def _argument(self, run, unit):
+    def __init__(self, group: Sequence[Layer], patches: PatchMomentsNode, *, y: np.ndarray, chunk: Chunk) -> None:
+        self.first_half = patches
+        super().__init__(group, patches.x, y=y, chunk=chunk)
+
+    def _argument(self, run: Pass, unit: float) -> np.ndarray:
         """(gamma * (patches^T W - mean) / sqrt(var + epsilon) + beta) / unit, in y."""
         name = self.norm.name
         _, mean, var = run.statistics[name]
-        scale, shift = 1 / np.sqrt(var + BATCH_NORM_EPSILON), 0
+        scale: Any = 1 / np.sqrt(var + BATCH_NORM_EPSILON)
+        shift: Any = 0
         if self.norm.affine:
             scale, shift = scale * run.state[name + ".gamma"], run.state[name + ".beta"]
         weight = run.weights[self.first_half.convolution.name]
@@ -82,7 +88,7 @@ class ProductNode(ActivationNode):
         np.matmul(patches.reshape(len(patches), -1).T, kernel.astype(weight.dtype), out=rows(self.y))
         return self.y
 
-    def backward(self, run, dy):
+    def backward(self, run: Pass, dy: np.ndarray) -> None:
         """P^T dy, d beta and d gamma"""
         if self.passes is not None:
             np.multiply(dy, self.passes, out=dy)
@@ -90,6 +96,6 @@ class ProductNode(ActivationNode):
         products = np.matmul(half.patches.reshape(half.fan_in + 1, -1), rows(dy)).astype(np.float64)
         half.patches_dy, dbeta = products[:-1], products[-1]
         _, mean, var = run.statistics[self.norm.name]
-        weight = run.weights[half.convolution.name].astype(np.float64)
+        weight: Any = run.weights[half.convolution.name].astype(np.float64)
         dgamma = ((weight * half.patches_dy).sum(axis=0) - mean * dbeta) / np.sqrt(var + BATCH_NORM_EPSILON)
         self.sums = dbeta, dgamma

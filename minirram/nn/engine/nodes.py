@@ -1,96 +1,51 @@
-"""The layers of a network at work on one chunk of a batch: buffers, forward and backward of each.
+"""A node is a layer at work on one chunk of a batch, or a few layers that belong together: forward and backward.
 
-A chunk is a few samples, few enough that a layer's arrays stay in a core's cache. Images lie as (height, width, n,
-channels), which gives long contiguous runs. What is needed for a moment only lies in a workspace that all chunks of a
-lane share.
+A class of layers has a fast node when one is registered for it (`node_for`); all others run in a `LayerNode`, by their
+own forward and backward.
 """
 
-import math
-from typing import Any
+from typing import Any, Callable, ClassVar, Dict, NamedTuple, Optional, Sequence, Tuple, Type
 
 import numpy as np
 
-from ..layers.activation import Quantize, Relu, to_codes
-from ..layers.join import Concat, Flatten, concat_backward, concat_forward
-from ..layers.linear import Linear, linear_forward
-from ..layers.norm import BATCH_NORM_EPSILON, BatchNorm
-from ..layers.recurrent import Rnn, rnn_backward, rnn_forward
-from ..layers.resample import (
-    MaxPool,
-    MeanSteps,
-    Upsample,
-    max_pool_backward,
-    max_pool_forward,
-    mean_backward,
-    mean_forward,
-    upsample_backward,
-    upsample_forward,
-)
+from ...errors import ConfigError, ShapeError
+from ..layers.base import Layer, Parameters
+from .chunk import Chunk, aligned
 
-ALIGNMENT = 64  # bytes: sums of arrays that begin inside a cache line take twice as long
 LONG_RUN = 256  # elements; NumPy is slow on shorter runs than this
 
 
-class Run:
+class Pass:
     """What all chunks share during one pass: weights, digital parameters, statistics of the whole batch."""
 
-    def __init__(self, weights, state, steps, training):
+    def __init__(
+        self,
+        weights: Dict[str, np.ndarray],
+        state: Dict[str, np.ndarray],
+        *,
+        steps: Dict[str, Optional[float]],
+        training: bool,
+    ) -> None:
         self.weights = weights
         self.state = state
-        self.steps = steps  # {layer name: quantisation step, or None: the values pass as they are}
+        self.steps = steps  # {quantiser: its step, or None: the values pass as they are}
         self.training = training
-        self.kernels = {}  # {convolution: transformed weights}
-        self.statistics = {}  # {batch norm: (count, mean, variance)}
-        self.sums = {}  # {batch norm: (d loss / d beta, d loss / d gamma)}
+        self.kernels: Dict[str, np.ndarray] = {}  # {convolution: transformed weights}
+        self.statistics: Dict[str, Tuple[int, np.ndarray, np.ndarray]] = {}  # {batch norm: (count, mean, variance)}
+        self.sums: Dict[str, Tuple[np.ndarray, np.ndarray]] = {}  # {batch norm: (d loss / d beta, d loss / d gamma)}
 
 
-def aligned(shape, dtype):
-    """An empty array that begins at a multiple of ALIGNMENT."""
-    dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
-
-
-class Workspace:
-    """Named scratch arrays, kept from call to call."""
-
-    def __init__(self, dtype):
-        self.dtype = np.dtype(dtype)
-        self._flat = {}
-        self._views = {}
-        self._turn = 0
-
-    def array(self, name, shape, dtype=None):
-        """An array of any contents; the same memory for the same name."""
-        view = self._views.get((name, shape))
-        if view is None:
-            size = math.prod(shape)
-            flat = self._flat.get(name)
-            if flat is None or flat.size < size:
-                flat = self._flat[name] = aligned((size,), dtype or self.dtype)
-                self._views = {key: old for key, old in self._views.items() if key[0] != name}
-            view = self._views[name, shape] = flat[:size].reshape(shape)
-        return view
-
-    def gradient(self, shape):
-        """The same for a gradient on its way back; the one handed out before stays valid."""
-        self._turn = 1 - self._turn
-        return self.array(f"gradient{self._turn}", shape)
-
-
-def nhwc(image):
+def nhwc(image: np.ndarray) -> np.ndarray:
     """An image of the chunk as `layers` sees it."""
     return image.transpose(2, 0, 1, 3) if image.ndim == 4 else image
 
 
-def rows(array):
+def rows(array: np.ndarray) -> np.ndarray:
     """All positions of a contiguous array as rows (positions, channels)."""
     return array.reshape(-1, array.shape[-1])
 
 
-def long_rows(array):
+def long_rows(array: np.ndarray) -> np.ndarray:
     """A contiguous array as rows long enough for NumPy, each a whole number of times all channels."""
     channels = array.shape[-1]
     count = array.size // channels
@@ -100,14 +55,7 @@ def long_rows(array):
     return array.reshape(count // repeat, repeat * channels)
 
 
-def tiled(vector, like):
-    """A value per channel, repeated to the length of a row of `like` = long_rows(...)."""
-    row = np.empty((like.shape[1] // len(vector), len(vector)), like.dtype)
-    row[...] = vector
-    return row.reshape(-1)
-
-
-def channel_sums(long, channels):
+def channel_sums(long: np.ndarray, channels: int) -> np.ndarray:
     """Sums per channel, float64 (channels,), of an array in `long_rows`."""
     return np.add.reduce(np.add.reduce(long, axis=0).reshape(-1, channels), axis=0, dtype=np.float64)
 
@@ -115,30 +63,33 @@ def channel_sums(long, channels):
 class Node:
     """One layer, or a few that belong together, on one chunk. `x` is the input's array, `y` the output's."""
 
-    dskipped = None  # gradient that comes from a Concat further on
+    needs_y: ClassVar[bool] = False
+    """True: backward reads y, so the next node may not write into it"""
+    source: Optional[str] = None
+    """name of the layer whose output y is, when a later layer joins it"""
 
-    def __init__(self, layer, x, y, chunk):
+    def __init__(self, layer: Layer, x: np.ndarray, *, y: np.ndarray, chunk: Chunk) -> None:
         self.layer = layer
         self.x = x
         self.y = y
         self.chunk = chunk
         self.workspace = chunk.workspace
 
-    def prepare(self, run):
+    def prepare(self, run: Pass) -> None:
         """Put the weights into the form that forward and backward use; once per pass, for all chunks."""
 
-    def finish(self):
+    def finish(self) -> None:
         """Bring the gradient of that form back to the weights'; once per step and lane."""
 
-    def forward(self, run):
+    def forward(self, run: Pass) -> None:
         """Fill y from x."""
         raise NotImplementedError
 
-    def backward(self, run, dy):
+    def backward(self, run: Pass, dy: np.ndarray) -> Optional[np.ndarray]:
         """dx from dy; gradients of weights are added to those of the chunk's lane."""
         raise NotImplementedError
 
-    def add_gradient(self, name, left, right):
+    def add_gradient(self, name: str, left: np.ndarray, *, right: np.ndarray) -> None:
         """Add left^T right, summed over rows, to the gradient of matrix `name`; the lane's first chunk begins it."""
         total = self.chunk.gradients[name]
         if self.chunk.begins:
@@ -147,251 +98,110 @@ class Node:
             total += np.matmul(left.T, right, out=self.workspace.array("dweight", total.shape))
 
 
-class LinearNode(Node):
-    """Matrix product."""
+class LayerNode(Node):
+    """Any layer whose samples do not depend on each other, by its own forward and backward."""
 
-    def forward(self, run):
-        """y = x W"""
-        linear_forward(self.x, run.weights[self.layer.name], out=self.y)
+    def __init__(self, layer: Layer, x: np.ndarray, *, y: np.ndarray, chunk: Chunk) -> None:
+        super().__init__(layer, x, y=y, chunk=chunk)
+        kind = type(layer).__name__
+        if layer.whole_batch:
+            raise ConfigError(
+                f"layer {layer.name}: {kind} needs the whole batch, so the engine needs a node made for it"
+            )
+        self.inputs = (nhwc(x),) + tuple(nhwc(chunk.nodes[name].y) for name in layer.others)
+        self.trained = {name for name, _ in layer.matrices()} | set(layer.trained())
+        self.kept: Any = None
 
-    def backward(self, run, dy):
-        """dx = dy W^T, dW = x^T dy"""
-        self.add_gradient(self.layer.name, self.x, dy)
-        return np.matmul(dy, run.weights[self.layer.name].T, out=self.workspace.gradient(self.x.shape))
+    def forward(self, run: Pass) -> None:
+        """y and what the way back needs"""
+        saw = self._sample if run.training else _ignored
+        parameters = Parameters(run.weights, run.state, training=run.training, saw=saw)
+        y, kept = self.layer.forward(self.inputs, parameters)
+        self.kept = kept if run.training else None
+        self._same("forward", y.shape, nhwc(self.y).shape)
+        nhwc(self.y)[...] = y
 
+    def _sample(self, name: str, values: np.ndarray) -> None:
+        self.chunk.sample(name, values)
 
-class RnnNode(Node):
-    """ReLU-RNN through time."""
-
-    def _arguments(self, run):
-        name = self.layer.name
-        x, h = (array[0].transpose(1, 0, 2) for array in (self.x, self.y))
-        w_input, w_hidden = run.weights[name + ".input"], run.weights[name + ".hidden"]
-        return x, h, w_input, w_hidden, run.steps[name], self.layer.bits
-
-    def forward(self, run):
-        """h_t = relu(x_t W_input + q(h_{t-1}) W_hidden)"""
-        x, h, w_input, w_hidden, step, bits = self._arguments(run)
-        rnn_forward(x, w_input, w_hidden, step, bits, out=h)
-        if run.training:
-            self.chunk.sample(self.layer.name, self.y)
-
-    def backward(self, run, dy):
-        """Back through time."""
-        x, h, w_input, w_hidden, step, bits = self._arguments(run)
+    def backward(self, run: Pass, dy: np.ndarray) -> np.ndarray:
+        """dx; what joins bring back goes to the earlier layers"""
+        dinputs, gradients = self.layer.backward(nhwc(dy), self.kept)
+        self._same("backward", sorted(gradients), sorted(self.trained))
+        self._same("backward", [d.shape for d in dinputs], [x.shape for x in self.inputs])
+        for name, gradient in gradients.items():
+            self._add(name, gradient)
+        for name, dother in zip(self.layer.others, dinputs[1:]):
+            self.chunk.skip_back(name, _as_stored(dother))
         dx = self.workspace.gradient(self.x.shape)
-        inside = dx[0].transpose(1, 0, 2)
-        dweights = rnn_backward(dy[0].transpose(1, 0, 2), x, h, w_input, w_hidden, step, bits, out=inside)[1:]
-        for part, dweight in zip((".input", ".hidden"), dweights):
-            total = self.chunk.gradients[self.layer.name + part]
-            if self.chunk.begins:
-                total[...] = 0
-            total += dweight
+        nhwc(dx)[...] = dinputs[0]
         return dx
 
-
-class MomentsNode(Node):
-    """First half of a batch norm: moments of what comes in; backward the last step, once the batch is summed up."""
-
-    normalised: Any = None  # (x - mean) / sqrt(var + epsilon) and the gradient of it, both set by the second half
-    dnormalised: Any = None
-
-    def forward(self, run):
-        """This chunk's count, mean and sum of squared deviations."""
-        if not run.training:
-            return
-        x, channels = long_rows(self.x), self.x.shape[-1]
-        count = self.x.size // channels
-        mean = channel_sums(x, channels) / count
-        centred = np.subtract(x, tiled(mean, x), out=self.workspace.array("centred", x.shape))
-        self.moments = count, mean, channel_sums(np.square(centred, out=centred), channels)
-
-    def backward(self, run, dy):
-        """dx = scale * (dy - mean(dy) - normalised * mean(dy * normalised)), with d normalised for dy"""
-        name = self.layer.name
-        count, _, var = run.statistics[name]
-        dbeta, dgamma = run.sums[name]
-        scale = 1 / np.sqrt(var + BATCH_NORM_EPSILON)
-        if self.layer.affine:
-            scale = scale * run.state[name + ".gamma"]
-        normalised, dnormalised = long_rows(self.normalised), long_rows(self.dnormalised)
-        dx = self.workspace.gradient(self.x.shape)
-        total = np.multiply(normalised, tiled(-scale * dgamma / count, normalised), out=dx.reshape(normalised.shape))
-        total -= tiled(scale * dbeta / count, total)
-        dnormalised *= tiled(scale, dnormalised)
-        total += dnormalised
-        return dx
-
-
-class ActivationNode(Node):
-    """What happens to each element alone: rest of a batch norm, ReLU, quantisation, or some of them in this order."""
-
-    def __init__(self, group, x, y, chunk, moments=None, overwrite=False):
-        super().__init__(group[-1], x, y, chunk)
-        self.norm: Any = _first_of(BatchNorm, group)
-        self.relu: Any = _first_of(Relu, group)
-        self.quantiser: Any = _first_of(Quantize, group)
-        self.passes = None
-        if chunk.training and (self.relu or self.quantiser):
-            self.passes = aligned(y.shape, bool)
-        if moments:
-            self.normalised = x if overwrite else aligned(x.shape, x.dtype)
-            moments.normalised, moments.dnormalised = self.normalised, y
-
-    def forward(self, run):
-        """y = quantise(relu(gamma * normalised + beta))"""
-        step = run.steps[self.quantiser.name] if self.quantiser else None
-        t = self._argument(run, 1 if step is None else step)
-        if run.training:
-            if self.quantiser:
-                self.chunk.sample(self.quantiser.name, t, step or 1)
-            self._mark(t, step)
-        if step is not None:
-            to_codes(t, self.quantiser.bits, out=self.y)
-            self.y *= self.y.dtype.type(step)
-        elif self.relu:
-            np.maximum(t, 0, out=self.y)
-        elif t is not self.y:
-            self.y[...] = t
-
-    def _argument(self, run, unit):
-        """What ReLU and quantiser see, over `unit`: x, or (x - mean) / sqrt(var + epsilon), scaled and shifted."""
-        x, y = long_rows(self.x), long_rows(self.y)
-        if not self.norm:
-            return self.x if unit == 1 else np.multiply(self.x, x.dtype.type(1 / unit), out=self.y)
-        name = self.norm.name
-        _, mean, var = run.statistics[name]
-        normalised = np.subtract(x, tiled(mean, x), out=long_rows(self.normalised))
-        normalised *= tiled(1 / np.sqrt(var + BATCH_NORM_EPSILON), x)
-        if self.norm.affine:
-            np.multiply(normalised, tiled(run.state[name + ".gamma"] / unit, y), out=y)
-            y += tiled(run.state[name + ".beta"] / unit, y)
-            return self.y
-        return self.normalised if unit == 1 else np.multiply(self.normalised, x.dtype.type(1 / unit), out=self.y)
-
-    def _mark(self, t, step):
-        """Remember where the gradient passes: above 0 for a ReLU, inside the range for a quantiser; t in steps."""
-        if self.passes is None:
-            return
-        if self.relu:
-            np.greater(t, 0, out=self.passes)
-        elif step is not None:
-            np.greater_equal(t, 0, out=self.passes)
+    def _add(self, name: str, gradient: np.ndarray) -> None:
+        """Add to the lane's gradient of a matrix or of a trained digital parameter."""
+        totals = self.chunk.gradients
+        if name not in totals:
+            totals[name] = aligned(gradient.shape, self.workspace.dtype)
+        self._same("backward", gradient.shape, totals[name].shape)
+        if self.chunk.begins:
+            totals[name][...] = gradient
         else:
-            self.passes[...] = True
-        if step is not None:
-            top = t.dtype.type(2**self.quantiser.bits - 1)
-            self.passes &= np.less_equal(t, top, out=self.workspace.array("bool", t.shape, bool))
+            totals[name] += gradient
 
-    def backward(self, run, dy):
-        """dy where it passes; with a batch norm also its sums."""
-        target = self.y if self.norm else dy  # y itself is not needed any more
-        if self.passes is not None:
-            np.multiply(dy, self.passes, out=target)
-        elif target is not dy:
-            target[...] = dy
-        if self.norm:
-            channels = dy.shape[-1]
-            product = np.multiply(target, self.normalised, out=self.workspace.array("centred", dy.shape))
-            self.sums = channel_sums(long_rows(target), channels), channel_sums(long_rows(product), channels)
-        return target
+    def _same(self, method: str, found: Any, expected: Any) -> None:
+        if found != expected:
+            kind = type(self.layer).__name__
+            raise ShapeError(f"layer {self.layer.name}: {kind}.{method} gives {found}, expected {expected}")
 
 
-def _first_of(kind, group):
-    return next((layer for layer in group if isinstance(layer, kind)), None)
+def _ignored(name: str, values: np.ndarray) -> None:
+    pass
 
 
-class MaxPoolNode(Node):
-    """Maximum over windows."""
-
-    def __init__(self, layer, x, y, chunk):
-        super().__init__(layer, x, y, chunk)
-        self.first = np.empty((layer.size**2,) + y.shape, bool) if chunk.training else None
-
-    def _first(self):
-        return None if self.first is None else self.first.transpose(0, 3, 1, 2, 4)
-
-    def forward(self, run):
-        """y = the largest of each window"""
-        max_pool_forward(nhwc(self.x), self.layer.size, out=nhwc(self.y), first=self._first())
-
-    def backward(self, run, dy):
-        """dy to where the largest was"""
-        dx = self.workspace.gradient(self.x.shape)
-        max_pool_backward(nhwc(dy), self._first(), nhwc(dx).shape, self.layer.size, out=nhwc(dx))
-        return dx
+def _as_stored(image: np.ndarray) -> np.ndarray:
+    """The inverse of `nhwc`."""
+    return image.transpose(1, 2, 0, 3) if image.ndim == 4 else image
 
 
-class UpsampleNode(Node):
-    """Bilinear interpolation."""
-
-    def forward(self, run):
-        """y = x between its pixels"""
-        upsample_forward(nhwc(self.x), out=nhwc(self.y))
-
-    def backward(self, run, dy):
-        """The transpose of the forward."""
-        dx = self.workspace.gradient(self.x.shape)
-        upsample_backward(nhwc(dy), out=nhwc(dx))
-        return dx
+Make = Callable[[Sequence[Layer], np.ndarray, np.ndarray, Chunk], Sequence[Node]]
+Takes = Callable[[Layer, Layer, bool], bool]
 
 
-class ConcatNode(Node):
-    """Channels of the input, then of an earlier node's output."""
-
-    def __init__(self, layer, x, y, chunk):
-        super().__init__(layer, x, y, chunk)
-        self.other = chunk.nodes[layer.other]
-        if chunk.training:
-            self.other.dskipped = aligned(self.other.y.shape, self.other.y.dtype)
-
-    def forward(self, run):
-        """y = x, other"""
-        concat_forward(self.x, self.other.y, out=self.y)
-
-    def backward(self, run, dy):
-        """dx and the part that skips back to the other node"""
-        dx, self.other.dskipped[...] = concat_backward(dy, self.x.shape[-1])
-        result = self.workspace.gradient(dx.shape)
-        result[...] = dx
-        return result
+def _takes_nothing(last: Layer, following: Layer, first: bool) -> bool:
+    return False
 
 
-class FlattenNode(Node):
-    """(height, width, n, channels) -> (n, height * width * channels)"""
+class FastNode(NamedTuple):
+    """How the engine runs a class of layers."""
 
-    def forward(self, run):
-        """y = x in another order"""
-        x = nhwc(self.x)
-        self.y.reshape(x.shape)[...] = x
-
-    def backward(self, run, dy):
-        """dx = dy in the order of x"""
-        dx = self.workspace.gradient(self.x.shape)
-        nhwc(dx)[...] = dy.reshape(nhwc(dx).shape)
-        return dx
+    make: Make
+    """(group, x, y, chunk) -> its node, or two halves between which the moments of the whole batch are taken"""
+    takes: Takes = _takes_nothing
+    """(last layer of the group so far, layer that follows, whether the group is the network's first) -> whether the
+    same node does that layer, too"""
 
 
-class MeanStepsNode(Node):
-    """Mean over height and width."""
-
-    def forward(self, run):
-        """y = mean of x"""
-        mean_forward(nhwc(self.x), out=self.y)
-
-    def backward(self, run, dy):
-        """dx = dy / steps"""
-        dx = self.workspace.gradient(self.x.shape)
-        mean_backward(dy, nhwc(dx).shape, out=nhwc(dx))
-        return dx
+FAST: Dict[Type[Layer], FastNode] = {}
+"""the classes that have nodes of their own; a class derived from one of them has not"""
 
 
-SIMPLE = {
-    Linear: LinearNode,
-    Rnn: RnnNode,
-    MaxPool: MaxPoolNode,
-    Upsample: UpsampleNode,
-    Concat: ConcatNode,
-    Flatten: FlattenNode,
-    MeanSteps: MeanStepsNode,
-}
+def node_for(kind: Type[Layer]) -> Callable[[Type[Node]], Type[Node]]:
+    """Decorator: this class of nodes runs layers of class `kind`."""
+
+    def register(node: Type[Node]) -> Type[Node]:
+        FAST[kind] = FastNode(lambda group, x, y, chunk: (node(group[0], x, y=y, chunk=chunk),))
+        return node
+
+    return register
+
+
+def make_nodes(group: Sequence[Layer], x: np.ndarray, *, y: np.ndarray, chunk: Chunk) -> Sequence[Node]:
+    """The nodes of a group of layers."""
+    fast = FAST.get(type(group[0]))
+    return fast.make(group, x, y, chunk) if fast else (LayerNode(group[0], x, y=y, chunk=chunk),)
+
+
+def takes(last: Layer, following: Layer, *, first: bool) -> bool:
+    """Whether the node that does `last` does the layer behind it, too; first: it is the network's first node."""
+    fast = FAST.get(type(last))
+    return fast is not None and fast.takes(last, following, first)

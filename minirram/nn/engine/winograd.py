@@ -7,7 +7,7 @@ axis 0 of its arrays, any shape after it; `t` counts pairs of outputs. A `*_back
 import numpy as np
 
 
-def kernel_forward(w, out):
+def kernel_forward(w: np.ndarray, out: np.ndarray) -> None:
     """G w: w (3, ...) -> out (4, ...)."""
     half = w.dtype.type(0.5)
     out[0] = w[0]
@@ -19,7 +19,7 @@ def kernel_forward(w, out):
     out[2] -= middle
 
 
-def kernel_backward(dkernel, out):
+def kernel_backward(dkernel: np.ndarray, out: np.ndarray) -> None:
     """G^T dkernel: dkernel (4, ...) -> out (3, ...)."""
     half = dkernel.dtype.type(0.5)
     np.subtract(dkernel[1], dkernel[2], out=out[1])
@@ -30,7 +30,7 @@ def kernel_backward(dkernel, out):
     np.add(dkernel[3], both, out=out[2])
 
 
-def input_forward(x, out):
+def input_forward(x: np.ndarray, out: np.ndarray) -> None:
     """B^T x: x (2 t + 2, ...) -> out (4, t, ...)."""
     even, odd = x[0::2], x[1::2]
     np.subtract(even[:-1], even[1:], out=out[0])
@@ -39,7 +39,7 @@ def input_forward(x, out):
     np.subtract(odd[:-1], odd[1:], out=out[3])
 
 
-def input_backward(dinput, out):
+def input_backward(dinput: np.ndarray, out: np.ndarray) -> None:
     """B dinput: dinput (4, t, ...), overwritten -> out (2 t + 2, ...)."""
     even, odd = out[0::2], out[1::2]
     np.subtract(dinput[1], dinput[2], out=odd[:-1])
@@ -54,7 +54,7 @@ def input_backward(dinput, out):
     even[1:] += inner
 
 
-def output_forward(products, out):
+def output_forward(products: np.ndarray, out: np.ndarray) -> None:
     """A^T products: products (4, ...) -> out (2, ...)."""
     np.add(products[1], products[2], out=out[0])
     out[0] += products[0]
@@ -62,7 +62,7 @@ def output_forward(products, out):
     out[1] -= products[3]
 
 
-def output_backward(dy, out):
+def output_backward(dy: np.ndarray, out: np.ndarray) -> None:
     """A dy: dy (2, ...) -> out (4, ...)."""
     out[0] = dy[0]
     np.add(dy[0], dy[1], out=out[1])

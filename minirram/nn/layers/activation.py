@@ -1,83 +1,147 @@
-"""What happens to each element alone: ReLU and quantisation, forward and backward."""
+"""What happens to each element alone: ReLU and quantisation."""
 
 from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from .checks import _check_bits
+from .base import Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal, n_values
+from .checks import check_bits
+
+CLIP_EXPONENT = (2.5, 5 / 3)  # see `clip_tail`
 
 
-def relu_forward(x, out=None):
+def relu_forward(x: np.ndarray, out: Optional[np.ndarray] = None) -> np.ndarray:
     """y = max(x, 0), any shape."""
     return np.maximum(x, 0, out=out)
 
 
-def relu_backward(dy, y, out=None):
+def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """dx of y = max(x, 0): dy where y > 0, else 0."""
-    return np.multiply(dy, y > 0, out=out)
+    return np.multiply(dy, y > 0)
 
 
-def quantise_forward(x, step, bits, out=None):
+def quantise_forward(x: np.ndarray, step: float, *, bits: int, out: Optional[np.ndarray] = None) -> np.ndarray:
     """y = step * clip(rint(x / step), 0, 2**bits - 1): x as the crossbar's input codes represent it. step > 0."""
-    out = to_codes(np.multiply(x, x.dtype.type(1 / step), out=out), bits, out)
+    out = to_codes(np.multiply(x, x.dtype.type(1 / step), out=out), bits, out=out)
     out *= out.dtype.type(step)
     return out
 
 
-def to_codes(x, bits, out=None):
+def quantise_backward(dy: np.ndarray, x: np.ndarray, *, step: float, bits: int) -> np.ndarray:
+    """Straight-through dx: dy where 0 <= x <= step * (2**bits - 1), 0 where x was clipped."""
+    return np.multiply(dy, (x >= 0) & (x <= x.dtype.type(step * (2**bits - 1))))
+
+
+def to_codes(x: np.ndarray, bits: int, *, out: Optional[np.ndarray] = None) -> np.ndarray:
     """clip(rint(x), 0, 2**bits - 1), for x in units of the step; still floats."""
     out = np.rint(x, out=out)
     return np.clip(out, 0, 2**bits - 1, out=out)
 
 
-def quantise_backward(dy, x, step, bits, out=None):
-    """Straight-through dx: dy where 0 <= x <= step * (2**bits - 1), 0 where x was clipped."""
-    return np.multiply(dy, (x >= 0) & (x <= x.dtype.type(step * (2**bits - 1))), out=out)
+def input_codes(x: np.ndarray, step: float, *, bits: int) -> Tuple[np.ndarray, int]:
+    """(codes uint8, number of activations out of range) of activations of any shape, as a crossbar takes them."""
+    codes = np.divide(x, step)
+    np.rint(codes, out=codes)
+    clipped = int(np.count_nonzero(codes < 0) + np.count_nonzero(codes > 2**bits - 1))
+    return to_codes(codes, bits, out=codes).astype(np.uint8), clipped
 
 
-CLIP_EXPONENT = (2.5, 5 / 3)  # see Quantize.tail
+def clip_tail(bits: int) -> float:
+    """Fraction of activations that a quantiser of `bits` bits clips.
+
+    Set so that clipping and rounding errors of rectified normal activations balance: 0.55 % at 3 bits, 0.17 % at 4,
+    0.017 % at 6 (fit to the optima of Banner, Nahshan and Soudry, "Post training 4-bit quantization", NeurIPS 2019).
+    """
+    offset, slope = CLIP_EXPONENT
+    return 2.0 ** -(offset + slope * bits)
 
 
 @dataclass(frozen=True)
-class Relu:
+class Relu(Layer):
     """max(x, 0)"""
 
-    name: str
-    """name of the layer"""
-
-    def output_shape(self, shape, _earlier):
+    def output_shape(self, inputs: Shapes) -> Shape:
         """shape of the input"""
-        return shape
+        return inputs[0]
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = max(x, 0)"""
+        y = relu_forward(inputs[0])
+        return y, y
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """dx"""
+        return (relu_backward(dy, kept),), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Floats."""
+        return Signal(relu_forward(inputs[0].floats()))
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """A comparison per element."""
+        return DigitalEvents(compares=n_values(output))
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing."""
+        return {}
 
 
 @dataclass(frozen=True)
-class Quantize:
+class Quantize(Layer):
     """Unsigned input codes of the crossbar that follows; the step is name.range / (2**bits - 1)."""
 
-    name: str
-    """name of the layer; its state is name.range"""
     bits: int
     """bits of the codes"""
 
-    def __post_init__(self):
-        _check_bits(self, self.bits)
+    def __post_init__(self) -> None:
+        check_bits(self.name, self.bits)
 
     @property
-    def tail(self):
-        """Fraction of activations above the range.
-
-        Set so that clipping and rounding errors of rectified normal activations balance: 0.55 % at 3 bits, 0.17 % at
-        4, 0.017 % at 6 (fit to the optima of Banner, Nahshan and Soudry, "Post training 4-bit quantization", NeurIPS
-        2019).
-        """
+    def tail(self) -> float:
+        """Fraction of activations above the range: `clip_tail`."""
         return clip_tail(self.bits)
 
-    def output_shape(self, shape, _earlier):
+    def output_shape(self, inputs: Shapes) -> Shape:
         """shape of the input"""
-        return shape
+        return inputs[0]
 
+    def initial_state(self, dtype: type) -> Dict[str, np.ndarray]:
+        """name.range = 0: not calibrated yet; infinity leaves activations as they are."""
+        return {self.name + ".range": np.zeros((), dtype)}
 
-def clip_tail(bits):
-    """Fraction of activations that a quantiser of `bits` bits clips: see `Quantize.tail`."""
-    offset, slope = CLIP_EXPONENT
-    return 2.0 ** -(offset + slope * bits)
+    def quantisers(self) -> Dict[str, int]:
+        """{name: bits}"""
+        return {self.name: self.bits}
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """The values of the codes."""
+        (x,) = inputs
+        parameters.saw(self.name, x)
+        step = parameters.step(self.name, self.bits)
+        return (x if step is None else quantise_forward(x, step, bits=self.bits)), (x, step)
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """Straight through."""
+        x, step = kept
+        return (dy if step is None else quantise_backward(dy, x, step=step, bits=self.bits),), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Codes."""
+        step = inference.step(self.name, self.bits)
+        codes, clipped = input_codes(inputs[0].floats(), step, bits=self.bits)
+        inference.clipped[self.name] += clipped
+        return Signal(codes, step)
+
+    def codes_out(self, codes: Optional[Codes]) -> Optional[Codes]:
+        """Its own codes."""
+        return Codes(self.bits)
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """Multiplication, clip at both ends, a code written."""
+        n = n_values(output)
+        return DigitalEvents(multiplies=n, compares=2 * n, bits_written=n * self.bits)
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """step"""
+        return {"step": float(state[self.name + ".range"]) / (2**self.bits - 1)}

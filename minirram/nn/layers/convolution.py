@@ -4,58 +4,29 @@ fan_in is ordered (kernel row, kernel column, input channel). Images are (n, hei
 """
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
 from ...errors import ConfigError, ShapeError
-from .checks import _check_positive
+from .base import Arrays, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal, n_values
+from .checks import check_positive
+
+Pair = Tuple[int, int]
+"""rows, columns"""
 
 
-@dataclass(frozen=True)
-class Conv2d:
-    """Convolution without bias."""
-
-    name: str
-    """name of the layer and of its matrix"""
-    in_channels: int
-    """channels of the input image"""
-    out_channels: int
-    """channels of the output image = fan_out of the matrix"""
-    kernel: Tuple[int, int] = (3, 3)
-    """height and width of the kernel, pixels"""
-    stride: Tuple[int, int] = (1, 1)
-    """pixels between output rows and between output columns"""
-    padding: Tuple[int, int] = (0, 0)
-    """pixels of zero above and below, left and right"""
-
-    def __post_init__(self):
-        _check_positive(self, in_channels=self.in_channels, out_channels=self.out_channels)
-        if len(self.kernel) != 2 or len(self.stride) != 2 or len(self.padding) != 2:
-            raise ConfigError(f"layer {self.name}: kernel, stride and padding are pairs (rows, columns)")
-        if min(self.kernel + self.stride) < 1 or min(self.padding) < 0:
-            raise ConfigError(f"layer {self.name}: kernel and stride of at least 1, padding of at least 0")
-
-    def matrices(self):
-        """((name, (fan_in, fan_out)),)"""
-        return ((self.name, (self.kernel[0] * self.kernel[1] * self.in_channels, self.out_channels)),)
-
-    def output_shape(self, shape, _earlier):
-        """(out_height, out_width, out_channels)"""
-        if len(shape) != 3 or shape[2] != self.in_channels:
-            raise ShapeError(f"its input is {shape}, expected (height, width, {self.in_channels})")
-        return output_size(shape[0], shape[1], self.kernel, self.stride, self.padding) + (self.out_channels,)
-
-
-def output_size(height, width, kernel, stride=(1, 1), padding=(0, 0)):
+def output_size(height: int, width: int, *, kernel: Pair, stride: Pair = (1, 1), padding: Pair = (0, 0)) -> Pair:
     """(height, width) of a convolution's output; ShapeError when the kernel does not fit."""
-    size = tuple((length + 2 * pad - k) // s + 1 for length, k, s, pad in zip((height, width), kernel, stride, padding))
-    if min(size) < 1:
+    rows, cols = (
+        (length + 2 * pad - k) // s + 1 for length, k, s, pad in zip((height, width), kernel, stride, padding)
+    )
+    if min(rows, cols) < 1:
         raise ShapeError(f"a kernel of {kernel} with padding {padding} does not fit an image of {(height, width)}")
-    return size
+    return rows, cols
 
 
-def pad(x, padding, fill=0):
+def pad(x: np.ndarray, padding: Pair, *, fill: int = 0) -> np.ndarray:
     """x (n, height, width, c) with `padding` = (rows, columns) of `fill` on every side."""
     rows, cols = padding
     if not rows and not cols:
@@ -66,14 +37,22 @@ def pad(x, padding, fill=0):
     return padded
 
 
-def im2col(x, kernel, stride=(1, 1), padding=(0, 0), fill=0, out=None):
+def im2col(
+    x: np.ndarray,
+    kernel: Pair,
+    *,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    fill: int = 0,
+    out: Optional[np.ndarray] = None,
+) -> np.ndarray:
     """The patches that a convolution sees: (n, out_height, out_width, kh * kw * c), same dtype as x.
 
     Works on floats and on uint8 codes alike; `fill` is the value of padding pixels (for codes: the zero point).
     """
     n, height, width, channels = x.shape
-    rows, cols = output_size(height, width, kernel, stride, padding)
-    x = pad(x, padding, fill)
+    rows, cols = output_size(height, width, kernel=kernel, stride=stride, padding=padding)
+    x = pad(x, padding, fill=fill)
     by_n, by_row, by_col, by_channel = x.strides
     view = np.lib.stride_tricks.as_strided(
         x,
@@ -91,7 +70,7 @@ def im2col(x, kernel, stride=(1, 1), padding=(0, 0), fill=0, out=None):
     return out
 
 
-def add_patches(dcolumns, dx, kernel, stride=(1, 1)):
+def add_patches(dcolumns: np.ndarray, dx: np.ndarray, *, kernel: Pair, stride: Pair = (1, 1)) -> None:
     """The transpose of `im2col` without padding: adds each patch's gradient to the pixels of dx that it came from."""
     n, rows, cols, _ = dcolumns.shape
     patches = dcolumns.reshape(n, rows, cols, kernel[0], kernel[1], dx.shape[3])
@@ -100,19 +79,87 @@ def add_patches(dcolumns, dx, kernel, stride=(1, 1)):
             dx[:, i : i + stride[0] * rows : stride[0], j : j + stride[1] * cols : stride[1]] += patches[:, :, :, i, j]
 
 
-def conv2d_forward(x, weight, kernel, stride=(1, 1), padding=(0, 0)):
+def conv2d_forward(
+    x: np.ndarray, weight: np.ndarray, *, kernel: Pair, stride: Pair = (1, 1), padding: Pair = (0, 0)
+) -> np.ndarray:
     """y (n, out_height, out_width, c_out) = patches of x times weight (kh * kw * c_in, c_out)."""
-    columns = im2col(x, kernel, stride, padding)
+    columns = im2col(x, kernel, stride=stride, padding=padding)
     return np.matmul(columns.reshape(-1, columns.shape[3]), weight).reshape(columns.shape[:3] + weight.shape[1:])
 
 
-def conv2d_backward(dy, x, weight, kernel, stride=(1, 1), padding=(0, 0)):
+def conv2d_backward(
+    dy: np.ndarray, x: np.ndarray, *, weight: np.ndarray, kernel: Pair, stride: Pair = (1, 1), padding: Pair = (0, 0)
+) -> Tuple[np.ndarray, np.ndarray]:
     """(dx, dweight) of `conv2d_forward`."""
-    columns = im2col(x, kernel, stride, padding)
+    columns = im2col(x, kernel, stride=stride, padding=padding)
     rows = dy.reshape(-1, weight.shape[1])
     dweight = np.matmul(columns.reshape(-1, columns.shape[3]).T, rows)
     dcolumns = np.matmul(rows, weight.T).reshape(columns.shape)
     n, height, width, channels = x.shape
     dx = np.zeros((n, height + 2 * padding[0], width + 2 * padding[1], channels), x.dtype)
-    add_patches(dcolumns, dx, kernel, stride)
+    add_patches(dcolumns, dx, kernel=kernel, stride=stride)
     return dx[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width], dweight
+
+
+@dataclass(frozen=True)
+class Conv2d(Layer):
+    """Convolution without bias; the matrix has the layer's name."""
+
+    in_channels: int
+    """channels of the input image"""
+    out_channels: int
+    """channels of the output image = fan_out of the matrix"""
+    kernel: Pair = (3, 3)
+    """height and width of the kernel, pixels"""
+    stride: Pair = (1, 1)
+    """pixels between output rows and between output columns"""
+    padding: Pair = (0, 0)
+    """pixels of zero above and below, left and right"""
+
+    def __post_init__(self) -> None:
+        check_positive(self.name, in_channels=self.in_channels, out_channels=self.out_channels)
+        if len(self.kernel) != 2 or len(self.stride) != 2 or len(self.padding) != 2:
+            raise ConfigError(f"layer {self.name}: kernel, stride and padding are pairs (rows, columns)")
+        if min(self.kernel + self.stride) < 1 or min(self.padding) < 0:
+            raise ConfigError(f"layer {self.name}: kernel and stride of at least 1, padding of at least 0")
+
+    def matrices(self) -> Tuple[Tuple[str, Pair], ...]:
+        """((name, (fan_in, fan_out)),)"""
+        return ((self.name, (self.kernel[0] * self.kernel[1] * self.in_channels, self.out_channels)),)
+
+    def output_shape(self, inputs: Shapes) -> Shape:
+        """(out_height, out_width, out_channels)"""
+        (shape,) = inputs
+        if len(shape) != 3 or shape[2] != self.in_channels:
+            raise ShapeError(f"its input is {shape}, expected (height, width, {self.in_channels})")
+        return output_size(shape[0], shape[1], **self._places) + (self.out_channels,)
+
+    @property
+    def _places(self) -> Dict[str, Any]:
+        return {"kernel": self.kernel, "stride": self.stride, "padding": self.padding}
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = patches W"""
+        (x,), weight = inputs, parameters.weights[self.name]
+        return conv2d_forward(x, weight, **self._places), (x, weight)
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """dW = patches^T dy; dx = dy W^T, each patch added to its pixels"""
+        x, weight = kept
+        dx, dweight = conv2d_backward(dy, x, weight=weight, **self._places)
+        return (dx,), {self.name: dweight}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Floats: the product with patches of codes, times their step."""
+        (signal,) = inputs
+        patches = im2col(signal.values, fill=signal.zero_point, **self._places)
+        y = inference.product(self.name, patches.reshape(-1, patches.shape[-1]), zero_point=signal.zero_point)
+        return Signal((y * np.float32(signal.step)).reshape(patches.shape[:3] + y.shape[1:]))
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """One multiplication per output takes sums to activations."""
+        return DigitalEvents(multiplies=n_values(output))
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing: `digital.json` lists matrices apart."""
+        return {}

@@ -1,50 +1,98 @@
-"""Layers that join or reorder: concatenation of channels, flattening; forward and backward."""
+"""Layers that join or reorder: concatenation of channels, flattening."""
 
+import math
 from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
 from ...errors import ShapeError
+from .base import FREE, Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal
 
 
-def concat_forward(x, other, out=None):
+def concat_forward(x: np.ndarray, other: np.ndarray, *, out: Optional[np.ndarray] = None) -> np.ndarray:
     """Channels of x, then channels of `other`."""
     if x.shape[:-1] != other.shape[:-1]:
         raise ShapeError(f"cannot join the channels of {x.shape} and {other.shape}")
     return np.concatenate([x, other], axis=-1, out=out)
 
 
-def concat_backward(dy, channels):
+def concat_backward(dy: np.ndarray, channels: int) -> Tuple[np.ndarray, np.ndarray]:
     """(dx, dother): views of dy, split after `channels` channels."""
     return dy[..., :channels], dy[..., channels:]
 
 
 @dataclass(frozen=True)
-class Concat:
+class Concat(Layer):
     """The input's channels, then those of an earlier layer's output."""
 
-    name: str
-    """name of the layer"""
     other: str
     """name of the earlier layer"""
 
-    def output_shape(self, shape, earlier):
+    @property
+    def others(self) -> Tuple[str, ...]:
+        """(other,)"""
+        return (self.other,)
+
+    def output_shape(self, inputs: Shapes) -> Shape:
         """(height, width, channels of both)"""
-        if self.other not in earlier:
-            raise ShapeError(f"there is no earlier layer {self.other!r} to join")
-        other = earlier[self.other]
+        shape, other = inputs
         if shape[:-1] != other[:-1]:
             raise ShapeError(f"its input is {shape}, but {self.other} gives {other}")
         return shape[:-1] + (shape[-1] + other[-1],)
 
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = x, other"""
+        return concat_forward(*inputs), inputs[0].shape[-1]
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """(dx, dother)"""
+        return concat_backward(dy, kept), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Floats."""
+        x, other = inputs
+        return Signal(concat_forward(x.floats(), other.floats()))
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """None."""
+        return FREE
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing."""
+        return {}
+
 
 @dataclass(frozen=True)
-class Flatten:
+class Flatten(Layer):
     """(height, width, channels) -> (height * width * channels,)"""
 
-    name: str
-    """name of the layer"""
-
-    def output_shape(self, shape, _earlier):
+    def output_shape(self, inputs: Shapes) -> Shape:
         """(features,)"""
-        return (int(np.prod(shape)),)
+        return (math.prod(inputs[0]),)
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = x in one row per sample"""
+        (x,) = inputs
+        return x.reshape(len(x), -1), x.shape
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """dx = dy in the shape of x"""
+        return (dy.reshape(kept),), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Codes or floats, as they come."""
+        (signal,) = inputs
+        return Signal(signal.values.reshape(len(signal.values), -1), signal.step, signal.zero_point)
+
+    def codes_out(self, codes: Optional[Codes]) -> Optional[Codes]:
+        """The same."""
+        return codes
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """None."""
+        return FREE
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing."""
+        return {}

@@ -5,49 +5,25 @@ crossbar. Sequences are (n, steps, features).
 """
 
 from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
 from ...errors import ShapeError
-from .activation import quantise_backward, quantise_forward
-from .checks import _check_bits, _check_positive
+from .activation import input_codes, quantise_backward, quantise_forward, relu_forward
+from .base import Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal, n_values
+from .checks import check_bits, check_positive
 
 
-@dataclass(frozen=True)
-class Rnn:
-    """ReLU-RNN over the width of an image of height 1: two matrices, h0 = 0, one output per step (`recurrent`).
-
-    What enters the hidden matrix is quantised at every step; the outputs are not.
-    """
-
-    name: str
-    """name of the layer; its matrices are name.input and name.hidden"""
-    in_features: int
-    """channels per step"""
-    hidden: int
-    """hidden units"""
-    bits: int
-    """bits of the hidden matrix's input codes"""
-
-    def __post_init__(self):
-        _check_positive(self, in_features=self.in_features, hidden=self.hidden)
-        _check_bits(self, self.bits)
-
-    def matrices(self):
-        """((name.input, ...), (name.hidden, ...))"""
-        return (
-            (self.name + ".input", (self.in_features, self.hidden)),
-            (self.name + ".hidden", (self.hidden, self.hidden)),
-        )
-
-    def output_shape(self, shape, _earlier):
-        """(1, steps, hidden)"""
-        if len(shape) != 3 or shape[0] != 1 or shape[2] != self.in_features:
-            raise ShapeError(f"its input is {shape}, expected (1, steps, {self.in_features})")
-        return (1, shape[1], self.hidden)
-
-
-def rnn_forward(x, w_input, w_hidden, step=None, bits=8, out=None):
+def rnn_forward(
+    x: np.ndarray,
+    w_input: np.ndarray,
+    *,
+    w_hidden: np.ndarray,
+    step: Optional[float] = None,
+    bits: int = 8,
+    out: Optional[np.ndarray] = None,
+) -> np.ndarray:
     """h (n, steps, hidden). step: quantisation step of the hidden activations, None for no quantisation."""
     n, steps, _ = x.shape
     if out is None:
@@ -60,7 +36,17 @@ def rnn_forward(x, w_input, w_hidden, step=None, bits=8, out=None):
     return out
 
 
-def rnn_backward(dh, x, h, w_input, w_hidden, step=None, bits=8, out=None):
+def rnn_backward(
+    dh: np.ndarray,
+    x: np.ndarray,
+    *,
+    h: np.ndarray,
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    step: Optional[float] = None,
+    bits: int = 8,
+    out: Optional[np.ndarray] = None,
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(dx, dw_input, dw_hidden). dh (n, steps, hidden): gradient of each step's output; h: what the forward gave."""
     dx = np.empty_like(x) if out is None else out
     dw_input, dw_hidden = np.zeros_like(w_input), np.zeros_like(w_hidden)
@@ -76,9 +62,96 @@ def rnn_backward(dh, x, h, w_input, w_hidden, step=None, bits=8, out=None):
             dw_hidden += np.matmul(_recurrent_input(earlier, step, bits).T, d)
             from_later = np.matmul(d, w_hidden.T)
             if step is not None:
-                from_later = quantise_backward(from_later, earlier, step, bits)
+                from_later = quantise_backward(from_later, earlier, step=step, bits=bits)
     return dx, dw_input, dw_hidden
 
 
-def _recurrent_input(h, step, bits):
-    return h if step is None else quantise_forward(h, step, bits)
+def _recurrent_input(h: np.ndarray, step: Optional[float], bits: int) -> np.ndarray:
+    return h if step is None else quantise_forward(h, step, bits=bits)
+
+
+@dataclass(frozen=True)
+class Rnn(Layer):
+    """ReLU-RNN over the width of an image of height 1: two matrices, h0 = 0, one output per step.
+
+    What enters the hidden matrix is quantised at every step; the outputs are not. The matrices are name.input and
+    name.hidden, the state is name.range of the hidden activations.
+    """
+
+    in_features: int
+    """channels per step"""
+    hidden: int
+    """hidden units"""
+    bits: int
+    """bits of the hidden matrix's input codes"""
+
+    def __post_init__(self) -> None:
+        check_positive(self.name, in_features=self.in_features, hidden=self.hidden)
+        check_bits(self.name, self.bits)
+
+    def matrices(self) -> Tuple[Tuple[str, Tuple[int, int]], ...]:
+        """((name.input, ...), (name.hidden, ...))"""
+        return (
+            (self.name + ".input", (self.in_features, self.hidden)),
+            (self.name + ".hidden", (self.hidden, self.hidden)),
+        )
+
+    def output_shape(self, inputs: Shapes) -> Shape:
+        """(1, steps, hidden)"""
+        (shape,) = inputs
+        if len(shape) != 3 or shape[0] != 1 or shape[2] != self.in_features:
+            raise ShapeError(f"its input is {shape}, expected (1, steps, {self.in_features})")
+        return (1, shape[1], self.hidden)
+
+    def initial_state(self, dtype: type) -> Dict[str, np.ndarray]:
+        """name.range = 0: not calibrated yet"""
+        return {self.name + ".range": np.zeros((), dtype)}
+
+    def quantisers(self) -> Dict[str, int]:
+        """{name: bits}"""
+        return {self.name: self.bits}
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """h_t of every step"""
+        weights = {f"w_{part}": parameters.weights[f"{self.name}.{part}"] for part in ("input", "hidden")}
+        arguments: Dict[str, Any] = dict(weights, step=parameters.step(self.name, self.bits), bits=self.bits)
+        x = inputs[0][:, 0]
+        h = rnn_forward(x, **arguments)
+        parameters.saw(self.name, h)
+        return h[:, None], (x, dict(arguments, h=h))
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """Back through time."""
+        x, arguments = kept
+        dx, dw_input, dw_hidden = rnn_backward(dy[:, 0], x, **arguments)
+        return (dx[:, None],), {self.name + ".input": dw_input, self.name + ".hidden": dw_hidden}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Floats. The hidden matrix gets codes of its own, which have no zero point."""
+        (signal,), hidden_step = inputs, inference.step(self.name, self.bits)
+        sequence = signal.values[:, 0]
+        h: list = []
+        for t in range(sequence.shape[1]):
+            codes = np.ascontiguousarray(sequence[:, t])
+            total = inference.product(self.name + ".input", codes, zero_point=signal.zero_point)
+            total = total * np.float32(signal.step)
+            if t:
+                codes, clipped = input_codes(h[-1], hidden_step, bits=self.bits)
+                inference.clipped[self.name] += clipped
+                total += inference.product(self.name + ".hidden", codes) * np.float32(hidden_step)
+            h.append(relu_forward(total))
+        return Signal(np.stack(h, axis=1)[:, None])
+
+    def codes_in(self, codes: Codes) -> Dict[str, Codes]:
+        """The hidden matrix gets codes of its own, which have no zero point."""
+        return {self.name + ".input": codes, self.name + ".hidden": Codes(self.bits)}
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """Each step: two multiplications, an addition and a comparison; the hidden activations are quantised."""
+        n = n_values(output)
+        fed_back = n * (output[1] - 1) / output[1]  # no hidden product at the first step, where h = 0
+        return DigitalEvents(n + 2 * fed_back, fed_back, n + 2 * fed_back, fed_back * self.bits)
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """step of the hidden activations"""
+        return {"step": float(state[self.name + ".range"]) / (2**self.bits - 1)}

@@ -1,20 +1,24 @@
 """Layers that change the size of an image: pooling, interpolation, mean; forward and backward."""
 
 from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from ...errors import ShapeError
-from .checks import _check_positive
+from .base import Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal, n_values
+from .checks import check_image, check_positive
 
 
-def _windows(x, size):
-    """The size * size views of x, one per place in a pooling window; what fills no window is left out."""
-    height, width = x.shape[1] // size * size, x.shape[2] // size * size
-    return [x[:, i:height:size, j:width:size] for i in range(size) for j in range(size)]
+def _windows(x: np.ndarray, side: int) -> List[np.ndarray]:
+    """The side * side views of x, one per place in a pooling window; what fills no window is left out."""
+    height, width = x.shape[1] // side * side, x.shape[2] // side * side
+    return [x[:, i:height:side, j:width:side] for i in range(side) for j in range(side)]
 
 
-def largest(places, out, first=None):
+def largest(
+    places: Union[np.ndarray, Sequence[np.ndarray]], out: np.ndarray, *, first: Optional[np.ndarray] = None
+) -> np.ndarray:
     """Elementwise maximum of several arrays of one shape.
 
     first: optional bool (len(places), shape...), becomes True where that array is the first to hold the maximum.
@@ -32,28 +36,32 @@ def largest(places, out, first=None):
     return out
 
 
-def max_pool_forward(x, size=2, out=None, first=None):
-    """Maximum over windows of size x size: (n, height, width, c) -> (n, height // size, width // size, c).
+def max_pool_forward(
+    x: np.ndarray, side: int = 2, *, out: Optional[np.ndarray] = None, first: Optional[np.ndarray] = None
+) -> np.ndarray:
+    """Maximum over windows of side x side: (n, height, width, c) -> (n, height // side, width // side, c).
 
-    first: optional bool (size * size, shape of the output), where each window's maximum lies (ties: the first, row by
+    first: optional bool (side * side, shape of the output), where each window's maximum lies (ties: the first, row by
     row).
     """
-    places = _windows(x, size)
-    return largest(places, np.empty(places[0].shape, x.dtype) if out is None else out, first)
+    places = _windows(x, side)
+    return largest(places, np.empty(places[0].shape, x.dtype) if out is None else out, first=first)
 
 
-def max_pool_backward(dy, first, shape, size=2, out=None):
+def max_pool_backward(
+    dy: np.ndarray, first: np.ndarray, *, shape: Shape, side: int = 2, out: Optional[np.ndarray] = None
+) -> np.ndarray:
     """dx, shape (n, height, width, c): dy goes to the window's first maximum, all else is 0."""
     if out is None:
         out = np.empty(shape, dy.dtype)
-    out[:, dy.shape[1] * size :] = 0
-    out[:, :, dy.shape[2] * size :] = 0
-    for place, is_first in zip(_windows(out, size), first):
+    out[:, dy.shape[1] * side :] = 0
+    out[:, :, dy.shape[2] * side :] = 0
+    for place, is_first in zip(_windows(out, side), first):
         np.multiply(dy, is_first, out=place)
     return out
 
 
-def _between(length, dtype):
+def _between(length: int, dtype: np.dtype) -> Tuple[np.ndarray, np.ndarray]:
     """Weights of the neighbours in a linear x2 interpolation with aligned corners.
 
     Output 2k lies k / (2 length - 1) before input k, output 2k + 1 lies (length - 1 - k) / (2 length - 1) after it.
@@ -62,7 +70,7 @@ def _between(length, dtype):
     return ((k + 1) / (2 * length - 1)).astype(dtype), ((length - 1 - k) / (2 * length - 1)).astype(dtype)
 
 
-def _stretch(x, out):
+def _stretch(x: np.ndarray, out: np.ndarray) -> None:
     """Linear interpolation to twice the length along axis 0, corners aligned."""
     before, after = (w.reshape((-1,) + (1,) * (x.ndim - 1)) for w in _between(len(x), x.dtype))
     rise = x[1:] - x[:-1]
@@ -72,7 +80,7 @@ def _stretch(x, out):
     out[1:-1:2] += after * rise
 
 
-def _shrink(dy, out):
+def _shrink(dy: np.ndarray, out: np.ndarray) -> None:
     """The transpose of `_stretch`."""
     before, after = (w.reshape((-1,) + (1,) * (dy.ndim - 1)) for w in _between(len(out), dy.dtype))
     np.add(dy[0::2], dy[1::2], out=out)
@@ -82,7 +90,7 @@ def _shrink(dy, out):
     out[:-1] -= rise
 
 
-def upsample_forward(x, out=None):
+def upsample_forward(x: np.ndarray, out: Optional[np.ndarray] = None) -> np.ndarray:
     """Bilinear interpolation to twice the height and width with aligned corners (the corner pixels stay corners)."""
     n, height, width, channels = x.shape
     if out is None:
@@ -93,7 +101,7 @@ def upsample_forward(x, out=None):
     return out
 
 
-def upsample_backward(dy, out=None):
+def upsample_backward(dy: np.ndarray, out: Optional[np.ndarray] = None) -> np.ndarray:
     """dx (n, height, width, channels) from dy (n, 2 height, 2 width, channels)."""
     n, height, width, channels = dy.shape
     if out is None:
@@ -104,12 +112,12 @@ def upsample_backward(dy, out=None):
     return out
 
 
-def mean_forward(x, out=None):
+def mean_forward(x: np.ndarray, out: Optional[np.ndarray] = None) -> np.ndarray:
     """Mean over height and width (the steps of a sequence): (n, height, width, c) -> (n, c)."""
     return np.mean(x, axis=(1, 2), out=out)
 
 
-def mean_backward(dy, shape, out=None):
+def mean_backward(dy: np.ndarray, shape: Shape, *, out: Optional[np.ndarray] = None) -> np.ndarray:
     """dx of shape (n, height, width, c): each place gets its share of dy (n, c)."""
     if out is None:
         out = np.empty(shape, dy.dtype)
@@ -118,47 +126,109 @@ def mean_backward(dy, shape, out=None):
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(Layer):
     """Maximum over square windows without overlap; a remainder at the border is dropped."""
 
-    name: str
-    """name of the layer"""
     size: int = 2
     """height, width and stride of the window, pixels"""
 
-    def __post_init__(self):
-        _check_positive(self, size=self.size)
+    def __post_init__(self) -> None:
+        check_positive(self.name, size=self.size)
 
-    def output_shape(self, shape, _earlier):
+    def output_shape(self, inputs: Shapes) -> Shape:
         """(height // size, width // size, channels)"""
+        (shape,) = inputs
         if len(shape) != 3 or min(shape[:2]) < self.size:
             raise ShapeError(f"its input is {shape}, expected an image of at least {self.size} x {self.size}")
         return (shape[0] // self.size, shape[1] // self.size, shape[2])
 
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = the largest of each window"""
+        (x,) = inputs
+        n, height, width, channels = x.shape
+        first = np.empty((self.size**2, n, height // self.size, width // self.size, channels), bool)
+        return max_pool_forward(x, self.size, first=first), (first, x.shape)
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """dy to where the largest was"""
+        first, shape = kept
+        return (max_pool_backward(dy, first, shape=shape, side=self.size),), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Codes or floats, as they come: the order of codes is that of their values."""
+        (signal,) = inputs
+        return Signal(max_pool_forward(signal.values, self.size), signal.step, signal.zero_point)
+
+    def codes_out(self, codes: Optional[Codes]) -> Optional[Codes]:
+        """The same."""
+        return codes
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """Comparisons within a window."""
+        return DigitalEvents(compares=n_values(output) * (self.size**2 - 1))
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing."""
+        return {}
+
 
 @dataclass(frozen=True)
-class Upsample:
+class Upsample(Layer):
     """Bilinear interpolation to twice the height and width, corners aligned."""
 
-    name: str
-    """name of the layer"""
-
-    def output_shape(self, shape, _earlier):
+    def output_shape(self, inputs: Shapes) -> Shape:
         """(2 * height, 2 * width, channels)"""
-        if len(shape) != 3:
-            raise ShapeError(f"its input is {shape}, expected an image")
+        (shape,) = inputs
+        check_image(shape)
         return (2 * shape[0], 2 * shape[1], shape[2])
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = x between its pixels"""
+        return upsample_forward(inputs[0]), None
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """The transpose of the forward."""
+        return (upsample_backward(dy),), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Floats."""
+        return Signal(upsample_forward(inputs[0].floats()))
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """Three interpolations of one multiplication and two additions."""
+        return DigitalEvents(multiplies=3 * n_values(output), adds=6 * n_values(output))
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing."""
+        return {}
 
 
 @dataclass(frozen=True)
-class MeanSteps:
+class MeanSteps(Layer):
     """Mean over height and width, i.e. over the steps of a sequence: (height, width, channels) -> (channels,)."""
 
-    name: str
-    """name of the layer"""
-
-    def output_shape(self, shape, _earlier):
+    def output_shape(self, inputs: Shapes) -> Shape:
         """(channels,)"""
-        if len(shape) != 3:
-            raise ShapeError(f"its input is {shape}, expected (height, width, channels)")
+        (shape,) = inputs
+        check_image(shape)
         return shape[-1:]
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = mean of x"""
+        return mean_forward(inputs[0]), inputs[0].shape
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """dx = dy / places"""
+        return (mean_backward(dy, kept),), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Floats."""
+        return Signal(mean_forward(inputs[0].floats()))
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """Additions over all places, one multiplication."""
+        return DigitalEvents(multiplies=n_values(output), adds=n_values(inputs[0]) - n_values(output))
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing."""
+        return {}

@@ -7,18 +7,19 @@ import pytest
 
 from minirram.errors import ConfigError, ShapeError
 from minirram.nn.engine.engine import Engine
-from minirram.nn.layers.activation import Quantize, Relu, quantise_forward, relu_forward
+from minirram.nn.layers.activation import Quantize, Relu
 from minirram.nn.layers.convolution import Conv2d, conv2d_forward
-from minirram.nn.layers.join import Concat, Flatten, concat_forward
+from minirram.nn.layers.join import Concat, Flatten
 from minirram.nn.layers.linear import Linear
-from minirram.nn.layers.norm import BatchNorm, batch_norm_forward
-from minirram.nn.layers.recurrent import Rnn, rnn_forward
-from minirram.nn.layers.resample import MaxPool, MeanSteps, Upsample, max_pool_forward, mean_forward, upsample_forward
+from minirram.nn.layers.norm import BatchNorm
+from minirram.nn.layers.recurrent import Rnn
+from minirram.nn.layers.resample import MaxPool, MeanSteps, Upsample
 from minirram.nn.loss import softmax_cross_entropy
 from minirram.nn.network import Network, affine_parameters, initial_state, matrices, output_shapes
 from minirram.tasks import fashion_mnist
 
 from ...support.gradients import check_gradient
+from ...support.plain import plain_forward
 
 
 def small_cnn():
@@ -91,44 +92,6 @@ def problem(network, batch, dtype=np.float32, seed=1):
     return weights, state, codes, g.integers(0, shape[-1], (batch,) + shape[:-1])
 
 
-def plain_forward(network, weights, state, codes, whole_batch):
-    """The network one layer after the other on the whole batch: what the engine must give."""
-    x = (codes.astype(weights[next(iter(weights))].dtype) - network.input_zero) * network.input_step
-    outputs = {}
-    for layer in network.layers:
-        x = plain_layer(layer, weights, state, x, outputs, whole_batch)
-        outputs[layer.name] = x
-    return x
-
-
-def plain_layer(layer, weights, state, x, outputs, whole_batch):
-    name = layer.name
-    if isinstance(layer, Conv2d):
-        return conv2d_forward(x, weights[name], layer.kernel, layer.stride, layer.padding)
-    if isinstance(layer, Linear):
-        return x @ weights[name]
-    if isinstance(layer, Rnn):
-        step = state[name + ".range"] / (2**layer.bits - 1)
-        return rnn_forward(x[:, 0], weights[name + ".input"], weights[name + ".hidden"], step, layer.bits)[:, None]
-    if isinstance(layer, BatchNorm):
-        axes = tuple(range(x.ndim - 1))
-        mean, var = (x.mean(axes), x.var(axes)) if whole_batch else (state[name + ".mean"], state[name + ".var"])
-        affine = (state[name + ".gamma"], state[name + ".beta"]) if layer.affine else ()
-        return batch_norm_forward(x, mean, var, *affine)
-    if isinstance(layer, Quantize):
-        if np.isinf(state[name + ".range"]):
-            return x
-        return quantise_forward(x, state[name + ".range"] / (2**layer.bits - 1), layer.bits)
-    if isinstance(layer, Concat):
-        return concat_forward(x, outputs[layer.other])
-    if isinstance(layer, Flatten):
-        return x.reshape(len(x), -1)
-    if isinstance(layer, MaxPool):
-        return max_pool_forward(x, layer.size)
-    simple = {Relu: relu_forward, Upsample: upsample_forward, MeanSteps: mean_forward}
-    return simple[type(layer)](x)
-
-
 def calibrated(network, weights, state, codes, labels):
     """Give `state` ranges, by one step."""
     Engine(network, len(codes), dtype=state[next(iter(state))].dtype).training_step(weights, state, codes, labels)
@@ -171,7 +134,7 @@ def test_gradients_of_the_whole_network(name):
     def step(**changed):
         some = {key: changed.get(key, array) for key, array in weights.items()}
         fresh = {key: changed.get(key, array).copy() for key, array in state.items()}
-        return engine.training_step(some, fresh, codes, labels, weight, smoothing=0.05)
+        return engine.training_step(some, fresh, codes, labels, weight=weight, smoothing=0.05)
 
     gradients = {key: array.copy() for key, array in step()[2].items()}
     assert set(gradients) == set(arrays)
@@ -236,7 +199,7 @@ def test_running_statistics_move_by_a_tenth():
     network = small_cnn()
     weights, state, codes, labels = problem(network, 8, np.float64)
     x = codes * network.input_step
-    z = conv2d_forward(x, weights["conv1"], (3, 3))
+    z = conv2d_forward(x, weights["conv1"], kernel=(3, 3))
     calibrated(network, weights, state, codes, labels)
     np.testing.assert_allclose(state["bn1.mean"], 0.1 * z.mean((0, 1, 2)), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(state["bn1.var"], 0.9 + 0.1 * z.var((0, 1, 2)), rtol=1e-6)
@@ -248,7 +211,7 @@ def test_range_is_a_high_quantile_of_the_activations():
     engine = Engine(network, 60)
     for _ in range(30):
         engine.training_step(weights, state, codes, labels)
-    z = conv2d_forward(codes * network.input_step, weights["conv1"].astype(float), (3, 3))
+    z = conv2d_forward(codes * network.input_step, weights["conv1"].astype(float), kernel=(3, 3))
     a = np.maximum((z - z.mean((0, 1, 2))) / z.std((0, 1, 2)), 0)
     clipped = (a > state["act1.range"]).mean()
     assert clipped == pytest.approx(network.layer("act1").tail, rel=0.5)
@@ -270,7 +233,7 @@ def test_images_of_another_size():
 @pytest.mark.parametrize("threads", [1, 2])
 def test_share_does_every_item_once_and_raises_what_goes_wrong(threads, monkeypatch):
     monkeypatch.setattr("minirram.nn.engine.engine.WORTH_TWO", 0)
-    engine = Engine(small_cnn(), 4, threads)
+    engine = Engine(small_cnn(), 4, threads=threads)
     done = []
     engine.share(done.append, range(100))
     assert sorted(done) == list(range(100))

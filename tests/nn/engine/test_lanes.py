@@ -13,7 +13,8 @@ from minirram.nn.network import Network
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.retina import retina_unet
 
-from ...nn.engine.test_engine import plain_forward, problem, small_unet
+from ...nn.engine.test_engine import problem, small_unet
+from ...support.plain import plain_forward
 
 
 def test_what_one_node_does():
@@ -36,7 +37,7 @@ def test_what_one_node_does():
 def test_codes_become_values_around_the_zero_point(zero):
     network = Network("n", (4, 5, 2), 4, (Flatten("f"), Linear("l", 40, 3)), input_zero=zero)
     codes = np.random.default_rng(1).integers(0, 16, (5, 4, 5, 2)).astype(np.uint8)
-    lane = Lane(network, [3, 4], 7, np.float64, True)
+    lane = Lane(network, [3, 4], batch_size=7, dtype=np.float64, training=True)
     lane.load(codes)  # two samples short
     values = np.concatenate([chunk.input.transpose(2, 0, 1, 3) for chunk in lane.chunks])
     np.testing.assert_allclose(values[:5], (codes.astype(float) - zero) / 15, rtol=1e-12)
@@ -78,7 +79,7 @@ def test_chunks_of_unequal_size_get_the_same_nodes(few, monkeypatch):
     network = Network("n", (8, 8, 1), 4, layers)
     weights, state, codes, labels = problem(network, 9, np.float64)
     expected = Engine(network, 9, dtype=np.float64).training_step(weights, state, codes, labels)
-    monkeypatch.setattr("minirram.nn.engine.lanes.FEW_POSITIONS", few)
+    monkeypatch.setattr("minirram.nn.engine.convolution_choice.FEW_POSITIONS", few)
     loss, _, gradients = Engine(network, 9, dtype=np.float64).training_step(weights, state, codes, labels)
     assert loss == pytest.approx(expected[0], rel=1e-12)
     for name, gradient in gradients.items():
@@ -87,8 +88,8 @@ def test_chunks_of_unequal_size_get_the_same_nodes(few, monkeypatch):
 
 def test_without_training_arrays_are_reused_but_not_those_that_are_joined():
     network = small_unet()
-    training = Lane(network, [4], 4, np.float32, True).chunks[0].nodes.values()
-    evaluation = Lane(network, [4], 4, np.float32, False).chunks[0]
+    training = Lane(network, [4], batch_size=4, dtype=np.float32, training=True).chunks[0].nodes.values()
+    evaluation = Lane(network, [4], batch_size=4, dtype=np.float32, training=False).chunks[0]
     nodes = list(evaluation.nodes.values())
     shared = [np.shares_memory(a.y, b.y) for a, b in zip(nodes, nodes[2:]) if b.layer.name != "relu_a"]
     assert any(shared)

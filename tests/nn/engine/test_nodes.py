@@ -5,19 +5,21 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from minirram.nn.engine import lanes
+from minirram.nn.engine import convolution_choice, lanes
+from minirram.nn.engine.chunk import ALIGNMENT, Workspace, aligned
 from minirram.nn.engine.engine import Engine
-from minirram.nn.engine.nodes import ALIGNMENT, Workspace, aligned, long_rows, tiled
+from minirram.nn.engine.nodes import long_rows
 from minirram.nn.layers.activation import Quantize, Relu
 from minirram.nn.layers.convolution import Conv2d
 from minirram.nn.layers.join import Concat, Flatten
 from minirram.nn.layers.linear import Linear
-from minirram.nn.layers.norm import BatchNorm
+from minirram.nn.layers.norm import BatchNorm, tiled
 from minirram.nn.layers.resample import MaxPool
 from minirram.nn.network import Network
 
-from ...nn.engine.test_engine import calibrated, plain_forward, problem
+from ...nn.engine.test_engine import calibrated, problem
 from ...support.gradients import SMALL_STEP, check_gradient
+from ...support.plain import plain_forward
 
 SIZE = st.integers(3, 9)
 PAIR = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -26,7 +28,7 @@ PADDING = st.tuples(st.integers(0, 2), st.integers(0, 2))
 
 def convolution_kinds(network):
     """Names of the node classes that the network's convolutions get."""
-    lane = lanes.Lane(network, [2], 2, np.float64, True)
+    lane = lanes.Lane(network, [2], batch_size=2, dtype=np.float64, training=True)
     names = [type(node).__name__ for node in lane.chunks[0].nodes.values()]
     return [name for name in names if name not in ("ActivationNode", "FlattenNode", "LinearNode")]
 
@@ -78,8 +80,8 @@ def test_winograd_node(height, width, padding, columns, pool, band_floats):
     """Any width of the kernel, in bands of one row of tiles or all at once."""
     network = second_convolution(height, width, (3, columns), (1, 1), padding, 3, 2, pool)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lanes, "FEW_INPUTS", 1)
-        patch.setattr(lanes, "FEW_POSITIONS", 0)
+        patch.setattr(convolution_choice, "FEW_INPUTS", 1)
+        patch.setattr(convolution_choice, "FEW_POSITIONS", 0)
         patch.setattr("minirram.nn.engine.winograd_nodes.BAND_FLOATS", band_floats)
         assert convolution_kinds(network)[1] == ("WinogradNode" if 2 * padding[1] < columns else "PatchesNode")
         check_network(network)

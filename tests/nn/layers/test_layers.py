@@ -37,7 +37,12 @@ def images(seed, n, height, width, channels, memory="nhwc"):
 
 def test_linear(seed=1):
     g = generator_of(seed)
-    check_backward(linear_forward, linear_backward, (g.normal(size=(7, 5)), g.normal(size=(5, 3))), g)
+    check_backward(
+        linear_forward,
+        lambda dy, x, w: linear_backward(dy, x, weight=w),
+        (g.normal(size=(7, 5)), g.normal(size=(5, 3))),
+        g,
+    )
 
 
 def test_relu():
@@ -48,17 +53,17 @@ def test_relu():
 @given(st.integers(1, 8), st.floats(1e-3, 10), st.integers(0, 99))
 def test_quantise_is_the_nearest_of_its_levels(bits, step, seed):
     x = generator_of(seed).normal(size=50) * step * 2**bits
-    y = quantise_forward(x, step, bits)
+    y = quantise_forward(x, step, bits=bits)
     levels = step * np.arange(2**bits)
     nearest = np.abs(x[:, None] - levels).min(axis=1)
     np.testing.assert_allclose(np.abs(x - y), nearest, rtol=1e-9, atol=1e-9 * step * 2**bits)
     assert np.isin(np.rint(y / step), np.arange(2**bits)).all()
-    np.testing.assert_allclose(quantise_forward(y, step, bits), y, rtol=1e-12)
+    np.testing.assert_allclose(quantise_forward(y, step, bits=bits), y, rtol=1e-12)
 
 
 def test_quantise_gradient_is_one_inside_and_zero_outside():
     x = np.array([-0.1, 0.0, 0.2, 1.4, 1.5, 1.6])
-    dx = quantise_backward(np.full(6, 3.0), x, 0.1, 4)
+    dx = quantise_backward(np.full(6, 3.0), x, step=0.1, bits=4)
     np.testing.assert_array_equal(dx, [0, 3, 3, 3, 3, 0])
 
 
@@ -74,14 +79,14 @@ def test_moments_of_parts_are_those_of_the_whole(sizes, seed):
 
 def whole_batch_norm(x, gamma=None, beta=None):
     count, mean, squares = moments(x)
-    return batch_norm_forward(x, mean, squares / count, gamma, beta)
+    return batch_norm_forward(x, mean, var=squares / count, gamma=gamma, beta=beta)
 
 
 def whole_batch_norm_backward(dy, x, gamma=None, beta=None):
     count, mean, squares = moments(x)
-    normalised = batch_norm_forward(x, mean, squares / count)
-    dbeta, dgamma = batch_norm_sums(dy, normalised)
-    dx = batch_norm_backward(dy, normalised, squares / count, count, dbeta, dgamma, gamma)
+    normalised = batch_norm_forward(x, mean, var=squares / count)
+    dbeta, dgamma = sums = batch_norm_sums(dy, normalised)
+    dx = batch_norm_backward(dy, normalised, var=squares / count, count=count, sums=sums, gamma=gamma)
     return (dx,) if gamma is None else (dx, dgamma, dbeta)
 
 
@@ -113,7 +118,7 @@ def test_max_pool(n, size, rows, cols, channels, memory):
     def backward(dy, x):
         first = np.empty((size * size,) + dy.shape, bool)
         max_pool_forward(x, size, first=first)
-        return (max_pool_backward(dy, first, x.shape, size),)
+        return (max_pool_backward(dy, first, shape=x.shape, side=size),)
 
     check_backward(lambda x: max_pool_forward(x, size), backward, (x,), generator_of(5))
 
@@ -123,7 +128,7 @@ def test_max_pool_gradient_of_a_tie_goes_to_the_first():
     x[0, 2:, :, 0] = [[1, 2], [2, 2]]
     first = np.empty((4, 1, 2, 1, 1), bool)
     max_pool_forward(x, first=first)
-    dx = max_pool_backward(np.array([5.0, 7.0]).reshape(1, 2, 1, 1), first, x.shape)
+    dx = max_pool_backward(np.array([5.0, 7.0]).reshape(1, 2, 1, 1), first, shape=x.shape)
     np.testing.assert_array_equal(dx[0, :, :, 0], [[5, 0], [0, 0], [0, 7], [0, 0]])
 
 
@@ -169,7 +174,7 @@ def test_softmax_cross_entropy(shape, smoothing, weighted):
     logits = g.normal(size=shape) * 3
     labels = g.integers(0, shape[-1], shape[:-1])
     weight = g.integers(0, 3, shape[:-1]).astype(float) if weighted else None
-    loss, n_correct, dlogits = softmax_cross_entropy(logits, labels, weight, smoothing)
+    loss, n_correct, dlogits = softmax_cross_entropy(logits, labels, weight=weight, smoothing=smoothing)
     slow, total, right = 0.0, 0.0, 0
     for index in np.ndindex(*shape[:-1]):
         w = 1.0 if weight is None else weight[index]
@@ -181,7 +186,13 @@ def test_softmax_cross_entropy(shape, smoothing, weighted):
         right += bool(w > 0 and p.argmax() == labels[index])
     assert loss == pytest.approx(slow / total, rel=1e-12)
     assert n_correct == right
-    check_gradient(lambda z: softmax_cross_entropy(z, labels, weight, smoothing)[0], logits, dlogits, g, tolerance=1e-6)
+    check_gradient(
+        lambda z: softmax_cross_entropy(z, labels, weight=weight, smoothing=smoothing)[0],
+        logits,
+        dlogits,
+        g,
+        tolerance=1e-6,
+    )
 
 
 def test_softmax_of_huge_logits_stays_finite():

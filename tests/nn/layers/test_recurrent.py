@@ -28,7 +28,7 @@ def arrays(seed=1, n=3, steps=4, features=5, hidden=6):
 @pytest.mark.parametrize("step", [None, 0.25])
 def test_forward(step):
     x, w_input, w_hidden = arrays()
-    h = recurrent.rnn_forward(x, w_input, w_hidden, step, 3)
+    h = recurrent.rnn_forward(x, w_input, w_hidden=w_hidden, step=step, bits=3)
     np.testing.assert_allclose(h, slow_rnn(x, w_input, w_hidden, step, 3), rtol=1e-12)
 
 
@@ -36,8 +36,10 @@ def test_forward(step):
 def test_backward_through_time(steps):
     inputs = arrays(2, steps=steps)
     check_backward(
-        recurrent.rnn_forward,
-        lambda dh, x, wi, wh: recurrent.rnn_backward(dh, x, recurrent.rnn_forward(x, wi, wh), wi, wh),
+        lambda x, wi, wh: recurrent.rnn_forward(x, wi, w_hidden=wh),
+        lambda dh, x, wi, wh: recurrent.rnn_backward(
+            dh, x, h=recurrent.rnn_forward(x, wi, w_hidden=wh), w_input=wi, w_hidden=wh
+        ),
         inputs,
         np.random.default_rng(3),
     )
@@ -47,12 +49,14 @@ def test_quantised_backward_goes_straight_through():
     """With two steps the gradient is that of max(q(h) W + x W) with dq/dh = 1 inside the range and 0 outside."""
     x, w_input, w_hidden = arrays(4, steps=2)
     step, bits = 0.5, 2
-    h = recurrent.rnn_forward(x, w_input, w_hidden, step, bits)
+    h = recurrent.rnn_forward(x, w_input, w_hidden=w_hidden, step=step, bits=bits)
     assert ((h[:, 0] > 3 * step).any()) and ((h[:, 0] > 0) & (h[:, 0] < 3 * step)).any()
     dh = np.random.default_rng(5).normal(size=h.shape)
-    dx, dw_input, dw_hidden = recurrent.rnn_backward(dh, x, h, w_input, w_hidden, step, bits)
+    dx, dw_input, dw_hidden = recurrent.rnn_backward(
+        dh, x, h=h, w_input=w_input, w_hidden=w_hidden, step=step, bits=bits
+    )
     second = dh[:, 1] * (h[:, 1] > 0)
     first = (dh[:, 0] + second @ w_hidden.T * (h[:, 0] <= 3 * step)) * (h[:, 0] > 0)
     np.testing.assert_allclose(dx, np.stack([first @ w_input.T, second @ w_input.T], axis=1), rtol=1e-12)
     np.testing.assert_allclose(dw_input, x[:, 0].T @ first + x[:, 1].T @ second, rtol=1e-12)
-    np.testing.assert_allclose(dw_hidden, activation.quantise_forward(h[:, 0], step, bits).T @ second, rtol=1e-12)
+    np.testing.assert_allclose(dw_hidden, activation.quantise_forward(h[:, 0], step, bits=bits).T @ second, rtol=1e-12)
