@@ -69,14 +69,14 @@ class RandomNetwork:
         from minirram.rng import stream
         from minirram.runs import train
         from minirram.runs.config import RunConfig
-        from minirram.tasks.registry import task
+        from minirram.tasks.registry import load_training, task
 
         chosen = task(name)
-        recipe, self.network = chosen.recipes["quick"], chosen.build_network()
+        recipe, self.network = chosen.recipes["quick"], chosen.network
         self.config = RunConfig(name, "synthetic", self.network, recipe, technology("taox-40nm"))
         self.chip = train.make_chip(self.config)
         learner = MaskLearner(self.network, self.chip, recipe=recipe, threads=threads)
-        data = chosen.load_training("synthetic", self.network)
+        data = load_training(name, chosen.layout, "synthetic", network=self.network)
         generator, reads = stream(recipe.seed, "benchmark"), learner.generators("benchmark", "read")
         for _, (codes, labels, weight) in zip(range(BATCHES[name]), data.batches(generator, recipe)):
             learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight=weight)

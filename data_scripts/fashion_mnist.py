@@ -18,6 +18,7 @@ import numpy as np
 from _common import DataError, run
 
 from minirram.tasks import datasets
+from minirram.tasks.fashion_mnist import LAYOUT
 
 SITE = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 TIMEOUT_s = 60
@@ -118,7 +119,7 @@ def main(arguments=None):
     training, validation = datasets.hold_back({"inputs": train_images, "labels": train_labels})
     test = {"inputs": test_images, "labels": test_labels}
     parts = {"train": training, "validation": validation, "test": test}
-    path = datasets.save(options.out, "fashion-mnist", parts, "Fashion-MNIST, Zalando SE, MIT licence")
+    path = datasets.save(options.out, LAYOUT, parts, origin="Fashion-MNIST, Zalando SE, MIT licence")
     sizes = ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in datasets.PARTS)
     print(f"{path}: {sizes}")
 

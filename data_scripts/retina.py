@@ -22,6 +22,7 @@ import numpy as np
 from _common import DataError, Source, optional, run, warn
 
 from minirram.tasks import datasets, fundus
+from minirram.tasks.retina import TASK
 
 DRIVE_VALIDATION = ("38", "39", "40")
 HRF_VALIDATION_PATIENT = "05"
@@ -220,7 +221,7 @@ def main(arguments=None):
             raise DataError(difference)
         warn(difference)
     parts = {part: read_part(source, eyes[part], part) for part in datasets.PARTS}
-    path = datasets.save(options.out, "retina", parts, origin)
+    path = datasets.save(options.out, TASK.layout, parts, origin=origin)
     print("{}: {}".format(path, ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in parts)))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from _common import DataError, Source, optional, run
 
 from minirram.tasks import datasets, speech_features
+from minirram.tasks.spoken_digits import TASK
 
 FILE_NAME = re.compile(r"(?:.*/)?([0-9])_([^_/]+)_([0-9]+)\.wav")
 FIRST_NUMBER = {"train": 10, "validation": 5, "test": 0}
@@ -97,7 +98,7 @@ def main(arguments=None):
         inputs = np.stack([recording_features(source, recordings[key]) for key in keys])
         parts[part] = {"inputs": inputs, "labels": np.array([digit for digit, _, _ in keys], np.uint8)}
     origin = f"Free Spoken Digit Dataset, CC BY-SA 4.0, {len(recordings)} recordings"
-    path = datasets.save(options.out, "spoken-digits", parts, origin)
+    path = datasets.save(options.out, TASK.layout, parts, origin=origin)
     print("{}: {}".format(path, ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in parts)))
 
 

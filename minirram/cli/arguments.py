@@ -17,6 +17,14 @@ def positive(text: str) -> int:
     return value
 
 
+def task_argument(parser: argparse.ArgumentParser) -> None:
+    """TASK"""
+    from ..tasks.registry import TASKS
+
+    known = ", ".join(TASKS)
+    parser.add_argument("task", metavar="TASK", help=f"one of {known}, or a .py file that registers a task")
+
+
 def threads_option(parser: argparse.ArgumentParser) -> None:
     """--threads N"""
     parser.add_argument("--threads", type=positive, default=min(2, os.cpu_count() or 1), help="default %(default)s")

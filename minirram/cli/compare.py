@@ -10,13 +10,13 @@ from ..runs.config import RunConfig
 from ..study import report
 from ..study.arms import ARMS, DEFAULT_ARMS
 from ..study.comparison import compare
-from ..tasks.registry import TASKS, task
-from .arguments import given, positive, source_of, tell, threads_option
+from ..tasks.registry import task
+from .arguments import given, positive, source_of, task_argument, tell, threads_option
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram compare` takes."""
-    parser.add_argument("task", choices=list(TASKS), metavar="TASK", help=f"one of {', '.join(TASKS)}")
+    task_argument(parser)
     parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
     parser.add_argument("--out", required=True, help="folder of the comparison; what is done there is not run again")
     parser.add_argument(
@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"from {', '.join(ARMS)} (default: {' '.join(DEFAULT_ARMS)})",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of chip and learning (0 1 2)")
-    parser.add_argument("--preset", choices=("full", "quick"), default="full", help="recipe of all arms (%(default)s)")
+    parser.add_argument("--preset", metavar="NAME", default="full", help="recipe of all arms (%(default)s)")
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
     parser.add_argument("--samples-per-epoch", type=int, help="crops of an epoch, for tasks that train on crops")
     parser.add_argument("--score-step", type=float, help="of the masks, instead of the preset's")
@@ -44,9 +44,9 @@ def run(options: argparse.Namespace) -> Any:
     if (options.rates or options.tuning_epochs) and all(ARMS[name].level is not None for name in options.arms):
         raise ConfigError("--rates and --tuning-epochs are of learned weights; the arms named learn masks alone")
     chosen = task(options.task)
-    recipe = replace(chosen.recipes[options.preset], **given(options, ["epochs", "samples_per_epoch", "score_step"]))
+    recipe = replace(chosen.recipe(options.preset), **given(options, ["epochs", "samples_per_epoch", "score_step"]))
     cell_model = load_cell_model(options.technology)
-    base = RunConfig(options.task, source_of(options.data), chosen.build_network(), recipe, cell_model)
+    base = RunConfig(chosen.name, source_of(options.data), chosen.network, recipe, cell_model)
     summary = compare(
         base,
         options.out,

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> Any:
     """Train, set a linear classifier beside it, account for energy, export."""
     chosen = task("fashion-mnist")
     recipe = replace(chosen.recipes["quick"], seed=options.seed)
-    config = RunConfig("fashion-mnist", "synthetic", chosen.build_network(), recipe, technology("taox-40nm"))
+    config = RunConfig("fashion-mnist", "synthetic", chosen.network, recipe, technology("taox-40nm"))
     with Progress(recipe.epochs) as progress:
         results, test_set = learn(options.out, config, options.threads, progress=progress.row)
     results.update(demo_baselines(options.out, test_set))

@@ -12,8 +12,8 @@ from ..learn.recipe import Recipe
 from ..runs.config import RunConfig
 from ..runs.folder import RunFolder
 from ..runs.train import map_names, train
-from ..tasks.registry import TASKS, task
-from .arguments import field_options, given, source_of, threads_option
+from ..tasks.registry import task
+from .arguments import field_options, given, source_of, task_argument, threads_option
 from .progress import Progress
 
 DEFAULT_TECHNOLOGY = "taox-40nm"
@@ -22,10 +22,10 @@ DEFAULT_PRESET = "full"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram train` takes."""
-    parser.add_argument("task", choices=list(TASKS), metavar="TASK", help=f"one of {', '.join(TASKS)}")
+    task_argument(parser)
     parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
     parser.add_argument("--out", required=True, help="run folder to make (or to continue, with --resume)")
-    parser.add_argument("--preset", choices=("full", "quick"), help=f"recipe to start from ({DEFAULT_PRESET})")
+    parser.add_argument("--preset", metavar="NAME", help=f"recipe of the task to start from ({DEFAULT_PRESET})")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
     names = ", ".join(TECHNOLOGIES)
     parser.add_argument("--technology", metavar="NAME", help=f"preset of the cells ({names}) or a fitted .json")
@@ -71,25 +71,33 @@ def run(options: argparse.Namespace) -> Any:
 
 def _config(options: argparse.Namespace) -> RunConfig:
     """The RunConfig that the options ask for; the run to resume, else the task, gives what they leave open."""
-    chosen = task(options.task)
-    if options.resume and RunFolder.exists(options.out):
-        base = RunFolder.open(options.out).config
-    else:
-        recipe = chosen.recipes[options.preset or DEFAULT_PRESET]
-        base = RunConfig(options.task, options.data, chosen.build_network(), recipe, technology(DEFAULT_TECHNOLOGY))
-    recipe = base.recipe if options.preset is None else chosen.recipes[options.preset]
+    base = _base(options)
     cell_model = base.cell_model if options.technology is None else load_cell_model(options.technology)
     return replace(
         base,
-        task=options.task,
         data=source_of(options.data),
-        recipe=replace(recipe, **given(options, [field.name for field in fields(Recipe)])),
+        recipe=replace(base.recipe, **given(options, [field.name for field in fields(Recipe)])),
         cell_model=replace(cell_model, **given(options, ["read_noise", "re_set"])),
         maps=map_names(options.map),
         lines=base.lines if options.dead_lines is None else read_lines(options.dead_lines),
         faults="" if options.faults is None else map_names((options.faults,))[0],
         wires=base.wires if options.wire_ohm is None else Wires(options.wire_ohm, options.wire_ohm),
         **given(options, ["adc_bits", "adc_arrangement"]),
+    )
+
+
+def _base(options: argparse.Namespace) -> RunConfig:
+    """The run to resume, else the task's network and recipe. A run of a task that is not registered can be resumed."""
+    if not (options.resume and RunFolder.exists(options.out)):
+        chosen = task(options.task)
+        recipe = chosen.recipe(options.preset or DEFAULT_PRESET)
+        return RunConfig(chosen.name, options.data, chosen.network, recipe, technology(DEFAULT_TECHNOLOGY))
+    base = RunFolder.open(options.out).config
+    if options.task == base.task and options.preset is None:
+        return base
+    chosen = task(options.task)
+    return replace(
+        base, task=chosen.name, recipe=base.recipe if options.preset is None else chosen.recipe(options.preset)
     )
 
 

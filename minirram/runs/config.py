@@ -13,6 +13,11 @@ from ..json_codec import built, plain
 from ..learn.recipe import Recipe
 from ..nn.layers.base import Layer, layer_from_json
 from ..nn.network import Network
+from ..tasks.datasets import Layout
+from ..tasks.registry import task
+
+IN_THE_FOLDER = "."
+"""the data source of a run that carries its data: `data.npz` in the run folder"""
 
 FORMAT = 1
 """version of the run folder; readers refuse others"""
@@ -25,7 +30,7 @@ class RunConfig:
     task: str
     """name of the task"""
     data: str
-    """folder of the data set, or "synthetic\""""
+    """folder of the data set, "synthetic", or "." for the run folder itself"""
     network: Network
     """the layers"""
     recipe: Recipe
@@ -46,11 +51,18 @@ class RunConfig:
     """file of stuck cells that were planted, "NAME CRC-32"; "": none"""
     data_crc: int = 0
     """CRC-32 of the training data; 0 before they were read"""
+    layout: Optional[Layout] = None
+    """what its data look like and how they become codes; None: as the registered task says"""
 
     @property
     def forming_voltage_V(self):
         """Voltage of the forming pulse."""
         return self.cell_model.forming_voltage_V(self.recipe.formed_share)
+
+    @property
+    def data_layout(self) -> Layout:
+        """What the data look like and how they become codes."""
+        return task(self.task).layout if self.layout is None else self.layout
 
     def __post_init__(self):
         for name, kind in (
@@ -64,6 +76,7 @@ class RunConfig:
             ("lines", (ChipLines, type(None))),
             ("faults", str),
             ("data_crc", int),
+            ("layout", (Layout, type(None))),
         ):
             if not isinstance(getattr(self, name), kind):
                 kinds = kind if isinstance(kind, tuple) else (kind,)
@@ -74,7 +87,7 @@ class RunConfig:
     def to_json(self):
         """A JSON-ready dict; `config_from_json` reads it."""
         value = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-        return dict(value, format=FORMAT)
+        return dict(value, layout=plain(self.data_layout), format=FORMAT)
 
 
 def config_from_json(value):
@@ -90,10 +103,10 @@ def check_same(folder, mine, other, prefix=""):
     """ConfigError, naming what differs, unless two JSON-ready dicts decide the same; `mine` is what `folder` holds.
 
     prefix: of the keys of a `RunConfig` in them. The data may lie in another folder, it is their checksum that must
-    agree; and where the numbers of a technology come from is text. Numbers may differ by rounding.
+    agree; and where the numbers of a technology and the data come from is text. Numbers may differ by rounding.
     """
     mine, other = _flat(mine), _flat(other)
-    for key in sorted({*mine, *other} - {prefix + "data", prefix + "cell_model.sources"}):
+    for key in sorted({*mine, *other} - {prefix + name for name in ("data", "cell_model.sources", "layout.script")}):
         had, wanted = mine.get(key), other.get(key)
         rounded = isinstance(had, float) and isinstance(wanted, float) and math.isclose(had, wanted)
         if had != wanted and not rounded:

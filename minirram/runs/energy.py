@@ -17,7 +17,6 @@ from ..errors import ConfigError
 from ..inference.calibration import calibrate_adcs
 from ..inference.examine import examine
 from ..nn.network import requantised
-from ..tasks.registry import task
 from .folder import RunFolder, open_training
 
 
@@ -82,15 +81,15 @@ def account(folder, data=None, threads=1, what_if=None):
     """
     what_if = WhatIf() if what_if is None else what_if
     run = RunFolder.open(folder)
-    config, costs, chosen = what_if.adapted(run.config), load_costs(what_if.technology), task(run.config.task)
+    config, costs = what_if.adapted(run.config), load_costs(what_if.technology)
     network = config.network
     pulse = figures.read_pulse(config.cell_model, costs, what_if.read_voltage_V, what_if.read_time_s)
     chip, model, masks = run.load_trained()
     training = open_training(run.config, data)
     if network != run.config.network:  # codes of other bits
-        training = chosen.load_training(data or config.data, network)
+        training = open_training(replace(config, data_crc=0), data)
     model = what_if.adapted_model(config, model, chip, training)
-    examination = training.validation.first(ENERGY_IMAGES if chosen.per_pixel else ENERGY_SAMPLES)
+    examination = training.validation.first(ENERGY_IMAGES if config.data_layout.per_pixel else ENERGY_SAMPLES)
     network_shapes = shapes.of_network(network)
     counter = events.EventCounter(network_shapes.bits, threads)
     score = examine(config, chip, model, examination, "validation", threads, observer=counter)

@@ -49,6 +49,8 @@ def build_program(config, chip, model, masks, code_bits=8):
     formed_S = chip.physical(chip.formed_S())
     wanted = chip.physical(chip.wanted_on(masks, model.signs))
     on = attainable(wanted, formed_S, limits)
+    # Where the data lie, and how they lie there, is not part of what was built.
+    decided = {key: value for key, value in config.to_json().items() if key not in ("data", "layout")}
     built = build.build_program(
         chip.physical_placement(),
         on,
@@ -59,7 +61,7 @@ def build_program(config, chip, model, masks, code_bits=8):
         target_S=formed_S if code_bits else None,
         partners=chip.physical(chip.partners(model.signs)) if config.recipe.level == "pair" else None,
         code_bits=code_bits or 8,
-        build_id=build_identity({key: value for key, value in config.to_json().items() if key != "data"}),
+        build_id=build_identity(decided),
         formed=bool(config.maps),
         meta={"minirram": __version__, "task": config.task},
     )

@@ -2,7 +2,8 @@
 
 | file | what |
 |---|---|
-| `config.json` | task, data source, network, recipe, technology, ADC, forming voltage |
+| `config.json` | task, layout and source of its data, network, recipe, technology, ADC, forming voltage |
+| `data.npz` | the data, where they are the caller's own or drawn by a task of the user's |
 | `chip.npz` | state of every macro: as-formed conductances, off states, which cells formed, faults |
 | `model.npz` | per matrix: signs, scale, ADC; the network's digital state; the placement |
 | `masks.npz` | bool per matrix: (fan_in, fan_out), cell level (2, fan_in, fan_out) |
@@ -20,6 +21,7 @@ import datetime
 import io
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,8 +32,8 @@ from ..crossbar.macro import Macro
 from ..errors import ConfigError, DataError, MissingFileError, ShapeError
 from ..files import atomic_writer, read_json, read_npz, write_json, write_npz
 from ..inference.model import Model, checked
-from ..tasks.registry import TASKS, task
-from .config import check_same, config_from_json
+from ..tasks import registry
+from .config import IN_THE_FOLDER, check_same, config_from_json
 
 
 def open_training(config, source=None):
@@ -39,13 +41,18 @@ def open_training(config, source=None):
 
     ConfigError when a run that has read its data (`data_crc`) would go on with others.
     """
-    data = task(config.task).load_training(source or config.data, config.network)
+    data = registry.load_training(config.task, config.data_layout, source or config.data, network=config.network)
     if config.data_crc and data.crc != config.data_crc:
         raise ConfigError(
             f"the training data in {source or config.data} are not those that the run was learned "
             f"from: checksum {data.crc:08x}, not {config.data_crc:08x}"
         )
     return data
+
+
+def open_test(config, source=None):
+    """The test set of a `RunConfig` as an examination, from `source` instead of its own. The caller logs it."""
+    return registry.load_test(config.task, config.data_layout, source or config.data, network=config.network)
 
 
 class RunFolder:
@@ -83,8 +90,11 @@ class RunFolder:
             raise MissingFileError(f"{folder}: not a run folder (no config.json in it); make one with minirram train")
         with _blaming(path):
             config = config_from_json(read_json(path))
-            if config.task not in TASKS:
-                raise DataError("no task {!r}; this version knows {}".format(config.task, ", ".join(TASKS)))
+            if config.layout is None and config.task not in registry.TASKS:
+                known = ", ".join(registry.TASKS)
+                raise DataError(f"no task {config.task!r}; this version knows {known}")
+            if config.data == IN_THE_FOLDER:
+                config = replace(config, data=os.fspath(folder))
             return cls(folder, config)
 
     def check_config(self, config):

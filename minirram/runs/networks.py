@@ -22,7 +22,7 @@ def describe_networks(name=None, technology_file="macro-40nm", adc_bits=8):
 def _placed(name):
     """(NetworkShapes, Placement) of a network by name."""
     if name in TASKS:
-        network_shapes = shapes.of_network(TASKS[name].build_network())
+        network_shapes = shapes.of_network(TASKS[name].network)
     elif name in shapes.NETWORKS:
         network_shapes = shapes.of_products(name, shapes.NETWORKS[name]())
     else:

@@ -19,9 +19,11 @@ from ..inference.model import Model
 from ..learn.learned import Learned
 from ..learn.mask_learner import MaskLearner
 from ..nn.network import matrices, weights_by_layer
-from ..tasks.registry import task
+from ..tasks import datasets
+from ..tasks.training_data import training_data
 from .config import RunConfig
-from .folder import RunFolder, open_training
+from .folder import RunFolder, open_test, open_training
+from .own_data import DATA_SET, own_data
 
 
 def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None, faults=None):
@@ -34,23 +36,31 @@ def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     return learn(folder, config, threads, resume, maps, unit, progress, faults)[0]
 
 
-def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None, faults=None):
-    """What `train` does: (results, test set that was opened for them, or None when the run had ended before)."""
-    chosen = task(config.task)
+def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None, faults=None, arrays=None):
+    """What `train` does: (results, test set that was opened for them, or None when the run had ended before).
+
+    arrays: `LabelledData` that the run folder is to carry, instead of a data source; `config.layout` describes them.
+    """
+    config, arrays = own_data(config, arrays)
     chip = make_chip(config, maps, unit, faults)
-    data = open_training(config)
+    if arrays is None:
+        data = open_training(config)
+    else:
+        data = training_data(config.data_layout, arrays.training, arrays.validation, network=config.network)
     data.steps_per_epoch(config.recipe)
     config = replace(config, data_crc=data.crc)
     run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
     run.check_config(config)
     if run.has("results.json"):
         return read_json(run.path("results.json")), None
+    if arrays is not None and not run.has(f"{DATA_SET}.npz"):
+        datasets.save(run.folder, config.data_layout, arrays.arrays(), origin=arrays.training.origin)
     learner = MaskLearner(config.network, chip, recipe=config.recipe, threads=threads, wires=config.wires)
     run.learn(learner, data, progress=progress)
     model = finish(learner, learner.best, data=data, config=config)
     run.save_trained(chip, model, learner.masks)
     run.log_test_opening("end of training")
-    test_set = chosen.load_test(config.data, config.network)
+    test_set = open_test(config, None if arrays is None else run.folder)
     results = _results(run, learner, model, data, test_set, threads)
     write_json(run.path("results.json"), results)
     return results, test_set

@@ -16,9 +16,8 @@ from ..learn.learner import best_learned
 from ..learn.mask_learner import MaskLearner
 from ..rng import stream
 from ..runs.config import RunConfig
-from ..runs.folder import RunFolder, open_training
+from ..runs.folder import RunFolder, open_test, open_training
 from ..runs.train import finish, make_chip
-from ..tasks.registry import task
 
 RELEARNING_RATE = 0.05
 """learning rate of a re-learning relative to that of the first training: at a higher one good masks flap first"""
@@ -50,7 +49,6 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     run = _open(folder, config, {"source": origin.config.to_json(), "know_faults": know_faults})
     if run.has("results.json"):
         return read_json(run.path("results.json"))
-    chosen = task(config.task)
     at_home = origin.load_checkpoint()
     learner = _learner_on(config, at_home, know_faults=know_faults, threads=threads)
     first = learner.learned()
@@ -59,7 +57,7 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     run.learn(learner, data, progress=progress)
     results = _figures(learner, best_learned(at_home).validation, before=before, digital=digital, origin=origin)
     run.log_test_opening("end of transfer")
-    sets = {"validation": data.validation, "test": chosen.load_test(config.data, config.network)}
+    sets = {"validation": data.validation, "test": open_test(config)}
     pulsed = copies(learner.chip.state())
     for when, learned in (("before", first), ("after", learner.best)):
         learner.chip.restore(pulsed)  # the look at the first masks is none of the chip's pulses

@@ -22,9 +22,8 @@ from ..learn.free_weights import FloatLearner
 from ..learn.written_weights import WriteLearner, Writing
 from ..nn.network import weights_by_layer
 from ..runs.config import RunConfig, check_same
-from ..runs.folder import RunFolder, open_training
+from ..runs.folder import RunFolder, open_test, open_training
 from ..runs.train import make_chip
-from ..tasks.registry import task
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     results["val_accuracy"] = results["validation"]["accuracy"]
     if test:
         run.log_test_opening("end of training")
-        results["test"] = look(task(config.run.task).load_test(config.run.data, config.run.network), "test")
+        results["test"] = look(open_test(config.run), "test")
         results["test_accuracy"] = results["test"]["accuracy"]
         results["test_openings"] = run.test_openings()
     write_json(run.path(done), results)

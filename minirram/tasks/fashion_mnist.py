@@ -1,5 +1,10 @@
-"""The networks of the tasks: the paper's three (table in Li et al., arXiv 2311.07164), and one that fills a macro."""
+"""Fashion-MNIST on the CNN of Li et al. (arXiv 2311.07164): 28 x 28 grey garments, ten classes."""
 
+from typing import Dict
+
+import numpy as np
+
+from ..learn.recipe import Recipe
 from ..nn.layers.activation import Quantize, Relu
 from ..nn.layers.convolution import Conv2d
 from ..nn.layers.join import Flatten
@@ -7,9 +12,13 @@ from ..nn.layers.linear import Linear
 from ..nn.layers.norm import BatchNorm
 from ..nn.layers.resample import MaxPool
 from ..nn.network import Network
+from .codes import CodeRule
+from .datasets import Layout
+from .drawn_garments import CLASS_NAMES, garments
+from .task import Drawing, Task
 
 
-def fashion_mnist_cnn(bits=4, conv1=64, conv2=16, hidden=128):
+def fashion_mnist_cnn(bits: int = 4, conv1: int = 64, *, conv2: int = 16, hidden: int = 128) -> Network:
     """The Fashion-MNIST CNN: 62,272 weights, 1.057 M MACs on 14 x 14 pixels (28 x 28 max-pooled by 2 beforehand)."""
     return Network(
         "fashion-mnist-cnn",
@@ -34,29 +43,30 @@ def fashion_mnist_cnn(bits=4, conv1=64, conv2=16, hidden=128):
     )
 
 
-def fashion_mnist_macro(bits=4, widths=(32, 64, 64, 64), hidden=56):
-    """A network that fills one macro: 125,264 weights, 7.48 M MACs on 28 x 28 pixels of 6 bits.
+def draw(generator: np.random.Generator, n: int) -> Dict[str, np.ndarray]:
+    """`n` garments drawn by code."""
+    images, labels = garments(generator, n)
+    return {"inputs": images, "labels": labels}
 
-    Four convolutions that keep the size of the image, each but the third followed by max-pooling, then two full
-    layers. At cell level it takes 250,528 of a macro's 262,144 cells.
-    """
-    layers: list = []
-    channels = 1
-    for k, width in enumerate(widths, 1):
-        layers.append(Conv2d(f"conv{k}", channels, width, padding=(1, 1)))
-        if k != 3:
-            layers.append(MaxPool(f"pool{k}"))
-        layers += [
-            BatchNorm(f"bn{k}", width),
-            Relu(f"relu{k}"),
-            Quantize(f"act{k}", bits),
-        ]
-        channels = width
-    layers += [
-        Flatten("flatten"),
-        Linear("fc1", 9 * channels, hidden),
-        Relu("relu5"),
-        Quantize("act5", bits),
-        Linear("fc2", hidden, 10),
-    ]
-    return Network("fashion-mnist-macro", (28, 28, 1), 6, tuple(layers))
+
+LAYOUT = Layout(
+    "fashion-mnist",
+    (28, 28),
+    "uint8",
+    CLASS_NAMES,
+    CodeRule(high=(255.0,), pool=2),
+    script="fashion_mnist.py --out DIR",
+)
+
+TASK = Task(
+    name="fashion-mnist",
+    network=fashion_mnist_cnn(),
+    layout=LAYOUT,
+    recipes={
+        # At pair level the gradients do as well as they come (validation 88.22 % against 88.10 % scaled).
+        # A tenth of the authors' hysteresis: at 240 samples a step, theirs froze the masks at 87.1 % validation.
+        "full": Recipe(epochs=40, weight_decay=1e-3, hysteresis=0.001, hysteresis_end=0.0007),
+        "quick": Recipe(epochs=8, batch_size=120),
+    },
+    drawn=Drawing(draw, training=13200, test=2000),
+)

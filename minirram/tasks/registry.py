@@ -1,64 +1,83 @@
-"""The tasks by name."""
+"""The tasks by name: the built-in ones, and what a user registers."""
+
+import os
+import runpy
+from typing import Dict
 
 from ..errors import ConfigError
-from ..learn.recipe import Recipe
-from .fashion_mnist import fashion_mnist_cnn, fashion_mnist_macro
-from .retina import retina_unet
-from .spoken_digits import spoken_digit_crnn
-from .task import Task, pixels, pooled_pixels, unit_features
+from ..nn.network import Network
+from . import datasets, fashion_mnist, fashion_mnist_macro, retina, spoken_digits
+from .datasets import Dataset, Layout
+from .examinations import Examination, examination
+from .task import Task
+from .training_data import TrainingData, training_data
 
-TASKS = {
-    "fashion-mnist": Task(
-        name="fashion-mnist",
-        build_network=fashion_mnist_cnn,
-        recipes={
-            # At pair level the gradients do as well as they come (validation 88.22 % against 88.10 % scaled).
-            # A tenth of the authors' hysteresis: at 240 samples a step, theirs froze the masks at 87.1 % validation.
-            "full": Recipe(epochs=40, weight_decay=1e-3, hysteresis=0.001, hysteresis_end=0.0007),
-            "quick": Recipe(epochs=8, batch_size=120),
-        },
-        to_codes=pooled_pixels,
-    ),
-    "fashion-mnist-macro": Task(
-        name="fashion-mnist-macro",
-        build_network=fashion_mnist_macro,
-        recipes={
-            "full": Recipe(epochs=20, level="cell", score_step=0.03, hysteresis=0.001, hysteresis_end=0.0007),
-            "quick": Recipe(epochs=2, level="cell", score_step=0.03, hysteresis=0.001, hysteresis_end=0.0007),
-        },
-        to_codes=pixels,
-        data_set="fashion-mnist",
-        mirrored=True,
-    ),
-    "spoken-digits": Task(
-        name="spoken-digits",
-        build_network=spoken_digit_crnn,
-        recipes={
-            "full": Recipe(epochs=60, batch_size=60, hysteresis=0.0009, hysteresis_end=0.0007, hysteresis_steps=10),
-            "quick": Recipe(epochs=15, batch_size=60, hysteresis=0.0009, hysteresis_end=0.0007, hysteresis_steps=10),
-        },
-        to_codes=unit_features,
-    ),
-    "retina": Task(
-        name="retina",
-        build_network=retina_unet,
-        recipes={
-            "full": Recipe(
-                epochs=8, samples_per_epoch=960, batch_size=8, score_step=0.1, hysteresis=0.001, hysteresis_end=0.001
-            ),
-            "quick": Recipe(
-                epochs=3, samples_per_epoch=480, batch_size=8, score_step=0.1, hysteresis=0.001, hysteresis_end=0.001
-            ),
-        },
-        to_codes=pixels,
-        per_pixel=True,
-    ),
-}
+BUILT_IN = (fashion_mnist.TASK, fashion_mnist_macro.TASK, spoken_digits.TASK, retina.TASK)
+
+TASKS: Dict[str, Task] = {chosen.name: chosen for chosen in BUILT_IN}
+
+SYNTHETIC = "synthetic"
+"""the source of data that are drawn by code; every other source is a folder"""
 
 
-def task(name):
-    """The task called `name`; ConfigError lists the names when there is none."""
+def register_task(chosen: Task) -> Task:
+    """Make a task of one's own known by its name, to the library and to the command line; returns it.
+
+    A later one takes the place of an earlier one of its name. ConfigError for the name of a built-in task.
+    """
+    if chosen.name in [known.name for known in BUILT_IN]:
+        raise ConfigError(f"{chosen.name!r} is the name of a built-in task; choose another")
+    TASKS[chosen.name] = chosen
+    return chosen
+
+
+def task(name: str) -> Task:
+    """The task called `name`, or the one that the Python file `name` registers.
+
+    ConfigError lists the names when there is none.
+    """
+    if name.endswith(".py") and os.path.isfile(name):
+        return _task_of_file(name)
     try:
         return TASKS[name]
     except KeyError:
-        raise ConfigError("no task {!r}; choose one of {}".format(name, ", ".join(TASKS))) from None
+        known = ", ".join(TASKS)
+        raise ConfigError(f"no task {name!r}; choose one of {known}, or a .py file that registers one") from None
+
+
+def _task_of_file(path: str) -> Task:
+    """Run a file that registers a task of its own. ConfigError when it registers none, or several."""
+    before = dict(TASKS)
+    runpy.run_path(path, run_name=os.path.splitext(os.path.basename(path))[0])
+    found = [chosen for chosen in TASKS.values() if before.get(chosen.name) is not chosen]
+    if len(found) != 1:
+        raise ConfigError(f"{path} registers {len(found)} tasks; it must register one, with minirram.register_task")
+    return found[0]
+
+
+def load_training(name: str, layout: Layout, source: str, *, network: Network) -> TrainingData:
+    """Training and validation data, as codes for `network`.
+
+    source: folder that holds the data set of `layout`, or "synthetic": what task `name` draws.
+    """
+    parts = (
+        _drawing_task(name, layout).draw_training() if source == SYNTHETIC else datasets.load_training(layout, source)
+    )
+    return training_data(layout, *parts, network=network)
+
+
+def load_test(name: str, layout: Layout, source: str, *, network: Network) -> Examination:
+    """The test set as an examination. Every call is an opening of the test set: the caller logs it."""
+    return examination(layout, _test_part(name, layout, source), network)
+
+
+def _test_part(name: str, layout: Layout, source: str) -> Dataset:
+    return _drawing_task(name, layout).draw_test() if source == SYNTHETIC else datasets.load_test(layout, source)
+
+
+def _drawing_task(name: str, layout: Layout) -> Task:
+    """The task that draws; ConfigError where it is not known, or draws something else than `layout` says."""
+    chosen = task(name)
+    if chosen.layout != layout:
+        raise ConfigError(f"what task {name} draws is not laid out as this run's data; name the folder of the data")
+    return chosen

@@ -1,5 +1,10 @@
-"""The network for spoken digits."""
+"""Spoken digits on the CRNN of Li et al. (arXiv 2311.07164): 23 speech features in 20 frames, ten classes."""
 
+from typing import Dict
+
+import numpy as np
+
+from ..learn.recipe import Recipe
 from ..nn.layers.activation import Quantize, Relu
 from ..nn.layers.convolution import Conv2d
 from ..nn.layers.linear import Linear
@@ -7,9 +12,14 @@ from ..nn.layers.norm import BatchNorm
 from ..nn.layers.recurrent import Rnn
 from ..nn.layers.resample import MaxPool, MeanSteps
 from ..nn.network import Network
+from .codes import CodeRule
+from .datasets import Layout
+from .drawn_digits import CLASS_NAMES, spoken_digits
+from .speech_features import FRAMES, ROWS, speech_features
+from .task import Drawing, Task
 
 
-def spoken_digit_crnn(bits=3, conv1=64, conv2=32, rnn=128, hidden=256):
+def spoken_digit_crnn(bits: int = 3, conv1: int = 64, *, conv2: int = 32, rnn: int = 128, hidden: int = 256) -> Network:
     """The Spoken Digit CRNN: 68,480 weights, 0.394 M MACs on 23 features x 20 frames."""
     return Network(
         "spoken-digit-crnn",
@@ -35,3 +45,28 @@ def spoken_digit_crnn(bits=3, conv1=64, conv2=32, rnn=128, hidden=256):
             Linear("fc2", hidden, 10),
         ),
     )
+
+
+def draw(generator: np.random.Generator, n: int) -> Dict[str, np.ndarray]:
+    """The features of `n` clips synthesised by code."""
+    clips, labels = spoken_digits(generator, n)
+    return {"inputs": np.stack([speech_features(clip) for clip in clips]), "labels": labels}
+
+
+TASK = Task(
+    name="spoken-digits",
+    network=spoken_digit_crnn(),
+    layout=Layout(
+        "spoken-digits",
+        (ROWS, FRAMES),
+        "float32",
+        CLASS_NAMES,
+        CodeRule(high=(1.0,)),
+        script="spoken_digits.py --out DIR --source fsdd.zip",
+    ),
+    recipes={
+        "full": Recipe(epochs=60, batch_size=60, hysteresis=0.0009, hysteresis_end=0.0007, hysteresis_steps=10),
+        "quick": Recipe(epochs=15, batch_size=60, hysteresis=0.0009, hysteresis_end=0.0007, hysteresis_steps=10),
+    },
+    drawn=Drawing(draw, training=2400, test=300),
+)

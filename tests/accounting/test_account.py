@@ -26,11 +26,11 @@ from minirram.rng import stream
 from minirram.runs import train
 from minirram.runs.config import RunConfig
 from minirram.runs.energy import WhatIf
-from minirram.runs.folder import RunFolder
+from minirram.runs.folder import RunFolder, open_training
 from minirram.runs.networks import describe_networks
 from minirram.study.transfer import transfer
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
-from minirram.tasks.registry import TASKS, task
+from minirram.tasks.registry import TASKS
 
 from ..support.tiny import save_garments
 
@@ -83,7 +83,7 @@ def test_energy_and_accuracy_at_the_same_adc_bits(trained, capsys):
     assert found["adc_bits"] == 5 and found["total"]["adc_J"] == pytest.approx(50216 * macro.adc(5, "J")[1])
     run = RunFolder.open(trained)
     chip, model, _ = run.load_trained()
-    data = task("fashion-mnist").load_training(run.config.data, run.config.network)
+    data = open_training(run.config)
     adcs = calibrate_adcs(run.config.network, model.state, data.calibration_codes(), chip, model.scales_S, 5, "pair")
     bits = input_bits(run.config.network)
     noise_seed = int(stream(run.config.recipe.seed, "read", "validation", 0).integers(2**32))
@@ -257,7 +257,7 @@ def test_data_that_changed_are_refused_and_data_that_moved_are_not(trained, caps
 
 
 def test_requantised_networks_keep_their_ranges():
-    network = task("spoken-digits").build_network()
+    network = TASKS["spoken-digits"].network
     changed = requantised(network, 5)
     assert set(input_bits(changed).values()) == {5} and changed.input_bits == 5
     assert requantised(changed, 3) == network

@@ -9,7 +9,7 @@ import pytest
 from minirram.cli import main
 from minirram.rng import stream
 from minirram.runs import export
-from minirram.tasks import datasets, drawn_garments
+from minirram.tasks import datasets, drawn_garments, fashion_mnist
 from minirram.xbp import codec
 
 
@@ -19,7 +19,8 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     trained, file, readback, data = (str(folder / name) for name in ("run", "program.xbp", "readback.npy", "data"))
     drawn = {part: drawn_garments.garments(stream(0, part), 30) for part in ("train", "validation", "test")}
-    datasets.save(data, "fashion-mnist", {p: {"inputs": x, "labels": y} for p, (x, y) in drawn.items()}, "drawn")
+    parts = {p: {"inputs": x, "labels": y} for p, (x, y) in drawn.items()}
+    datasets.save(data, fashion_mnist.LAYOUT, parts, origin="drawn")
     small = ["--epochs", "1", "--batch-size", "10"]
     assert main.main(["train", "fashion-mnist", "--data", data, "--out", trained, "--json"] + small) == 0
     export.export(trained, file)

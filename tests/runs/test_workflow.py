@@ -407,8 +407,14 @@ def test_damaged_run_folders_are_named(trained, tmp_path):
     ):
         with pytest.raises(DataError, match=name + ".*" + message):
             RunFolder.open(altered(name, key, change)).load_trained()
+
+    def without_layout(data):
+        config = dict(json.loads(data), task="nope")
+        del config["layout"]
+        return json.dumps(config).encode()
+
     with pytest.raises(DataError, match="config.json: no task 'nope'"):
-        RunFolder.open(damaged("config.json", lambda data: data.replace(b'"task": "fashion-mnist"', b'"task": "nope"')))
+        RunFolder.open(damaged("config.json", without_layout))
     for name in ("chip.npz", "model.npz", "masks.npz"):
         with pytest.raises(DataError, match=name):
             RunFolder.open(damaged(name, lambda data: data[:-200])).load_trained()

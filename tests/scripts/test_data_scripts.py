@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from minirram.tasks import datasets
+from minirram.tasks.fashion_mnist import LAYOUT
 
 from ..support.places import ROOT, data_folder
 
@@ -47,8 +48,8 @@ def test_official_files_become_one_npz_with_the_known_statistics(tmp_path):
     result = run_script("fashion_mnist", "--out", tmp_path / "out", "--source", data_folder("fashion-mnist"))
     assert result.returncode == 0, result.stderr
     statistics = json.loads(data_folder("STATS.json").read_text())["fashion_mnist"]
-    train, validation = datasets.load_training("fashion-mnist", tmp_path / "out")
-    test = datasets.load_test("fashion-mnist", tmp_path / "out")
+    train, validation = datasets.load_training(LAYOUT, tmp_path / "out")
+    test = datasets.load_test(LAYOUT, tmp_path / "out")
     assert (len(train), len(validation), len(test)) == (55000, 5000, 10000)
     whole = np.concatenate([train.inputs, validation.inputs]), np.concatenate([train.labels, validation.labels])
     for (images, labels), known in ((whole, statistics["train"]), ((test.inputs, test.labels), statistics["t10k"])):

@@ -9,6 +9,7 @@ import pytest
 
 from minirram import rng
 from minirram.tasks import datasets, drawn_digits, speech_features
+from minirram.tasks.spoken_digits import TASK
 
 from ..scripts.test_data_scripts import script_module
 from ..support.places import data_folder
@@ -40,7 +41,7 @@ def folder(original, tmp_path):
 
 def prepare(monkeypatch, source, out):
     script_module("spoken_digits", monkeypatch).main(["--out", str(out), "--source", str(source)])
-    return datasets.load_training("spoken-digits", out) + (datasets.load_test("spoken-digits", out),)
+    return datasets.load_training(TASK.layout, out) + (datasets.load_test(TASK.layout, out),)
 
 
 def test_the_real_set_keeps_its_own_split(tmp_path, monkeypatch):

@@ -15,8 +15,7 @@ from minirram.learn.mask_learner import MaskLearner
 from minirram.learn.recipe import Recipe
 from minirram.runs.config import RunConfig
 from minirram.runs.train import finish, make_chip
-from minirram.tasks import datasets, drawn_vessels, fundus, metrics, retina
-from minirram.tasks.registry import task
+from minirram.tasks import datasets, drawn_vessels, fundus, metrics, registry, retina
 
 from ..scripts.test_data_scripts import script_module
 from ..support.places import data_folder
@@ -48,7 +47,7 @@ def drive(tmp_path_factory):
 
 def prepare(monkeypatch, source, out, *options):
     script_module("retina", monkeypatch).main(["--out", str(out), "--source", str(source)] + list(options))
-    return datasets.load_training("retina", out) + (datasets.load_test("retina", out),)
+    return datasets.load_training(retina.TASK.layout, out) + (datasets.load_test(retina.TASK.layout, out),)
 
 
 def test_drive_in_its_official_layout_becomes_one_npz(drive, tmp_path, monkeypatch, capsys):
@@ -69,8 +68,8 @@ def test_a_network_learns_from_the_copy_and_is_examined_on_macros(drive, tmp_pat
     """From DRIVE's folder to figures of its test images; the twin with a rate of 0 only gathers its statistics."""
     prepare(monkeypatch, drive, tmp_path)
     network = retina.retina_unet(width=4)
-    data = task("retina").load_training(str(tmp_path), network)
-    test = task("retina").load_test(str(tmp_path), network).first(2)
+    data = registry.load_training("retina", retina.TASK.layout, str(tmp_path), network=network)
+    test = registry.load_test("retina", retina.TASK.layout, str(tmp_path), network=network).first(2)
     figures = {}
     for rate in (0.1, 0.0):
         recipe = Recipe(epochs=2, batch_size=8, samples_per_epoch=120, learning_rate=rate)

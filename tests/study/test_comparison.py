@@ -21,7 +21,7 @@ from minirram.study.arms import ARMS
 from minirram.study.settings_search import Settings
 from minirram.tasks import datasets, drawn_vessels
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
-from minirram.tasks.retina import retina_unet
+from minirram.tasks.retina import TASK, retina_unet
 
 from ..support.tiny import save_garments
 
@@ -239,7 +239,7 @@ def eyes(tmp_path_factory):
         arrays = drawn_vessels.vessel_images(np.random.default_rng(n), n)
         corners = (array[:, 32:128, 32:128] for array in arrays)
         parts[part] = dict(zip(("inputs", "labels", "region"), corners))
-    datasets.save(str(folder), "retina", parts, "drawn for a test")
+    datasets.save(str(folder), TASK.layout, parts, origin="drawn for a test")
     recipe = Recipe(epochs=2, batch_size=8, samples_per_epoch=32, hysteresis=0.001, hysteresis_end=0.001)
     base = RunConfig("retina", str(folder), retina_unet(width=2), recipe, TAOX_40NM)
     names = ["pair", "wo-every-budget-1", "wo-every-budget-15"]

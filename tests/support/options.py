@@ -60,7 +60,7 @@ def call(*arguments: str) -> Answer:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         for name, build in SMALL.items():
-            patch.setitem(registry.TASKS, name, dataclasses.replace(registry.TASKS[name], build_network=build))
+            patch.setitem(registry.TASKS, name, dataclasses.replace(registry.TASKS[name], network=build()))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 code = main.main(list(arguments))
@@ -135,7 +135,7 @@ def save_spots(folder: str) -> str:
         labels = (generator.random((2, 96, 96)) < 0.2).astype(np.uint8)
         inputs = generator.integers(0, 100, labels.shape, dtype=np.uint8) + 100 * labels
         parts[part] = {"inputs": inputs, "labels": labels, "region": np.ones(labels.shape, bool)}
-    datasets.save(folder, "retina", parts, "spots")
+    datasets.save(folder, registry.TASKS["retina"].layout, parts, origin="spots")
     return folder
 
 

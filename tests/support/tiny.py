@@ -14,7 +14,7 @@ from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.layers.resample import MaxPool
 from minirram.nn.network import Network, matrices
 from minirram.rng import stream
-from minirram.tasks import datasets, drawn_garments
+from minirram.tasks import datasets, drawn_garments, fashion_mnist
 
 
 def tiny_network(bits=4):
@@ -40,7 +40,7 @@ def tiny_network(bits=4):
 
 
 class StripeData:
-    """Bright rows, columns or a checker on 6 x 6 pixels, with noise: what `tasks.LabelledData` offers."""
+    """Bright rows, columns or a checker on 6 x 6 pixels, with noise: what `tasks.training_data.SampleData` offers."""
 
     def __init__(self, seed=0):
         generator = np.random.default_rng(seed)
@@ -95,4 +95,4 @@ def save_garments(folder, **sizes):
     for part, n in sizes.items():
         inputs, labels = drawn_garments.garments(stream(0, part), n)
         parts[part] = {"inputs": inputs, "labels": labels}
-    datasets.save(str(folder), "fashion-mnist", parts, "drawn for a test")
+    datasets.save(str(folder), fashion_mnist.LAYOUT, parts, origin="drawn for a test")

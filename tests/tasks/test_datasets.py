@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from minirram import rng
 from minirram.errors import ConfigError, DataError
 from minirram.tasks import datasets
+from minirram.tasks.registry import TASKS
 
+GARMENTS = TASKS["fashion-mnist"].layout
 SIZES = {"train": 22, "validation": 2, "test": 6}
 
 
@@ -27,14 +29,14 @@ def garment_parts():
 
 @pytest.fixture
 def folder(tmp_path):
-    datasets.save(tmp_path, "fashion-mnist", garment_parts(), "made up")
+    datasets.save(tmp_path, GARMENTS, garment_parts(), origin="made up")
     return tmp_path
 
 
 def test_what_is_saved_is_loaded(folder):
     parts = garment_parts()
-    train, validation = datasets.load_training("fashion-mnist", folder)
-    test = datasets.load_test("fashion-mnist", str(folder))
+    train, validation = datasets.load_training(GARMENTS, folder)
+    test = datasets.load_test(GARMENTS, str(folder))
     for part, loaded in (("train", train), ("validation", validation), ("test", test)):
         assert len(loaded) == SIZES[part]
         np.testing.assert_array_equal(loaded.inputs, parts[part]["inputs"])
@@ -58,21 +60,21 @@ def rewritten(folder, change):
 
 def test_training_never_reads_the_test_arrays(folder):
     rewritten(folder, lambda name, data: b"not an array" if name.startswith("test") else data)
-    assert len(datasets.load_training("fashion-mnist", folder)[0]) == SIZES["train"]
+    assert len(datasets.load_training(GARMENTS, folder)[0]) == SIZES["train"]
     with pytest.raises(DataError, match="fashion-mnist.npz"):
-        datasets.load_test("fashion-mnist", folder)
+        datasets.load_test(GARMENTS, folder)
 
 
 def test_testing_never_reads_the_training_arrays(folder):
     rewritten(folder, lambda name, data: None if name.startswith(("train", "validation")) else data)
-    assert len(datasets.load_test("fashion-mnist", folder)) == SIZES["test"]
+    assert len(datasets.load_test(GARMENTS, folder)) == SIZES["test"]
     with pytest.raises(DataError, match="lacks the array.s. train_inputs, train_labels"):
-        datasets.load_training("fashion-mnist", folder)
+        datasets.load_training(GARMENTS, folder)
 
 
 def test_a_missing_file_names_the_script_that_makes_it(tmp_path):
     with pytest.raises(DataError, match=r"fashion-mnist\.npz: there is no such file; .*fashion_mnist\.py --out "):
-        datasets.load_training("fashion-mnist", tmp_path)
+        datasets.load_training(GARMENTS, tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 500, -30])
@@ -80,7 +82,7 @@ def test_a_truncated_file_is_an_error(folder, keep):
     path = folder / "fashion-mnist.npz"
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DataError, match="fashion-mnist.npz"):
-        datasets.load_training("fashion-mnist", folder)
+        datasets.load_training(GARMENTS, folder)
 
 
 def test_a_flipped_byte_in_an_array_is_an_error(folder):
@@ -90,7 +92,7 @@ def test_a_flipped_byte_in_an_array_is_an_error(folder):
         data[archive.getinfo("train_inputs.npy").header_offset + 3000] ^= 0xFF
     path.write_bytes(bytes(data))
     with pytest.raises(DataError, match="not a readable .npz"):
-        datasets.load_training("fashion-mnist", folder)
+        datasets.load_training(GARMENTS, folder)
 
 
 def spoil(member, array):
@@ -113,12 +115,12 @@ def spoil(member, array):
 )
 def test_arrays_that_do_not_fit_the_task_are_refused(tmp_path, parts, message):
     with pytest.raises(DataError, match="validation: .*" + message):
-        datasets.save(tmp_path, "fashion-mnist", parts, "made up")
+        datasets.save(tmp_path, GARMENTS, parts, origin="made up")
     assert not list(tmp_path.iterdir())
     arrays = {part + "_" + member: array for part in parts for member, array in parts[part].items()}
     np.savez(tmp_path / "fashion-mnist.npz", origin="by hand", **arrays)
     with pytest.raises(DataError, match="fashion-mnist.npz, part validation: .*" + message):
-        datasets.load_training("fashion-mnist", tmp_path)
+        datasets.load_training(GARMENTS, tmp_path)
 
 
 def eye_part(n=2, height=6, width=7):
@@ -129,8 +131,8 @@ def eye_part(n=2, height=6, width=7):
 def test_images_labelled_by_pixel_keep_their_region(tmp_path):
     parts = {part: eye_part() for part in datasets.PARTS}
     parts["test"]["region"] = np.arange(84).reshape(2, 6, 7) % 3 == 0
-    datasets.save(tmp_path, "retina", parts, "made up")
-    test = datasets.load_test("retina", tmp_path)
+    datasets.save(tmp_path, TASKS["retina"].layout, parts, origin="made up")
+    test = datasets.load_test(TASKS["retina"].layout, tmp_path)
     assert test.region.dtype == np.bool_ and test.labels.dtype == np.uint8
     np.testing.assert_array_equal(test.region, parts["test"]["region"])
 
@@ -149,7 +151,7 @@ def test_pixel_arrays_that_do_not_fit_are_refused(tmp_path, member, array, messa
     parts = {part: eye_part() for part in datasets.PARTS}
     parts["train"][member] = array
     with pytest.raises(DataError, match="retina train: .*" + message):
-        datasets.save(tmp_path, "retina", parts, "made up")
+        datasets.save(tmp_path, TASKS["retina"].layout, parts, origin="made up")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.1, 1.5])
@@ -158,31 +160,31 @@ def test_features_must_be_finite_and_in_range(tmp_path, value):
     wrong = {"inputs": part["inputs"].copy(), "labels": part["labels"]}
     wrong["inputs"][2, 0, 0] = value
     with pytest.raises(DataError, match=r"1 input\(s\) hold NaN or values outside 0..1, the first is number 2"):
-        datasets.save(tmp_path, "spoken-digits", {"train": part, "validation": part, "test": wrong}, "made up")
+        datasets.save(
+            tmp_path,
+            TASKS["spoken-digits"].layout,
+            {"train": part, "validation": part, "test": wrong},
+            origin="made up",
+        )
 
 
 def test_pickled_objects_are_refused(tmp_path):
     np.savez(tmp_path / "fashion-mnist.npz", origin="x", train_inputs=np.array([{}]), train_labels=np.zeros(1))
     with pytest.raises(DataError, match="not a readable .npz"):
-        datasets.load_training("fashion-mnist", tmp_path)
-
-
-def test_unknown_task_lists_the_tasks():
-    with pytest.raises(ConfigError, match="unknown task 'mnist': choose one of fashion-mnist, retina, spoken-digits"):
-        datasets.load_training("mnist", "synthetic")
+        datasets.load_training(GARMENTS, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "task, sizes",
+    "name, sizes",
     [("fashion-mnist", (12100, 1100, 2000)), ("spoken-digits", (2200, 200, 300)), ("retina", (22, 2, 8))],
 )
-def test_synthetic_parts_are_fixed_and_differ(task, sizes):
-    train, validation = datasets.load_training(task, "synthetic")
-    test = datasets.load_test(task, "synthetic")
+def test_synthetic_parts_are_fixed_and_differ(name, sizes):
+    train, validation = TASKS[name].draw_training()
+    test = TASKS[name].draw_test()
     assert (len(train), len(validation), len(test)) == sizes
-    again = datasets.load_test(task, "synthetic")
+    again = TASKS[name].draw_test()
     np.testing.assert_array_equal(test.inputs, again.inputs)
-    layout = datasets.LAYOUTS[task]
+    layout = TASKS[name].layout
     for part in (train, validation, test):
         assert part.inputs.dtype == layout.input_dtype and part.class_names == layout.class_names
         assert part.labels.max() == len(part.class_names) - 1 and "synthetic" in part.origin

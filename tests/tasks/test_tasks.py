@@ -1,78 +1,35 @@
 """Tasks: inputs become codes, data become batches and examinations, ADC ranges see all of the training set."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minirram.chip.placement import place
-from minirram.errors import ConfigError, DataError
+from minirram.errors import ConfigError
 from minirram.learn.recipe import Recipe
 from minirram.nn.network import matrices
 from minirram.rng import stream
 from minirram.tasks import datasets, drawn_vessels, metrics
 from minirram.tasks.datasets import Dataset
-from minirram.tasks.registry import task
+from minirram.tasks.examinations import TILE_PX, LabelExamination, PixelExamination
+from minirram.tasks.registry import TASKS, load_test, load_training, task
 from minirram.tasks.retina import retina_unet
-from minirram.tasks.task import (
-    TILE_PX,
-    CropData,
-    LabelExamination,
-    LabelledData,
-    PixelExamination,
-    pixels,
-    pooled_pixels,
-    unit_features,
-)
+from minirram.tasks.training_data import CropData, SampleData
 
 from ..support.tiny import save_garments
 
-BITS = st.integers(1, 8)
+
+def pixels(images, bits=6):
+    """Codes of grey images, as the retina's."""
+    return TASKS["retina"].layout.codes.codes(images, retina_unet(bits, width=1))
 
 
-# -- codes -------------------------------------------------------------------------------------------------------------
-
-
-@given(BITS, st.integers(0, 2**31))
-def test_codes_of_pixels_are_the_nearest_levels(bits, seed):
-    images = np.random.default_rng(seed).integers(0, 256, (2, 3, 4)).astype(np.uint8)
-    images[0, 0, :2] = 0, 255
-    codes = pixels(images, bits)
-    assert codes.shape == (2, 3, 4, 1) and codes.dtype == np.uint8
-    full = 2**bits - 1
-    for index, pixel in np.ndenumerate(images):
-        assert abs(int(codes[index][0]) * 255 - int(pixel) * full) <= 255 / 2
-    assert codes[0, 0, 0] == 0 and codes[0, 0, 1] == full
-
-
-@given(BITS, st.integers(0, 2**31))
-def test_codes_of_features_are_the_nearest_levels(bits, seed):
-    features = np.random.default_rng(seed).random((2, 3, 4), dtype=np.float32)
-    features[0, 0, :2] = 0, 1
-    codes = unit_features(features, bits)
-    assert codes.shape == (2, 3, 4, 1) and codes.dtype == np.uint8
-    full = 2**bits - 1
-    assert (np.abs(codes[..., 0] - features.astype(np.float64) * full) <= 0.5 + 1e-5).all()
-    assert codes[0, 0, 0] == 0 and codes[0, 0, 1] == full
-
-
-@given(BITS, st.integers(0, 2**31))
-def test_garments_are_pooled_before_they_become_codes(bits, seed):
-    images = np.random.default_rng(seed).integers(0, 256, (2, 6, 4)).astype(np.uint8)
-    codes = pooled_pixels(images, bits)
-    for (n, row, col), code in np.ndenumerate(codes[..., 0]):
-        brightest = images[n, 2 * row : 2 * row + 2, 2 * col : 2 * col + 2].max()
-        assert code == pixels(np.full((1, 1, 1), brightest, np.uint8), bits)[0, 0, 0, 0]
-    assert codes.shape == (2, 3, 2, 1)
-
-
-def test_inputs_of_another_kind_are_refused():
-    with pytest.raises(DataError, match=r"images are float64 \(2, 28, 28\), expected uint8"):
-        pooled_pixels(np.zeros((2, 28, 28)), 4)
-    with pytest.raises(DataError, match=r"expected uint8 \(n, height, width\)"):
-        pooled_pixels(np.zeros((28, 28), np.uint8), 4)
+def test_a_task_that_is_not_known_lists_the_tasks():
     with pytest.raises(ConfigError, match="no task 'mnist'; choose one of fashion-mnist, fashion-mnist-macro, spoken"):
         task("mnist")
+    with pytest.raises(ConfigError, match="task retina has no recipe 'slow'; choose one of full, quick"):
+        task("retina").recipe("slow")
 
 
 # -- one label per sample ----------------------------------------------------------------------------------------------
@@ -83,7 +40,7 @@ def sorted_set(n=1000, classes=10):
     labels = np.arange(n, dtype=np.int64) * classes // n
     codes = np.stack([np.arange(n) // 256, np.arange(n) % 256], axis=1).astype(np.uint8)[:, :, None, None]
     held_back = LabelExamination(codes[::7], labels[::7], classes)
-    return LabelledData(codes, labels, held_back, tuple("abcdefghij"), "made up"), labels
+    return SampleData(codes, labels, held_back, origin="made up"), labels
 
 
 def number_of(codes):
@@ -98,17 +55,17 @@ def test_ranges_are_calibrated_on_every_class_of_a_sorted_set():
     np.testing.assert_array_equal(number_of(data.calibration_codes(3000)), np.arange(1000))
 
 
-def test_prepared_spoken_digits_are_calibrated_on_all_digits(tmp_path, monkeypatch):
+def test_prepared_spoken_digits_are_calibrated_on_all_digits(tmp_path):
     """The whole way from a file whose digits lie sorted."""
-    monkeypatch.setitem(datasets._SYNTHETIC_SIZES, "spoken-digits", (240, 1))
-    training, validation = datasets.load_training("spoken-digits", "synthetic")
+    digits = TASKS["spoken-digits"]
+    digits = replace(digits, drawn=replace(digits.drawn, training=240))
+    training, validation = digits.draw_training()
     parts = {}
     for name, part in zip(datasets.PARTS, (training, validation, validation)):
         order = np.argsort(part.labels, kind="stable")
         parts[name] = {"inputs": part.inputs[order], "labels": part.labels[order]}
-    datasets.save(str(tmp_path), "spoken-digits", parts, "sorted")
-    network = task("spoken-digits").build_network()
-    data = task("spoken-digits").load_training(str(tmp_path), network)
+    datasets.save(str(tmp_path), digits.layout, parts, origin="sorted")
+    data = load_training(digits.name, digits.layout, str(tmp_path), network=digits.network)
     calibrated = {codes.tobytes() for codes in data.calibration_codes(100)}
     found = {int(label) for codes, label in zip(data.codes, data.labels) if codes.tobytes() in calibrated}
     assert found == set(range(10)) and (np.diff(data.labels) >= 0).all()
@@ -162,7 +119,7 @@ def eyes(n=2, height=130, width=110):
 
 
 def examined(data):
-    return PixelExamination(pixels(data.inputs, 6), data.labels, data.region)
+    return PixelExamination(pixels(data.inputs), data.labels, data.region)
 
 
 def dark_is_vessel(codes):
@@ -174,13 +131,13 @@ def dark_is_vessel(codes):
 def test_pixels_are_judged_inside_the_field_of_view():
     data = eyes()
     figures = examined(data).figures(dark_is_vessel)
-    darkness = 0.2 * (31.5 - pixels(data.inputs, 6)[..., 0])
+    darkness = 0.2 * (31.5 - pixels(data.inputs)[..., 0])
     inside = darkness[data.region], data.labels[data.region]
     # Blending equal answers rounds, and so breaks ties.
     assert figures["roc_auc"] == pytest.approx(metrics.roc_auc(*inside), abs=1e-3)
     assert figures["accuracy"] == pytest.approx(np.mean((inside[0] >= 0) == inside[1]), abs=1e-4)
     assert 0.5 < figures["roc_auc"] < 1 and not data.region.all()
-    outside = PixelExamination(pixels(data.inputs, 6), np.where(data.region, data.labels, 1), data.region)
+    outside = PixelExamination(pixels(data.inputs), np.where(data.region, data.labels, 1), data.region)
     assert outside.figures(dark_is_vessel) == figures
     upside_down = examined(data).figures(lambda codes: dark_is_vessel(codes)[..., ::-1])
     assert upside_down["roc_auc"] == pytest.approx(1 - figures["roc_auc"], abs=1e-3)
@@ -208,7 +165,7 @@ def test_a_network_is_asked_in_tiles_of_codes():
 
 def crop_data(size=48):
     data = eyes()
-    return CropData(pixels(data.inputs, 6), data, examined(data), retina_unet(width=2).resized(size, size)), data
+    return CropData(pixels(data.inputs), data, examined(data), size=size), data
 
 
 def test_an_epoch_of_crops_has_the_samples_of_the_recipe():
@@ -250,12 +207,12 @@ def test_crops_that_cannot_be_had_are_refused():
 
 def test_the_checksum_of_images_sees_pixels_and_labels():
     data, images = crop_data()
-    codes = pixels(images.inputs, 6)
+    codes = pixels(images.inputs)
     for array in (codes, images.labels):
         array.flat[-1] ^= 1
-        assert CropData(codes, images, None, retina_unet(width=2)).crc != data.crc
+        assert CropData(codes, images, None, size=48).crc != data.crc
         array.flat[-1] ^= 1
-    assert CropData(codes, images, None, retina_unet(width=2)).crc == data.crc
+    assert CropData(codes, images, None, size=48).crc == data.crc
 
 
 def test_the_figure_that_chooses_the_best_epoch_is_the_primary_one():
@@ -268,7 +225,7 @@ def test_the_figure_that_chooses_the_best_epoch_is_the_primary_one():
 def test_mirrored_images_are_as_they_are_or_swapped():
     generator = np.random.default_rng(0)
     codes = generator.integers(0, 16, (60, 5, 4, 1)).astype(np.uint8)
-    data = LabelledData(codes, np.arange(60), None, ("a",), "drawn", mirrored=True)
+    data = SampleData(codes, np.arange(60), None, origin="drawn", mirrored=True)
     recipe = Recipe(batch_size=20)
     swapped = 0
     for batch, labels, _ in data.batches(stream(1, "b"), recipe):
@@ -284,9 +241,9 @@ def test_mirrored_images_are_as_they_are_or_swapped():
 def test_the_macro_network_fills_one_macro_with_the_garments_of_its_namesake(tmp_path):
     save_garments(tmp_path, train=30, validation=20, test=10)
     chosen = task("fashion-mnist-macro")
-    network = chosen.build_network()
+    network = chosen.network
     placement = place(matrices(network))
     assert placement.n_macros == 1 and sum(rows * cols for _, (rows, cols) in matrices(network)) == 125264
-    data = chosen.load_training(str(tmp_path), network)
+    data = load_training(chosen.name, chosen.layout, str(tmp_path), network=network)
     assert data.codes.shape == (30, 28, 28, 1) and data.codes.max() <= 63 and data.mirrored
-    assert len(chosen.load_test(str(tmp_path), network)) == 10
+    assert len(load_test(chosen.name, chosen.layout, str(tmp_path), network=network)) == 10

@@ -6,7 +6,6 @@
 import json
 import os
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -19,11 +18,11 @@ from minirram.nn.network import affine_parameters, macs, matrices
 from minirram.runs.config import RunConfig
 from minirram.runs.folder import RunFolder
 from minirram.runs.train import train as train_of_workflow
-from minirram.tasks import datasets
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.registry import TASKS
 from minirram.tasks.retina import retina_unet
 from minirram.tasks.spoken_digits import spoken_digit_crnn
+from minirram.tasks.task import Drawing
 
 from ..nn.engine.test_engine import problem
 
@@ -59,15 +58,20 @@ def timeless(value):
     return {key: timeless(item) for key, item in value.items() if key not in clocks}
 
 
-def small(draw):
-    """`draw`, but of eyes only a corner of one tile, and once for all commands."""
+def small(chosen, network, recipe, sizes):
+    """The task on a narrowed network, with little data, drawn once for all commands; of eyes a corner of one tile."""
 
-    @lru_cache(None)
-    def drawn(task, part, n):
-        arrays = draw(task, part, n)
-        return {key: array[:, :96, :96] for key, array in arrays.items()} if task == "retina" else arrays
+    drawn = {}
 
-    return drawn
+    def draw(generator, n):
+        if n not in drawn:
+            arrays = chosen.drawn.draw(generator, n)
+            cut = slice(96) if chosen.layout.per_pixel else slice(None)
+            drawn[n] = {key: array[:, cut, cut] if array.ndim == 3 else array for key, array in arrays.items()}
+        return drawn[n]
+
+    drawing = Drawing(draw, training=sizes[0], test=sizes[1])
+    return replace(chosen, network=network, recipes={"quick": recipe}, drawn=drawing)
 
 
 def stop_after(epoch):
@@ -90,9 +94,7 @@ def stop_after(epoch):
 def test_from_drawn_data_to_a_verified_program(
     name, network, recipe, sizes, primary, reached, macros, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setitem(datasets._SYNTHETIC_SIZES, name, sizes)
-    monkeypatch.setattr(datasets, "_draw", small(datasets._draw))
-    monkeypatch.setitem(TASKS, name, replace(TASKS[name], build_network=lambda: network, recipes={"quick": recipe}))
+    monkeypatch.setitem(TASKS, name, small(TASKS[name], network, recipe, sizes))
     train = ["train", name, "--data", "synthetic", "--preset", "quick", "--out"]
     whole, broken = str(tmp_path / "whole"), str(tmp_path / "broken")
     results = call_json(capsys, *train, whole)

@@ -1,0 +1,89 @@
+"""What a network is asked: samples or images to be answered, and the figures of an answer."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Union
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..nn.network import Network
+from . import metrics
+from .codes import answer_shape
+from .datasets import Dataset, Layout
+from .fundus import predict_by_tiles
+
+TILE_PX, TILE_STEP_PX = 96, 64
+"""side and distance of the overlapping tiles from which a whole image is answered"""
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""uint8 codes (n, height, width, channels) -> logits (n, classes), or (n, height, width, classes)"""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelExamination:
+    """Samples with one label each, to be answered."""
+
+    codes: np.ndarray
+    """uint8 (n, height, width, channels)"""
+    labels: np.ndarray
+    """int64 (n,)"""
+    classes: int
+    """number of classes"""
+    primary = "accuracy"
+
+    def figures(self, predict: Predict) -> Dict[str, Any]:
+        """How good `predict` (codes -> logits) is: dict with `accuracy` and `confusion`."""
+        predicted = predict(self.codes).argmax(axis=1)
+        confusion = metrics.confusion_matrix(predicted, self.labels, self.classes)
+        return {"accuracy": metrics.accuracy(predicted, self.labels), "confusion": confusion.tolist()}
+
+    def first(self, n: int) -> "LabelExamination":
+        """The examination's first `n` samples."""
+        return LabelExamination(self.codes[:n], self.labels[:n], self.classes)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+@dataclass(frozen=True, eq=False)
+class PixelExamination:
+    """Whole images whose pixels are to be labelled, judged inside the field of view."""
+
+    codes: np.ndarray
+    """uint8 (n, height, width, 1)"""
+    labels: np.ndarray
+    """uint8 (n, height, width), 1 = the class that is looked for"""
+    region: np.ndarray
+    """bool (n, height, width), pixels that count"""
+    primary = "roc_auc"
+
+    def figures(self, predict: Predict) -> Dict[str, Any]:
+        """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.segmentation_scores`."""
+
+        def probability(tiles: np.ndarray) -> np.ndarray:
+            logits = predict(tiles[..., None])
+            return 1.0 / (1.0 + np.exp(np.clip(logits[..., 0] - logits[..., 1], -80, 80)))
+
+        maps = [predict_by_tiles(probability, image[..., 0], TILE_PX, TILE_STEP_PX) for image in self.codes]
+        return metrics.segmentation_scores(np.stack(maps), self.labels, self.region)
+
+    def first(self, n: int) -> "PixelExamination":
+        """The examination's first `n` images."""
+        return PixelExamination(self.codes[:n], self.labels[:n], self.region[:n])
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+Examination = Union[LabelExamination, PixelExamination]
+
+
+def examination(layout: Layout, data: Dataset, network: Network) -> Examination:
+    """The examination of one part of a task's data. ShapeError when the network gives another number of classes."""
+    classes = answer_shape(network)[-1]
+    if classes != len(data.class_names):
+        raise ShapeError(f"network {network.name} gives {classes} classes; the data have {len(data.class_names)}")
+    codes = layout.codes.codes(data.inputs, network)
+    if data.region is None:
+        return LabelExamination(codes, data.labels, classes)
+    return PixelExamination(codes, data.labels, data.region)

@@ -1,0 +1,167 @@
+"""Arrays of one's own as the data of a training: inputs with one label each, in three parts."""
+
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..errors import ConfigError, DataError, ShapeError
+from ..nn.network import Network
+from ..rng import stream
+from .codes import as_images, fitted_rule
+from .datasets import PARTS, Dataset, Layout
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledData:
+    """Training, validation and test part of inputs with one label each; made by `split` or `of_parts`.
+
+    Inputs (n, ...) are feature vectors (n, features), windows (n, steps) or (n, steps, channels), or images
+    (n, height, width) or (n, height, width, channels), up to 4 channels. uint8 stays, other numbers become float32.
+    """
+
+    training: Dataset
+    """what is learned from"""
+    validation: Dataset
+    """what chooses the best epoch"""
+    test: Dataset
+    """what is looked at once, at the end"""
+
+    @classmethod
+    def split(
+        cls,
+        inputs: np.ndarray,
+        labels: np.ndarray,
+        *,
+        validation: float = 0.15,
+        test: float = 0.15,
+        seed: int = 0,
+        class_names: Optional[Sequence[str]] = None,
+        origin: str = "arrays of the caller",
+    ) -> "LabelledData":
+        """Split (n, ...) inputs and their (n,) labels at random, each class in the same shares.
+
+        validation, test: their shares of the samples of each class, at least one sample. seed: of the split. labels:
+        integers 0..classes - 1, or texts, which become classes in alphabetical order. class_names: of integer labels;
+        default "0", "1", ... origin: one line on what the data are. DataError for NaN, one class alone, a class of
+        fewer than 3 samples or labels that leave a class out; ShapeError for shapes that do not fit.
+        """
+        for name, share in (("validation", validation), ("test", test)):
+            if not 0 < share < 1 or not validation + test < 1:
+                raise ConfigError(f"a {name} share of {share:g}; shares lie above 0 and leave something to learn from")
+        numbers, names = numbered(labels, class_names)
+        values = checked_inputs(inputs, "the inputs")
+        if len(values) != len(numbers):
+            raise ShapeError(f"{len(values)} inputs and {len(numbers)} labels; there must be one label per input")
+        chosen = _stratified(numbers, names, {"validation": validation, "test": test}, seed)
+        return cls(*(Dataset(values[chosen[part]], numbers[chosen[part]], names, origin) for part in PARTS))
+
+    @classmethod
+    def of_parts(
+        cls,
+        training: Tuple[np.ndarray, np.ndarray],
+        validation: Tuple[np.ndarray, np.ndarray],
+        *,
+        test: Tuple[np.ndarray, np.ndarray],
+        class_names: Optional[Sequence[str]] = None,
+        origin: str = "arrays of the caller",
+    ) -> "LabelledData":
+        """Three parts that are split already, each (inputs, labels) as in `split`; its errors."""
+        pairs = dict(zip(PARTS, (training, validation, test)))
+        lengths = [len(np.asarray(labels)) for _, labels in pairs.values()]
+        numbers, names = numbered(np.concatenate([np.asarray(labels) for _, labels in pairs.values()]), class_names)
+        parts = []
+        for part, own in zip(PARTS, np.split(numbers, np.cumsum(lengths)[:-1])):
+            values = checked_inputs(pairs[part][0], f"the {part} inputs")
+            if len(values) != len(own):
+                raise ShapeError(f"{len(values)} {part} inputs and {len(own)} labels; one label per input")
+            parts.append(Dataset(values, own, names, origin))
+        if len({(part.inputs.shape[1:], part.inputs.dtype) for part in parts}) > 1:
+            found = ", ".join(f"{part.inputs.dtype} {part.inputs.shape[1:]}" for part in parts)
+            raise ShapeError(f"the inputs of the three parts are {found}; they must be alike")
+        return cls(*parts)
+
+    def layout(self, network: Network, data_set: str = "data") -> Layout:
+        """How these data lie and become codes for `network`: by the range of the training inputs, per channel."""
+        if network.input_shape[2] > 4 and min(network.input_shape[:2]) > 1:
+            raise ShapeError(f"images of {network.input_shape[2]} channels; choose 1 to 4")
+        inputs = self.training.inputs
+        as_images(inputs, network)
+        return Layout(
+            data_set,
+            tuple(inputs.shape[1:]),
+            inputs.dtype.name,
+            self.training.class_names,
+            fitted_rule(inputs, network),
+        )
+
+    def arrays(self) -> Dict[str, Dict[str, np.ndarray]]:
+        """part -> {"inputs", "labels" and, where pixels are labelled, "region"}, as `datasets.save` takes it."""
+        found = {}
+        for part, data in zip(PARTS, (self.training, self.validation, self.test)):
+            found[part] = {"inputs": data.inputs, "labels": data.labels}
+            if data.region is not None:
+                found[part]["region"] = data.region
+        return found
+
+
+def numbered(labels: np.ndarray, class_names: Optional[Sequence[str]] = None) -> Tuple[np.ndarray, Tuple[str, ...]]:
+    """(labels as int64 (n,), names of the classes). DataError unless every class occurs and there are two or more."""
+    found = np.asarray(labels)
+    if found.ndim != 1 or not found.size:
+        raise ShapeError(f"the labels have the shape {found.shape}; they must be (n,), one per input")
+    if found.dtype.kind in "US":
+        if class_names is not None:
+            raise ConfigError("labels that are texts name their classes themselves; leave class_names out")
+        texts, numbers = np.unique(found.astype(str), return_inverse=True)
+        names: Tuple[str, ...] = tuple(texts.tolist())
+    elif found.dtype.kind in "iub":
+        numbers = found.astype(np.int64)
+        if numbers.min() < 0:
+            raise DataError(f"the labels begin at {numbers.min()}; classes are numbered from 0")
+        count = int(numbers.max()) + 1 if class_names is None else len(class_names)
+        names = tuple(str(k) for k in range(count)) if class_names is None else tuple(class_names)
+    else:
+        raise DataError(f"the labels are {found.dtype}; they must be integers or texts")
+    if numbers.max() >= len(names):
+        raise DataError(f"label {numbers.max()}, but only {len(names)} class names")
+    if len(np.unique(numbers)) < 2:
+        raise DataError(f"all samples are of class {names[int(numbers[0])]!r}; there must be two classes at least")
+    absent = sorted(set(range(len(names))) - set(numbers.tolist()))
+    if absent:
+        raise DataError(f"no sample is of class {names[absent[0]]!r} (number {absent[0]})")
+    return numbers.astype(np.int64).reshape(-1), names
+
+
+def checked_inputs(inputs: np.ndarray, what: str) -> np.ndarray:
+    """Inputs (n, ...) as uint8 or float32; DataError for NaN or infinity, ShapeError for what is no set of samples."""
+    values = np.asarray(inputs)
+    if values.dtype.kind not in "iufb":
+        raise DataError(f"{what} are {values.dtype}; they must be numbers")
+    if not 2 <= values.ndim <= 4 or not values.size:
+        raise ShapeError(f"{what} have the shape {values.shape}; samples are (n, ...) with one to three axes each")
+    if values.dtype != np.uint8:
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32)
+    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if not finite.all():
+        raise DataError(f"{what}: {int((~finite).sum())} hold NaN or infinity, the first is number {finite.argmin()}")
+    return values
+
+
+def _stratified(
+    numbers: np.ndarray, names: Tuple[str, ...], shares: Dict[str, float], seed: int
+) -> Dict[str, np.ndarray]:
+    """part -> sorted indices: of each class its share, at least one sample; the rest is for training."""
+    chosen: Dict[str, List[np.ndarray]] = {part: [] for part in PARTS}
+    for number, name in enumerate(names):
+        members = stream(seed, "split", name).permutation(np.flatnonzero(numbers == number))
+        taken = 0
+        for part, share in shares.items():
+            count = max(int(round(share * len(members))), 1)
+            chosen[part].append(members[taken : taken + count])
+            taken += count
+        if taken >= len(members):
+            raise DataError(f"class {name!r} has {len(members)} samples; the three parts need at least {taken + 1}")
+        chosen["train"].append(members[taken:])
+    return {part: np.sort(np.concatenate(indices)) for part, indices in chosen.items()}
