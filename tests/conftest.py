@@ -9,6 +9,8 @@ for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
+from .support.workers import pytest_cmdline_main  # noqa: E402, F401
+
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("dev", deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
