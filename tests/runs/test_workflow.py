@@ -21,6 +21,7 @@ from minirram.runs import export
 from minirram.runs.folder import RunFolder
 from minirram.tasks import datasets, registry
 
+from ..support.options import short_drawings
 from ..support.places import ROOT, data_folder
 from ..support.tiny import save_garments
 
@@ -500,7 +501,8 @@ def test_demo_opens_the_test_set_once(tmp_path, capsys, monkeypatch):
     short = dataclasses.replace(fashion, recipes={"quick": Recipe(epochs=1, batch_size=240)})
     monkeypatch.setitem(registry.TASKS, "fashion-mnist", short)
     out = str(tmp_path / "demo")
-    results = call_json(capsys, "demo", "--out", out)
+    with short_drawings(training=4000, test=500):
+        results = call_json(capsys, "demo", "--out", out)
     assert RunFolder.open(out).test_openings() == results["test_openings"] == 1
     assert results["test_accuracy"] > results["unpruned_accuracy"] and 0.7 < results["linear_accuracy"] < 0.85
     assert os.path.exists(os.path.join(out, "program.xbp")) and os.path.exists(os.path.join(out, "digital.json"))

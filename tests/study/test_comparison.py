@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from minirram.chip.dead_lines import ChipLines
 from minirram.cli import main
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DivergedError
@@ -35,7 +36,8 @@ def base(tmp_path_factory):
     save_garments(folder, train=240, validation=60, test=60)
     recipe = Recipe(epochs=2, batch_size=40, hysteresis=0.001, hysteresis_end=0.001)
     network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=16)
-    return RunConfig("fashion-mnist", str(folder), network, recipe, TAOX_40NM)
+    lines = ChipLines(rows=256, pairs=64)  # macros that the small network fills, not mostly empty ones
+    return RunConfig("fashion-mnist", str(folder), network, recipe, TAOX_40NM, lines=lines)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +169,7 @@ def test_seeds_and_changed_plans_are_checked(done, base):
     with pytest.raises(ConfigError, match="each once"):
         comparison.compare(base, done[0], ["pair"], [0, 0])
     with pytest.raises(ConfigError, match="epochs"):
-        changed = RunConfig(base.task, base.data, base.network, Recipe(epochs=1, batch_size=40), TAOX_40NM)
+        changed = replace(base, recipe=Recipe(epochs=1, batch_size=40))
         comparison.compare(changed, done[0], ["pair"], [0])
 
 
@@ -241,7 +243,8 @@ def eyes(tmp_path_factory):
         parts[part] = dict(zip(("inputs", "labels", "region"), corners))
     datasets.save(str(folder), TASK.layout, parts, origin="drawn for a test")
     recipe = Recipe(epochs=2, batch_size=8, samples_per_epoch=32, hysteresis=0.001, hysteresis_end=0.001)
-    base = RunConfig("retina", str(folder), retina_unet(width=2), recipe, TAOX_40NM)
+    lines = ChipLines(rows=300, pairs=128)
+    base = RunConfig("retina", str(folder), retina_unet(width=2), recipe, TAOX_40NM, lines=lines)
     names = ["pair", "wo-every-budget-1", "wo-every-budget-15"]
     return base, comparison.compare(base, str(folder / "out"), names, [0], rates=(0.05,)), str(folder / "out")
 

@@ -166,9 +166,13 @@ def pools_made() -> Iterator[Set[Tuple[str, int]]]:
 
 
 @contextlib.contextmanager
-def short_drawings(n: int = 480) -> Iterator[None]:
-    """Let the built-in garments be at most `n`."""
+def short_drawings(training: int = 480, test: int = 480) -> Iterator[None]:
+    """Let the built-in garments be at most so many for training (and validation) and for test."""
     garments = drawn_garments.garments
+
+    def few(generator: np.random.Generator, many: int) -> Tuple[np.ndarray, np.ndarray]:
+        return garments(generator, min(many, training if many > 2000 else test))
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drawn_garments, "garments", lambda generator, many: garments(generator, min(many, n)))
+        patch.setattr(drawn_garments, "garments", few)
         yield
