@@ -134,12 +134,13 @@ def of_products(name, products, size=224):
         n = float(product.positions * product.fan_out)
         written = n if product.written < 0 else float(product.written)
         digital[product.name] = DigitalEvents(
-            2 * n + written,
-            n + product.adds,
-            n + product.compares + 2 * written,
-            written * INPUT_BITS,
-            product.adds * FLOAT_BITS,
-            product.adds * FLOAT_BITS,
+            multiplies=2 * n + written,
+            adds=n + product.adds,
+            compares=n + product.compares + 2 * written,
+            bits_written=written * INPUT_BITS,
+            bits_kept=product.adds * FLOAT_BITS,
+            bits_taken=product.adds * FLOAT_BITS,
+            bits_freed=product.adds * FLOAT_BITS,
         )
     return NetworkShapes(
         name,

@@ -1,6 +1,5 @@
 """Digital operations and memory traffic of a network's layers, per sample."""
 
-from collections import Counter
 from dataclasses import replace
 from typing import Dict, Mapping
 
@@ -15,20 +14,23 @@ def digital_events(network: Network) -> Dict[str, DigitalEvents]:
     """dict layer name -> `DigitalEvents` of a `networks.Network`, as `digital.json` lays the arithmetic out.
 
     A layer says what its own arithmetic is (`Layer.operations`). Beside it: the input codes are written once; where the
-    codes of a matrix have a zero point, it is taken back by an addition per output; what a later layer joins waits in
-    the buffer at FLOAT_BITS.
+    codes of a matrix have a zero point, it is taken back by an addition per sum; what later layers join waits in the
+    buffer at FLOAT_BITS until the last of them has taken it.
     """
-    joins, codes = Counter(network.sources), matrix_codes(network)
+    codes = matrix_codes(network)
+    last_join = {name: layer.name for layer in network.layers for name in layer.others}
     events = {"input": DigitalEvents(bits_written=n_values(network.input_shape) * network.input_bits)}
+    bits = {step.layer.name: n_values(step.output) * FLOAT_BITS for step in walk(network)}
     for layer, inputs, output in walk(network):
-        found, n = layer.operations(inputs, output), n_values(output)
-        signed = sum(codes[name].zero_point > 0 for name, _ in layer.matrices())
-        if signed:
-            found = replace(found, adds=found.adds + signed * n)
-        if layer.name in joins:
-            found = replace(found, bits_kept=joins[layer.name] * n * FLOAT_BITS)
-        if layer.others:
-            found = replace(found, bits_taken=sum(map(n_values, inputs[1:])) * FLOAT_BITS)
+        found = layer.operations(inputs, output)
+        sums = sum(cols for name, (_, cols) in layer.matrices() if codes[name].zero_point)
+        found = replace(
+            found,
+            adds=found.adds + layer.positions(output) * sums,
+            bits_kept=bits[layer.name] if layer.name in last_join else 0.0,
+            bits_taken=sum(bits[name] for name in layer.others),
+            bits_freed=sum(bits[name] for name in set(layer.others) if last_join[name] == layer.name),
+        )
         if found != FREE:
             events[layer.name] = found
     return events
@@ -43,5 +45,5 @@ def buffer_bits(digital: Mapping[str, DigitalEvents]) -> float:
         kept += entry.bits_kept
         most = max(most, codes + entry.bits_written + kept)
         codes = entry.bits_written or codes
-        kept -= entry.bits_taken
+        kept -= entry.bits_freed
     return most

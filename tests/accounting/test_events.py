@@ -225,7 +225,7 @@ def test_arithmetic_of_the_upsampling_and_the_buffer():
     for level, side, width in ((1, 48, 32), (2, 24, 64), (3, 12, 128), (4, 6, 256)):
         bits = 16.0 * side**2 * width  # what the way down hands to the way up
         assert found[f"relu_down{level}b"] == DigitalEvents(compares=side**2 * width, bits_kept=bits)
-        assert found[f"concat{level}"] == DigitalEvents(bits_taken=bits)
+        assert found[f"concat{level}"] == DigitalEvents(bits_taken=bits, bits_freed=bits)
     assert sum(entry.bits_kept for entry in found.values()) == 16 * 138_240
     assert buffer_bits({"input": DigitalEvents(bits_written=8.0)}) == 8.0
 

@@ -41,6 +41,8 @@ class DigitalEvents:
     """bits of activations put into the buffer for a later layer that joins them"""
     bits_taken: float = 0
     """bits of such activations taken out again"""
+    bits_freed: float = 0
+    """bits of such activations that no later layer takes again: the buffer forgets them"""
 
     @property
     def buffer_bits(self) -> float:
