@@ -12,7 +12,7 @@ from minirram.nn.layers.join import Concat, Flatten
 from minirram.nn.layers.linear import Linear
 from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.layers.recurrent import Rnn
-from minirram.nn.layers.resample import MeanSteps, Upsample
+from minirram.nn.layers.resample import GlobalAverage, Upsample
 from minirram.nn.network import affine_parameters, matrices
 
 
@@ -87,7 +87,7 @@ class TorchLearner:
             return x.permute(0, 2, 3, 1).flatten(1)
         if isinstance(layer, Concat):
             return torch.cat([x, outputs[layer.other]], dim=1)
-        if isinstance(layer, MeanSteps):
+        if isinstance(layer, GlobalAverage):
             return x.mean(dim=(2, 3))
         if isinstance(layer, Upsample):
             return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)

@@ -10,7 +10,7 @@ from ..nn.layers.convolution import Conv2d
 from ..nn.layers.linear import Linear
 from ..nn.layers.norm import BatchNorm
 from ..nn.layers.recurrent import Rnn
-from ..nn.layers.resample import MaxPool, MeanSteps
+from ..nn.layers.resample import GlobalAverage, MaxPool
 from ..nn.network import Network
 from .codes import CodeRule
 from .datasets import Layout
@@ -37,7 +37,7 @@ def spoken_digit_crnn(bits: int = 3, conv1: int = 64, *, conv2: int = 32, rnn: i
             Relu("relu2"),
             Quantize("act2", bits),
             Rnn("rnn", conv2, rnn, bits),
-            MeanSteps("mean"),
+            GlobalAverage("mean"),
             Quantize("act3", bits),
             Linear("fc1", rnn, hidden),
             Relu("relu4"),

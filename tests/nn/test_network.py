@@ -10,7 +10,7 @@ from minirram.nn.layers.join import Concat, Flatten
 from minirram.nn.layers.linear import Linear
 from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.layers.recurrent import Rnn
-from minirram.nn.layers.resample import MaxPool, MeanSteps
+from minirram.nn.layers.resample import GlobalAverage, MaxPool
 from minirram.nn.network import (
     Network,
     affine_parameters,
@@ -99,7 +99,7 @@ def test_state_before_training():
         ((Rnn("r", 1, 4, 3),), r"layer r: its input is \(6, 6, 1\), expected \(1, steps, 1\)"),
         ((BatchNorm("b", 3),), "layer b: .* has 1 channels, expected 3"),
         ((MaxPool("p", 7),), "layer p: .* at least 7 x 7"),
-        ((Flatten("f"), MeanSteps("m")), "layer m: "),
+        ((Flatten("f"), GlobalAverage("m")), "layer m: "),
         ((Relu("r"), MaxPool("p"), Concat("c", "r")), r"layer c: its input is \(3, 3, 1\), but r gives \(6, 6, 1\)"),
         ((Relu("r"), Concat("c", "later")), "layer c: there is no earlier layer 'later'"),
     ],

@@ -11,7 +11,7 @@ from ..layers.resample import MaxPool
 from .chunk import Chunk
 from .convolution_nodes import ConvolutionNode, InputNode, PatchesNode
 from .first_layer_nodes import PatchMomentsNode, ProductNode
-from .nodes import FAST, FastNode, Node
+from .nodes import FAST, FastNode, LayerNode, Node
 from .winograd_nodes import WinogradNode
 
 MOST_FAN_IN = 16  # rows of a kernel matrix up to which the first convolution keeps its patches
@@ -22,6 +22,8 @@ FEW_POSITIONS = 256  # outputs of a chunk below which the transform of the kerne
 def _make(group: Sequence[Layer], x: np.ndarray, y: np.ndarray, chunk: Chunk) -> Sequence[Node]:
     layer, following = group[0], group[1] if len(group) > 1 else None
     assert isinstance(layer, Conv2d)
+    if layer.groups > 1:
+        return (LayerNode(layer, x, y=y, chunk=chunk),)
     if isinstance(following, BatchNorm):
         shape = layer.output_shape((chunk.network.input_shape,))
         patches = PatchMomentsNode(layer, following, x=x, shape=shape, chunk=chunk)
@@ -31,7 +33,9 @@ def _make(group: Sequence[Layer], x: np.ndarray, y: np.ndarray, chunk: Chunk) ->
 
 
 def _takes(last: Layer, following: Layer, first: bool) -> bool:
-    """A pool; a batch norm where the network begins with short patches."""
+    """A pool; a batch norm where the network begins with short patches. Groups have no node that does more."""
+    if isinstance(last, Conv2d) and last.groups > 1:
+        return False
     return type(following) is MaxPool or (first and type(following) is BatchNorm and _has_short_patches(last))
 
 

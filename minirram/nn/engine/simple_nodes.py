@@ -8,8 +8,8 @@ from ..layers.join import Concat, Flatten, concat_backward, concat_forward
 from ..layers.linear import Linear, linear_forward
 from ..layers.recurrent import Rnn, rnn_backward, rnn_forward
 from ..layers.resample import (
+    GlobalAverage,
     MaxPool,
-    MeanSteps,
     Upsample,
     max_pool_backward,
     max_pool_forward,
@@ -151,8 +151,8 @@ class FlattenNode(Node):
         return dx
 
 
-@node_for(MeanSteps)
-class MeanStepsNode(Node):
+@node_for(GlobalAverage)
+class GlobalAverageNode(Node):
     """Mean over height and width."""
 
     def forward(self, run: Pass) -> None:

@@ -4,7 +4,7 @@ fan_in is ordered (kernel row, kernel column, input channel). Images are (n, hei
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -101,31 +101,48 @@ def conv2d_backward(
     return dx[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width], dweight
 
 
+def _joined(parts: List[np.ndarray]) -> np.ndarray:
+    """The channels of all parts in one array."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+
 @dataclass(frozen=True)
 class Conv2d(Layer):
-    """Convolution without bias; the matrix has the layer's name."""
+    """Convolution without bias. A signal in time is an image of height 1.
+
+    The matrix has the layer's name. With groups, group g reads and gives a part of the channels, in order, by a matrix
+    of its own, name.g. A matrix takes its own cells on the chip; none lie idle between the groups, but each group is a
+    product of its own, with few rows (docs/networks.md).
+    """
 
     in_channels: int
     """channels of the input image"""
     out_channels: int
-    """channels of the output image = fan_out of the matrix"""
+    """channels of the output image"""
     kernel: Pair = (3, 3)
     """height and width of the kernel, pixels"""
     stride: Pair = (1, 1)
     """pixels between output rows and between output columns"""
     padding: Pair = (0, 0)
     """pixels of zero above and below, left and right"""
+    groups: int = 1
+    """parts of the channels that do not meet; in_channels: depthwise, one kernel or more per channel"""
 
     def __post_init__(self) -> None:
-        check_positive(self.name, in_channels=self.in_channels, out_channels=self.out_channels)
+        check_positive(self.name, in_channels=self.in_channels, out_channels=self.out_channels, groups=self.groups)
         if len(self.kernel) != 2 or len(self.stride) != 2 or len(self.padding) != 2:
             raise ConfigError(f"layer {self.name}: kernel, stride and padding are pairs (rows, columns)")
         if min(self.kernel + self.stride) < 1 or min(self.padding) < 0:
             raise ConfigError(f"layer {self.name}: kernel and stride of at least 1, padding of at least 0")
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            channels = f"{self.in_channels} and {self.out_channels} channels"
+            raise ConfigError(f"layer {self.name}: {channels} do not part into {self.groups} groups")
 
     def matrices(self) -> Tuple[Tuple[str, Pair], ...]:
-        """((name, (fan_in, fan_out)),)"""
-        return ((self.name, (self.kernel[0] * self.kernel[1] * self.in_channels, self.out_channels)),)
+        """((name, (fan_in, fan_out)),), or one of each group: ((name.0, ...), (name.1, ...), ...)"""
+        fan_in = self.kernel[0] * self.kernel[1] * self.in_channels // self.groups
+        names = [self.name] if self.groups == 1 else [f"{self.name}.{group}" for group in range(self.groups)]
+        return tuple((name, (fan_in, self.out_channels // self.groups)) for name in names)
 
     def output_shape(self, inputs: Shapes) -> Shape:
         """(out_height, out_width, out_channels)"""
@@ -138,23 +155,34 @@ class Conv2d(Layer):
     def _places(self) -> Dict[str, Any]:
         return {"kernel": self.kernel, "stride": self.stride, "padding": self.padding}
 
+    def _by_group(self, image: np.ndarray) -> List[Tuple[str, np.ndarray]]:
+        """[(matrix, its channels of an image)]"""
+        parts = np.split(image, self.groups, axis=-1)
+        return [(name, part) for (name, _), part in zip(self.matrices(), parts)]
+
     def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
-        """y = patches W"""
-        (x,), weight = inputs, parameters.weights[self.name]
-        return conv2d_forward(x, weight, **self._places), (x, weight)
+        """y = patches W, group by group"""
+        (x,), weights = inputs, {name: parameters.weights[name] for name, _ in self.matrices()}
+        parts = [conv2d_forward(part, weights[name], **self._places) for name, part in self._by_group(x)]
+        return _joined(parts), (x, weights)
 
     def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
         """dW = patches^T dy; dx = dy W^T, each patch added to its pixels"""
-        x, weight = kept
-        dx, dweight = conv2d_backward(dy, x, weight=weight, **self._places)
-        return (dx,), {self.name: dweight}
+        x, weights = kept
+        dparts, gradients = [], {}
+        for (name, dpart), (_, part) in zip(self._by_group(dy), self._by_group(x)):
+            dx, gradients[name] = conv2d_backward(dpart, part, weight=weights[name], **self._places)
+            dparts.append(dx)
+        return (_joined(dparts),), gradients
 
     def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
         """Floats: the product with patches of codes, times their step."""
-        (signal,) = inputs
-        patches = im2col(signal.values, fill=signal.zero_point, **self._places)
-        y = inference.product(self.name, patches.reshape(-1, patches.shape[-1]), zero_point=signal.zero_point)
-        return Signal((y * np.float32(signal.step)).reshape(patches.shape[:3] + y.shape[1:]))
+        (signal,), parts = inputs, []
+        for name, codes in self._by_group(signal.values):
+            patches = im2col(codes, fill=signal.zero_point, **self._places)
+            y = inference.product(name, patches.reshape(-1, patches.shape[-1]), zero_point=signal.zero_point)
+            parts.append((y * np.float32(signal.step)).reshape(patches.shape[:3] + y.shape[1:]))
+        return Signal(_joined(parts))
 
     def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
         """One multiplication per output takes sums to activations."""

@@ -1,4 +1,4 @@
-"""Layers that join or reorder: concatenation of channels, flattening."""
+"""Layers that join or reorder: concatenation of channels, sum, flattening."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,20 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from ...errors import ShapeError
-from .base import FREE, Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal
+from .base import (
+    FREE,
+    Arrays,
+    Codes,
+    DigitalEvents,
+    Gradients,
+    Inference,
+    Layer,
+    Parameters,
+    Shape,
+    Shapes,
+    Signal,
+    n_values,
+)
 
 
 def concat_forward(x: np.ndarray, other: np.ndarray, *, out: Optional[np.ndarray] = None) -> np.ndarray:
@@ -57,6 +70,47 @@ class Concat(Layer):
     def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
         """None."""
         return FREE
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Add(Layer):
+    """The input plus an earlier layer's output, element by element: the end of a residual branch."""
+
+    other: str
+    """name of the earlier layer"""
+
+    @property
+    def others(self) -> Tuple[str, ...]:
+        """(other,)"""
+        return (self.other,)
+
+    def output_shape(self, inputs: Shapes) -> Shape:
+        """shape of both"""
+        shape, other = inputs
+        if shape != other:
+            raise ShapeError(f"its input is {shape}, but {self.other} gives {other}")
+        return shape
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = x + other"""
+        return np.add(*inputs), None
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """dx = dother = dy"""
+        return (dy, dy), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Floats: codes of two steps cannot be added."""
+        x, other = inputs
+        return Signal(x.floats() + other.floats())
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """An addition per element."""
+        return DigitalEvents(adds=n_values(output))
 
     def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
         """Nothing."""

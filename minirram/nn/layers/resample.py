@@ -61,6 +61,24 @@ def max_pool_backward(
     return out
 
 
+def average_pool_forward(x: np.ndarray, side: int = 2) -> np.ndarray:
+    """Mean over windows of side x side: (n, height, width, c) -> (n, height // side, width // side, c)."""
+    places = _windows(x, side)
+    y = places[0].copy()
+    for place in places[1:]:
+        y += place
+    y *= x.dtype.type(1 / side**2)
+    return y
+
+
+def average_pool_backward(dy: np.ndarray, shape: Shape, *, side: int = 2) -> np.ndarray:
+    """dx, shape (n, height, width, c): each place of a window gets its share of dy, what fills no window gets 0."""
+    dx = np.zeros(shape, dy.dtype)
+    for place in _windows(dx, side):
+        np.multiply(dy, dy.dtype.type(1 / side**2), out=place)
+    return dx
+
+
 def _between(length: int, dtype: np.dtype) -> Tuple[np.ndarray, np.ndarray]:
     """Weights of the neighbours in a linear x2 interpolation with aligned corners.
 
@@ -125,6 +143,13 @@ def mean_backward(dy: np.ndarray, shape: Shape, *, out: Optional[np.ndarray] = N
     return out
 
 
+def pooled_shape(shape: Shape, side: int) -> Shape:
+    """(height // side, width // side, channels); ShapeError where no window fits."""
+    if len(shape) != 3 or min(shape[:2]) < side:
+        raise ShapeError(f"its input is {shape}, expected an image of at least {side} x {side}")
+    return (shape[0] // side, shape[1] // side, shape[2])
+
+
 @dataclass(frozen=True)
 class MaxPool(Layer):
     """Maximum over square windows without overlap; a remainder at the border is dropped."""
@@ -137,10 +162,7 @@ class MaxPool(Layer):
 
     def output_shape(self, inputs: Shapes) -> Shape:
         """(height // size, width // size, channels)"""
-        (shape,) = inputs
-        if len(shape) != 3 or min(shape[:2]) < self.size:
-            raise ShapeError(f"its input is {shape}, expected an image of at least {self.size} x {self.size}")
-        return (shape[0] // self.size, shape[1] // self.size, shape[2])
+        return pooled_shape(inputs[0], self.size)
 
     def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
         """y = the largest of each window"""
@@ -166,6 +188,42 @@ class MaxPool(Layer):
     def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
         """Comparisons within a window."""
         return DigitalEvents(compares=n_values(output) * (self.size**2 - 1))
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing."""
+        return {}
+
+
+@dataclass(frozen=True)
+class AveragePool(Layer):
+    """Mean over square windows without overlap; a remainder at the border is dropped."""
+
+    size: int = 2
+    """height, width and stride of the window, pixels"""
+
+    def __post_init__(self) -> None:
+        check_positive(self.name, size=self.size)
+
+    def output_shape(self, inputs: Shapes) -> Shape:
+        """(height // size, width // size, channels)"""
+        return pooled_shape(inputs[0], self.size)
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = the mean of each window"""
+        return average_pool_forward(inputs[0], self.size), inputs[0].shape
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """dx = dy / places of a window"""
+        return (average_pool_backward(dy, kept, side=self.size),), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Floats."""
+        return Signal(average_pool_forward(inputs[0].floats(), self.size))
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """Additions within a window, one multiplication."""
+        n = n_values(output)
+        return DigitalEvents(multiplies=n, adds=n * (self.size**2 - 1))
 
     def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
         """Nothing."""
@@ -204,7 +262,7 @@ class Upsample(Layer):
 
 
 @dataclass(frozen=True)
-class MeanSteps(Layer):
+class GlobalAverage(Layer):
     """Mean over height and width, i.e. over the steps of a sequence: (height, width, channels) -> (channels,)."""
 
     def output_shape(self, inputs: Shapes) -> Shape:

@@ -13,7 +13,7 @@ from minirram.nn.layers.join import Concat, Flatten
 from minirram.nn.layers.linear import Linear
 from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.layers.recurrent import Rnn
-from minirram.nn.layers.resample import MaxPool, MeanSteps, Upsample
+from minirram.nn.layers.resample import GlobalAverage, MaxPool, Upsample
 from minirram.nn.loss import softmax_cross_entropy
 from minirram.nn.network import Network, affine_parameters, initial_state, matrices, output_shapes
 from minirram.tasks import fashion_mnist
@@ -42,7 +42,7 @@ def small_crnn():
             Relu("relu2"),
             Quantize("act2", 3),
             Rnn("rnn", 4, 7, 3),
-            MeanSteps("mean"),
+            GlobalAverage("mean"),
             Quantize("act3", 3),
             Linear("fc", 7, 10),
         ),
