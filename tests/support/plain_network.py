@@ -1,0 +1,224 @@
+"""A slow oracle: a network one layer after the other on a whole batch, by loops over pixels, in float64.
+
+Written from the docstrings of the layers and export/SPEC.md, not from their code. Images are (n, height, width,
+channels). The oracle also says where a network has kinks, and can hold its rounding errors still, so that differences
+see what the straight-through gradient is the gradient of.
+"""
+
+from typing import Any, Callable, Dict, List, Optional
+
+import numpy as np
+
+EPSILON = 1e-5  # added to the variance of a batch norm
+LEAST_VARIANCE = 0.01  # that a pass chooses: below it a batch norm makes float32's rounding errors large
+FACTORS = np.linspace(0.61, 1.14, 11)  # of the largest activation: ranges that a quantiser may get; none is 1
+
+
+class Pass:
+    """What one pass through a network uses and leaves behind."""
+
+    def __init__(
+        self,
+        weights: Dict[str, np.ndarray],
+        state: Dict[str, np.ndarray],
+        whole_batch: bool,
+        held: Optional[Dict[str, np.ndarray]] = None,
+        chooses: bool = False,
+    ) -> None:
+        self.weights = weights
+        self.state = state
+        self.whole_batch = whole_batch  # batch norms use the statistics of the batch, else those of the state
+        self.held = held  # rounding errors of an earlier pass, in codes; None: rounds itself
+        self.chooses = chooses  # fills statistics and ranges of the state itself
+        self.rounding: Dict[str, np.ndarray] = {}
+        self.kinks: List[np.ndarray] = []  # on which side of every kink each activation lies
+        self.margin = np.inf  # distance of the activation nearest to a rounding edge, in codes
+        self.outputs: Dict[str, np.ndarray] = {}
+
+    def quantised(self, layer: Any, x: np.ndarray, key: str) -> np.ndarray:
+        """x as codes of `layer` represent it; the range infinity leaves it as it is."""
+        value = float(self.state[layer.name + ".range"])
+        if np.isinf(value):
+            return x
+        top = 2**layer.bits - 1
+        code = x * top / value
+        self.kinks += [code >= 0, code <= top]
+        inside = np.minimum(np.maximum(code, 0), top)
+        if self.held is None:
+            self.margin = min(self.margin, _edge_distance(code, top))
+            self.rounding[key] = np.rint(inside) - inside
+            error = self.rounding[key]
+        else:
+            error = self.held[key]
+        return (inside + error) * value / top
+
+
+def _edge_distance(code: np.ndarray, top: int) -> float:
+    """Distance of the code nearest to one of the edges 0.5, 1.5 .. top - 0.5."""
+    edge = np.minimum(np.maximum(np.floor(code), 0), top - 1) + 0.5
+    return float(np.abs(code - edge).min())
+
+
+def plain_forward(network: Any, codes: np.ndarray, run: Pass) -> np.ndarray:
+    """The output of the last layer, float64; `run.outputs` keeps those of all layers."""
+    x = (codes.astype(np.float64) - network.input_zero) / (2**network.input_bits - 1)
+    for layer in network.layers:
+        x = FORWARD[type(layer).__name__](layer, x, run)
+        run.outputs[layer.name] = x
+    return x
+
+
+def plain_loss(logits: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> float:
+    """Weighted mean cross-entropy over all rows or pixels."""
+    total = 0.0
+    for row, label, share in zip(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), weight.reshape(-1)):
+        total += share * (np.log(np.exp(row - row.max()).sum()) + row.max() - row[label])
+    return total / float(weight.sum())
+
+
+def _conv2d(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    (kh, kw), (sh, sw), (ph, pw) = layer.kernel, layer.stride, layer.padding
+    n, height, width, _ = x.shape
+    padded = np.zeros((n, height + 2 * ph, width + 2 * pw, layer.in_channels))
+    padded[:, ph : ph + height, pw : pw + width] = x
+    out_height, out_width = (padded.shape[1] - kh) // sh + 1, (padded.shape[2] - kw) // sw + 1
+    y = np.empty((n, out_height, out_width, layer.out_channels))
+    fan, out = layer.in_channels // layer.groups, layer.out_channels // layer.groups  # channels of a group
+    for group in range(layer.groups):
+        weight = run.weights[layer.name if layer.groups == 1 else f"{layer.name}.{group}"]
+        for i in range(out_height):
+            for j in range(out_width):
+                patch = padded[:, i * sh : i * sh + kh, j * sw : j * sw + kw, group * fan : (group + 1) * fan]
+                y[:, i, j, group * out : (group + 1) * out] = patch.reshape(n, -1) @ weight
+    return y
+
+
+def _linear(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    return x @ run.weights[layer.name]
+
+
+def _rnn(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    if run.chooses and run.state[layer.name + ".range"] == 0:
+        _choose_range(layer, run, lambda probe: _rnn(layer, x, probe))
+    w_input, w_hidden = run.weights[layer.name + ".input"], run.weights[layer.name + ".hidden"]
+    y = np.empty(x.shape[:3] + (layer.hidden,))
+    for t in range(x.shape[2]):
+        total = x[:, 0, t] @ w_input
+        if t:
+            total = total + run.quantised(layer, y[:, 0, t - 1], f"{layer.name}.{t}") @ w_hidden
+        run.kinks.append(total > 0)
+        y[:, 0, t] = np.where(total > 0, total, 0)
+    return y
+
+
+def _batch_norm(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    rows = x.reshape(-1, layer.channels)
+    if run.chooses:
+        run.state[layer.name + ".mean"] += rows.mean(axis=0)
+        run.state[layer.name + ".var"] *= rows.var(axis=0) + LEAST_VARIANCE
+    if run.whole_batch:
+        mean, var = rows.mean(axis=0), rows.var(axis=0)
+    else:
+        mean, var = run.state[layer.name + ".mean"], run.state[layer.name + ".var"]
+    y = (x - mean) / np.sqrt(var + EPSILON)
+    if layer.affine:
+        y = y * run.state[layer.name + ".gamma"] + run.state[layer.name + ".beta"]
+    return y
+
+
+def _relu(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    run.kinks.append(x > 0)
+    return np.where(x > 0, x, 0)
+
+
+def _quantize(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    if run.chooses and run.state[layer.name + ".range"] == 0:
+        run.state[layer.name + ".range"][...] = x.max() if x.max() > 0 else 1.0
+        _choose_range(layer, run, lambda probe: probe.quantised(layer, x, layer.name))
+    return run.quantised(layer, x, layer.name)
+
+
+def _choose_range(layer: Any, run: Pass, forward: Callable[[Pass], Any]) -> None:
+    """The range, of a few, that leaves all activations farthest from a rounding edge: float32 rounds alike there."""
+    state = run.state
+    widest = float(state[layer.name + ".range"])
+    if not widest:  # the values before any are quantised
+        state[layer.name + ".range"][...] = np.inf
+        widest = max(float(np.max(forward(Pass(run.weights, state, run.whole_batch)))), 1e-3)
+    found = []
+    for factor in FACTORS:
+        state[layer.name + ".range"][...] = np.float32(widest * factor)
+        probe = Pass(run.weights, state, run.whole_batch)
+        forward(probe)
+        found.append((probe.margin, factor))
+    state[layer.name + ".range"][...] = np.float32(widest * max(found)[1])
+
+
+def _max_pool(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    size = layer.size
+    n, height, width, channels = x.shape
+    y = np.empty((n, height // size, width // size, channels))
+    for i in range(y.shape[1]):
+        for j in range(y.shape[2]):
+            window = x[:, i * size : (i + 1) * size, j * size : (j + 1) * size].reshape(n, size**2, channels)
+            run.kinks.append(window.argmax(axis=1))
+            y[:, i, j] = window.max(axis=1)
+    return y
+
+
+def _average_pool(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    size = layer.size
+    n, height, width, channels = x.shape
+    y = np.empty((n, height // size, width // size, channels))
+    for i in range(y.shape[1]):
+        for j in range(y.shape[2]):
+            y[:, i, j] = x[:, i * size : (i + 1) * size, j * size : (j + 1) * size].mean(axis=(1, 2))
+    return y
+
+
+def _upsample(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    """Output k of 2 L lies at k (L - 1) / (2 L - 1) of L inputs."""
+    for axis in (1, 2):
+        length = x.shape[axis]
+        lines = []
+        for k in range(2 * length):
+            place = k * (length - 1) / (2 * length - 1)
+            below = min(int(place), max(length - 2, 0))
+            above = min(below + 1, length - 1)
+            share = place - below
+            lines.append((1 - share) * x.take(below, axis) + share * x.take(above, axis))
+        x = np.stack(lines, axis)
+    return x
+
+
+def _concat(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    return np.concatenate([x, run.outputs[layer.other]], axis=-1)
+
+
+def _add(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    return x + run.outputs[layer.other]
+
+
+def _flatten(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    return np.stack([sample.reshape(-1) for sample in x])
+
+
+def _global_average(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    return sum(x[:, i, j] for i in range(x.shape[1]) for j in range(x.shape[2])) / (x.shape[1] * x.shape[2])
+
+
+FORWARD: Dict[str, Callable[[Any, np.ndarray, Pass], np.ndarray]] = {
+    "Conv2d": _conv2d,
+    "Linear": _linear,
+    "Rnn": _rnn,
+    "BatchNorm": _batch_norm,
+    "Relu": _relu,
+    "Quantize": _quantize,
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "Upsample": _upsample,
+    "Concat": _concat,
+    "Add": _add,
+    "Flatten": _flatten,
+    "GlobalAverage": _global_average,
+}

@@ -1,0 +1,208 @@
+"""Random legal networks of every layer there is: a hypothesis strategy that adds one fitting layer after the other.
+
+A rule per kind of layer says which of its kind fit what is there; a new kind of layer is one more rule in RULES.
+"""
+
+from functools import partial
+from typing import Any, Dict, List, Optional, Tuple
+
+from hypothesis import strategies as st
+
+from minirram.nn.layers.activation import Quantize, Relu
+from minirram.nn.layers.convolution import Conv2d
+from minirram.nn.layers.join import Add, Concat, Flatten
+from minirram.nn.layers.linear import Linear
+from minirram.nn.layers.norm import BatchNorm
+from minirram.nn.layers.recurrent import Rnn
+from minirram.nn.layers.resample import AveragePool, GlobalAverage, MaxPool, Upsample
+from minirram.nn.network import Network
+
+BITS = st.integers(1, 8)
+LONGEST = 9  # pixels of an input's side
+MOST_PIXELS = 120  # of an image that may be made larger
+MOST_CHANNELS = 16  # of a layer that may be joined to another
+MOST_LAYERS = 14
+
+
+class Grown:
+    """The layers so far, what the last one gives, and what earlier ones gave."""
+
+    def __init__(self, shape: Tuple[int, ...], bits: Optional[int]) -> None:
+        self.layers: List[Any] = []
+        self.earlier: Dict[str, Tuple[int, ...]] = {}
+        self.shape = shape
+        self.bits = bits  # of the codes that the last layer gives; None: floats
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the last layer gives (height, width, channels)."""
+        return len(self.shape) == 3
+
+    @property
+    def name(self) -> str:
+        """Name of the next layer."""
+        return f"layer{len(self.layers)}"
+
+    def draw(self, draw: Any, rules: Any) -> None:
+        """Append a layer by one of the rules, if one fits."""
+        fitting = []
+        for rule, weight in rules.items():
+            layers = rule(self)
+            fitting += [] if layers is None else weight * [layers]
+        self.add(draw(draw(st.sampled_from(fitting))))
+
+    def add(self, layer: Any) -> None:
+        """Append a layer."""
+        self.shape = layer.output_shape((self.shape,) + tuple(self.earlier[name] for name in layer.others))
+        self.earlier[layer.name] = self.shape
+        self.layers.append(layer)
+        if isinstance(layer, Quantize):
+            self.bits = layer.bits
+        elif not isinstance(layer, (Flatten, MaxPool)):
+            self.bits = None
+
+
+Side = Tuple[int, int, int]  # kernel, stride, padding along one side of an image
+Layers = Optional[st.SearchStrategy]  # of layers that fit what is there; None: this kind does not fit
+
+
+def _conv2d(grown: Grown) -> Layers:
+    if not grown.is_image or grown.bits is None:
+        return None
+    channels = grown.shape[2]
+    sides = [_side(length) for length in grown.shape[:2]]
+    return st.builds(partial(_convolution, grown.name, channels), *sides, st.sampled_from((1, 2, 3, 4, 8)))
+
+
+def _depthwise(grown: Grown) -> Layers:
+    """Groups of one channel, or of a few."""
+    if not grown.is_image or grown.bits is None or grown.shape[2] == 1:
+        return None
+    channels = grown.shape[2]
+    groups = st.sampled_from([n for n in range(2, channels + 1) if channels % n == 0])
+    sides = [_side(length) for length in grown.shape[:2]]
+    return st.builds(partial(_convolution, grown.name, channels), *sides, st.integers(1, 2), groups)
+
+
+def _convolution(name: str, channels: int, rows: Side, cols: Side, outputs: int, groups: int = 1) -> Conv2d:
+    """outputs: channels that each group gives."""
+    return Conv2d(name, channels, groups * outputs, *zip(rows, cols), groups=groups)
+
+
+@st.composite
+def _side(draw: Any, length: int) -> Side:
+    """(kernel, stride, padding) along an image's side."""
+    kernel = draw(st.sampled_from([k for k in (1, 2, 3, 3, 3, 4) if k <= length + 2]))
+    least = -(-max(0, kernel - length) // 2)
+    return kernel, draw(st.sampled_from((1, 1, 1, 2, 3))), draw(st.integers(least, least + 2))
+
+
+def _linear(grown: Grown) -> Layers:
+    if grown.is_image or grown.bits is None:
+        return None
+    return st.builds(Linear, st.just(grown.name), st.just(grown.shape[0]), st.integers(2, 8))
+
+
+def _rnn(grown: Grown) -> Layers:
+    if not grown.is_image or grown.shape[0] != 1 or grown.bits is None:
+        return None
+    return st.builds(Rnn, st.just(grown.name), st.just(grown.shape[2]), st.integers(1, 5), BITS)
+
+
+def _batch_norm(grown: Grown) -> Layers:
+    return st.builds(BatchNorm, st.just(grown.name), st.just(grown.shape[-1]), st.booleans())
+
+
+def _relu(grown: Grown) -> Layers:
+    return st.just(Relu(grown.name))
+
+
+def _quantize(grown: Grown) -> Layers:
+    return st.builds(Quantize, st.just(grown.name), BITS)
+
+
+def _max_pool(grown: Grown) -> Layers:
+    if not grown.is_image or min(grown.shape[:2]) < 2:
+        return None
+    return st.builds(MaxPool, st.just(grown.name), st.integers(2, min(3, *grown.shape[:2])))
+
+
+def _average_pool(grown: Grown) -> Layers:
+    if not grown.is_image or min(grown.shape[:2]) < 2:
+        return None
+    return st.builds(AveragePool, st.just(grown.name), st.integers(2, min(3, *grown.shape[:2])))
+
+
+def _upsample(grown: Grown) -> Layers:
+    if not grown.is_image or 4 * grown.shape[0] * grown.shape[1] > MOST_PIXELS:
+        return None
+    return st.just(Upsample(grown.name))
+
+
+def _concat(grown: Grown) -> Layers:
+    fitting = [
+        name
+        for name, shape in grown.earlier.items()
+        if shape[:-1] == grown.shape[:-1] and shape[-1] + grown.shape[-1] <= MOST_CHANNELS
+    ]
+    return st.builds(Concat, st.just(grown.name), st.sampled_from(fitting)) if fitting else None
+
+
+def _add(grown: Grown) -> Layers:
+    fitting = [name for name, shape in grown.earlier.items() if shape == grown.shape]
+    return st.builds(Add, st.just(grown.name), st.sampled_from(fitting)) if fitting else None
+
+
+def _flatten(grown: Grown) -> Layers:
+    return st.just(Flatten(grown.name)) if grown.is_image else None
+
+
+def _global_average(grown: Grown) -> Layers:
+    return st.just(GlobalAverage(grown.name)) if grown.is_image else None
+
+
+# {rule: how often it is taken among those that fit}; what needs codes or an image of height 1 fits seldom
+RULES = {
+    _conv2d: 6,
+    _depthwise: 3,
+    _linear: 6,
+    _rnn: 12,
+    _concat: 2,
+    _add: 2,
+    _quantize: 2,
+    _batch_norm: 1,
+    _relu: 1,
+    _max_pool: 1,
+    _average_pool: 1,
+    _upsample: 1,
+}
+ENDS_THE_IMAGE = {_flatten: 1, _global_average: 1}  # late
+
+
+@st.composite
+def networks(draw: Any) -> Network:
+    """Any legal network with a matrix at least; its last layer may be of any kind."""
+    height = draw(st.sampled_from((1, 1, 1) + tuple(range(2, LONGEST + 1))))
+    shape = height, draw(st.integers(1, LONGEST)), draw(st.integers(1, 4))
+    bits = draw(BITS)
+    zero = draw(st.one_of(st.just(0), st.integers(1, 2**bits - 1)))
+    grown = Grown(shape, bits)
+    wanted = draw(st.integers(2, MOST_LAYERS))
+    while len(grown.layers) < wanted:
+        ends = grown.is_image and 2 * len(grown.layers) > wanted and draw(st.integers(0, 3)) == 0
+        grown.draw(draw, ENDS_THE_IMAGE if ends else RULES)
+    has_matrix = any(isinstance(layer, (Conv2d, Linear, Rnn)) for layer in grown.layers)
+    if not has_matrix or grown.shape[-1] == 1 or draw(st.booleans()):
+        _add_head(draw, grown)
+    return Network("random", shape, bits, tuple(grown.layers), input_zero=zero)
+
+
+def _add_head(draw: Any, grown: Grown) -> None:
+    """Two classes or more: per pixel of an image, else of the sample."""
+    if grown.bits is None:
+        grown.draw(draw, {_quantize: 1})
+    classes = draw(st.integers(2, 4))
+    if grown.is_image:
+        grown.add(Conv2d(grown.name, grown.shape[2], classes, (1, 1)))
+    else:
+        grown.add(Linear(grown.name, grown.shape[0], classes))
