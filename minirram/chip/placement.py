@@ -5,11 +5,12 @@ inside one macro. Pair k of a row is columns 2k (G+) and 2k+1 (G-): two cells pe
 """
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
 from ..errors import ConfigError, DataError, ShapeError
+from ..json_codec import bare, built
 
 
 @dataclass(frozen=True)
@@ -177,13 +178,15 @@ class Placement:
             used[tile.macro, tile.rows, tile.cols] = True
         return used
 
-    def to_json(self):
+    def to_json(self) -> Dict[str, Any]:
         """A JSON-ready dict; `placement_from_json` reads it."""
         return {
             "macro_rows": self.macro_rows,
             "macro_pairs": self.macro_pairs,
-            "shapes": [[name, list(shape)] for name, shape in self.shapes],
-            "tiles": [list(tile.__dict__.values()) for tile in self.tiles],
+            "matrices": [
+                {"name": name, "fan_in": fan_in, "fan_out": fan_out} for name, (fan_in, fan_out) in self.shapes
+            ],
+            "tiles": [bare(tile) for tile in self.tiles],
         }
 
     def _check_cells(self, cells):
@@ -194,17 +197,33 @@ class Placement:
             )
 
 
-def placement_from_json(value):
+def placement_from_json(value: Any) -> Placement:
     """The Placement that `Placement.to_json` wrote; DataError when the value is not one."""
     try:
-        return Placement(
-            shapes=tuple((str(name), (int(rows), int(cols))) for name, (rows, cols) in value["shapes"]),
-            tiles=tuple(Tile(str(tile[0]), *(int(number) for number in tile[1:])) for tile in value["tiles"]),
-            macro_rows=int(value["macro_rows"]),
-            macro_pairs=int(value["macro_pairs"]),
-        )
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise DataError(f"not a placement: {error!r}") from None
+        written = built(_Written, value)
+        shapes = tuple((matrix.name, (matrix.fan_in, matrix.fan_out)) for matrix in written.matrices)
+        return Placement(shapes, written.tiles, written.macro_rows, written.macro_pairs)
+    except (DataError, ConfigError) as error:
+        raise DataError(f"not a placement: {error}") from None
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """A matrix of a placement as JSON names it."""
+
+    name: str
+    fan_in: int
+    fan_out: int
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A placement as JSON names it."""
+
+    macro_rows: int
+    macro_pairs: int
+    matrices: Tuple[_Matrix, ...]
+    tiles: Tuple[Tile, ...]
 
 
 def place(shapes, macro_rows=512, macro_pairs=256):

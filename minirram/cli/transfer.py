@@ -36,12 +36,12 @@ def run(options: argparse.Namespace) -> Any:
     return transfer(
         options.run,
         options.out,
-        changes,
-        faulty,
-        options.know_faults,
-        options.threads,
-        lambda row: tell(f"epoch {row['epoch']}  validation {row['validation']:.4f}"),
-        None if options.data is None else source_of(options.data),
+        changes=changes,
+        cell_model=faulty,
+        know_faults=options.know_faults,
+        threads=options.threads,
+        progress=lambda row: tell(f"epoch {row['epoch']}  validation {row['validation']:.4f}"),
+        data=None if options.data is None else source_of(options.data),
     )
 
 

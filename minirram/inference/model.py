@@ -2,14 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, Dict
+from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 
 from ..chip.placement import Placement, placement_from_json
 from ..crossbar.converters import Adc
 from ..errors import ConfigError, DataError
-from ..nn.network import initial_state, input_zero_points, matrices, quantisers
+from ..nn.network import Network, initial_state, input_zero_points, matrices, quantisers
 
 
 @dataclass(frozen=True)
@@ -27,31 +27,33 @@ class Model:
     state: Dict[str, np.ndarray]
     """digital state of the network (see `networks.initial_state`)"""
 
-    def to_arrays(self, network):
+    def to_arrays(self, network: Network) -> Dict[str, np.ndarray]:
         """A flat dict of arrays for `model.npz`.
 
         Per matrix `signs/`, `scale_S/`, `adc_lsb/`, `adc_shift/`, `zero_point/`; per quantiser `step/`; per batch norm
         `state/NAME.mean`, `.var` and, when affine, `.gamma`, `.beta`; `placement` as JSON text.
         """
         zero_points = input_zero_points(network)
-        arrays: Dict[str, Any] = {"placement": np.array(json.dumps(self.placement.to_json()))}
+        arrays = {"placement": np.array(json.dumps(self.placement.to_json()))}
         for name in self.placement.names:
             adc = self.adcs[name]
             arrays["signs/" + name] = self.signs[name]
-            arrays["scale_S/" + name] = np.float64(self.scales_S[name])
-            arrays["adc_lsb/" + name] = np.float64(adc.lsb)
-            arrays["adc_shift/" + name] = np.int64(adc.shift)
-            arrays["zero_point/" + name] = np.int64(zero_points[name])
+            arrays["scale_S/" + name] = np.array(self.scales_S[name], np.float64)
+            arrays["adc_lsb/" + name] = np.array(adc.lsb, np.float64)
+            arrays["adc_shift/" + name] = np.array(adc.shift, np.int64)
+            arrays["zero_point/" + name] = np.array(zero_points[name], np.int64)
         for name, array in self.state.items():
             owner, kind = name.rsplit(".", 1)
             if kind == "range":
-                arrays["step/" + owner] = np.float64(array) / (2 ** quantisers(network)[owner] - 1)
+                arrays["step/" + owner] = np.array(np.float64(array) / (2 ** quantisers(network)[owner] - 1))
             else:
                 arrays["state/" + name] = array
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays, network, adc_bits, adc_arrangement):
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], network: Network, *, adc_bits: int, adc_arrangement: str
+    ) -> "Model":
         """The inverse of `to_arrays`; DataError names an array that is damaged or does not belong to `network`."""
         try:
             placement = placement_from_json(json.loads(str(arrays["placement"])))
@@ -62,9 +64,10 @@ class Model:
             raise DataError(f"holds the matrices {placement.names}, those of {network.name} are {expected}")
         signs, scales_S, adcs = {}, {}, {}
         for name, shape in placement.shapes:
-            signs[name] = checked(arrays, "signs/" + name, bool, shape)
+            signs[name] = checked(arrays, "signs/" + name, dtype=bool, shape=shape)
             scales_S[name] = float(_positive(arrays, "scale_S/" + name))
-            lsb, shift = _positive(arrays, "adc_lsb/" + name), checked(arrays, "adc_shift/" + name, np.int64, ())
+            lsb = _positive(arrays, "adc_lsb/" + name)
+            shift = checked(arrays, "adc_shift/" + name, dtype=np.int64, shape=())
             try:
                 adcs[name] = Adc(adc_bits, float(lsb), adc_arrangement, int(shift))
             except ConfigError as error:
@@ -72,21 +75,21 @@ class Model:
         return cls(placement, signs, scales_S, adcs, _read_state(arrays, network))
 
 
-def _read_state(arrays, network):
+def _read_state(arrays: Mapping[str, np.ndarray], network: Network) -> Dict[str, np.ndarray]:
     """The digital state, checked: finite, variances not negative, steps above 0."""
-    state = {}
+    state: Dict[str, Any] = {}
     for name, initial in initial_state(network).items():
         owner, kind = name.rsplit(".", 1)
         if kind == "range":
             state[name] = np.float32(_positive(arrays, "step/" + owner) * (2 ** quantisers(network)[owner] - 1))
             continue
-        state[name] = checked(arrays, "state/" + name, np.float32, initial.shape)
+        state[name] = checked(arrays, "state/" + name, dtype=np.float32, shape=initial.shape)
         if not np.isfinite(state[name]).all() or (kind == "var" and (state[name] < 0).any()):
             raise DataError(f"state/{name}: holds a value that is not finite, or a negative variance")
     return state
 
 
-def checked(arrays, name, dtype, shape):
+def checked(arrays: Mapping[str, np.ndarray], name: str, *, dtype: Any, shape: Tuple[int, ...]) -> np.ndarray:
     """`arrays[name]`; DataError unless it is there with this dtype and shape."""
     if name not in arrays:
         raise DataError(f"{name} is missing")
@@ -96,8 +99,8 @@ def checked(arrays, name, dtype, shape):
     return array
 
 
-def _positive(arrays, name):
-    value = checked(arrays, name, np.float64, ())
+def _positive(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    value = checked(arrays, name, dtype=np.float64, shape=())
     if not (np.isfinite(value) and value > 0):
         raise DataError(f"{name} is {value}; it must be above 0")
     return value

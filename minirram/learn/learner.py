@@ -246,7 +246,8 @@ def _generator_arrays(generator: np.random.Generator) -> Arrays:
     state: Any = generator.bit_generator.state
     return {
         "words": np.array(state["state"]["state"], np.uint64),
-        "half": np.array([state["has_uint32"], state["uinteger"]], np.uint64),
+        "has_uint32": np.array(state["has_uint32"], np.uint64),
+        "uinteger": np.array(state["uinteger"], np.uint64),
     }
 
 
@@ -254,5 +255,5 @@ def _restore_generator(generator: np.random.Generator, arrays: Mapping[str, np.n
     """Put a generator into the state that `_generator_arrays` saved."""
     state: Any = generator.bit_generator.state
     state["state"]["state"] = arrays["words"]
-    state["has_uint32"], state["uinteger"] = (int(word) for word in arrays["half"])
+    state["has_uint32"], state["uinteger"] = int(arrays["has_uint32"]), int(arrays["uinteger"])
     generator.bit_generator.state = state

@@ -1,9 +1,10 @@
 """The configuration of a run, and how it is written as JSON and read back."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple
 
+from .. import __version__
 from ..chip.dead_lines import ChipLines
 from ..crossbar.converters import Adc
 from ..crossbar.wires import Wires
@@ -19,8 +20,10 @@ from ..tasks.registry import task
 IN_THE_FOLDER = "."
 """the data source of a run that carries its data: `data.npz` in the run folder"""
 
-FORMAT = 1
-"""version of the run folder; readers refuse others"""
+FORMAT = 2
+"""version of the run folder that is written"""
+FORMATS = (1, FORMAT)
+"""versions that are read"""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class RunConfig:
     """what its data look like and how they become codes; None: as the registered task says"""
 
     @property
-    def forming_voltage_V(self):
+    def forming_voltage_V(self) -> float:
         """Voltage of the forming pulse."""
         return self.cell_model.forming_voltage_V(self.recipe.formed_share)
 
@@ -64,7 +67,7 @@ class RunConfig:
         """What the data look like and how they become codes."""
         return task(self.task).layout if self.layout is None else self.layout
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, kind in (
             ("task", str),
             ("data", str),
@@ -84,37 +87,52 @@ class RunConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}, not a {wanted}")
         Adc(self.adc_bits, 1.0, self.adc_arrangement)
 
-    def to_json(self):
+    def to_json(self) -> Dict[str, Any]:
         """A JSON-ready dict; `config_from_json` reads it."""
-        value = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-        return dict(value, layout=plain(self.data_layout), format=FORMAT)
+        return dict(plain(self), layout=plain(self.data_layout))
 
 
-def config_from_json(value):
-    """The RunConfig that `RunConfig.to_json` wrote; DataError when it is not one."""
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        found = value.get("format") if isinstance(value, dict) else None
-        raise DataError(f"run folder format {found!r}; this version reads format {FORMAT}")
-    own = {name: item for name, item in value.items() if name != "format"}
+def document(config: Any) -> Dict[str, Any]:
+    """What `config.json` holds of a configuration: its `to_json`, the format, and what wrote it."""
+    return dict(config.to_json(), format=FORMAT, version=__version__)
+
+
+def checked_format(value: Any) -> int:
+    """The format of the run folder whose `config.json` is `value`; DataError for one that is not read."""
+    if not isinstance(value, dict):
+        raise DataError("not the configuration of a run")
+    found = value.get("format")
+    if found not in FORMATS:
+        raise DataError(f"run folder format {found!r}; this version reads {' and '.join(map(str, FORMATS))}")
+    return found
+
+
+def config_from_json(value: Any) -> RunConfig:
+    """The RunConfig that `RunConfig.to_json` or `document` gave; DataError when it is not one, and where."""
+    if not isinstance(value, dict):
+        raise DataError("not the configuration of a run")
+    if "format" in value:
+        checked_format(value)
+    own = {name: item for name, item in value.items() if name not in ("format", "version")}
     return built(RunConfig, own, readers={Layer: layer_from_json})
 
 
-def check_same(folder, mine, other, prefix=""):
-    """ConfigError, naming what differs, unless two JSON-ready dicts decide the same; `mine` is what `folder` holds.
+def check_same(folder: str, mine: Any, *, other: Any) -> None:
+    """ConfigError, naming what differs, unless two configurations decide the same; `mine` is what `folder` holds.
 
-    prefix: of the keys of a `RunConfig` in them. The data may lie in another folder, it is their checksum that must
-    agree; and where the numbers of a technology and the data come from is text. Numbers may differ by rounding.
+    The data may lie in another folder, it is their checksum that must agree; and where the numbers of a technology come
+    from, and the data, is text. Numbers may differ by rounding.
     """
-    mine, other = _flat(mine), _flat(other)
-    for key in sorted({*mine, *other} - {prefix + name for name in ("data", "cell_model.sources", "layout.script")}):
-        had, wanted = mine.get(key), other.get(key)
-        rounded = isinstance(had, float) and isinstance(wanted, float) and math.isclose(had, wanted)
-        if had != wanted and not rounded:
-            message = "{} is a run with {} = {!r}, not {!r}; choose another folder"
-            raise ConfigError(message.format(folder, key, had, wanted))
+    had, wanted = _flat(mine.to_json()), _flat(other.to_json())
+    for key in sorted({*had, *wanted}):
+        one, two = had.get(key), wanted.get(key)
+        rounded = isinstance(one, float) and isinstance(two, float) and math.isclose(one, two)
+        free = key.split(".")[-1] == "data" or key.endswith(("cell_model.sources", "layout.script"))
+        if one != two and not rounded and not free:
+            raise ConfigError(f"{folder} is a run with {key} = {one!r}, not {two!r}; choose another folder")
 
 
-def _flat(value, prefix=""):
+def _flat(value: Dict[str, Any], prefix: str = "") -> Dict[str, Any]:
     """Nested dicts as one dict of dotted keys."""
     entries: Dict[str, Any] = {}
     for key, item in value.items():

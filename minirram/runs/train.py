@@ -58,7 +58,7 @@ def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     learner = MaskLearner(config.network, chip, recipe=config.recipe, threads=threads, wires=config.wires)
     run.learn(learner, data, progress=progress)
     model = finish(learner, learner.best, data=data, config=config)
-    run.save_trained(chip, model, learner.masks)
+    run.save_trained(chip, model, masks=learner.masks)
     run.log_test_opening("end of training")
     test_set = open_test(config, None if arrays is None else run.folder)
     results = _results(run, learner, model, data, test_set, threads)

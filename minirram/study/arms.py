@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Optional
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import ConfigError
 from ..learn.written_weights import Writing
-from ..nn.network import weights_by_layer
+from ..nn.network import Network, weights_by_layer
+from ..runs.config import RunConfig
 from .settings_search import Search, Settings
 from .weight_runs import WeightConfig
 
@@ -17,7 +18,7 @@ RATES = (0.025, 0.05, 0.1)
 LARGE_BATCH_RATES = (0.05, 0.1, 0.2)
 """the same where few updates, each from many gradients, are all that a budget allows"""
 THRESHOLD = 0.25
-"""threshold that the search begins with, see `tuning.Settings`"""
+"""threshold that the search begins with, see `Settings`"""
 FEWEST_UPDATES = 20
 """updates of all weights that a budget must allow; with fewer no network learns, and parts are written at every step"""
 
@@ -44,11 +45,11 @@ class Arm:
     """whether the writes are limited to the program count of the "pair" arm"""
 
     @property
-    def scheme(self):
+    def scheme(self) -> Tuple[bool, bool, bool]:
         """What arms have in common that differ in the error of a write alone."""
         return self.tuning_error is not None, self.thresholded, self.budgeted
 
-    def whole_updates(self, network, budget):
+    def whole_updates(self, network: Network, budget: int) -> Optional[int]:
         """How often a training with `budget` writes writes all weights of `network` at once; None: never."""
         if not self.budgeted or self.thresholded:
             return None
@@ -56,7 +57,7 @@ class Arm:
         return updates if updates >= FEWEST_UPDATES else None
 
 
-def _all_arms():
+def _all_arms() -> Iterator[Arm]:
     yield Arm("pair", "masks, one bit per weight", level="pair")
     yield Arm("pair-free", "masks, one bit per weight, no hysteresis", level="pair", hysteresis=False)
     yield Arm("pair-quiet", "masks, one bit per weight, no read noise", level="pair", read_noise=False)
@@ -85,19 +86,22 @@ DEFAULT_ARMS = ("pair", "float", "wo-ideal") + tuple(
 )
 
 
-def choose(names):
+def choose(names: Iterable[str]) -> List[Arm]:
     """The arms of these names, each once; ConfigError for an unknown name, and for budgets without their source."""
+    names = list(names)
     for name in names:
         if name not in ARMS:
-            raise ConfigError("no arm {!r}; choose from {}".format(name, ", ".join(ARMS)))
+            raise ConfigError(f"no arm {name!r}; choose from {', '.join(ARMS)}")
     arms = [ARMS[name] for name in dict.fromkeys(names)]
     if any(arm.budgeted for arm in arms) and "pair" not in names:
         raise ConfigError("arms with a write budget take it from the arm 'pair'; name that one too")
     return arms
 
 
-def begin_search(arm, base, rates=None, optimum=None):
-    """The `tuning.Search` for an arm's free settings; None for masks, which are learned by the recipe.
+def begin_search(
+    arm: Arm, base: RunConfig, *, rates: Optional[Sequence[float]] = None, optimum: Optional[Settings] = None
+) -> Optional[Search]:
+    """The `Search` for an arm's free settings; None for masks, which are learned by the recipe.
 
     base: `RunConfig` of the task. rates: learning rates to begin with at the recipe's momentum, instead of the arm's
     own. optimum: `Settings` that are best for the same scheme at another error of writes: the search then asks for the
@@ -106,7 +110,8 @@ def begin_search(arm, base, rates=None, optimum=None):
     if arm.level is not None:
         return None
     if optimum is not None and (rates is None or len(rates) > 1):
-        return Search(optimum, [factor * optimum.learning_rate for factor in (1.0, 0.5, 2.0)], arm.thresholded)
+        around = [factor * optimum.learning_rate for factor in (1.0, 0.5, 2.0)]
+        return Search(optimum, around, thresholded=arm.thresholded)
     rates = rates or (LARGE_BATCH_RATES if arm.budgeted and not arm.thresholded else RATES)
     momentum, other = base.recipe.momentum, 0.0
     if arm.budgeted and len(rates) > 1:
@@ -115,25 +120,36 @@ def begin_search(arm, base, rates=None, optimum=None):
         momentum, other = other, momentum
     threshold = THRESHOLD if arm.thresholded else 0.0
     start = optimum or Settings(rates[0], threshold, momentum, base.recipe.weight_decay)
-    return Search(start, rates, arm.thresholded, other)
+    return Search(start, rates, thresholded=arm.thresholded, momentum=other)
 
 
-def mask_config(arm, base, seed):
+def mask_config(arm: Arm, base: RunConfig, *, seed: int) -> RunConfig:
     """`RunConfig` of an arm that learns masks. base: `RunConfig` of the task. seed: of learning and of the chip."""
-    limits = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
+    if arm.level is None:
+        raise ConfigError(f"the arm {arm.name} learns weights, not masks")
+    limits: Dict[str, Any] = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
     recipe = replace(base.recipe, seed=seed, chip_seed=seed, level=arm.level, **limits)
     cells = base.cell_model if arm.read_noise else replace(base.cell_model, read_noise=0.0)
     return replace(base, recipe=recipe, cell_model=cells)
 
 
-def weight_config(arm, base, seed, settings, n_steps, budget=None, updates=None):
-    """`WeightConfig` of an arm that learns weights with `tuning.Settings`.
+def weight_config(
+    arm: Arm,
+    base: RunConfig,
+    *,
+    seed: int,
+    settings: Settings,
+    n_steps: int,
+    budget: Optional[int] = None,
+    updates: Optional[int] = None,
+) -> WeightConfig:
+    """`WeightConfig` of an arm that learns weights with `Settings`.
 
     base, seed: as for `mask_config`. n_steps: steps of the training. budget: writes that an arm with a budget may
     spend; they become available evenly over the steps. updates: `Arm.whole_updates` of the arm.
     """
-    descent = {"momentum": settings.momentum, "weight_decay": settings.weight_decay}
-    run = replace(base, recipe=replace(base.recipe, seed=seed, chip_seed=seed, level="cell", **descent))
+    recipe = replace(base.recipe, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    run = replace(base, recipe=replace(recipe, seed=seed, chip_seed=seed, level="cell"))
     if arm.tuning_error is None:
         return WeightConfig(run, settings.learning_rate)
     threshold_S = settings.threshold * math.sqrt(2) * base.cell_model.lrs_median_S * base.cell_model.lrs_sigma_ln

@@ -18,12 +18,14 @@ import numpy as np
 from ..chip.wear import program_counts
 from ..errors import ConfigError, DivergedError
 from ..files import write_json
+from ..json_codec import bare
 from ..nn.network import weights_by_layer
 from ..runs import train
 from ..runs.config import RunConfig
 from ..runs.folder import RunFolder, open_training
 from . import weight_runs
 from .arms import begin_search, choose, mask_config, weight_config
+from .settings_search import Settings
 from .weight_runs import WeightConfig
 
 PAPER = {
@@ -66,7 +68,7 @@ def run_trial(trial):
 
 def _results_of(trial):
     if isinstance(trial.config, WeightConfig):
-        return weight_runs.train_weights(trial.folder, trial.config, trial.threads, test=trial.test)
+        return weight_runs.train_weights(trial.folder, trial.config, threads=trial.threads, test=trial.test)
     results = train.train(trial.folder, trial.config, trial.threads, resume=True)
     chip, _, _ = RunFolder.open(trial.folder).load_trained()
     return dict(results, programs=program_counts(chip, results["pulses"]["set"], results["pulses"]["reset"]))
@@ -154,7 +156,9 @@ class _Rounds:
             found = {}
             for arm in wave:
                 leader = searches.get(leaders[arm.scheme].name)
-                found[arm] = begin_search(arm, self.base, self.rates, None if leader is None else leader.best)
+                found[arm] = begin_search(
+                    arm, self.base, rates=self.rates, optimum=None if leader is None else leader.best
+                )
             self._tune(found, budgets)
             searches.update({arm.name: search for arm, search in found.items()})
         return searches
@@ -179,7 +183,7 @@ class _Rounds:
         """The training of an arm with its best settings; with those `tried` the test set stays closed."""
         folder = os.path.join(self.out, arm.name)
         if search is None:
-            config: Any = mask_config(arm, self.base, seed)
+            config: Any = mask_config(arm, self.base, seed=seed)
             return Trial(arm.name, seed, os.path.join(folder, f"seed{seed}"), config, True, self.threads)
         base, budget, settings = self.base, (budgets or {}).get(seed), tried or search.best
         # All seeds of an arm follow one scheme: that of the smallest budget.
@@ -191,7 +195,7 @@ class _Rounds:
             base = replace(base, recipe=replace(base.recipe, epochs=self.tuning_epochs))
             folder = os.path.join(folder, f"tuning-{self.tuning_epochs}-epochs")
         n_steps = self.steps_per_epoch * base.recipe.epochs
-        config = weight_config(arm, base, seed, settings, n_steps, budget, updates)
+        config = weight_config(arm, base, seed=seed, settings=settings, n_steps=n_steps, budget=budget, updates=updates)
         path = os.path.join(folder, f"seed{seed}-{settings_name(settings)}")
         return Trial(arm.name, seed, path, config, not tried, self.threads)
 
@@ -207,7 +211,7 @@ class _Rounds:
         """What a search has tried and found, JSON-ready; None: diverged."""
         scores = {settings_name(settings): score for settings, score in search.scores.items()}
         return {
-            "settings": dict(vars(search.best)),
+            "settings": bare(search.best),
             "tried": {name: None if score == -math.inf else score for name, score in scores.items()},
             "at_edge": search.at_edge(),
         }
@@ -246,9 +250,12 @@ class _Rounds:
         return results
 
 
-def settings_name(settings):
-    """What `tuning.Settings` are called in names of folders."""
-    return "rate{:g}-step{:g}-momentum{:g}-decay{:g}".format(*vars(settings).values())
+def settings_name(settings: Settings) -> str:
+    """What `Settings` are called in names of folders: the value of each with its name."""
+    return (
+        f"rate{settings.learning_rate:g}-step{settings.threshold:g}"
+        f"-momentum{settings.momentum:g}-decay{settings.weight_decay:g}"
+    )
 
 
 def _row(arm, results, pair, every_write):

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Dict, List
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 BOUNDS = {"learning_rate": (5e-4, 20.0), "threshold": (0.05, 4.0)}
 """no neighbour beyond these is tried"""
@@ -34,7 +34,9 @@ class Search:
     `scores`: dict Settings -> score, -infinity where the training diverged. The caller fills in what `rounds` asks for.
     """
 
-    def __init__(self, start, rates, thresholded, momentum=None):
+    def __init__(
+        self, start: Settings, rates: Sequence[float], *, thresholded: bool, momentum: Optional[float] = None
+    ) -> None:
         """start: `Settings` to begin with. rates: learning rates to begin with; a single one is taken as it is, and
         so is the momentum and the decay that belong to it. thresholded: whether there is a threshold to choose.
         momentum: the other momentum to try; None: neither momentum nor weight decay is searched."""
@@ -45,7 +47,7 @@ class Search:
         self.scores: Dict[Settings, float] = {}
 
     @property
-    def best(self):
+    def best(self) -> Settings:
         """The settings with the best score so far; of equals the first, of diverged ones that with the least rate."""
         if not self.scores:
             return self.start
@@ -53,7 +55,7 @@ class Search:
             return min(self.scores, key=lambda settings: settings.learning_rate)
         return max(self.scores, key=lambda settings: self.scores[settings])
 
-    def rounds(self):
+    def rounds(self) -> Iterator[List[Settings]]:
         """Yields lists of settings to be tried, at once; their scores must be known when the next list is asked for."""
         if len(self.rates) == 1 and not self.thresholded:
             return
@@ -75,12 +77,12 @@ class Search:
         if len(self.rates) > 1:
             yield from self._climb("learning_rate")
 
-    def at_edge(self):
+    def at_edge(self) -> List[str]:
         """Names of the settings whose best value has no tried neighbour on one side."""
         names = ["learning_rate"] + (["threshold"] if self.thresholded else [])
         return [name for name in names if self._neighbours(name, bounds=(0.0, math.inf))]
 
-    def _climb(self, name):
+    def _climb(self, name: str) -> Iterator[List[Settings]]:
         """Go on past the end of what was tried of a setting, while the best is there."""
         while True:
             new = self._neighbours(name, BOUNDS[name])
@@ -88,7 +90,7 @@ class Search:
                 return
             yield new
 
-    def _neighbours(self, name, bounds) -> List[Settings]:
+    def _neighbours(self, name: str, bounds: Tuple[float, float]) -> List[Settings]:
         """Settings next to the best in one value, on the sides where no tried one differs from it in that alone."""
         best = self.best
         value = getattr(best, name)

@@ -1,22 +1,25 @@
 """Chip transfer: the masks of one chip programmed on another, and learning on from there. No printing."""
 
 import itertools
-from dataclasses import replace
-from typing import Any, Dict
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
 from ..chip.faults import find_faults, masks_around
 from ..chip.levels import draw_signs
+from ..device.cell import CellModel
 from ..errors import ConfigError
 from ..files import part, read_json, write_json
 from ..inference.examine import examine
+from ..json_codec import built
 from ..learn.learned import Arrays, copies
 from ..learn.learner import best_learned
 from ..learn.mask_learner import MaskLearner
 from ..rng import stream
-from ..runs.config import RunConfig
+from ..runs.config import RunConfig, config_from_json
 from ..runs.folder import RunFolder, open_test, open_training
+from ..runs.learning_folder import Path, Progress, blaming
 from ..runs.train import finish, make_chip
 
 RELEARNING_RATE = 0.05
@@ -26,7 +29,17 @@ ADAPTATION_STEPS = 50
 """batches that the digital statistics see on the other chip; 0.5 % of what they were is then left in them"""
 
 
-def transfer(source, folder, changes, cell_model=None, know_faults=False, threads=1, progress=None, data=None):
+def transfer(
+    source: Path,
+    folder: Path,
+    *,
+    changes: Mapping[str, Any],
+    cell_model: Optional[CellModel] = None,
+    know_faults: bool = False,
+    threads: int = 1,
+    progress: Optional[Progress] = None,
+    data: Optional[str] = None,
+) -> Dict[str, Any]:
     """Take what the run in `source` learned to another chip, and learn on; a transfer that was stopped continues.
 
     changes: dict of the fields of the run's `Recipe` that are to differ: `epochs` and `learning_rate` of the
@@ -43,51 +56,75 @@ def transfer(source, folder, changes, cell_model=None, know_faults=False, thread
     """
     origin = RunFolder.open(source)
     _check_source(origin, changes)
-    config = _config_of_copy(origin.config, changes, cell_model, data)
-    data = open_training(config)
-    config = replace(config, data_crc=data.crc)
-    run = _open(folder, config, {"source": origin.config.to_json(), "know_faults": know_faults})
+    config = _config_of_copy(origin.config, changes, cell_model=cell_model, data=data)
+    training = open_training(config)
+    config = replace(config, data_crc=training.crc)
+    run = _open(folder, config, origin=Origin(origin.config, know_faults))
     if run.has("results.json"):
         return read_json(run.path("results.json"))
     at_home = origin.load_checkpoint()
     learner = _learner_on(config, at_home, know_faults=know_faults, threads=threads)
     first = learner.learned()
-    before = float(data.validation_score(learner.predict))
-    digital = _digital_only(learner, data)
-    run.learn(learner, data, progress=progress)
+    before = float(training.validation_score(learner.predict))
+    digital = _digital_only(learner, training)
+    run.learn(learner, training, progress=progress)
     results = _figures(learner, best_learned(at_home).validation, before=before, digital=digital, origin=origin)
     run.log_test_opening("end of transfer")
-    sets = {"validation": data.validation, "test": open_test(config)}
+    sets = {"validation": training.validation, "test": open_test(config)}
     pulsed = copies(learner.chip.state())
     for when, learned in (("before", first), ("after", learner.best)):
         learner.chip.restore(pulsed)  # the look at the first masks is none of the chip's pulses
-        model = finish(learner, learned, data=data, config=config)
+        model = finish(learner, learned, data=training, config=config)
         for split, examination in sets.items():
             figures = examine(config, learner.chip, model, examination, split, threads)
             results.setdefault(split, {})[when] = figures
-    run.save_trained(learner.chip, model, learner.masks)
+    run.save_trained(learner.chip, model, masks=learner.masks)
     results["test_openings"] = run.test_openings()
     write_json(run.path("results.json"), results)
     return results
 
 
-def _open(folder, config, origin):
+@dataclass(frozen=True)
+class Origin:
+    """Where a transfer comes from, as in `transfer.json`."""
+
+    source: RunConfig
+    """configuration of the first run"""
+    know_faults: bool
+    """whether the faults of the other chip were read out first"""
+
+    def to_json(self) -> Dict[str, Any]:
+        """A JSON-ready dict; `origin_of` reads it."""
+        return {"source": self.source.to_json(), "know_faults": self.know_faults}
+
+
+def origin_of(run: RunFolder) -> Optional[Origin]:
+    """What `transfer.json` of a run says; None for one that is no transfer."""
+    if not run.has("transfer.json"):
+        return None
+    path = run.path("transfer.json")
+    with blaming(path):
+        return built(Origin, read_json(path), readers={RunConfig: config_from_json})
+
+
+def _open(folder: Path, config: RunConfig, *, origin: Origin) -> RunFolder:
     """The run of the other chip, made when there is none; ConfigError when it was started from something else."""
     run = RunFolder.open(folder) if RunFolder.exists(folder) else RunFolder.create(folder, config)
     run.check_config(config)
-    path = run.path("transfer.json")
-    if not run.has("transfer.json"):
-        write_json(path, origin)
-    elif read_json(path) != origin:
+    known = origin_of(run)
+    if known is None:
+        write_json(run.path("transfer.json"), origin.to_json())
+    elif known.to_json() != origin.to_json():
         raise ConfigError(f"{folder} holds a transfer from another run, or with other knowledge of faults")
     return run
 
 
-def _check_source(origin, changes):
+def _check_source(origin: RunFolder, changes: Mapping[str, Any]) -> None:
     """ConfigError unless the run `origin` is finished and what it learned can go to the chip that `changes` name."""
     if not origin.has("results.json"):
         raise ConfigError(f"{origin.folder} is not finished: its results.json is missing")
-    if origin.has("transfer.json") and read_json(origin.path("transfer.json"))["know_faults"]:
+    before = origin_of(origin)
+    if before is not None and before.know_faults:
         raise ConfigError(
             f"{origin.folder} was learned around known faults, with signs of its own: transfer from the run "
             "that it came from"
@@ -99,7 +136,9 @@ def _check_source(origin, changes):
         )
 
 
-def _config_of_copy(config, changes, cell_model, data):
+def _config_of_copy(
+    config: RunConfig, changes: Mapping[str, Any], *, cell_model: Optional[CellModel], data: Optional[str]
+) -> RunConfig:
     """The configuration of the re-learning."""
     unknown = set(changes) - {"epochs", "learning_rate", "chip_seed"}
     if unknown:
@@ -111,7 +150,7 @@ def _config_of_copy(config, changes, cell_model, data):
     )
 
 
-_OWN_CHIP = {"maps": (), "lines": None, "faults": ""}  # what belongs to the chip that was learned on
+_OWN_CHIP: Dict[str, Any] = {"maps": (), "lines": None, "faults": ""}  # what belongs to the chip that was learned on
 
 
 def _learner_on(config: RunConfig, at_home: Arrays, *, know_faults: bool, threads: int) -> MaskLearner:
@@ -139,15 +178,15 @@ def _learner_on(config: RunConfig, at_home: Arrays, *, know_faults: bool, thread
     return learner
 
 
-def _digital_only(learner, data):
+def _digital_only(learner: MaskLearner, data: Any) -> float:
     """The validation score when the digital statistics see the other chip, and nothing else changes."""
-    recipe, state = learner.recipe, {name: array.copy() for name, array in learner.state.items()}
+    recipe, before = learner.recipe, copies(learner.state)
     order, reads = stream(recipe.seed, "digital-only"), learner.generators("digital-only", "read")
     passes = itertools.chain.from_iterable(data.batches(order, recipe) for _ in itertools.count())
     for codes, labels, weight in itertools.islice(passes, ADAPTATION_STEPS):
         learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight=weight)
     score = float(data.validation_score(learner.predict))
-    learner.state = state
+    learner.state = before
     return score
 
 
@@ -156,7 +195,7 @@ def _figures(learner: MaskLearner, home: float, *, before: float, digital: float
     after = [row["validation"] for row in learner.history]
     gap = home - before
 
-    def share(score):
+    def share(score: float) -> Optional[float]:
         return (score - before) / gap if gap > 0 else None
 
     faults = learner.faults

@@ -1,28 +1,30 @@
 """What mask learning is compared with, trained and examined in folders of their own.
 
-Free weights on ideal hardware, and weight optimisation on a simulated chip. Their folders hold `weights.json` (what
-was decided), `checkpoint.npz` and `history.csv`, `validation.json` or `results.json`, `test-openings.jsonl`.
+Free weights on ideal hardware, and weight optimisation on a simulated chip. Their folders hold `config.json`,
+`checkpoint.npz` and `history.csv`, `validation.json` or `results.json`, `test-openings.jsonl`.
 """
 
 import os
 from dataclasses import dataclass, replace
-from typing import Optional
+from typing import Any, Callable, Dict, Optional, Union
 
 import numpy as np
 
 from .. import __version__
 from ..chip.wear import program_counts
-from ..errors import ConfigError, DivergedError
+from ..errors import ConfigError, DataError, DivergedError
 from ..files import read_json, write_json
 from ..inference import calibration
 from ..inference.examine import examine
 from ..inference.model import Model
-from ..json_codec import plain
+from ..json_codec import built, plain
 from ..learn.free_weights import FloatLearner
+from ..learn.recipe import Schedule
 from ..learn.written_weights import WriteLearner, Writing
 from ..nn.network import weights_by_layer
-from ..runs.config import RunConfig, check_same
-from ..runs.folder import RunFolder, open_test, open_training
+from ..runs.config import RunConfig, config_from_json
+from ..runs.folder import open_test, open_training
+from ..runs.learning_folder import LearningFolder, Path, Progress, blaming
 from ..runs.train import make_chip
 
 
@@ -37,36 +39,76 @@ class WeightConfig:
     writing: Optional[Writing] = None
     """how the chip's cells are written; None: free weights on ideal hardware"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.on_chip and self.run.recipe.level != "cell":
             raise ConfigError("weights of a chip need both cells of a pair: its level is 'cell', not 'pair'")
         if self.on_chip and self.run.wires is not None:
             raise ConfigError("weight optimisation tunes cells one by one: it takes ideal wires, not an IR drop")
 
     @property
-    def on_chip(self):
+    def on_chip(self) -> bool:
         """Whether the weights are those of a chip."""
         return self.writing is not None
 
     @property
-    def schedule(self):
+    def schedule(self) -> Schedule:
         """The gradient descent on the weights."""
         return replace(self.run.recipe, learning_rate=self.learning_rate)
 
-    def to_json(self):
-        """A JSON-ready dict."""
-        return {"run": self.run.to_json(), "learning_rate": self.learning_rate, "writing": plain(self.writing)}
+    def to_json(self) -> Dict[str, Any]:
+        """A JSON-ready dict; `weight_config_from_json` reads it."""
+        return dict(plain(self), run=self.run.to_json())
 
 
-def make_learner(config, threads=1):
+def weight_config_from_json(value: Any) -> WeightConfig:
+    """The WeightConfig that `WeightConfig.to_json` or `document` gave; DataError when it is not one, and where."""
+    if not isinstance(value, dict):
+        raise DataError("not the configuration of a run of weights")
+    known = {name: item for name, item in value.items() if name not in ("format", "version")}
+    return built(WeightConfig, known, readers={RunConfig: config_from_json})
+
+
+class WeightFolder(LearningFolder):
+    """The folder of a run that learns weights."""
+
+    config: WeightConfig
+
+    @staticmethod
+    def config_from_json(value: Any) -> WeightConfig:
+        """The WeightConfig in `config.json`; DataError when it is another one."""
+        return weight_config_from_json(value)
+
+    @classmethod
+    def open(cls, folder: Path) -> "WeightFolder":
+        """The run in `folder`; DataError when there is none. In format 1 its configuration is in `weights.json`."""
+        path = os.path.join(os.fspath(folder), "weights.json")
+        if LearningFolder.exists(folder) or not os.path.isfile(path):
+            return super().open(folder)
+        with blaming(path):
+            return cls(folder, cls.config_from_json(read_json(path)), file_format=1)
+
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        """Whether `folder` holds a run, in whichever format."""
+        return LearningFolder.exists(folder) or os.path.isfile(os.path.join(os.fspath(folder), "weights.json"))
+
+    def upgrade(self) -> None:
+        """Write the files of a folder of format 1 anew; `config.json` takes the place of `weights.json`."""
+        super().upgrade()
+        os.unlink(self.path("weights.json"))
+
+
+def make_learner(config: WeightConfig, threads: int = 1) -> Union[FloatLearner, WriteLearner]:
     """The learner of a `WeightConfig`, on a chip of its own where there is one."""
     network = config.run.network
-    if not config.on_chip:
+    if config.writing is None:
         return FloatLearner(network, config.schedule, threads=threads)
     return WriteLearner(network, make_chip(config.run), recipe=config.schedule, writing=config.writing, threads=threads)
 
 
-def train_weights(folder, config, threads=1, progress=None, test=True):
+def train_weights(
+    folder: Path, config: WeightConfig, *, threads: int = 1, progress: Optional[Progress] = None, test: bool = True
+) -> Dict[str, Any]:
     """Learn the weights of `config` (a `WeightConfig`) in `folder`; a run that was stopped there continues.
 
     progress: called with each row of the history. test: whether to open the test set at the end (once: a later call
@@ -78,7 +120,8 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     if not config.run.data_crc:
         data = open_training(config.run)
         config = replace(config, run=replace(config.run, data_crc=data.crc))
-    run = _open(folder, config)
+    run = WeightFolder.open(folder) if WeightFolder.exists(folder) else WeightFolder.create(folder, config)
+    run.check_config(config)
     done = "results.json" if test else "validation.json"
     if run.has(done):
         return read_json(run.path(done))
@@ -88,7 +131,7 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     run.learn(learner, data, progress=progress)
     results = _account(config, learner, data)
     learner.adopt(learner.best)
-    look = _examiner(config, learner, data, threads)
+    look = _examiner(config, learner, data=data, threads=threads)
     results["validation"] = look(data.validation, "validation")
     results["val_accuracy"] = results["validation"]["accuracy"]
     if test:
@@ -100,19 +143,7 @@ def train_weights(folder, config, threads=1, progress=None, test=True):
     return results
 
 
-def _open(folder, config):
-    """The run in `folder`, made when there is none; ConfigError when it was started with another configuration."""
-    run = RunFolder(folder, config)
-    path = run.path("weights.json")
-    if not os.path.exists(path):
-        RunFolder.require_empty(folder)
-        write_json(path, config.to_json())
-    else:
-        check_same(folder, read_json(path), config.to_json(), prefix="run.")
-    return run
-
-
-def _account(config, learner, data):
+def _account(config: WeightConfig, learner: Union[FloatLearner, WriteLearner], data: Any) -> Dict[str, Any]:
     """What the learning was and what it has cost: the figures that are known before the best epoch is taken."""
     results = {
         "version": __version__,
@@ -127,7 +158,7 @@ def _account(config, learner, data):
         "images_per_second": float(np.mean([row["samples_per_second"] for row in learner.history])),
         "training_seconds": float(sum(row["seconds"] for row in learner.history)),
     }
-    if config.on_chip:
+    if isinstance(learner, WriteLearner):
         rows = learner.history[: learner.best.epoch]
         results.update(
             chip_seed=config.run.recipe.chip_seed,
@@ -139,9 +170,11 @@ def _account(config, learner, data):
     return results
 
 
-def _examiner(config, learner, data, threads):
+def _examiner(
+    config: WeightConfig, learner: Union[FloatLearner, WriteLearner], *, data: Any, threads: int
+) -> Callable[[Any, str], Dict[str, Any]]:
     """A function (examination, its split) -> figures of what has been learned."""
-    if not config.on_chip:
+    if not isinstance(learner, WriteLearner):
         return lambda examination, _: examination.figures(learner.predict)
     run = config.run
     codes, chip, scales_S = data.calibration_codes(), learner.chip, learner.scales_S

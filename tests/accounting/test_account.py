@@ -209,7 +209,13 @@ def wide(tmp_path_factory):
     config = RunConfig("fashion-mnist", str(folder), network, recipe, TAOX_40NM, 8, "polarity")
     out = str(folder / "run")
     train.train(out, config)
-    transfer(out, str(folder / "known"), {"epochs": 1}, replace(TAOX_40NM, stuck_lrs=0.01), know_faults=True)
+    transfer(
+        out,
+        str(folder / "known"),
+        changes={"epochs": 1},
+        cell_model=replace(TAOX_40NM, stuck_lrs=0.01),
+        know_faults=True,
+    )
     return str(folder / "known")
 
 

@@ -68,7 +68,9 @@ def test_json_round_trip():
     assert placement_from_json(json.loads(json.dumps(placement.to_json()))) == placement
 
 
-@pytest.mark.parametrize("field, value, message", [(1, 500, "outside its matrix"), (6, 511, "outside its macro")])
+@pytest.mark.parametrize(
+    "field, value, message", [("row_start", 500, "outside its matrix"), ("row0", 511, "outside its macro")]
+)
 def test_tiles_out_of_place_are_refused(field, value, message):
     damaged = place(CNN).to_json()
     damaged["tiles"][0][field] = value
@@ -76,7 +78,9 @@ def test_tiles_out_of_place_are_refused(field, value, message):
         placement_from_json(damaged)
 
 
-@pytest.mark.parametrize("value", [{}, [], {"macro_rows": 1, "macro_pairs": 1, "shapes": [["a"]], "tiles": []}])
+@pytest.mark.parametrize(
+    "value", [{}, [], {"macro_rows": 1, "macro_pairs": 1, "matrices": [{"name": "a"}], "tiles": []}]
+)
 def test_damaged_json_is_refused(value):
     with pytest.raises(DataError, match="not a placement"):
         placement_from_json(value)

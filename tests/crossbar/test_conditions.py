@@ -135,7 +135,7 @@ def test_learning_through_wires_resumes_bit_for_bit():
 
 def test_a_run_remembers_its_wires():
     config = RunConfig("fashion-mnist", "synthetic", tiny_network(), tiny_recipe(), TAOX_40NM, wires=STEEP)
-    assert config_from_json(config.to_json()) == config
+    assert config_from_json(config.to_json()).to_json() == config.to_json()
     older = config.to_json()
     del older["wires"]
     assert config_from_json(older).wires is None

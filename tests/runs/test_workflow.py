@@ -422,7 +422,7 @@ def test_damaged_run_folders_are_named(trained, tmp_path):
     with pytest.raises(DataError, match="config.json"):
         RunFolder.open(damaged("config.json", lambda data: data[:-20]))
     with pytest.raises(DataError, match="format 99"):
-        RunFolder.open(damaged("config.json", lambda data: data.replace(b'"format": 1', b'"format": 99')))
+        RunFolder.open(damaged("config.json", lambda data: data.replace(b'"format": 2', b'"format": 99')))
     with pytest.raises(DataError, match="config.json"):
         RunFolder.open(damaged("config.json", lambda data: data.replace(b'"Conv2d"', b'"Conv3d"')))
 

@@ -27,7 +27,7 @@ N_WEIGHTS = 62272
 
 @pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.level is not None])
 def test_masks_differ_in_what_the_arm_says_alone(name):
-    arm, run = ARMS[name], mask_config(ARMS[name], BASE, 7)
+    arm, run = ARMS[name], mask_config(ARMS[name], BASE, seed=7)
     limits = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
     assert run.recipe == replace(BASE.recipe, seed=7, chip_seed=7, level=arm.level, **limits)
     assert run.cell_model == (BASE.cell_model if arm.read_noise else replace(BASE.cell_model, read_noise=0.0))
@@ -38,7 +38,7 @@ def test_masks_differ_in_what_the_arm_says_alone(name):
 def test_weights_share_seed_chip_and_schedule(name):
     arm = ARMS[name]
     settings = SETTINGS if arm.thresholded else replace(SETTINGS, threshold=0.0)
-    config = weight_config(arm, BASE, 7, settings, 1000, 10**6)
+    config = weight_config(arm, BASE, seed=7, settings=settings, n_steps=1000, budget=10**6)
     assert config.run.recipe == replace(BASE.recipe, seed=7, chip_seed=7, level="cell", momentum=0.0, weight_decay=1e-4)
     assert config.learning_rate == 0.3 and config.run.cell_model == BASE.cell_model
     assert (config.writing is None) == (arm.tuning_error is None)
@@ -55,30 +55,34 @@ def test_whole_array_updates_spread_over_the_budget():
     arm = ARMS["wo-every-budget-1"]
     assert arm.whole_updates(BASE.network, 38 * N_WEIGHTS - 1) == 37
     for n_steps, updates in ((6870, 37), (9160, 21), (1000, 600), (1000, 999), (1000, 5000)):
-        writing = weight_config(arm, BASE, 0, SETTINGS, n_steps, updates * N_WEIGHTS, updates).writing
+        writing = weight_config(
+            arm, BASE, seed=0, settings=SETTINGS, n_steps=n_steps, budget=updates * N_WEIGHTS, updates=updates
+        ).writing
         n_updates = n_steps // writing.interval
         assert n_updates >= min(updates, n_steps) and n_steps - n_updates * writing.interval < writing.interval
         available = [updates * k * writing.interval // n_steps for k in range(1, n_updates + 1)]
         assert available[-1] >= updates - 1
-    assert weight_config(ARMS["wo-every-free-1"], BASE, 0, SETTINGS, 6870).writing.interval == 1
+    assert weight_config(ARMS["wo-every-free-1"], BASE, seed=0, settings=SETTINGS, n_steps=6870).writing.interval == 1
 
 
 @pytest.mark.parametrize("budget", [0, N_WEIGHTS // 2, FEWEST_UPDATES * N_WEIGHTS - 1])
 def test_a_budget_for_too_few_whole_updates_is_spent_in_parts_at_every_step(budget):
     arm = ARMS["wo-every-budget-1"]
-    writing = weight_config(arm, BASE, 0, SETTINGS, 1000, budget).writing
+    writing = weight_config(arm, BASE, seed=0, settings=SETTINGS, n_steps=1000, budget=budget).writing
     assert arm.whole_updates(BASE.network, budget) is None
     assert (writing.interval, writing.budget, writing.budget_steps) == (1, budget, 1000)
-    assert weight_config(arm, BASE, 0, SETTINGS, 1000, FEWEST_UPDATES * N_WEIGHTS, 20).writing.interval == 50
-    assert weight_config(arm, BASE, 0, SETTINGS, 7, FEWEST_UPDATES * N_WEIGHTS, 20).writing.interval == 1
+    for n_steps, interval in ((1000, 50), (7, 1)):
+        budget = FEWEST_UPDATES * N_WEIGHTS
+        config = weight_config(arm, BASE, seed=0, settings=SETTINGS, n_steps=n_steps, budget=budget, updates=20)
+        assert config.writing.interval == interval
 
 
 def test_searches_begin_where_the_arm_and_the_caller_say():
     search = begin_search(ARMS["float"], BASE)
     assert search.start == Settings(0.025, 0.0, 0.9, 5e-4) and search.rates == (0.025, 0.05, 0.1)
-    search = begin_search(ARMS["wo-step-free-1"], BASE, (0.3, 0.4))
+    search = begin_search(ARMS["wo-step-free-1"], BASE, rates=(0.3, 0.4))
     assert search.start == Settings(0.3, 0.25, 0.9, 5e-4) and (search.rates, search.momentum) == ((0.3, 0.4), 0.0)
-    follower = begin_search(ARMS["wo-step-free-5"], BASE, None, SETTINGS)
+    follower = begin_search(ARMS["wo-step-free-5"], BASE, optimum=SETTINGS)
     assert follower.start == SETTINGS and sorted(follower.rates) == [0.15, 0.3, 0.6] and follower.momentum is None
 
 
@@ -94,12 +98,12 @@ def test_what_is_written_seldom_begins_without_momentum(name, threshold, rates):
     search = begin_search(ARMS[name], BASE)
     assert search.rates == pytest.approx(rates) and search.momentum == 0.9
     assert (search.start.momentum, search.start.threshold) == (0.0, threshold)
-    assert begin_search(ARMS[name], BASE, (0.2, 0.4)).rates == pytest.approx((2.0, 4.0))
+    assert begin_search(ARMS[name], BASE, rates=(0.2, 0.4)).rates == pytest.approx((2.0, 4.0))
 
 
 def test_one_rate_stays_as_it_is():
     for optimum, start in ((None, Settings(0.2, 0.25, 0.9, 5e-4)), (SETTINGS, replace(SETTINGS, learning_rate=0.2))):
-        search = begin_search(ARMS["wo-step-budget-5"], BASE, [0.2], optimum)
+        search = begin_search(ARMS["wo-step-budget-5"], BASE, rates=[0.2], optimum=optimum)
         assert search.rates == [0.2] and search.start == start and search.momentum is None
 
 

@@ -214,7 +214,7 @@ def test_what_diverges_loses(base, tmp_path, monkeypatch):
         """Diverges at high rates; and at 0.05 with the second seed, which no tuning can tell."""
         if config.learning_rate > 0.05 or (config.learning_rate == 0.05 and config.run.recipe.seed == 1):
             raise DivergedError("too fast")
-        results = train_weights(folder, config, threads, test=test)
+        results = train_weights(folder, config, threads=threads, test=test)
         results["validation"]["accuracy"] = config.learning_rate
         return results
 

@@ -52,7 +52,7 @@ def pair_home(tmp_path_factory):
 
 
 def test_an_equal_chip_gives_the_same_accuracy(home, tmp_path):
-    results = transfer(home, str(tmp_path / "same"), {"epochs": 1})
+    results = transfer(home, str(tmp_path / "same"), changes={"epochs": 1})
     assert results["before"] == results["home"]
     assert results["learning_rate"] == pytest.approx(0.005)  # a twentieth of the run's
     assert results["recovered"] == [None] and results["steps_share"] == pytest.approx(1 / 6)
@@ -66,14 +66,14 @@ def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
 
     changes = {"epochs": 2, "learning_rate": 0.05, "chip_seed": 1}
     with pytest.raises(Stopped):
-        transfer(home, str(tmp_path / "stopped"), changes, progress=stop_at_one)
-    results = transfer(home, str(tmp_path / "stopped"), changes)
+        transfer(home, str(tmp_path / "stopped"), changes=changes, progress=stop_at_one)
+    results = transfer(home, str(tmp_path / "stopped"), changes=changes)
     assert results["before"] < results["home"] - 0.1
     assert max(results["after"]) > results["before"] + 0.1
     assert results["recovered"][-1] == pytest.approx(
         (results["after"][-1] - results["before"]) / (results["home"] - results["before"])
     )
-    whole = transfer(home, str(tmp_path / "whole"), changes)
+    whole = transfer(home, str(tmp_path / "whole"), changes=changes)
     for key in ("before", "after", "pulses", "recovered"):
         assert whole[key] == results[key]
     assert whole["test"]["after"]["accuracy"] == results["test"]["after"]["accuracy"]
@@ -87,7 +87,7 @@ def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
 
 def test_a_faulty_chip_whose_faults_are_known(home, tmp_path):
     faulty = replace(STILL, stuck_lrs=0.02, stuck_hrs=0.02)
-    results = transfer(home, str(tmp_path / "faulty"), {"epochs": 1}, faulty, know_faults=True)
+    results = transfer(home, str(tmp_path / "faulty"), changes={"epochs": 1}, cell_model=faulty, know_faults=True)
     assert all(count > 50 for count in results["faults_known"])
     assert results["after"][0] > 0.4 and results["stuck_lrs"] == 0.02
     chip, model, masks = RunFolder.open(str(tmp_path / "faulty")).load_trained()
@@ -95,7 +95,7 @@ def test_a_faulty_chip_whose_faults_are_known(home, tmp_path):
     assert np.count_nonzero(on != chip.wanted_on(masks, model.signs)) <= 1  # what the masks say the chip does
     assert results["pulses"][0] < chip.pulses["probe_set"] + chip.pulses["probe_reset"] == 2 * chip.used.sum()
     with pytest.raises(ConfigError, match="other knowledge of faults"):
-        transfer(home, str(tmp_path / "faulty"), {"epochs": 1}, faulty)
+        transfer(home, str(tmp_path / "faulty"), changes={"epochs": 1}, cell_model=faulty)
 
 
 def test_a_faulty_chip_at_pair_level(pair_home, tmp_path):
@@ -103,7 +103,7 @@ def test_a_faulty_chip_at_pair_level(pair_home, tmp_path):
     faulty, found = replace(STILL, stuck_lrs=0.05, stuck_hrs=0.05), {}
     for known in (False, True):
         out = str(tmp_path / str(known))
-        found[known] = transfer(pair_home, out, {"epochs": 1}, faulty, known)
+        found[known] = transfer(pair_home, out, changes={"epochs": 1}, cell_model=faulty, know_faults=known)
         assert evaluate(out)["accuracy"] == found[known]["validation"]["after"]["accuracy"]
         chip, model, _ = RunFolder.open(out).load_trained()
         stuck = np.stack([macro.stuck for macro in chip.macros])
@@ -121,13 +121,13 @@ def test_a_faulty_chip_at_pair_level(pair_home, tmp_path):
 def test_what_the_digital_side_alone_wins_back(home, tmp_path, monkeypatch):
     """Its score comes from no pulse, and the learning that follows does not notice."""
     changes = {"epochs": 1, "learning_rate": 0.05, "chip_seed": 2}
-    results = transfer(home, str(tmp_path / "seen"), changes)
+    results = transfer(home, str(tmp_path / "seen"), changes=changes)
     digital = results["digital_only"]
     gap = results["home"] - results["before"]
     assert digital["steps"] == 50 and digital["validation"] != results["before"]
     assert digital["recovered"] == pytest.approx((digital["validation"] - results["before"]) / gap)
     monkeypatch.setattr(transfer_module, "ADAPTATION_STEPS", 0)
-    without = transfer(home, str(tmp_path / "unseen"), changes)
+    without = transfer(home, str(tmp_path / "unseen"), changes=changes)
     assert without["digital_only"] == {"validation": without["before"], "recovered": 0.0, "steps": 0}
     for key in ("before", "after", "pulses"):
         assert without[key] == results[key]
@@ -145,13 +145,13 @@ def test_data_that_moved_and_data_that_changed(home, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["steps_share"] == pytest.approx(1 / 6)
     save_garments(there, train=401, validation=100, test=60)
     with pytest.raises(ConfigError, match="not those that the run was learned from"):
-        transfer(home, str(tmp_path / "never"), {"epochs": 1}, data=str(there))
+        transfer(home, str(tmp_path / "never"), changes={"epochs": 1}, data=str(there))
     assert not (tmp_path / "never").exists()
 
 
 def test_other_changes_are_refused(home, tmp_path):
     with pytest.raises(ConfigError, match="not \\['density'\\]"):
-        transfer(home, str(tmp_path / "x"), {"density": 0.3})
+        transfer(home, str(tmp_path / "x"), changes={"density": 0.3})
 
 
 def test_sources_that_cannot_be_taken_elsewhere(home, tmp_path):
@@ -159,15 +159,15 @@ def test_sources_that_cannot_be_taken_elsewhere(home, tmp_path):
     shutil.copytree(home, copy)
     os.rename(copy / "results.json", tmp_path / "results.json")
     with pytest.raises(ConfigError, match="copy is not finished: its results.json is missing"):
-        transfer(str(copy), str(tmp_path / "out"), {"epochs": 1})
+        transfer(str(copy), str(tmp_path / "out"), changes={"epochs": 1})
     os.rename(tmp_path / "results.json", copy / "results.json")
-    write_json(str(copy / "transfer.json"), {"know_faults": True})
-    with pytest.raises(ConfigError, match="around known faults"):
-        transfer(str(copy), str(tmp_path / "out"), {"epochs": 1})
-    os.remove(copy / "transfer.json")
     config = read_json(str(copy / "config.json"))
+    write_json(str(copy / "transfer.json"), {"source": config, "know_faults": True})
+    with pytest.raises(ConfigError, match="around known faults"):
+        transfer(str(copy), str(tmp_path / "out"), changes={"epochs": 1})
+    os.remove(copy / "transfer.json")
     config["faults"] = "known-faults.npz"
     write_json(str(copy / "config.json"), config)
     with pytest.raises(ConfigError, match="name the other chip by its seed"):
-        transfer(str(copy), str(tmp_path / "out"), {"epochs": 1})
+        transfer(str(copy), str(tmp_path / "out"), changes={"epochs": 1})
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,151 @@
+"""What the folder of any learning holds: its configuration, checkpoint, history, results, openings of the test set."""
+
+import contextlib
+import csv
+import datetime
+import io
+import json
+import os
+from typing import Any, Callable, Dict, Iterator, Optional, Type, TypeVar, Union
+
+import numpy as np
+
+from ..errors import ConfigError, DataError, MissingFileError, ShapeError
+from ..files import atomic_writer, read_json, read_npz, write_json, write_npz
+from ..learn.learner import Learner, TrainingData
+from . import format1
+from .config import FORMAT, check_same, checked_format, document
+
+Path = Union[str, "os.PathLike[str]"]
+Own = TypeVar("Own", bound="LearningFolder")
+Progress = Callable[[Dict[str, Any]], None]
+"""called with each row of the history"""
+
+
+class LearningFolder:
+    """A folder in which something is learned. `create` makes one, `open` reads one; a subclass reads its `config`.
+
+    `file_format`: the format of its files; learning on in a folder of format 1 makes it one of the present format.
+    """
+
+    def __init__(self, folder: Path, config: Any, *, file_format: int = FORMAT) -> None:
+        self.folder = os.fspath(folder)
+        self.config = config
+        self.file_format = file_format
+
+    @staticmethod
+    def config_from_json(value: Any) -> Any:
+        """The configuration in `config.json`; DataError when it is one of another kind."""
+        raise NotImplementedError
+
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        """Whether `folder` holds a learning."""
+        return os.path.isfile(os.path.join(os.fspath(folder), "config.json"))
+
+    @staticmethod
+    def require_empty(folder: Path) -> None:
+        """Make the folder; ConfigError when there is one that holds anything."""
+        os.makedirs(folder, exist_ok=True)
+        if any(not name.endswith(".tmp") for name in os.listdir(folder)):
+            raise ConfigError(f"{folder} is not empty; choose a new folder, or continue with --resume")
+
+    @classmethod
+    def create(cls: Type[Own], folder: Path, config: Any) -> Own:
+        """Make the folder (an empty one may exist) and write `config.json`. ConfigError when it holds anything."""
+        cls.require_empty(folder)
+        run = cls(folder, config)
+        write_json(run.path("config.json"), document(config))
+        return run
+
+    @classmethod
+    def open(cls: Type[Own], folder: Path) -> Own:
+        """What is learned in `folder`; DataError when there is nothing."""
+        path = os.path.join(os.fspath(folder), "config.json")
+        if not cls.exists(folder):
+            raise MissingFileError(f"{folder}: not a run folder (no config.json in it); make one with minirram train")
+        with blaming(path):
+            value = read_json(path)
+            return cls(folder, cls.config_from_json(value), file_format=checked_format(value))
+
+    def check_config(self, config: Any) -> None:
+        """ConfigError, naming what differs, unless `config` is what this run was started with; see `check_same`."""
+        check_same(self.folder, self.config, other=config)
+
+    def path(self, name: str) -> str:
+        """Path of a file of the run."""
+        return os.path.join(self.folder, name)
+
+    def has(self, name: str) -> bool:
+        """Whether the run holds the file `name`."""
+        return os.path.isfile(self.path(name))
+
+    def arrays(self, name: str) -> Dict[str, np.ndarray]:
+        """The arrays in the file `name` under their names of the present format."""
+        arrays = read_npz(self.path(name))
+        if self.file_format == FORMAT:
+            return arrays
+        with blaming(self.path(name)):
+            return format1.NAMED[name](arrays) if name in format1.NAMED else arrays
+
+    def upgrade(self) -> None:
+        """Write the files of a folder of format 1 anew, so that learning can go on in it; `config.json` is the last."""
+        for name in format1.NAMED:
+            if self.has(name):
+                write_npz(self.path(name), self.arrays(name))
+        write_json(self.path("config.json"), document(self.config))
+        self.file_format = FORMAT
+
+    def save_checkpoint(self, learner: Learner) -> None:
+        """Write `checkpoint.npz` and `history.csv`."""
+        write_npz(self.path("checkpoint.npz"), learner.checkpoint(), compress=False)
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(learner.history[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(learner.history)
+        with atomic_writer(self.path("history.csv"), "w") as handle:
+            handle.write(text.getvalue())
+
+    def load_checkpoint(self) -> Dict[str, np.ndarray]:
+        """The arrays of `checkpoint.npz`, for `Learner.restore`."""
+        return self.arrays("checkpoint.npz")
+
+    def learn(self, learner: Learner, data: TrainingData, *, progress: Optional[Progress] = None) -> None:
+        """Take `learner` from its checkpoint, if there is one, to its last epoch; save after each."""
+        if self.file_format != FORMAT:
+            self.upgrade()
+        if self.has("checkpoint.npz"):
+            with blaming(self.path("checkpoint.npz")):
+                learner.restore(self.load_checkpoint())
+        while len(learner.history) < learner.recipe.epochs:
+            row = learner.epoch(data)
+            self.save_checkpoint(learner)
+            if progress is not None:
+                progress(row)
+
+    def log_test_opening(self, reason: str) -> None:
+        """Append one line to `test-openings.jsonl`: the test set is about to be read."""
+        when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        with open(self.path("test-openings.jsonl"), "a", encoding="utf-8") as handle:
+            handle.write(json.dumps({"when": when, "why": reason}) + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+
+    def test_openings(self) -> int:
+        """How often this run's test set was opened."""
+        if not self.has("test-openings.jsonl"):
+            return 0
+        with open(self.path("test-openings.jsonl"), encoding="utf-8") as handle:
+            return sum(1 for _ in handle)
+
+
+@contextlib.contextmanager
+def blaming(path: str) -> Iterator[None]:
+    """Errors about what a file holds become DataErrors that name it."""
+    try:
+        yield
+    except MissingFileError:
+        raise
+    except (DataError, ConfigError, ShapeError, KeyError, TypeError, ValueError) as error:
+        text = str(error)
+        raise DataError(text if text.startswith(path) else f"{path}: {text}") from None
