@@ -17,13 +17,15 @@ from minirram.cli import main
 from minirram.errors import DataError
 from minirram.files import read_json, read_npz
 from minirram.json_codec import bare
-from minirram.runs.config import FORMAT
+from minirram.runs.config import FORMAT, config_from_json, document
 from minirram.runs.folder import RunFolder
 from minirram.runs.train import train
 from minirram.study.transfer import transfer
 from minirram.study.weight_runs import WeightFolder, train_weights
+from minirram.tasks.registry import task
 
 HERE = pathlib.Path(__file__).parent / "format1"
+CONFIGS = json.loads((HERE / "configs.json").read_text())
 EXPECTED = json.loads((HERE / "expected.json").read_text())
 
 
@@ -120,6 +122,13 @@ def test_a_finished_weight_optimisation_is_known(folders):
     assert folder.config == WeightFolder.open("weights-stopped").config
     results = bare(train_weights("weights", folder.config))
     assert results["test"]["confusion"] == EXPECTED["weights"]["test"]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_network_of_each_task_is_read(name):
+    config = config_from_json(CONFIGS[name])
+    assert config.network == task(name).network and config.task == name
+    assert config_from_json(json.loads(json.dumps(document(config)))).to_json() == config.to_json()
 
 
 @pytest.mark.parametrize(

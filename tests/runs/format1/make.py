@@ -1,6 +1,7 @@
 """Made the run folders of format 1 and their figures; runs with minirram at commit b548fef on the path, `make.py OUT`.
 
-`folders.tar.xz` holds what it leaves in OUT, `expected.json` a part of OUT-expected.json.
+`folders.tar.xz` holds what it leaves in OUT, `expected.json` a part of OUT-expected.json, and `configs.json` is
+OUT-configs.json.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ from minirram.workflow import train
 from minirram import __version__, cli, datasets, synthetic
 from minirram.rng import stream
 from minirram.runs import RunConfig
+from minirram.tasks import TASKS
 
 out = os.path.abspath(sys.argv[1])
 os.makedirs(out)
@@ -101,3 +103,12 @@ expected["export"] = call("export", "run", "--out", out + "-export/p.xbp")
 expected["inspect"] = call("inspect", out + "-export/p.xbp")
 expected["test"] = call("evaluate", "run", "--data", "data", "--split", "test")
 json.dump(expected, open(out + "-expected.json", "w"), indent=1, sort_keys=True)
+
+# config.json of a run of each task: the layers and options that the small network does not have
+configs = {
+    name: RunConfig(name, "synthetic", known.build_network(), known.recipes["full"], TAOX_40NM).to_json()
+    for name, known in TASKS.items()
+}
+for value in configs.values():
+    del value["cell_model"]["sources"]
+json.dump(configs, open(out + "-configs.json", "w"), separators=(",", ":"), sort_keys=True)
