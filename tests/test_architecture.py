@@ -165,6 +165,27 @@ def test_a_circle_of_modules_is_found(tmp_path, inner):
     assert any(fault.startswith("circle of modules") for fault in faults(copy))
 
 
+def test_what_depends_on_the_kind_of_a_layer_is_asked_of_the_layer():
+    """Kinds of layers are named where they are defined, where the engine has a node for them, and where a network is
+    described. A module that names one elsewhere would have to be told of every new kind.
+    """
+    families = {path.stem for path in (PACKAGE / "nn" / "layers").glob("*.py")} - {"__init__", "base", "checks"}
+    kinds = {
+        node.name
+        for family in families
+        for node in ast.parse((PACKAGE / "nn" / "layers" / f"{family}.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    }
+    assert {"Conv2d", "Rnn", "Concat"} <= kinds
+    named = {
+        name
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and kinds & {alias.name for alias in node.names}
+    }
+    assert {name for name in named if not name.startswith(("nn.layers.", "nn.engine.", "tasks."))} == set()
+
+
 OPTIONAL = ("scipy", "soundfile", "imageio", "matplotlib", "tqdm", "dask", "hypothesis", "pytest")
 
 

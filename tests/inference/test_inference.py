@@ -11,7 +11,11 @@ from minirram.inference.calibration import calibrate_adcs
 from minirram.inference.forward import forward, predict
 from minirram.inference.product import ChipProduct, IdealProduct
 from minirram.nn.engine.engine import Engine
+from minirram.nn.layers.activation import Quantize
 from minirram.nn.layers.convolution import Conv2d
+from minirram.nn.layers.linear import Linear
+from minirram.nn.layers.recurrent import Rnn
+from minirram.nn.layers.resample import GlobalAverage
 from minirram.nn.network import Network, initial_state, input_bits, matrices
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.retina import retina_unet
@@ -91,6 +95,20 @@ def test_forward_walks_all_networks_like_the_engine(build, n):
     assert got.shape == expected.shape
     close = np.abs(got - expected) < 1e-3 * np.abs(expected).max()
     assert close.mean() > 0.95
+
+
+def test_signed_inputs_of_a_recurrent_layer():
+    """A recurrent layer first: its input's matrix takes the zero point back, its hidden one has none."""
+    layers = (Rnn("r", 2, 5, 3), GlobalAverage("m"), Quantize("q", 4), Linear("l", 5, 3))
+    network = Network("signed", (1, 6, 2), 4, layers, input_zero=8)
+    generator = np.random.default_rng(4)
+    weights = {name: generator.normal(0, 0.7, shape).astype(np.float32) for name, shape in matrices(network)}
+    state = {name: np.float32(1.0) for name in initial_state(network)}
+    codes = generator.integers(0, 16, (40, 1, 6, 2)).astype(np.uint8)
+    got = forward(network, state, codes, IdealProduct(weights))
+    expected = Engine(network, 40).predict(weights, state, codes)
+    assert np.abs(expected).max() > 0.3
+    assert np.mean(np.abs(got - expected) < 1e-5) > 0.95  # a code may flip where float32 sums round
 
 
 def test_chunks_and_threads_do_not_matter_and_noise_does(trained):

@@ -1,7 +1,9 @@
 """The paper's three networks in numbers, and descriptions that do not fit."""
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 
 from minirram.errors import ConfigError, ShapeError
 from minirram.nn.layers.activation import Quantize, Relu
@@ -10,13 +12,16 @@ from minirram.nn.layers.join import Concat, Flatten
 from minirram.nn.layers.linear import Linear
 from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.layers.recurrent import Rnn
-from minirram.nn.layers.resample import GlobalAverage, MaxPool
+from minirram.nn.layers.resample import GlobalAverage, MaxPool, Upsample
 from minirram.nn.network import (
     Network,
     affine_parameters,
     conversions,
+    fitting_size,
     initial_state,
+    input_zero_points,
     macs,
+    matrix_codes,
     output_shapes,
     weights_by_layer,
 )
@@ -63,6 +68,61 @@ def test_retina_unet_has_the_papers_counts():
     assert shapes["relu_down5b"] == (3, 3, 256)
     assert shapes["concat4"] == (6, 6, 512)
     assert shapes["out"] == (48, 48, 2)
+
+
+def per_pixel(*extra, size=8):
+    """Labels per pixel of what was pooled and stretched again."""
+    layers = (Conv2d("a", 1, 2, (3, 3), (1, 1), (1, 1)), MaxPool("p"), Upsample("u")) + extra
+    return tiny(*layers, Conv2d("out", 2, 2, (1, 1)), shape=(size, size, 1))
+
+
+def test_images_are_continued_to_the_next_size_that_fits():
+    network = retina_unet()
+    assert fitting_size(network, 584, 565) == (592, 576)
+    assert fitting_size(network, 48, 48) == (48, 48) and fitting_size(network, 49, 1) == (64, 16)
+    assert fitting_size(per_pixel(), 9, 10) == (10, 10)
+
+
+@given(st.integers(3, 9), st.integers(1, 3), st.integers(1, 20), st.integers(1, 20))
+def test_an_image_is_never_cut_and_fits_in_the_end(size, pool, height, width):
+    """Its own size is never continued, whatever it is; any other gets as many labels as pixels, or is refused."""
+    network = tiny(Conv2d("a", 1, 2, (3, 3), (1, 1), (1, 1)), MaxPool("p", pool), Upsample("u"), shape=(size, size, 1))
+    assert fitting_size(network, size, size) == (size, size)
+    try:
+        rows, columns = fitting_size(network, height, width)
+    except ShapeError:
+        assert min(height, width) < pool
+        return
+    shape = output_shapes(network.resized(rows, columns))["u"]
+    own = output_shapes(network)["u"][:2] == (size, size)
+    assert rows >= height and columns >= width
+    assert (shape[:2] == (rows, columns)) if own else (rows, columns) == (height, width)
+    smaller = [(r, c) for r in range(height, rows + 1) for c in range(width, columns + 1) if (r, c) != (rows, columns)]
+    for r, c in smaller if own else []:
+        assert min(r, c) < pool or output_shapes(network.resized(r, c))["u"][:2] != (r, c)
+
+
+def test_a_size_that_does_not_fit_names_those_that_do():
+    flat = tiny(Conv2d("a", 1, 2), Flatten("f"), Linear("l", 32, 3))
+    with pytest.raises(ShapeError, match=r"layer l: .* images of 5 x 6 do not fit, heights of 6 and widths of 6 do"):
+        fitting_size(flat, 5, 6)
+    sequence = tiny(Rnn("r", 1, 4, 3), GlobalAverage("m"), Linear("l", 4, 3), shape=(1, 3, 1))
+    assert fitting_size(sequence, 1, 50) == (1, 50)
+    with pytest.raises(ShapeError, match="layer r: .* heights of 1 and widths of 1, 2, 3, 4, 5, 6 do"):
+        fitting_size(sequence, 2, 3)
+    joined = tiny(Relu("r"), MaxPool("p"), Upsample("u"), Concat("c", "r"), Flatten("f"), Linear("l", 72, 3))
+    with pytest.raises(ShapeError, match="layer c: .* heights of 6 and"):
+        fitting_size(joined, 7, 6)
+
+
+def test_the_hidden_matrix_of_a_recurrent_layer_has_no_zero_point():
+    """Signed codes enter the input's matrix; the hidden one gets codes of its own, of activations that are never
+    negative.
+    """
+    layers = (Rnn("r", 2, 4, 3), GlobalAverage("m"), Quantize("q", 5), Linear("l", 4, 2))
+    network = Network("signed", (1, 5, 2), 4, layers, input_zero=8)
+    assert matrix_codes(network) == {"r.input": (4, 8), "r.hidden": (3, 0), "l": (5, 0)}
+    assert input_zero_points(network) == {"r.input": 8, "r.hidden": 0, "l": 0}
 
 
 def test_every_signal_into_a_matrix_is_quantised():

@@ -126,7 +126,7 @@ class PatchesNode(ConvolutionNode):
             dz[self.size * dy.shape[0] :] = 0
             dz[:, self.size * dy.shape[1] :] = 0
             self._unpool(dy, self._windows(dz))
-        self.add_gradient(self.convolution.name, rows(columns), right=rows(dz))
+        self.add_product(self.convolution.name, rows(columns), right=rows(dz))
         if not self.needs_dx:
             return None
         np.matmul(rows(dz), run.weights[self.convolution.name].T, out=rows(columns))
@@ -171,7 +171,7 @@ class InputNode(ConvolutionNode):
         if self.size > 1:
             dz = self._z()
             self._unpool(dy, dz)
-        self.add_gradient(self.convolution.name, self._flat().T, right=rows(dz))
+        self.add_product(self.convolution.name, self._flat().T, right=rows(dz))
         return None
 
 

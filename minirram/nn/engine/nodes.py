@@ -9,7 +9,7 @@ from typing import Any, Callable, ClassVar, Dict, NamedTuple, Optional, Sequence
 import numpy as np
 
 from ...errors import ConfigError, ShapeError
-from ..layers.base import Layer, Parameters
+from ..layers.base import Layer, Parameters, Shape
 from .chunk import Chunk, aligned
 
 LONG_RUN = 256  # elements; NumPy is slow on shorter runs than this
@@ -89,13 +89,23 @@ class Node:
         """dx from dy; gradients of weights are added to those of the chunk's lane."""
         raise NotImplementedError
 
-    def add_gradient(self, name: str, left: np.ndarray, *, right: np.ndarray) -> None:
+    def add_product(self, name: str, left: np.ndarray, *, right: np.ndarray) -> None:
         """Add left^T right, summed over rows, to the gradient of matrix `name`; the lane's first chunk begins it."""
         total = self.chunk.gradients[name]
         if self.chunk.begins:
             np.matmul(left.T, right, out=total)
         else:
             total += np.matmul(left.T, right, out=self.workspace.array("dweight", total.shape))
+
+    def add_gradient(self, name: str, gradient: np.ndarray) -> None:
+        """Add to the gradient of a matrix or of a trained digital parameter."""
+        totals = self.chunk.gradients
+        if name not in totals:
+            totals[name] = aligned(np.shape(gradient), self.workspace.dtype)
+        if self.chunk.begins:
+            totals[name][...] = gradient
+        else:
+            totals[name] += gradient
 
 
 class LayerNode(Node):
@@ -109,7 +119,9 @@ class LayerNode(Node):
                 f"layer {layer.name}: {kind} needs the whole batch, so the engine needs a node made for it"
             )
         self.inputs = (nhwc(x),) + tuple(nhwc(chunk.nodes[name].y) for name in layer.others)
-        self.trained = {name for name, _ in layer.matrices()} | set(layer.trained())
+        state = layer.initial_state(chunk.workspace.dtype)
+        self.shapes: Dict[str, Shape] = dict(layer.matrices())
+        self.shapes.update({name: state[name].shape for name in layer.trained()})
         self.kept: Any = None
 
     def forward(self, run: Pass) -> None:
@@ -127,26 +139,16 @@ class LayerNode(Node):
     def backward(self, run: Pass, dy: np.ndarray) -> np.ndarray:
         """dx; what joins bring back goes to the earlier layers"""
         dinputs, gradients = self.layer.backward(nhwc(dy), self.kept)
-        self._same("backward", sorted(gradients), sorted(self.trained))
+        self._same("backward", sorted(gradients), sorted(self.shapes))
         self._same("backward", [d.shape for d in dinputs], [x.shape for x in self.inputs])
         for name, gradient in gradients.items():
-            self._add(name, gradient)
+            self._same("backward", np.shape(gradient), self.shapes[name])
+            self.add_gradient(name, gradient)
         for name, dother in zip(self.layer.others, dinputs[1:]):
             self.chunk.skip_back(name, _as_stored(dother))
         dx = self.workspace.gradient(self.x.shape)
         nhwc(dx)[...] = dinputs[0]
         return dx
-
-    def _add(self, name: str, gradient: np.ndarray) -> None:
-        """Add to the lane's gradient of a matrix or of a trained digital parameter."""
-        totals = self.chunk.gradients
-        if name not in totals:
-            totals[name] = aligned(gradient.shape, self.workspace.dtype)
-        self._same("backward", gradient.shape, totals[name].shape)
-        if self.chunk.begins:
-            totals[name][...] = gradient
-        else:
-            totals[name] += gradient
 
     def _same(self, method: str, found: Any, expected: Any) -> None:
         if found != expected:

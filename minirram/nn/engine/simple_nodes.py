@@ -32,7 +32,7 @@ class LinearNode(Node):
 
     def backward(self, run: Pass, dy: np.ndarray) -> np.ndarray:
         """dx = dy W^T, dW = x^T dy"""
-        self.add_gradient(self.layer.name, self.x, right=dy)
+        self.add_product(self.layer.name, self.x, right=dy)
         return np.matmul(dy, run.weights[self.layer.name].T, out=self.workspace.gradient(self.x.shape))
 
 

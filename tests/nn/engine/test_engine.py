@@ -94,7 +94,7 @@ def problem(network, batch, dtype=np.float32, seed=1):
 
 def calibrated(network, weights, state, codes, labels):
     """Give `state` ranges, by one step."""
-    Engine(network, len(codes), dtype=state[next(iter(state))].dtype).training_step(weights, state, codes, labels)
+    Engine(network, len(codes), dtype=next(iter(weights.values())).dtype).training_step(weights, state, codes, labels)
     for key in state:
         if key.endswith(".range"):
             state[key] *= 1.01  # it was one of the activations: now none lies on its edge
@@ -228,6 +228,17 @@ def test_images_of_another_size():
     padded = np.pad(whole, ((0, 0), (0, 1), (0, 0), (0, 0)), mode="edge")
     expected = plain_forward(network, weights, state, padded, whole_batch=False)[:, :11]
     np.testing.assert_allclose(logits, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [5, 7, 8])
+def test_the_networks_own_size_is_never_padded(size):
+    """An odd image is pooled and stretched again: its labels are fewer than its pixels, in training and in use."""
+    layers = (Conv2d("a", 1, 3, (3, 3), (1, 1), (1, 1)), MaxPool("p"), Upsample("u"), Conv2d("out", 3, 2, (1, 1)))
+    network = Network("odd", (size, size, 1), 4, layers)
+    weights, state, codes, labels = problem(network, 4, np.float64)
+    logits = Engine(network, 4, dtype=np.float64).predict(weights, state, codes)
+    assert logits.shape == labels.shape + (2,)
+    np.testing.assert_allclose(logits, plain_forward(network, weights, state, codes, False), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -156,3 +156,10 @@ def test_buffers_are_aligned_and_reused(size, dtype):
     first = workspace.array("a", (size, 3))
     assert np.shares_memory(first, workspace.array("a", (3, size)))
     assert not np.shares_memory(workspace.gradient((size,)), workspace.gradient((size,)))
+
+
+def test_one_name_with_two_dtypes_is_two_arrays():
+    workspace = Workspace(np.float32)
+    numbers, flags = workspace.array("a", (4, 3)), workspace.array("a", (4, 3), dtype=bool)
+    assert (numbers.dtype, flags.dtype) == (np.float32, bool) and not np.shares_memory(numbers, flags)
+    assert workspace.array("a", (4, 3)) is numbers and workspace.array("a", (4, 3), dtype=bool) is flags
