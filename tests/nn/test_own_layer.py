@@ -228,7 +228,7 @@ def test_its_gradients_are_those_of_plain_layers(own, monkeypatch):
 def test_a_run_folder_names_its_class(own, tmp_path):
     config = RunConfig("fashion-mnist", "synthetic", own_network(own), tiny_recipe(), TAOX_40NM)
     text = json.dumps(config.to_json())
-    assert config_from_json(json.loads(text)) == config
+    assert config_from_json(json.loads(text)).network == config.network
     (tmp_path / "config.json").write_text(text)
     script = (
         "import json, sys; from minirram.errors import DataError; from minirram.runs.config import config_from_json\n"
