@@ -194,7 +194,7 @@ def test_it_trains_infers_is_counted_and_exported(own):
     digital = shapes.of_network(network).digital
     assert digital["gain"] == DigitalEvents(multiplies=288, compares=288)
     assert digital["gain2"] == DigitalEvents(multiplies=12, compares=12, bits_kept=12 * 16)
-    assert digital["gated"] == DigitalEvents(multiplies=24, bits_taken=12 * 16)
+    assert digital["gated"] == DigitalEvents(multiplies=24, bits_taken=12 * 16, bits_freed=12 * 16)
 
     model = Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
     entries = {entry["name"]: entry for entry in digital_json.describe(network, model, learner.chip)["layers"]}
