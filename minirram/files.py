@@ -5,10 +5,14 @@ import json
 import os
 import zipfile
 import zlib
+from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Union
 
 import numpy as np
 
 from .errors import DataError, MissingFileError
+
+Path = Union[str, "os.PathLike[str]"]
+Arrays = Dict[str, np.ndarray]
 
 # What NumPy, zipfile and zlib raise on damaged archives, by the place of the damage.
 _DAMAGE = (
@@ -24,11 +28,11 @@ _DAMAGE = (
 
 
 @contextlib.contextmanager
-def atomic_writer(path, mode="wb"):
+def atomic_writer(path: Path, mode: str = "wb") -> Iterator[Any]:
     """Open a temporary file beside `path`; on success it is synced and takes the name `path`, else it vanishes."""
     path = os.fspath(path)
     temporary = f"{path}.{os.getpid()}.tmp"
-    options: dict = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    options: Dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         with open(temporary, mode, **options) as handle:
             yield handle
@@ -43,14 +47,14 @@ def atomic_writer(path, mode="wb"):
         raise
 
 
-def write_json(path, value):
+def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys; NaN is refused (ValueError)."""
     text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
     with atomic_writer(path, "w") as handle:
         handle.write(text + "\n")
 
 
-def read_json(path):
+def read_json(path: Path) -> Any:
     """The JSON value in `path`; DataError when the file is missing or is not JSON."""
     try:
         with open(path, encoding="utf-8") as handle:
@@ -61,24 +65,25 @@ def read_json(path):
         raise DataError(f"{path}: not a JSON file ({error})") from None
 
 
-def write_npz(path, arrays, compress=True):
+def write_npz(path: Path, arrays: Mapping[str, Any], *, compress: bool = True) -> None:
     """Write a dict of arrays as `.npz` (keys may hold '/' and '.')."""
     save = np.savez_compressed if compress else np.savez
     with atomic_writer(path) as handle:
         save(handle, **arrays)
 
 
-def read_npz(path, keys=None):
+def read_npz(path: Path, keys: Optional[Iterable[str]] = None) -> Arrays:
     """The arrays of an `.npz` as a dict; only `keys` when given. Pickled objects are refused.
 
     DataError when the file is missing, damaged or lacks a key.
     """
     try:
         with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as archive:
-            missing = [key for key in keys or () if key not in archive.files]
+            wanted = archive.files if keys is None else list(keys)
+            missing = [key for key in wanted if key not in archive.files]
             if missing:
-                raise DataError("{}: lacks the array(s) {}".format(path, ", ".join(missing)))
-            arrays = {key: archive[key] for key in (archive.files if keys is None else keys)}
+                raise DataError(f"{path}: lacks the array(s) {', '.join(missing)}")
+            arrays = {key: archive[key] for key in wanted}
             for key, array in arrays.items():
                 if not isinstance(array, np.ndarray):  # a member that is no .npy comes back as raw bytes
                     raise ValueError(f"'{key}' is not an array")
@@ -89,18 +94,18 @@ def read_npz(path, keys=None):
         raise DataError(f"{path}: not a readable .npz file ({error})") from None
 
 
-def prefixed(prefix, arrays):
+def prefixed(prefix: str, arrays: Mapping[str, Any]) -> Dict[str, Any]:
     """{'prefix/name': array}"""
     return {f"{prefix}/{name}": array for name, array in arrays.items()}
 
 
-def part(arrays, prefix):
+def part(arrays: Mapping[str, Any], prefix: str) -> Dict[str, Any]:
     """The inverse of `prefixed`."""
     start = prefix + "/"
     return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
 
 
-def fill(target, source, what):
+def fill(target: Arrays, source: Mapping[str, Any], what: str) -> None:
     """Replace the arrays of `target` by those of `source`, which must have the same names, shapes and types."""
     for name, old in target.items():
         new = source[name]

@@ -1,11 +1,15 @@
 """Named random streams: one seed and a name per consumer, so that a new consumer never shifts another's numbers."""
 
 import zlib
+from typing import Union
 
 from numpy.random import SFC64, Generator, SeedSequence
 
+Part = Union[str, int]
+"""of a stream's name: text, or an integer 0..2**32-1"""
 
-def _key(part):
+
+def _key(part: Part) -> int:
     """One 32-bit word for a part of a stream's name: integers as they are, text through CRC-32."""
     if isinstance(part, str):
         return zlib.crc32(part.encode("utf-8"))
@@ -15,7 +19,7 @@ def _key(part):
     return value
 
 
-def stream(seed, *name):
+def stream(seed: int, *name: Part) -> Generator:
     """A `numpy.random.Generator` of its own for (seed, name), e.g. `stream(7, "macro", 3, "form")`.
 
     seed: non-negative integer. name: text or integers 0..2**32-1. The same arguments give the same numbers on one

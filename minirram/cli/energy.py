@@ -102,7 +102,7 @@ def _lines(account: Any) -> Iterator[str]:
 
 
 def _si(value, unit):
-    return si_format(value, unit, 3)
+    return si_format(value, unit, digits=3)
 
 
 def _row(name, cells):

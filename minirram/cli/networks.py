@@ -47,10 +47,10 @@ def _lines(name: str, entry: Any) -> Iterator[str]:
     yield "  utilisation  {utilisation:.1%}".format(**entry)
     yield "  assumed      {adc_bits} ADC bits, density {density:g}, {activity:.0%} of bits set".format(**entry)
     for key, unit in (("energy_J", "J"), ("latency_s", "s")):
-        values = [si_format(entry[key][case], unit, 3) for case in ("typical", "low", "high")]
+        values = [si_format(entry[key][case], unit, digits=3) for case in ("typical", "low", "high")]
         yield "  {:12s} {} ({} .. {})".format(key[:-2], *values)
     yield "  area         {typical:.3g} um^2 ({low:.3g} .. {high:.3g})".format(**entry["area_um2"])
     for baseline, found in entry["baselines"].items():
         yield "  {:16s}{:>10s}; of that the chip takes {:.3g}".format(
-            baseline, si_format(found["typical"], "J", 3), 1.0 - found["saved_fraction"]["typical"]
+            baseline, si_format(found["typical"], "J", digits=3), 1.0 - found["saved_fraction"]["typical"]
         )

@@ -6,17 +6,16 @@ import datetime
 import io
 import json
 import os
-from typing import Any, Callable, Dict, Iterator, Optional, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterator, Optional, Type, TypeVar
 
 import numpy as np
 
 from ..errors import ConfigError, DataError, MissingFileError, ShapeError
-from ..files import atomic_writer, read_json, read_npz, write_json, write_npz
+from ..files import Path, atomic_writer, read_json, read_npz, write_json, write_npz
 from ..learn.learner import Learner, TrainingData
 from . import format1
 from .config import FORMAT, check_same, checked_format, document
 
-Path = Union[str, "os.PathLike[str]"]
 Own = TypeVar("Own", bound="LearningFolder")
 Progress = Callable[[Dict[str, Any]], None]
 """called with each row of the history"""
