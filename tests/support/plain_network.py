@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional
 import numpy as np
 
 EPSILON = 1e-5  # added to the variance of a batch norm
+NOISE = 1e-6  # of the largest value: some ten units in the last place of float32
 LEAST_VARIANCE = 0.01  # that a pass chooses: below it a batch norm makes float32's rounding errors large
 FACTORS = np.linspace(0.61, 1.14, 11)  # of the largest activation: ranges that a quantiser may get; none is 1
 
@@ -24,12 +25,14 @@ class Pass:
         whole_batch: bool,
         held: Optional[Dict[str, np.ndarray]] = None,
         chooses: bool = False,
+        noise: Optional[np.random.Generator] = None,
     ) -> None:
         self.weights = weights
         self.state = state
         self.whole_batch = whole_batch  # batch norms use the statistics of the batch, else those of the state
         self.held = held  # rounding errors of an earlier pass, in codes; None: rounds itself
         self.chooses = chooses  # fills statistics and ranges of the state itself
+        self.noise = noise  # errors of the size of a long float32 sum are added to every layer's output
         self.rounding: Dict[str, np.ndarray] = {}
         self.kinks: List[np.ndarray] = []  # on which side of every kink each activation lies
         self.margin = np.inf  # distance of the activation nearest to a rounding edge, in codes
@@ -64,6 +67,8 @@ def plain_forward(network: Any, codes: np.ndarray, run: Pass) -> np.ndarray:
     x = (codes.astype(np.float64) - network.input_zero) / (2**network.input_bits - 1)
     for layer in network.layers:
         x = FORWARD[type(layer).__name__](layer, x, run)
+        if run.noise is not None and x.size:
+            x = x + NOISE * np.abs(x).max() * run.noise.standard_normal(x.shape)
         run.outputs[layer.name] = x
     return x
 
