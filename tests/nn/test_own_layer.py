@@ -201,7 +201,7 @@ def test_it_trains_infers_is_counted_and_exported(own):
     assert entries["gain"]["type"] == "TrainedGain" and entries["gain"]["start"] == 0.5
     assert entries["gain"]["gain"] == float(learner.state["gain.gain"])
     assert entries["gated"]["gate"] == "gain2"
-    back = Model.from_arrays(model.to_arrays(network), network, 10, "pair")
+    back = Model.from_arrays(model.to_arrays(network), network, adc_bits=10, adc_arrangement="pair")
     assert back.state["gain.gain"] == learner.state["gain.gain"]
 
 

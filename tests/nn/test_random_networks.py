@@ -162,12 +162,12 @@ def _edited(edit: Callable[[Dict[str, Any]], None]) -> Callable[[Any], Any]:
 
 
 def _without(name: str) -> Callable[[Any], Any]:
-    """`plain` without a field of the layers."""
+    """`plain` of a run without a field of the layers."""
 
     def make(right: Any) -> Any:
         def plain(value: Any) -> Any:
             entries = right(value)
-            for layer in entries.get("layers", ()) if isinstance(entries, dict) else ():
+            for layer in entries["network"]["layers"] if "network" in entries else ():
                 layer.pop(name, None)
             return entries
 

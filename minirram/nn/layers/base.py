@@ -247,13 +247,9 @@ def check_layer(layer: Layer) -> None:
         raise ConfigError(f"layer {layer.name}: {kind.__name__}.initial_state lacks {', '.join(sorted(missing))}")
 
 
-_RENAMED = {"MeanSteps": "GlobalAverage"}  # {name in older run folders: class}
-
-
 def layer_from_json(value: Any) -> Layer:
     """The layer that `json_codec.plain` wrote, by the name of its class; DataError when no such class is defined."""
     name = value.get("type") if isinstance(value, dict) else None
-    name = _RENAMED.get(str(name), name)
     if name not in _CLASSES:
         raise DataError(f"no class of layers is called {name!r}; import the module that defines it")
-    return built(_CLASSES[name], dict(value, type=name))
+    return built(_CLASSES[name], value)
