@@ -61,6 +61,18 @@ def test_every_field_is_in_the_json():
     }
 
 
+def test_results_are_read_back():
+    full = replace(WHOLE, spare=Part(1.0), limit=4)
+    for whole in (WHOLE, full):
+        assert built(Whole, whole.to_json()) == whole
+    for change, message in (
+        ({"parts": {"a": {}}}, r"results.json.parts.a.joules_J is missing"),
+        ({"x": 1}, "x is not known"),
+    ):
+        with pytest.raises(DataError, match=message):
+            built(Whole, dict(full.to_json(), **change), where="results.json")
+
+
 def test_docstring_lines_of_fields_come_from_bases_too():
     docs = field_docs(Whole)
     assert list(docs)[:2] == ["joules_J", "name"] and docs["joules_J"] == "energy of the part"

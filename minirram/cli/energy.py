@@ -52,7 +52,9 @@ def text(found: Any) -> str:
 
 
 def _lines(account: Any) -> Iterator[str]:
-    quality = ", ".join(f"{key} {account[key]:.2%}" for key in ("accuracy", "roc_auc", "pr_auc") if key in account)
+    quality = ", ".join(
+        f"{key} {account[key]:.2%}" for key in ("accuracy", "roc_auc", "pr_auc") if account.get(key) is not None
+    )
     yield "one inference at {adc_bits} ADC bits, {input_bits} input bits; {0}".format(
         quality or account["assumed"], **account
     )

@@ -1,14 +1,17 @@
 """minirram evaluate: accuracy of a run on its simulated macros."""
 
 import argparse
-from typing import Any, Iterator
+from typing import Iterator
 
 from ..crossbar.conditions import Conditions
 from ..crossbar.wires import MODELS, Wires
 from ..errors import ConfigError
-from ..runs.evaluate import evaluate
+from ..runs.evaluate import Evaluation, evaluate
 from ..units import ZERO_CELSIUS_K
 from .arguments import data_option, run_option, threads_option
+from .counts import count_lines, saturated
+
+RESULT = Evaluation
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,16 +31,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     threads_option(parser)
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> Evaluation:
     """Examine the run under the conditions that the options ask for."""
     return evaluate(
         options.run,
         options.split,
-        options.data,
-        options.read_noise,
-        options.draws,
-        options.threads,
-        conditions_of(options),
+        data=options.data,
+        read_noise=options.read_noise,
+        draws=options.draws,
+        threads=options.threads,
+        conditions=conditions_of(options),
     )
 
 
@@ -56,21 +59,22 @@ def conditions_of(options: argparse.Namespace) -> Conditions:
     )
 
 
-def text(score: Any) -> str:
+def text(score: Evaluation) -> str:
     """The primary figure, what was counted, and the other figures or the confusion matrix."""
     return "\n".join(_lines(score))
 
 
-def _lines(score: Any) -> Iterator[str]:
-    name, error = score["primary"], score["standard_error"]
-    spread = "" if error is None else f" +- {error:.3%}"
-    yield f"{score['split']} {name}  {score[name]:.2%}{spread}   (ideal reads {score['ideal'][name]:.2%})"
-    yield f"saturated conversions  {sum(sum(tiles) for tiles in score['saturated'].values())}"
-    yield f"clipped activations    {sum(score['clipped'].values())}"
-    if "confusion" not in score:
-        for key in score["ideal"]:
-            yield f"{key:12s} {score[key]:.4f}"
+def _lines(score: Evaluation) -> Iterator[str]:
+    spread = "" if score.standard_error is None else f" +- {score.standard_error:.3%}"
+    ideal = getattr(score.ideal, score.primary)
+    yield f"{score.split} {score.primary}  {score.value:.2%}{spread}   (ideal reads {ideal:.2%})"
+    yield from count_lines(
+        {"saturated conversions": saturated(score), "clipped activations": sum(score.clipped.values())}
+    )
+    if score.confusion is not None:
+        yield "confusion (row = true class)"
+        for row in score.confusion:
+            yield "  " + " ".join(f"{count:5d}" for count in row)
         return
-    yield "confusion (row = true class)"
-    for row in score["confusion"]:
-        yield "  " + " ".join(f"{count:5d}" for count in row)
+    for name in ("roc_auc", "pr_auc", "accuracy", "sensitivity", "specificity", "dice"):
+        yield f"{name:12s} {getattr(score, name):.4f}"

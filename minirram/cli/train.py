@@ -2,7 +2,7 @@
 
 import argparse
 from dataclasses import fields, replace
-from typing import Any, Iterator
+from typing import Iterator
 
 from ..chip.dead_lines import read_lines
 from ..crossbar.wires import Wires
@@ -11,11 +11,13 @@ from ..errors import ConfigError
 from ..learn.recipe import Recipe
 from ..runs.config import RunConfig
 from ..runs.folder import RunFolder
-from ..runs.train import map_names, train
+from ..runs.train import TrainingResults, map_names, train
 from ..tasks.registry import task
 from .arguments import field_options, given, source_of, task_argument, threads_option
+from .counts import count_lines, saturated
 from .progress import Progress
 
+RESULT = TrainingResults
 DEFAULT_TECHNOLOGY = "taox-40nm"
 DEFAULT_PRESET = "full"
 
@@ -51,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     threads_option(parser)
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> TrainingResults:
     """Train, or continue."""
     if bool(options.map) != (options.unit is not None):
         raise ConfigError("--map and --unit belong together: the unit of a map must be given")
@@ -60,12 +62,12 @@ def run(options: argparse.Namespace) -> Any:
         return train(
             options.out,
             config,
-            options.threads,
-            options.resume,
-            options.map,
-            options.unit,
-            progress.row,
-            options.faults,
+            threads=options.threads,
+            resume=options.resume,
+            maps=options.map,
+            unit=options.unit,
+            progress=progress.row,
+            faults=options.faults,
         )
 
 
@@ -101,23 +103,28 @@ def _base(options: argparse.Namespace) -> RunConfig:
     )
 
 
-def text(results: Any) -> str:
+def text(results: TrainingResults) -> str:
     """The figures of a run."""
     return "\n".join(results_lines(results))
 
 
-def results_lines(results: Any) -> Iterator[str]:
-    """Lines of what `runs.train.train` returns."""
-    name, test = results["primary"], results["test"]
-    validation = results["validation"][name]
-    bits, noise = results["adc_bits"], results["read_noise"]
-    yield f"validation {name:12s} {validation:.2%}   on the simulated macro, {bits} ADC bits, read noise {noise:.2%}"
-    yield f"test {name:18s} {test[name]:.2%}   (ideal reads {test['ideal'][name]:.2%})"
-    best, epochs = results["best_epoch"], results["epochs"]
-    yield f"kept fraction           {results['kept_fraction']:.3f}    best epoch {best} of {epochs}"
-    pulses = ", ".join(f"{count} {kind}" for kind, count in results["pulses"].items())
+def results_lines(results: TrainingResults) -> Iterator[str]:
+    """A line per figure; what was counted and should not be there, where it is."""
+    validation, test, bits = results.validation, results.test, results.adc_bits
+    yield (
+        f"validation {validation.primary:12s} {validation.value:.2%}   on the simulated macro, {bits} ADC bits, "
+        f"read noise {results.read_noise:.2%}"
+    )
+    yield f"test {test.primary:18s} {test.value:.2%}   (ideal reads {getattr(test.ideal, test.primary):.2%})"
+    yield f"kept fraction           {results.kept_fraction:.3f}    best epoch {results.best_epoch} of {results.epochs}"
+    pulses = ", ".join(f"{count} {kind}" for kind, count in results.pulses.items())
     yield f"pulses                  {pulses}"
-    yield f"training                {results['images_per_second']:.0f} images/s, {results['training_seconds']:.0f} s"
-    stuck, moved = results.get("stuck_cells", 0), results.get("moved", [])  # older runs have neither
-    if stuck or moved:
-        yield f"out of order            {stuck} stuck cells; {len(moved)} rows and pairs moved"
+    yield f"training                {results.samples_per_second:.0f} samples/s, {results.training_seconds:.0f} s"
+    counts = {
+        "saturated conversions": saturated(test),
+        "clipped activations": sum(test.clipped.values()),
+        "unformed pairs": results.unformed_pairs,
+        "stuck cells": results.stuck_cells,
+        "rows and pairs moved": len(results.moved),
+    }
+    yield from count_lines(counts)

@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> Any:
     found = readback.verify(built, measured_S, options.tolerance)
     shown = found.to_json(most=len(found.cells))
     if options.run is not None:
-        programmed, read_back = accuracy_of_readback(options.run, measured_S, options.data)
-        shown.update(accuracy_programmed=programmed["accuracy"], accuracy_read_back=read_back["accuracy"])
+        programmed, read_back = accuracy_of_readback(options.run, measured_S, data=options.data)
+        shown.update(accuracy_programmed=programmed.accuracy, accuracy_read_back=read_back.accuracy)
     return shown
 
 

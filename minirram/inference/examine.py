@@ -2,34 +2,104 @@
 
 import time
 from collections import Counter
+from dataclasses import dataclass, fields
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from ..crossbar.conditions import Conditions
+from ..errors import ConfigError
+from ..json_codec import Result
 from ..nn.network import input_bits
 from ..rng import stream
 from .forward import predict
+from .model import Model
 from .product import ChipProduct
 
 
+@dataclass(frozen=True)
+class Figures(Result):
+    """How good answers are; a figure that the task does not have is None."""
+
+    accuracy: float
+    """share of right answers, 0..1: of samples, or of the pixels in the field of view"""
+    roc_auc: Optional[float]
+    """area under the ROC curve of the pixels"""
+    pr_auc: Optional[float]
+    """area under the precision-recall curve of the pixels, as average precision"""
+    sensitivity: Optional[float]
+    """share of the positive pixels that are found"""
+    specificity: Optional[float]
+    """share of the negative pixels that are left out"""
+    dice: Optional[float]
+    """Dice coefficient of the positive pixels"""
+    confusion: Optional[Tuple[Tuple[int, ...], ...]]
+    """samples by true class (row) and predicted class (column)"""
+
+    @classmethod
+    def of(cls, found: Dict[str, Any]) -> "Figures":
+        """From what an examination's `figures` gives."""
+        known = [field.name for field in fields(Figures)]
+        if set(found) - set(known):
+            raise ConfigError(f"an examination gives the figures {', '.join(sorted(found))}; known are {known}")
+        return cls(**{name: _frozen(found.get(name)) for name in known})
+
+
+def _mean(answers: List[Figures]) -> Dict[str, Any]:
+    """{name: mean over the answers}; the confusion is that of the last one."""
+    last = vars(answers[-1])
+    numbers = [name for name, value in last.items() if isinstance(value, float)]
+    return dict(last, **{name: float(np.mean([getattr(answer, name) for answer in answers])) for name in numbers})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(tuple(row) for row in value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Score(Figures):
+    """How a run answers an examination on its macros: means over the draws, the confusion of the last."""
+
+    primary: str
+    """name of the figure that the task is judged by"""
+    by_draw: Tuple[float, ...]
+    """the primary figure of each draw of the read noise"""
+    ideal: Figures
+    """the same on the run's own wires, without read noise and whatever else was asked for"""
+    saturated: Dict[str, Tuple[int, ...]]
+    """conversions that saturated in the last draw, by matrix and tile"""
+    conversions: Dict[str, int]
+    """conversions of the ADCs in the last draw, by matrix"""
+    clipped: Dict[str, int]
+    """activations out of their range in the last draw, by quantiser"""
+    samples: int
+    """samples, or whole images, that were answered"""
+    samples_per_second: float
+    """rate of the simulation, over all draws"""
+
+    @property
+    def value(self) -> float:
+        """The primary figure."""
+        return float(getattr(self, self.primary))
+
+
 def examine(
-    config,
-    chip,
-    model,
-    examination,
-    split,
-    threads=1,
-    draws=1,
-    observer=None,
-    conditions=None,
-):
+    config: Any,
+    chip: Any,
+    *,
+    model: Model,
+    examination: Any,
+    split: str,
+    threads: int = 1,
+    draws: int = 1,
+    observer: Optional[Callable[[str, np.ndarray], None]] = None,
+    conditions: Optional[Conditions] = None,
+) -> Score:
     """How a run answers an examination (see `tasks`) on its macros with everything on, and with ideal reads beside it.
 
-    The figures are means over `draws` of the read noise (the confusion matrix is that of the last one); `by_draw` lists
-    the primary figure of each, `ideal` holds the figures of ideal reads, `ideal_accuracy` their accuracy. `saturated`
-    counts per tile, `conversions` per matrix, `clipped` per quantiser, in the last draw. observer: sees the codes of
-    the first draw. conditions: `conditions.Conditions` of use; None: the run's wires, all else ideal. split: what is
-    examined; its name, the run's seed and the draw name the read noise.
+    config: `RunConfig`. chip: `Chip` with the masks programmed. draws: of the read noise. observer: sees the codes of
+    the first draw. conditions: of use; None: the run's wires, all else ideal. split: what is examined; its name, the
+    run's seed and the draw name the read noise.
     """
     network, bits = config.network, input_bits(config.network)
     own = Conditions(wires=config.wires)
@@ -44,23 +114,37 @@ def examine(
         answers.append(_answer(examination, network, model, product, clipped))
     seconds = time.perf_counter() - started
     noiseless = ChipProduct(chip, model.adcs, bits, model.scales_S, None, threads, conditions=own)
-    ideal = _answer(examination, network, model, noiseless, None)
-    figures = dict(answers[-1])
-    figures.update({key: float(np.mean([answer[key] for answer in answers])) for key in figures if key != "confusion"})
-    return dict(
-        figures,
+    return Score(
+        **_mean(answers),
         primary=examination.primary,
-        by_draw=[answer[examination.primary] for answer in answers],
-        ideal={key: value for key, value in ideal.items() if key != "confusion"},
-        ideal_accuracy=ideal["accuracy"],
-        saturated=dict(product.saturated),
-        conversions=dict(product.conversions),
-        clipped=dict(clipped),
-        images=len(examination),
-        images_per_second=draws * len(examination) / seconds,
+        by_draw=tuple(float(getattr(answer, examination.primary)) for answer in answers),
+        ideal=_answer(examination, network, model, noiseless, None),
+        saturated={name: tuple(map(int, tiles)) for name, tiles in product.saturated.items()},
+        conversions={name: int(count) for name, count in product.conversions.items()},
+        clipped={name: int(count) for name, count in clipped.items()},
+        samples=len(examination),
+        samples_per_second=draws * len(examination) / seconds,
     )
 
 
-def _answer(examination, network, model, product, clipped):
+def score_without_chip(examination: Any, predict: Callable[[np.ndarray], np.ndarray]) -> Score:
+    """How `predict` (codes -> logits) answers an examination on ideal hardware: one draw, nothing to convert."""
+    started = time.perf_counter()
+    figures = Figures.of(examination.figures(predict))
+    seconds = time.perf_counter() - started
+    return Score(
+        **vars(figures),
+        primary=examination.primary,
+        by_draw=(float(getattr(figures, examination.primary)),),
+        ideal=figures,
+        saturated={},
+        conversions={},
+        clipped={},
+        samples=len(examination),
+        samples_per_second=len(examination) / seconds,
+    )
+
+
+def _answer(examination: Any, network: Any, model: Model, product: Any, clipped: Optional[Counter]) -> Figures:
     """The examination's figures for one way to multiply."""
-    return examination.figures(lambda codes: predict(network, model.state, codes, product, clipped=clipped))
+    return Figures.of(examination.figures(lambda codes: predict(network, model.state, codes, product, clipped=clipped)))

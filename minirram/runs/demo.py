@@ -1,69 +1,135 @@
-"""What the demo sets beside its result: a linear classifier and the chip before pruning."""
+"""The demo: the whole job on built-in data, with a linear classifier and the chip before pruning beside it."""
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any, Optional, Union
 
 import numpy as np
 
+from ..device.presets import technology
 from ..learn.mask_learner import MaskLearner
+from ..learn.optim import cosine_rate, sgd_step
+from ..nn.loss import softmax_cross_entropy
 from ..rng import stream
 from ..tasks.metrics import accuracy
-from .folder import RunFolder, open_training
-from .train import make_chip
+from ..tasks.registry import task
+from .config import RunConfig
+from .energy import account
+from .export import export
+from .folder import open_training
+from .train import Progress, TrainingResults, learn, make_chip
+
+UNPRUNED_STEPS = 20
+"""batches from which the unpruned chip's digital statistics are taken"""
+MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4
+"""of the linear classifier's descent"""
 
 
-def softmax_regression(inputs, labels, classes, generator, epochs=20, rate=0.1, batch=100, decay=1e-4):
-    """Train a linear classifier by stochastic gradient descent on the cross-entropy (momentum 0.9, cosine rate).
+@dataclass(frozen=True)
+class DemoResults(TrainingResults):
+    """What a training on built-in data gives, and what stands beside it."""
 
-    inputs: float (n, ...), flattened, of order 1; labels: integers 0..classes - 1, (n,). generator shuffles. decay:
-    L2 penalty. Returns weights float32 (features + 1, classes), the last row being the bias, for `linear_predict`.
+    linear_accuracy: float
+    """of a linear classifier of the same inputs, on the same test set"""
+    unpruned_accuracy: float
+    """of the chip with every connection kept, on the same test set"""
+    array_J: float
+    """joules in the cells in one inference"""
+    total_J: float
+    """joules of one inference"""
+    gpu_J: float
+    """joules of one inference on a GPU, INT8"""
+    program: str
+    """path of the program file"""
+    program_bytes: int
+    """its size"""
+
+
+def demo_config(seed: int = 0) -> RunConfig:
+    """The run of the demo: drawn garments, the quick recipe."""
+    chosen = task("fashion-mnist")
+    recipe = replace(chosen.recipes["quick"], seed=seed)
+    return RunConfig("fashion-mnist", "synthetic", chosen.network, recipe, technology("taox-40nm"))
+
+
+def demo(
+    folder: "Union[str, os.PathLike[str]]",
+    config: RunConfig,
+    *,
+    threads: int = 1,
+    progress: Optional[Progress] = None,
+) -> DemoResults:
+    """Train, set a linear classifier and the unpruned chip beside the result, account for energy, export."""
+    results, test_set = learn(folder, config, chip=make_chip(config), threads=threads, progress=progress)
+    data = open_training(config)
+    found, exported = account(folder, threads=threads), export(folder)
+    return DemoResults(
+        **vars(results),
+        linear_accuracy=_linear(config, data, test_set),
+        unpruned_accuracy=_unpruned(config, data, test_set),
+        array_J=found["total"]["array_J"],
+        total_J=found["total"]["total_J"],
+        gpu_J=found["gpu_J"],
+        program=exported["file"],
+        program_bytes=exported["bytes"],
+    )
+
+
+def softmax_regression(
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    *,
+    classes: int,
+    generator: np.random.Generator,
+    epochs: int = 20,
+    rate: float = 0.1,
+    batch: int = 100,
+) -> np.ndarray:
+    """Train a linear classifier by gradient descent on the cross-entropy.
+
+    inputs: float (n, ...), flattened, of order 1; labels: integers 0..classes - 1, (n,). generator shuffles. Returns
+    weights float32 (features + 1, classes), the last row being the bias, for `linear_predict`.
     """
-    features = _with_one(inputs)
-    labels = np.asarray(labels, np.int64)
+    features, labels = _with_one(inputs), np.asarray(labels, np.int64)
     weights = np.zeros((features.shape[1], classes), np.float32)
     velocity = np.zeros_like(weights)
-    steps_per_epoch = max(len(features) // batch, 1)
+    n_steps = max(len(features) // batch, 1)
     for epoch in range(epochs):
         order = generator.permutation(len(features))
-        for step in range(steps_per_epoch):
+        for step in range(n_steps):
             rows = order[step * batch : (step + 1) * batch]
-            progress = (epoch + step / steps_per_epoch) / epochs
-            x = features[rows]
-            logits = x @ weights
-            logits -= logits.max(1, keepdims=True)
-            error = np.exp(logits)
-            error /= error.sum(1, keepdims=True)
-            error[np.arange(len(rows)), labels[rows]] -= 1
-            velocity = 0.9 * velocity + x.T @ error / np.float32(len(rows)) + np.float32(decay) * weights
-            weights -= np.float32(rate * 0.5 * (1 + np.cos(np.pi * progress))) * velocity
+            _, _, dlogits = softmax_cross_entropy(features[rows] @ weights, labels[rows])
+            step_rate = cosine_rate(rate, epoch * n_steps + step, n_steps=epochs * n_steps)
+            sgd_step(
+                weights,
+                velocity,
+                features[rows].T @ dlogits,
+                rate=step_rate,
+                momentum=MOMENTUM,
+                weight_decay=WEIGHT_DECAY,
+            )
     return weights
 
 
-def linear_predict(weights, inputs):
+def linear_predict(weights: np.ndarray, inputs: np.ndarray) -> np.ndarray:
     """Classes int64 (n,) that the weights of `softmax_regression` give for inputs (n, ...)."""
     return np.argmax(_with_one(inputs) @ weights, axis=1).astype(np.int64)
 
 
-def _with_one(inputs):
+def _with_one(inputs: np.ndarray) -> np.ndarray:
     """Inputs flattened to float32 (n, features) with a column of ones for the bias."""
     flat = np.asarray(inputs, np.float32).reshape(len(inputs), -1)
     return np.concatenate([flat, np.ones((len(flat), 1), np.float32)], axis=1)
 
 
-UNPRUNED_STEPS = 20
-"""batches from which the unpruned chip's digital statistics are taken"""
+def _linear(config: RunConfig, data: Any, test_set: Any) -> float:
+    """Test accuracy of a linear classifier of the input codes."""
+    step, generator = np.float32(config.network.input_step), stream(config.recipe.seed, "linear")
+    weights = softmax_regression(data.codes * step, data.labels, classes=test_set.classes, generator=generator)
+    return accuracy(linear_predict(weights, test_set.codes * step), test_set.labels)
 
 
-def demo_baselines(folder, test_set):
-    """What the demo prints beside its result: a linear classifier and the unpruned random chip on that test set."""
-    run = RunFolder.open(folder)
-    config = run.config
-    data = open_training(config)
-    step = np.float32(config.network.input_step)
-    generator = stream(config.recipe.seed, "linear")
-    weights = softmax_regression(data.codes * step, data.labels, test_set.classes, generator)
-    linear = accuracy(linear_predict(weights, test_set.codes * step), test_set.labels)
-    return {"linear_accuracy": linear, "unpruned_accuracy": _unpruned(config, data, test_set)}
-
-
-def _unpruned(config, data, test_set):
+def _unpruned(config: RunConfig, data: Any, test_set: Any) -> float:
     """Accuracy of the chip with every connection kept and only the digital statistics taken from data."""
     learner = MaskLearner(config.network, make_chip(config), recipe=config.recipe)
     everything = {name: np.ones_like(mask) for name, mask in learner.masks.items()}
@@ -71,4 +137,4 @@ def _unpruned(config, data, test_set):
     batches, reads = data.batches(stream(config.recipe.seed, "unpruned"), config.recipe), learner.generators("unpruned")
     for _, (batch, batch_labels, weight) in zip(range(UNPRUNED_STEPS), batches):
         learner.engine.training_step(learner.read_weights(reads), learner.state, batch, batch_labels, weight=weight)
-    return test_set.figures(learner.predict)["accuracy"]
+    return float(test_set.figures(learner.predict)["accuracy"])

@@ -92,7 +92,9 @@ def account(folder, data=None, threads=1, what_if=None):
     examination = training.validation.first(ENERGY_IMAGES if config.data_layout.per_pixel else ENERGY_SAMPLES)
     network_shapes = shapes.of_network(network)
     counter = events.EventCounter(network_shapes.bits, threads)
-    score = examine(config, chip, model, examination, "validation", threads, observer=counter)
+    score = examine(
+        config, chip, model=model, examination=examination, split="validation", threads=threads, observer=counter
+    )
     # A whole image counts as so many inferences as fields of the network's own size it is cut into.
     first = chip.placement.names[0]
     inferences = counter.vectors[first] / network_shapes.positions[first]
@@ -131,7 +133,7 @@ def account(folder, data=None, threads=1, what_if=None):
         ),
     )
     if what_if.macros is None or what_if.macros >= chip.placement.n_macros:
-        result.update({key: score[key] for key in ("accuracy", "roc_auc", "pr_auc") if key in score})
+        result.update(accuracy=score.accuracy, roc_auc=score.roc_auc, pr_auc=score.pr_auc)
     else:
         result["assumed"] = SHARED_MACROS
     if what_if.densities:

@@ -1,9 +1,9 @@
-"""What a user does with a run folder, step by step: train, evaluate, account for energy, export. No printing."""
+"""Train: learn the masks of a run on its chip, then examine it. No printing."""
 
 import os
 import zlib
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -14,35 +14,134 @@ from ..device.measured_maps import read_conductance_map
 from ..errors import ConfigError, MissingFileError
 from ..files import read_json, write_json
 from ..inference import calibration
-from ..inference.examine import examine
+from ..inference.examine import Score, examine
 from ..inference.model import Model
+from ..json_codec import Result, built
 from ..learn.learned import Learned
 from ..learn.mask_learner import MaskLearner
 from ..nn.network import matrices, weights_by_layer
 from ..tasks import datasets
+from ..tasks.labelled_data import LabelledData
 from ..tasks.training_data import training_data
 from .config import RunConfig
 from .folder import RunFolder, open_test, open_training
 from .own_data import DATA_SET, own_data
 
 
-def train(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None, faults=None):
+@dataclass(frozen=True)
+class MovedLine(Result):
+    """A line that stands in for another, because that one, or one before it, is dead."""
+
+    macro: int
+    """number of the macro"""
+    line: str
+    """"row", or "pair" of columns"""
+    logical: int
+    """its number among the lines in use"""
+    physical: int
+    """its number on the chip"""
+
+
+@dataclass(frozen=True)
+class TrainingResults(Result):
+    """What a finished training gives, as in `results.json`."""
+
+    version: str
+    """of minirram"""
+    task: str
+    """name of the task"""
+    data: str
+    """where the data come from"""
+    level: str
+    """"pair": one mask bit per weight; "cell": one per cell"""
+    density: float
+    """kept fraction that was asked for"""
+    kept_fraction: float
+    """kept connections over all connections, at the best epoch"""
+    epochs: int
+    """passes over the training set"""
+    best_epoch: int
+    """the epoch with the best validation, whose masks these are"""
+    validation: Score
+    """on the validation set, on the simulated macros"""
+    test: Score
+    """on the test set, on the simulated macros"""
+    read_noise: float
+    """relative standard deviation of one read"""
+    re_set: str
+    """what a SET cell gets: "replay" of its value or a "redraw\""""
+    adc_bits: int
+    """resolution of the ADCs"""
+    adc_arrangement: str
+    """one conversion per "pair" of cells, or per "polarity\""""
+    seed: int
+    """of scores, signs, batches and read noise"""
+    chip_seed: int
+    """which individual the chip is"""
+    samples_per_second: float
+    """rate of the training, mean over the epochs"""
+    training_seconds: float
+    """of all epochs, without validation"""
+    weights: int
+    """weights of the network"""
+    macros: int
+    """macros of the chip"""
+    utilisation: float
+    """share of the macros' pairs that the network uses"""
+    unformed_pairs: int
+    """pairs in use with a cell that never formed"""
+    stuck_cells: int
+    """cells in use that answer to no pulse"""
+    moved: Tuple[MovedLine, ...]
+    """lines that stand in for others around dead ones"""
+    pulses: Dict[str, int]
+    """pulses that the chip received, by kind"""
+    flips_per_weight: float
+    """SET and RESET pulses over the network's weights"""
+    test_openings: int
+    """how often this run's test set was opened so far"""
+
+
+Progress = Callable[[Dict[str, Any]], None]
+"""called with each row of the history"""
+
+
+def train(
+    folder: "Union[str, os.PathLike[str]]",
+    config: RunConfig,
+    *,
+    threads: int = 1,
+    resume: bool = False,
+    maps: Sequence[str] = (),
+    unit: Optional[str] = None,
+    progress: Optional[Progress] = None,
+    faults: Optional[str] = None,
+) -> TrainingResults:
     """Learn the masks of `config` in `folder`, then evaluate on validation and, once, on the test set.
 
     resume: continue the run in the folder, if there is one; its configuration must be `config`. maps, unit:
-    conductance maps to start from, as named in `config.maps`. progress: called with each row of the history. faults:
-    file of stuck cells, as named in `config.faults`. Returns the results, as `results.json` holds them.
+    conductance maps to start from, as named in `config.maps`. faults: file of stuck cells, as named in
+    `config.faults`. Returns what `results.json` holds.
     """
-    return learn(folder, config, threads, resume, maps, unit, progress, faults)[0]
+    chip = make_chip(config, maps, unit=unit, faults=faults)
+    return learn(folder, config, chip=chip, threads=threads, resume=resume, progress=progress)[0]
 
 
-def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=None, faults=None, arrays=None):
-    """What `train` does: (results, test set that was opened for them, or None when the run had ended before).
+def learn(
+    folder: "Union[str, os.PathLike[str]]",
+    config: RunConfig,
+    *,
+    chip: Chip,
+    threads: int = 1,
+    resume: bool = False,
+    progress: Optional[Progress] = None,
+    arrays: Optional[LabelledData] = None,
+) -> Tuple[TrainingResults, Any]:
+    """What `train` does on a formed chip: (results, test set opened for them, None when the run had ended before).
 
-    arrays: `LabelledData` that the run folder is to carry, instead of a data source; `config.layout` describes them.
+    arrays: data that the run folder is to carry, instead of a data source; `config.layout` describes them.
     """
     config, arrays = own_data(config, arrays)
-    chip = make_chip(config, maps, unit, faults)
     if arrays is None:
         data = open_training(config)
     else:
@@ -52,7 +151,8 @@ def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
     run.check_config(config)
     if run.has("results.json"):
-        return read_json(run.path("results.json")), None
+        path = run.path("results.json")
+        return built(TrainingResults, read_json(path), where=path), None
     if arrays is not None and not run.has(f"{DATA_SET}.npz"):
         datasets.save(run.folder, config.data_layout, arrays.arrays(), origin=arrays.training.origin)
     learner = MaskLearner(config.network, chip, recipe=config.recipe, threads=threads, wires=config.wires)
@@ -61,14 +161,18 @@ def learn(folder, config, threads=1, resume=False, maps=(), unit=None, progress=
     run.save_trained(chip, model, masks=learner.masks)
     run.log_test_opening("end of training")
     test_set = open_test(config, None if arrays is None else run.folder)
-    results = _results(run, learner, model, data, test_set, threads)
-    write_json(run.path("results.json"), results)
+    results = _results(run, learner, model, data=data, test_set=test_set, threads=threads)
+    write_json(run.path("results.json"), results.to_json())
     return results, test_set
 
 
-def make_chip(config, maps=(), unit=None, faults=None):
-    """The formed chip of a run: drawn from the technology, or from measured maps (paths) in `unit`; with the stuck
-    cells in the file `faults`."""
+def make_chip(
+    config: RunConfig, maps: Sequence[str] = (), *, unit: Optional[str] = None, faults: Optional[str] = None
+) -> Chip:
+    """The formed chip of a run, with the stuck cells in the file `faults`.
+
+    It is drawn from the technology, or starts from measured maps (paths) in `unit`.
+    """
     recipe, shapes = config.recipe, matrices(config.network)
     if map_names(maps) != config.maps:
         raise ConfigError(f"this run starts from the maps {config.maps}; {map_names(maps)} were given")
@@ -92,7 +196,7 @@ def make_chip(config, maps=(), unit=None, faults=None):
     return chip
 
 
-def map_names(paths):
+def map_names(paths: Sequence[str]) -> Tuple[str, ...]:
     """How a run remembers its maps: "NAME CRC-32" of each file; MissingFileError when there is none."""
     names = []
     for path in paths:
@@ -119,43 +223,41 @@ def finish(learner: MaskLearner, learned: Learned, *, data: Any, config: RunConf
     return Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
 
 
-def _results(run, learner, model, data, test_set, threads):
+def _results(
+    run: RunFolder, learner: MaskLearner, model: Model, *, data: Any, test_set: Any, threads: int
+) -> TrainingResults:
     """Figures of a finished training."""
-    config, network = run.config, run.config.network
-    seed = config.recipe.seed
-    validation = examine(config, learner.chip, model, data.validation, "validation", threads)
-    test = examine(config, learner.chip, model, test_set, "test", threads)
-    pulses = learner.chip.pulses
-    return {
-        "version": __version__,
-        "task": config.task,
-        "data": data.origin,
-        "level": config.recipe.level,
-        "density": config.recipe.density,
-        "kept_fraction": learner.kept_fraction(),
-        "epochs": len(learner.history),
-        "best_epoch": learner.best.epoch,
-        "primary": test_set.primary,
-        "val_accuracy": validation["accuracy"],
-        "test_accuracy": test["accuracy"],
-        "ideal_accuracy": test["ideal_accuracy"],
-        "validation": validation,
-        "test": test,
-        "read_noise": config.cell_model.read_noise,
-        "re_set": config.cell_model.re_set,
-        "adc_bits": config.adc_bits,
-        "adc_arrangement": config.adc_arrangement,
-        "seed": seed,
-        "chip_seed": config.recipe.chip_seed,
-        "images_per_second": float(np.mean([row["samples_per_second"] for row in learner.history])),
-        "training_seconds": float(sum(row["seconds"] for row in learner.history)),
-        "weights": sum(weights_by_layer(network).values()),
-        "macros": learner.chip.placement.n_macros,
-        "utilisation": learner.chip.placement.utilisation,
-        "unformed_pairs": learner.chip.unformed_pairs(),
-        "stuck_cells": learner.chip.stuck_cells(),
-        "moved": config.lines.report() if config.lines is not None else [],
-        "pulses": dict(pulses),
-        "flips_per_weight": (pulses["set"] + pulses["reset"]) / learner.chip.placement.n_pairs,
-        "test_openings": run.test_openings(),
-    }
+    config, chip, history = run.config, learner.chip, learner.history
+
+    def score(examination: Any, split: str) -> Score:
+        return examine(config, chip, model=model, examination=examination, split=split, threads=threads)
+
+    return TrainingResults(
+        version=__version__,
+        task=config.task,
+        data=data.origin,
+        level=config.recipe.level,
+        density=config.recipe.density,
+        kept_fraction=learner.kept_fraction(),
+        epochs=len(history),
+        best_epoch=learner.best.epoch,
+        validation=score(data.validation, "validation"),
+        test=score(test_set, "test"),
+        read_noise=config.cell_model.read_noise,
+        re_set=config.cell_model.re_set,
+        adc_bits=config.adc_bits,
+        adc_arrangement=config.adc_arrangement,
+        seed=config.recipe.seed,
+        chip_seed=config.recipe.chip_seed,
+        samples_per_second=float(np.mean([row["samples_per_second"] for row in history])),
+        training_seconds=float(sum(row["seconds"] for row in history)),
+        weights=sum(weights_by_layer(config.network).values()),
+        macros=chip.placement.n_macros,
+        utilisation=chip.placement.utilisation,
+        unformed_pairs=int(chip.unformed_pairs()),
+        stuck_cells=int(chip.stuck_cells()),
+        moved=tuple(MovedLine(**line) for line in config.lines.report()) if config.lines is not None else (),
+        pulses={kind: int(count) for kind, count in chip.pulses.items()},
+        flips_per_weight=(chip.pulses["set"] + chip.pulses["reset"]) / chip.placement.n_pairs,
+        test_openings=run.test_openings(),
+    )

@@ -69,9 +69,10 @@ def run_trial(trial):
 def _results_of(trial):
     if isinstance(trial.config, WeightConfig):
         return weight_runs.train_weights(trial.folder, trial.config, threads=trial.threads, test=trial.test)
-    results = train.train(trial.folder, trial.config, trial.threads, resume=True)
+    results = train.train(trial.folder, trial.config, threads=trial.threads, resume=True)
     chip, _, _ = RunFolder.open(trial.folder).load_trained()
-    return dict(results, programs=program_counts(chip, results["pulses"]["set"], results["pulses"]["reset"]))
+    programs = program_counts(chip, results.pulses["set"], results.pulses["reset"])
+    return dict(results.to_json(), programs=programs)
 
 
 def compare(base, out, names, seeds, processes=1, threads=1, rates=None, tuning_epochs=None, progress=None):
@@ -243,8 +244,9 @@ class _Rounds:
         if "diverged" in results:
             line = "{}: {}".format(name, results["diverged"])
         else:
-            results["val_primary"] = results["validation"][results["primary"]]
-            line = "{}: validation {} {:.4f}".format(name, results["primary"], results["val_primary"])
+            primary = results["validation"]["primary"]
+            results["val_primary"] = results["validation"][primary]
+            line = "{}: validation {} {:.4f}".format(name, primary, results["val_primary"])
         if self.progress is not None:
             self.progress(line)
         return results
@@ -261,12 +263,12 @@ def settings_name(settings: Settings) -> str:
 def _row(arm, results, pair, every_write):
     """One row of the table: means over seeds, spreads, differences to the arm "pair" on the same seeds."""
     runs = list(results.values())
-    scores = {key: [run["test"][key] for run in runs] for key in _FIGURES if key in runs[0]["test"]}
+    scores = {key: [run["test"][key] for run in runs] for key in _FIGURES if runs[0]["test"][key] is not None}
     row = {
         "arm": arm.name,
         "text": arm.text,
-        "primary": runs[0]["primary"],
-        "by_seed": {str(seed): run["test"][run["primary"]] for seed, run in results.items()},
+        "primary": runs[0]["test"]["primary"],
+        "by_seed": {str(seed): run["test"][run["test"]["primary"]] for seed, run in results.items()},
         "validation": float(np.mean([run["val_primary"] for run in runs])),
         "test": {key: float(np.mean(values)) for key, values in scores.items()},
         "spread": {key: float(np.std(values, ddof=1)) if len(runs) > 1 else None for key, values in scores.items()},

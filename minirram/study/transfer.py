@@ -76,8 +76,8 @@ def transfer(
         learner.chip.restore(pulsed)  # the look at the first masks is none of the chip's pulses
         model = finish(learner, learned, data=training, config=config)
         for split, examination in sets.items():
-            figures = examine(config, learner.chip, model, examination, split, threads)
-            results.setdefault(split, {})[when] = figures
+            score = examine(config, learner.chip, model=model, examination=examination, split=split, threads=threads)
+            results.setdefault(split, {})[when] = score.to_json()
     run.save_trained(learner.chip, model, masks=learner.masks)
     results["test_openings"] = run.test_openings()
     write_json(run.path("results.json"), results)

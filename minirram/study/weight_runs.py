@@ -15,7 +15,7 @@ from ..chip.wear import program_counts
 from ..errors import ConfigError, DataError, DivergedError
 from ..files import read_json, write_json
 from ..inference import calibration
-from ..inference.examine import examine
+from ..inference.examine import examine, score_without_chip
 from ..inference.model import Model
 from ..json_codec import built, plain
 from ..learn.free_weights import FloatLearner
@@ -133,11 +133,9 @@ def train_weights(
     learner.adopt(learner.best)
     look = _examiner(config, learner, data=data, threads=threads)
     results["validation"] = look(data.validation, "validation")
-    results["val_accuracy"] = results["validation"]["accuracy"]
     if test:
         run.log_test_opening("end of training")
         results["test"] = look(open_test(config.run), "test")
-        results["test_accuracy"] = results["test"]["accuracy"]
         results["test_openings"] = run.test_openings()
     write_json(run.path(done), results)
     return results
@@ -154,8 +152,7 @@ def _account(config: WeightConfig, learner: Union[FloatLearner, WriteLearner], d
         "best_epoch": learner.best.epoch,
         "learning_rate": config.learning_rate,
         "seed": config.run.recipe.seed,
-        "primary": data.validation.primary,
-        "images_per_second": float(np.mean([row["samples_per_second"] for row in learner.history])),
+        "samples_per_second": float(np.mean([row["samples_per_second"] for row in learner.history])),
         "training_seconds": float(sum(row["seconds"] for row in learner.history)),
     }
     if isinstance(learner, WriteLearner):
@@ -175,7 +172,7 @@ def _examiner(
 ) -> Callable[[Any, str], Dict[str, Any]]:
     """A function (examination, its split) -> figures of what has been learned."""
     if not isinstance(learner, WriteLearner):
-        return lambda examination, _: examination.figures(learner.predict)
+        return lambda examination, _: score_without_chip(examination, learner.predict).to_json()
     run = config.run
     codes, chip, scales_S = data.calibration_codes(), learner.chip, learner.scales_S
     try:
@@ -186,4 +183,6 @@ def _examiner(
         message = "no signal passes through what was learned ({}): lower the learning rate, it is {}"
         raise DivergedError(message.format(error, config.learning_rate)) from None
     model = Model(chip.placement, {}, scales_S, adcs, learner.state)
-    return lambda examination, split: examine(run, chip, model, examination, split, threads)
+    return lambda examination, split: examine(
+        run, chip, model=model, examination=examination, split=split, threads=threads
+    ).to_json()

@@ -47,7 +47,7 @@ def test_crops_of_an_epoch_for_the_task_that_trains_on_crops(runs):
     results = figures(*arguments, "--epochs", "1", "--batch-size", "3", "--samples-per-epoch", "7")
     row = np.genfromtxt(os.path.join(out, "history.csv"), delimiter=",", names=True)
     assert row["samples_per_second"] * row["seconds"] == pytest.approx(2 * 3)  # two whole batches of three
-    assert results["task"] == "retina" and results["primary"] == "roc_auc"
+    assert results["task"] == "retina" and results["test"]["primary"] == "roc_auc"
     refused = call(*runs.arguments(runs.path("no-crops"), "--samples-per-epoch", "7"))
     assert refused.code == 2 and "samples_per_epoch applies to tasks that train on crops" in refused.err
 
@@ -57,10 +57,10 @@ def test_data_come_from_the_folder_and_the_run_goes_to_the_folder(runs):
     folder = runs.path("other-data")
     save_garments(folder, train=40, validation=7, test=5)
     results = figures(*runs.arguments(runs.path("from-other-data"), "--data", folder))
-    assert (results["validation"]["images"], results["test"]["images"]) == (7, 5)
+    assert (results["validation"]["samples"], results["test"]["samples"]) == (7, 5)
     assert os.path.exists(os.path.join(runs.path("from-other-data"), "results.json"))
     base = runs.results()
-    assert (base["validation"]["images"], base["test"]["images"]) == (VALIDATION, TEST)
+    assert (base["validation"]["samples"], base["test"]["samples"]) == (VALIDATION, TEST)
 
 
 @shows("train", "--preset")
@@ -183,7 +183,7 @@ def test_learning_reads_with_noise_and_so_does_the_examination(runs):
     losses = [runs.history(*options)["loss"][0] for options in (quiet, noisy)]
     assert losses[1] > losses[0] + 0.05
     examined = [runs.results(*options)["validation"] for options in (quiet, noisy)]
-    assert examined[0]["accuracy"] == examined[0]["ideal_accuracy"]
+    assert examined[0]["accuracy"] == examined[0]["ideal"]["accuracy"]
     saturated = [sum(sum(tiles) for tiles in found["saturated"].values()) for found in examined]
     assert saturated[1] > 100 * (saturated[0] + 1)
 

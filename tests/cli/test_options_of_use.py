@@ -57,7 +57,7 @@ def test_the_run_and_the_split_are_those_asked_for(runs, tmp_path):
     results = runs.results()
     for split, n in (("validation", VALIDATION), ("test", TEST)):
         score = figures("evaluate", folder, "--split", split)
-        assert score["images"] == n and seen(score) == seen(results[split])
+        assert score["samples"] == n and seen(score) == seen(results[split])
     assert score["test_openings"] == results["test_openings"] + 1
     other = figures("evaluate", runs.trained("--seed", "5"))
     assert seen(other) == seen(runs.results("--seed", "5")["validation"]) != seen(results["validation"])
@@ -78,7 +78,7 @@ def test_read_noise_is_drawn_anew_for_each_repetition(runs):
     assert many["accuracy"] == pytest.approx(np.mean(many["by_draw"]))
     assert many["standard_error"] == pytest.approx(np.std(many["by_draw"], ddof=1) / math.sqrt(6))
     quiet = figures("evaluate", runs.trained(), "--read-noise", "0", "--draws", "3")
-    assert quiet["by_draw"] == [quiet["ideal_accuracy"]] * 3 and quiet["read_noise"] == 0
+    assert quiet["by_draw"] == [quiet["ideal"]["accuracy"]] * 3 and quiet["read_noise"] == 0
     assert saturated(one) > saturated(quiet) + 50
 
 

@@ -78,11 +78,11 @@ def test_a_network_learns_from_the_copy_and_is_examined_on_macros(drive, tmp_pat
         for _ in range(recipe.epochs):
             learner.epoch(data)
         model = finish(learner, learner.best, data=data, config=config)
-        figures[rate] = examine(config, learner.chip, model, test, "test")
+        figures[rate] = examine(config, learner.chip, model=model, examination=test, split="test")
     learned, untrained = figures[0.1], figures[0.0]
-    assert learned["roc_auc"] > 0.75 and learned["roc_auc"] > untrained["roc_auc"] + 0.1
-    assert learned["pr_auc"] > untrained["pr_auc"] + 0.1
-    assert learned["images"] == 2 and learned["primary"] == "roc_auc" and 0 <= learned["dice"] <= 1
+    assert learned.roc_auc > 0.75 and learned.roc_auc > untrained.roc_auc + 0.1
+    assert learned.pr_auc > untrained.pr_auc + 0.1
+    assert learned.samples == 2 and learned.primary == "roc_auc" and 0 <= learned.dice <= 1
 
 
 def test_strict_refuses_a_copy_that_is_not_the_official_one(drive, tmp_path, monkeypatch):

@@ -70,7 +70,7 @@ def test_free_settings_are_chosen_on_validation_and_the_rest_never_sees_the_test
 
 def test_means_and_differences_by_definition(done):
     out, summary, _ = done
-    pair = [results_of(out, "pair", f"seed{seed}")["test_accuracy"] for seed in (0, 1)]
+    pair = [results_of(out, "pair", f"seed{seed}")["test"]["accuracy"] for seed in (0, 1)]
     row = row_of(summary, "float")
     best = comparison.settings_name(Settings(**row["settings"]))
     free = [results_of(out, "float", f"seed{k}-{best}") for k in (0, 1)]

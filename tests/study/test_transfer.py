@@ -57,7 +57,7 @@ def test_an_equal_chip_gives_the_same_accuracy(home, tmp_path):
     assert results["learning_rate"] == pytest.approx(0.005)  # a twentieth of the run's
     assert results["recovered"] == [None] and results["steps_share"] == pytest.approx(1 / 6)
     at_home = read_json(RunFolder.open(home).path("results.json"))
-    assert results["test"]["before"]["accuracy"] == at_home["test_accuracy"]
+    assert results["test"]["before"]["accuracy"] == at_home["test"]["accuracy"]
 
 
 def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
@@ -82,7 +82,7 @@ def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
     least = sum(int((~learned["best_masks/" + name]).sum()) for name in masks)  # all cells are on once they are formed
     assert least <= chip.pulses["set"] + chip.pulses["reset"] <= least + 2 * sum(whole["pulses"])
     score = evaluate(str(tmp_path / "whole"))
-    assert score["accuracy"] == whole["validation"]["after"]["accuracy"] and whole["test_openings"] == 1
+    assert score.accuracy == whole["validation"]["after"]["accuracy"] and whole["test_openings"] == 1
 
 
 def test_a_faulty_chip_whose_faults_are_known(home, tmp_path):
@@ -104,7 +104,7 @@ def test_a_faulty_chip_at_pair_level(pair_home, tmp_path):
     for known in (False, True):
         out = str(tmp_path / str(known))
         found[known] = transfer(pair_home, out, changes={"epochs": 1}, cell_model=faulty, know_faults=known)
-        assert evaluate(out)["accuracy"] == found[known]["validation"]["after"]["accuracy"]
+        assert evaluate(out).accuracy == found[known]["validation"]["after"]["accuracy"]
         chip, model, _ = RunFolder.open(out).load_trained()
         stuck = np.stack([macro.stuck for macro in chip.macros])
         at_odds = 0

@@ -20,7 +20,7 @@ from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 
 from ..support.tiny import save_garments
 
-TIMING = ("images_per_second", "training_seconds")
+TIMING = ("samples_per_second", "training_seconds")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_run_continues_and_opens_the_test_set_once(data, writing, tmp_path):
     assert seen == [3] and "test" not in validated and not os.path.exists(os.path.join(folder, "results.json"))
     results = train_weights(folder, config)
     assert results == train_weights(folder, config)
-    assert results["test_openings"] == 1 and 0 <= results["test_accuracy"] <= 1
+    assert results["test_openings"] == 1 and 0 <= results["test"]["accuracy"] <= 1
     assert untimed(results["validation"]) == untimed(validated["validation"])
     assert (writing is None) == ("programs" not in results)
     whole = train_weights(str(tmp_path / "whole"), config)

@@ -52,5 +52,5 @@ def test_digits_are_told_apart_by_their_features():
         codes = np.rint(7 * np.stack([speech_features.speech_features(clip) for clip in clips])) / 7
         sets.append((codes, labels))
     (train, train_labels), (test, test_labels) = sets
-    weights = softmax_regression(train, train_labels, 10, rng.stream(3, "linear"))
+    weights = softmax_regression(train, train_labels, classes=10, generator=rng.stream(3, "linear"))
     assert accuracy(linear_predict(weights, test), test_labels) > 0.8

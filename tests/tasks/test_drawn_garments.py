@@ -46,5 +46,5 @@ def test_a_linear_classifier_finds_them_hard_but_not_hopeless(seed):
         pixels = images.reshape(n, 14, 2, 14, 2).max((2, 4)).astype(np.float32)
         pooled.append((np.rint(pixels / 17) / 15, labels))
     (train, train_labels), (test, test_labels) = pooled
-    weights = softmax_regression(train, train_labels, 10, rng.stream(seed, "linear"))
+    weights = softmax_regression(train, train_labels, classes=10, generator=rng.stream(seed, "linear"))
     assert 0.6 < accuracy(linear_predict(weights, test), test_labels) < 0.82

@@ -58,7 +58,7 @@ def test_softmax_regression_learns_lines_and_not_a_parity():
     parity = (points[:, 0] * points[:, 1] > 0).astype(np.int64)
     scores = []
     for labels in (side, parity):
-        weights = softmax_regression(points[:1000], labels[:1000], 2, generator)
+        weights = softmax_regression(points[:1000], labels[:1000], classes=2, generator=generator)
         assert weights.shape == (3, 2) and weights.dtype == np.float32
         scores.append(accuracy(linear_predict(weights, points[1000:]), labels[1000:]))
     assert scores[0] > 0.97
@@ -67,7 +67,9 @@ def test_softmax_regression_learns_lines_and_not_a_parity():
 
 def test_softmax_regression_is_deterministic():
     x, labels = rng.stream(2, "x").random((300, 4)), np.arange(300) % 3
-    first, second = (softmax_regression(x, labels, 3, rng.stream(3, "fit"), epochs=2) for _ in range(2))
+    first, second = (
+        softmax_regression(x, labels, classes=3, generator=rng.stream(3, "fit"), epochs=2) for _ in range(2)
+    )
     np.testing.assert_array_equal(first, second)
 
 

@@ -54,7 +54,7 @@ def timeless(value):
     """A JSON object without what a clock says."""
     if not isinstance(value, dict):
         return value
-    clocks = ("seconds", "training_seconds", "images_per_second", "samples_per_second")
+    clocks = ("seconds", "training_seconds", "samples_per_second")
     return {key: timeless(item) for key, item in value.items() if key not in clocks}
 
 
