@@ -25,6 +25,7 @@ from ..tasks.labelled_data import LabelledData
 from ..tasks.training_data import training_data
 from .config import RunConfig
 from .folder import RunFolder, open_test, open_training
+from .old_results import renamed
 from .own_data import DATA_SET, own_data
 
 
@@ -152,7 +153,7 @@ def learn(
     run.check_config(config)
     if run.has("results.json"):
         path = run.path("results.json")
-        return built(TrainingResults, read_json(path), where=path), None
+        return built(TrainingResults, renamed(read_json(path)), where=path), None
     if arrays is not None and not run.has(f"{DATA_SET}.npz"):
         datasets.save(run.folder, config.data_layout, arrays.arrays(), origin=arrays.training.origin)
     learner = MaskLearner(config.network, chip, recipe=config.recipe, threads=threads, wires=config.wires)

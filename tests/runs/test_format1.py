@@ -156,3 +156,11 @@ def test_one_kind_of_folder_is_not_taken_for_another(folders):
         RunFolder.open("weights-stopped")
     with pytest.raises(DataError, match="config.json: type is 'RunConfig', not 'WeightConfig'"):
         WeightFolder.open("copy")
+
+
+def test_results_of_a_finished_run_are_known_by_today_s_names(folders):
+    old = read_json("run/results.json")
+    results = train("run", RunFolder.open("run").config, resume=True)
+    assert same(bare(results), EXPECTED["results"])
+    assert results.test.ideal.accuracy == old["ideal_accuracy"] and results.test.samples == old["test"]["images"]
+    assert results.samples_per_second == old["images_per_second"] and results.test.value == old["test_accuracy"]
