@@ -1,6 +1,6 @@
 """Which node runs a convolution and what follows it: the fastest one, as measured."""
 
-from typing import Optional, Sequence, Type
+from typing import Optional, Sequence, Type, cast
 
 import numpy as np
 
@@ -20,8 +20,7 @@ FEW_POSITIONS = 256  # outputs of a chunk below which the transform of the kerne
 
 
 def _make(group: Sequence[Layer], x: np.ndarray, y: np.ndarray, chunk: Chunk) -> Sequence[Node]:
-    layer, following = group[0], group[1] if len(group) > 1 else None
-    assert isinstance(layer, Conv2d)
+    layer, following = cast(Conv2d, group[0]), group[1] if len(group) > 1 else None
     if layer.groups > 1:
         return (LayerNode(layer, x, y=y, chunk=chunk),)
     if isinstance(following, BatchNorm):

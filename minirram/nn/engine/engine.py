@@ -232,13 +232,16 @@ class Engine:
         for segment in range(len(norms), -1, -1):
 
             def work(index: int, segment: int = segment) -> None:
-                own = [None if a is None else a[self._samples[index]] for a in (labels, weight)]
+                targets = labels[self._samples[index]]
+                parts = None if weight is None else weight[self._samples[index]]
 
                 def loss(logits: np.ndarray, here: slice) -> np.ndarray:
-                    target, parts = (None if a is None else _as_chunk(a[here]) for a in own)
-                    assert target is not None
                     value, n_correct, dlogits = softmax_cross_entropy(
-                        logits, target, weight=parts, smoothing=smoothing, total=total
+                        logits,
+                        _as_chunk(targets[here]),
+                        weight=None if parts is None else _as_chunk(parts[here]),
+                        smoothing=smoothing,
+                        total=total,
                     )
                     losses[index].append((value, n_correct))
                     return dlogits

@@ -97,11 +97,6 @@ class Quantize(Layer):
     def __post_init__(self) -> None:
         check_bits(self.name, self.bits)
 
-    @property
-    def tail(self) -> float:
-        """Fraction of activations above the range: `clip_tail`."""
-        return clip_tail(self.bits)
-
     def output_shape(self, inputs: Shapes) -> Shape:
         """shape of the input"""
         return inputs[0]

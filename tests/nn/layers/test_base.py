@@ -1,5 +1,6 @@
 """What a class of layers must have, and what is said of one that lacks it."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,15 +100,16 @@ def test_backward_of_every_kind_against_differences(layer):
     dy = g.normal(size=y.shape)
     dinputs, gradients = layer.backward(dy, kept)
     assert set(gradients) == set(weights) | set(layer.trained())
-    for k, dinput in enumerate(dinputs):
-        changed = lambda x, k=k: (forward(inputs[:k] + [x] + inputs[k + 1 :], weights, state)[0] * dy).sum()  # noqa: E731
-        check_gradient(changed, inputs[k], np.asarray(dinput), g, tolerance=1e-5, step=1e-7)
-    for name, gradient in gradients.items():
-        if name in weights:
-            changed = lambda x, name=name: (forward(inputs, {**weights, name: x}, state)[0] * dy).sum()  # noqa: E731
-        else:
-            changed = lambda x, name=name: (forward(inputs, weights, {**state, name: x})[0] * dy).sum()  # noqa: E731
-        check_gradient(changed, {**weights, **state}[name], gradient, g, tolerance=1e-5, step=1e-7)
+    values = {**dict(enumerate(inputs)), **weights, **state}
+
+    def loss(value, name):
+        changed = {**values, name: value}
+        some = [{key: changed[key] for key in part} for part in (weights, state)]
+        return float((forward([changed[k] for k in range(len(inputs))], *some)[0] * dy).sum())
+
+    for name, gradient in {**dict(enumerate(dinputs)), **gradients}.items():
+        changed = functools.partial(loss, name=name)
+        check_gradient(changed, values[name], np.asarray(gradient), g, tolerance=1e-5, step=1e-7)
 
 
 def test_inputs_and_dy_are_not_written_to():
