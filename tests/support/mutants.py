@@ -1,6 +1,6 @@
 """Plants faults of wiring in a copy of the package, one at a time, and asks whether the fast tests see them.
 
-usage: python -m tests.support.mutants [--count N] [--seed S] [--match REGEX] [--list]
+usage: python -m tests.support.mutants [--count N] [--seed S] [--match REGEX] [--near] [--list]
 
 A fault of wiring is a value that is computed or chosen and does not arrive: an optional argument is dropped, two
 arguments of one kind are exchanged, an option is read as its default, or a call whose value nobody uses is left out.
@@ -278,16 +278,16 @@ def run_tests(root: pathlib.Path, tests: Sequence[str]) -> str:
     return failed.group(1) if failed else "an error"
 
 
-def seen_by(fault: Fault, root: pathlib.Path, tests: Sequence[str] = ()) -> str:
-    """Plant a fault in the tree `root`, run `tests` (default: the nearest, then all), take it out again.
+def seen_by(fault: Fault, root: pathlib.Path, *rounds: Sequence[str]) -> str:
+    """Plant a fault in the tree `root`, run rounds of tests until one fails, take the fault out again.
 
-    Returns the test that fails, or "" when the fault survives.
+    Each round is a list of paths, an empty one stands for all tests. Returns the test that fails, or "" when the
+    fault survives.
     """
     path = root / fault.path
     whole = path.read_bytes()
     path.write_bytes(fault.planted(whole))
     try:
-        rounds = [list(tests)] if tests else [nearest(fault, root), []]
         return next((found for found in (run_tests(root, one) for one in rounds) if found), "")
     finally:
         path.write_bytes(whole)
@@ -307,6 +307,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--count", type=int, default=20, help="faults to draw (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (%(default)s)")
     parser.add_argument("--match", default="", help="draw from the faults whose line this regular expression finds")
+    parser.add_argument("--near", action="store_true", help="run the nearest tests alone, not all when none fails")
     parser.add_argument("--list", action="store_true", help="name the faults drawn and stop")
     options = parser.parse_args(arguments)
     found = [fault for fault in faults(ROOT) if re.search(options.match, str(fault))]
@@ -319,7 +320,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         copy = copy_of(ROOT, folder)
         for fault in chosen:
             started = time.monotonic()
-            test = seen_by(fault, copy)
+            rounds = [nearest(fault, copy)] + ([] if options.near else [[]])
+            test = seen_by(fault, copy, *rounds)
             survived += not test
             verdict = f"caught by {test}" if test else "SURVIVED"
             print(f"{fault}: {verdict} ({time.monotonic() - started:.0f} s)", flush=True)
