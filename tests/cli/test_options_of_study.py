@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from minirram.device.presets import PCM
+from minirram.nn.engine import engine
 
-from ..support.options import MATRICES, call, figures, pools_made, save_spots, shows
+from ..support.options import MATRICES, call, figures, pools_made, products_shared, save_spots, shows
 from ..support.tiny import save_garments
 
 # -- compare -----------------------------------------------------------------------------------------------------------
@@ -47,6 +48,17 @@ def test_a_comparison_runs_the_arms_on_the_seeds(compared, many):
         assert results["seed"] == results["chip_seed"] == seed
         assert results["test"]["accuracy"] == summary["arms"][0]["by_seed"][str(seed)]
     assert ("crossbar", 2) in made
+
+
+@pytest.mark.parametrize("arm, shared", [("float", False), ("wo-ideal", True), ("pair", True)])
+def test_threads_reach_the_learner_of_each_arm_and_its_examination(runs, many, arm, shared, monkeypatch):
+    monkeypatch.setattr(engine, "WORTH_TWO", 0)
+    arguments = ["--data", many, "--out", runs.path("threads-" + arm), "--arms", arm, "--seeds", "0", "--epochs", "1"]
+    rates = [] if arm == "pair" else ["--rates", "0.05"]
+    with pools_made() as made:
+        figures("compare", "fashion-mnist", *arguments, *rates, "--threads", "3")
+    assert made[("nn", 1)] == 1 and made[("crossbar", 2)] % 2 == 0  # two sets of one size are examined
+    assert (made[("crossbar", 2)] > 0) == shared
 
 
 @shows("compare", "--preset", "--epochs")
@@ -126,44 +138,60 @@ def on_share(folder):
     return np.count_nonzero(conducts & used) / np.count_nonzero(used)
 
 
+SOURCE = ("--learning-rate", "0.2", "--seed", "5", "--chip-seed", "7")
+
+
+def drawn_with(runs, seed):
+    """Folder of a training on whole macros, whose chip was drawn with the seed."""
+    lines, out = runs.path("whole.json"), runs.path("drawn")
+    with open(lines, "w") as handle:
+        json.dump({"rows": 512, "pairs": 256, "dead_rows": [], "dead_cols": []}, handle)
+    figures(*runs.arguments(out, "--dead-lines", lines, "--chip-seed", str(seed)))
+    return out
+
+
 @shows("transfer", "RUN", "--out", "--chip-seed", "--epochs", "--learning-rate", "--threads")
-def test_masks_go_to_the_other_chip_and_stay_without_a_learning_rate(runs):
-    source, out = ("--learning-rate", "0.2"), runs.path("transferred")
+def test_masks_go_to_the_other_chip_and_stay_without_a_learning_rate(runs, monkeypatch):
+    monkeypatch.setattr(engine, "WORTH_TWO", 0)
+    source, out = runs.trained(*SOURCE), runs.path("transferred")
     arguments = ["--chip-seed", "3", "--epochs", "2", "--learning-rate", "0"]
     with pools_made() as made:
-        results = figures("transfer", runs.trained(*source), "--out", out, *arguments, "--threads", "3")
-    assert ("crossbar", 2) in made
-    assert len(results["after"]) == results["epochs"] == 2 and results["pulses"] == [0, 0]
-    assert (results["from_chip_seed"], results["chip_seed"]) == (0, 3)
-    masks = runs.arrays("masks.npz", "", *source)
+        results = figures("transfer", source, "--out", out, *arguments, "--threads", "3")
+    # Before and after, on both sets, as many products as an examination of the run itself.
+    examined = [products_shared("evaluate", out, "--split", split) for split in ("validation", "test")]
+    assert made[("nn", 1)] == 1 and made[("crossbar", 2)] == 2 * sum(examined)
+    assert len(results["after"]) == results["epochs"] == results["steps_share"] == 2 and results["pulses"] == [0, 0]
+    assert (results["from_chip_seed"], results["chip_seed"], results["seed"]) == (7, 3, 5)
+    assert results["home"] == max(runs.history(*SOURCE)["validation"])
+    masks = runs.arrays("masks.npz", "", *SOURCE)
     with np.load(os.path.join(out, "masks.npz")) as archive:
         assert all(np.array_equal(archive[name], masks[name]) for name in MATRICES)
-    # The same chip as one that was drawn for a training with this seed.
-    drawn = runs.path("drawn")
-    everywhere = {"rows": 512, "pairs": 256, "dead_rows": [], "dead_cols": []}
-    with open(runs.path("whole.json"), "w") as handle:
-        json.dump(everywhere, handle)
-    figures(*runs.arguments(drawn, "--dead-lines", runs.path("whole.json"), "--chip-seed", "3"))
     maps_S = []
-    for folder in (out, drawn):
+    for folder in (out, drawn_with(runs, 3)):
         figures("chip", folder, "--out", os.path.join(folder, "formed.npy"))
         maps_S.append(np.load(os.path.join(folder, "formed.npy")))
     assert np.array_equal(*maps_S)
+    history = np.genfromtxt(os.path.join(out, "history.csv"), delimiter=",", names=True)
+    assert (history["hysteresis"] == 0.0007).all()  # the limit it fell to in the first training
 
 
 @shows("transfer", "--stuck-lrs", "--stuck-hrs", "--know-faults", "--learning-rate")
 def test_cells_stick_in_the_shares_asked_for(runs):
+    source, stuck, known = runs.trained(*SOURCE), runs.path("stuck"), runs.path("known")
     arguments = ["--chip-seed", "4", "--epochs", "1", "--stuck-lrs", "0.2", "--stuck-hrs", "0.1"]
-    results = figures("transfer", runs.trained(), "--out", runs.path("stuck"), *arguments, "--learning-rate", "0.2")
-    assert (results["stuck_lrs"], results["stuck_hrs"], results["learning_rate"]) == (0.2, 0.1, 0.2)
+    results = figures("transfer", source, "--out", stuck, *arguments, "--learning-rate", "0.25")
+    assert (results["stuck_lrs"], results["stuck_hrs"], results["learning_rate"]) == (0.2, 0.1, 0.25)
     assert results["faults_known"] is None and results["pulses"][0] > 0
     # One cell in four is kept on, but where it cannot be.
-    assert on_share(runs.path("stuck")) == pytest.approx(0.2 + 0.7 * 0.25, abs=0.03)
-    known = figures("transfer", runs.trained(), "--out", runs.path("known"), *arguments, "--know-faults")
+    assert on_share(stuck) == pytest.approx(0.2 + 0.7 * 0.25, abs=0.03)
+    results = figures("transfer", source, "--out", known, *arguments, "--know-faults")
     cells = 2 * sum(mask.size for mask in runs.arrays("masks.npz", "").values())
-    assert sorted(known["faults_known"]) == pytest.approx([0.1 * cells, 0.2 * cells], rel=0.15)
-    assert known["learning_rate"] == pytest.approx(0.05 * 0.1)
-    assert on_share(runs.path("known")) != on_share(runs.path("stuck"))
+    assert sorted(results["faults_known"]) == pytest.approx([0.1 * cells, 0.2 * cells], rel=0.15)
+    assert results["learning_rate"] == pytest.approx(0.05 * 0.2)
+    own = runs.arrays("model.npz", "signs/", *SOURCE)
+    for folder, moved in ((stuck, False), (known, True)):
+        with np.load(os.path.join(folder, "model.npz")) as archive:
+            assert any(not np.array_equal(archive["signs/" + name], own[name]) for name in MATRICES) == moved
 
 
 @shows("transfer", "--data")

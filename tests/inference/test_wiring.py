@@ -13,13 +13,13 @@ from minirram.nn.engine.engine import Engine
 from minirram.nn.layers.activation import Quantize
 from minirram.nn.layers.linear import Linear
 from minirram.nn.layers.recurrent import Rnn
-from minirram.nn.layers.resample import MeanSteps
+from minirram.nn.layers.resample import GlobalAverage
 from minirram.nn.network import Network, initial_state, input_zero_points, matrices
 
 
 def signed_rnn() -> Network:
     """A recurrent layer that reads signed codes as they come."""
-    layers = (Rnn("rnn", 3, 8, 4), MeanSteps("mean"), Quantize("act", 4), Linear("out", 8, 3))
+    layers = (Rnn("rnn", 3, 8, 4), GlobalAverage("mean"), Quantize("act", 4), Linear("out", 8, 3))
     return Network("signed", (1, 6, 3), 4, layers, input_zero=5)
 
 

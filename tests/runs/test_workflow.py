@@ -21,7 +21,6 @@ from minirram.runs import export
 from minirram.runs.folder import RunFolder
 from minirram.tasks import datasets, registry
 
-from ..support.options import short_drawings
 from ..support.places import ROOT, data_folder
 from ..support.tiny import save_garments
 
@@ -496,13 +495,13 @@ def test_real_fashion_mnist_with_a_kill_in_the_middle(tmp_path):
 
 
 def test_demo_opens_the_test_set_once(tmp_path, capsys, monkeypatch):
-    """The demo on its built-in data with a recipe cut to one epoch."""
+    """The demo with less of its built-in data and a recipe cut to one epoch."""
     fashion = registry.TASKS["fashion-mnist"]
-    short = dataclasses.replace(fashion, recipes={"quick": Recipe(epochs=1, batch_size=240)})
+    drawn = dataclasses.replace(fashion.drawn, training=4000, test=500)
+    short = dataclasses.replace(fashion, recipes={"quick": Recipe(epochs=1, batch_size=240)}, drawn=drawn)
     monkeypatch.setitem(registry.TASKS, "fashion-mnist", short)
     out = str(tmp_path / "demo")
-    with short_drawings(training=4000, test=500):
-        results = call_json(capsys, "demo", "--out", out)
+    results = call_json(capsys, "demo", "--out", out)
     assert RunFolder.open(out).test_openings() == results["test_openings"] == 1
     assert results["test"]["accuracy"] > results["unpruned_accuracy"] and 0.7 < results["linear_accuracy"] < 0.85
     assert os.path.exists(os.path.join(out, "program.xbp")) and os.path.exists(os.path.join(out, "digital.json"))

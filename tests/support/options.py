@@ -7,14 +7,15 @@ import json
 import os
 import sys
 import tempfile
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 import pytest
 
 from minirram.cli import main
-from minirram.tasks import datasets, drawn_garments, registry
+from minirram.tasks import datasets, registry
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.retina import retina_unet
 
@@ -29,11 +30,20 @@ TRAIN, VALIDATION, TEST = 60, 40, 30
 """samples of the small data set"""
 MATRICES = ("conv1", "conv2", "fc1", "fc2")
 """of the small network"""
-SMALL: Dict[str, Callable[[], Any]] = {
-    "fashion-mnist": lambda: fashion_mnist_cnn(conv1=8, conv2=4, hidden=16),
-    "retina": lambda: retina_unet(width=2),
+SMALL = {
+    "fashion-mnist": fashion_mnist_cnn(conv1=8, conv2=4, hidden=16),
+    "retina": retina_unet(width=2),
 }
 """networks that stand in for those of the tasks"""
+DRAWN = 480
+"""samples that tasks draw themselves, for training and validation; for test as many again"""
+
+
+def small_task(name: str) -> Any:
+    """The task of that name with its small network and few built-in data."""
+    task = registry.TASKS[name]
+    drawn = dataclasses.replace(task.drawn, training=DRAWN, test=DRAWN)
+    return dataclasses.replace(task, network=SMALL[name], drawn=drawn)
 
 
 def shows(command: str, *options: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -59,8 +69,8 @@ def call(*arguments: str) -> Answer:
     """Run one command, the tasks with their small networks."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
-        for name, build in SMALL.items():
-            patch.setitem(registry.TASKS, name, dataclasses.replace(registry.TASKS[name], network=build()))
+        for name in SMALL:
+            patch.setitem(registry.TASKS, name, small_task(name))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 code = main.main(list(arguments))
@@ -150,14 +160,14 @@ def save_changed_data(source: str, folder: str, change: Callable[[Dict[str, np.n
 
 
 @contextlib.contextmanager
-def pools_made() -> Iterator[Set[Tuple[str, int]]]:
-    """Watch which packages start pools of threads: a set of (package, threads of the pool)."""
-    made: Set[Tuple[str, int]] = set()
+def pools_made() -> Iterator[Counter]:
+    """Watch which packages start pools of threads: how often each (package, threads of the pool)."""
+    made: Counter = Counter()
     begin = ThreadPoolExecutor.__init__
 
     def watched(self: ThreadPoolExecutor, max_workers: Any = None, *rest: Any, **named: Any) -> None:
         module = sys._getframe(1).f_globals["__name__"]
-        made.add((module.split(".")[1] if module.startswith("minirram.") else module, max_workers))
+        made[(module.split(".")[1] if module.startswith("minirram.") else module, max_workers)] += 1
         begin(self, max_workers, *rest, **named)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -165,14 +175,8 @@ def pools_made() -> Iterator[Set[Tuple[str, int]]]:
         yield made
 
 
-@contextlib.contextmanager
-def short_drawings(training: int = 480, test: int = 480) -> Iterator[None]:
-    """Let the built-in garments be at most so many for training (and validation) and for test."""
-    garments = drawn_garments.garments
-
-    def few(generator: np.random.Generator, many: int) -> Tuple[np.ndarray, np.ndarray]:
-        return garments(generator, min(many, training if many > 2000 else test))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drawn_garments, "garments", few)
-        yield
+def products_shared(*arguments: str) -> int:
+    """How many products a command shares out to three threads."""
+    with pools_made() as made:
+        figures(*arguments, "--threads", "3")
+    return made[("crossbar", 2)]
