@@ -106,7 +106,7 @@ class NumpyLearner:
         gradient = score_gradient(gradient, self.kept[name], scores=scores)
         to_score_size(gradient, RECIPE["score_step"] * initial_size(len(scores)))
         rate, momentum, decay = (RECIPE[key] for key in ("rate", "momentum", "weight_decay"))
-        sgd_step(scores, self.velocity[name], gradient, rate=rate, momentum=momentum, weight_decay=decay)
+        sgd_step(scores, self.velocity[name], gradient=gradient, rate=rate, momentum=momentum, weight_decay=decay)
         wanted = top_mask(scores, RECIPE["density"])
         self.masks[name] = steady_mask(
             wanted, self.masks[name], scores=scores, old_scores=old, limit=RECIPE["hysteresis"]
@@ -123,7 +123,7 @@ class NumpyLearner:
             sgd_step(
                 self.state[name],
                 velocity,
-                gradients[name],
+                gradient=gradients[name],
                 rate=RECIPE["rate"],
                 momentum=RECIPE["momentum"],
                 weight_decay=0.0,

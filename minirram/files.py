@@ -105,7 +105,7 @@ def part(arrays: Mapping[str, Any], prefix: str) -> Dict[str, Any]:
     return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
 
 
-def fill(target: Arrays, source: Mapping[str, Any], what: str) -> None:
+def fill(target: Arrays, source: Mapping[str, Any], *, what: str) -> None:
     """Replace the arrays of `target` by those of `source`, which must have the same names, shapes and types."""
     for name, old in target.items():
         new = source[name]

@@ -25,7 +25,7 @@ class Model:
     adcs: Dict[str, Adc]
     """per matrix the converter as calibrated"""
     state: Dict[str, np.ndarray]
-    """digital state of the network (see `networks.initial_state`)"""
+    """digital state of the network (see `network.initial_state`)"""
 
     def to_arrays(self, network: Network) -> Dict[str, np.ndarray]:
         """A flat dict of arrays for `model.npz`.

@@ -106,7 +106,7 @@ class Learner:
     def descend(self, parameter: np.ndarray, velocity: np.ndarray, *, gradient: np.ndarray, rate: float) -> None:
         """One step of gradient descent with the recipe's momentum and weight decay, in place; see `sgd_step`."""
         momentum, weight_decay = self.recipe.momentum, self.recipe.weight_decay
-        sgd_step(parameter, velocity, gradient, rate=rate, momentum=momentum, weight_decay=weight_decay)
+        sgd_step(parameter, velocity, gradient=gradient, rate=rate, momentum=momentum, weight_decay=weight_decay)
 
     def pulse_counts(self) -> Tuple[int, int]:
         """(SET, RESET) pulses spent on learning so far."""
@@ -122,9 +122,10 @@ class Learner:
         """One step: read, forward, backward, learn. Returns (loss, n_correct)."""
         weights = self.read_weights(self.read_generators)
         loss, n_correct, gradients = self.engine.training_step(weights, self.state, codes, labels, weight=weight)
+        momentum = self.recipe.momentum
         for name, velocity in self.affine_velocity.items():
             gradient = gradients.pop(name)
-            sgd_step(self.state[name], velocity, gradient, rate=rate, momentum=self.recipe.momentum, weight_decay=0.0)
+            sgd_step(self.state[name], velocity, gradient=gradient, rate=rate, momentum=momentum, weight_decay=0.0)
         self.update(gradients, rate)
         return loss, n_correct
 
@@ -189,8 +190,8 @@ class Learner:
         """Hold what was learned before, here or by another learner of this kind; DataError when it does not fit."""
         try:
             for group, arrays in self.learned_groups().items():
-                fill(arrays, copies(learned.groups[group]), group)
-            fill(self.state, copies(learned.state), "state")
+                fill(arrays, copies(learned.groups[group]), what=group)
+            fill(self.state, copies(learned.state), what="state")
         except KeyError as error:
             raise DataError(f"what was learned lacks {error}") from None
 
@@ -220,7 +221,7 @@ class Learner:
     def restore_parts(self, arrays: Mapping[str, np.ndarray]) -> None:
         """What `restore` does; KeyError for what is missing."""
         for group, own in dict(self._groups(), state=self.state).items():
-            fill(own, part(arrays, group), group)
+            fill(own, part(arrays, group), what=group)
         for name, generator in self.read_generators.items():
             _restore_generator(generator, part(arrays, "generator/" + name))
         columns = part(arrays, "history")

@@ -157,7 +157,7 @@ class MaskLearner(Learner):
 
     def learn_on_from(self, scores: Mapping[str, np.ndarray]) -> None:
         """Take these scores, dict name -> float32: what was learned before goes on from them."""
-        fill(self.scores, copies(scores), "scores")
+        fill(self.scores, copies(scores), what="scores")
 
     def checkpoint(self) -> Arrays:
         """Everything that `restore` needs, as a flat dict of arrays."""

@@ -17,8 +17,8 @@ def cosine_rate(base_rate: float, step: int, *, n_steps: int) -> float:
 def sgd_step(
     parameter: np.ndarray,
     velocity: np.ndarray,
-    gradient: np.ndarray,
     *,
+    gradient: np.ndarray,
     rate: float,
     momentum: float,
     weight_decay: float,

@@ -96,7 +96,7 @@ class RunFolder(LearningFolder):
         expected = (placement.macro_rows, 2 * placement.macro_pairs)
         for macro in macros:
             if (macro.rows, macro.cols) != expected:
-                raise DataError("a macro of {} x {} cells, expected {} x {}".format(macro.rows, macro.cols, *expected))
+                raise DataError(f"a macro of {macro.rows} x {macro.cols} cells, expected {expected[0]} x {expected[1]}")
         self._check_lines(macros)
         chip = Chip(macros, placement, self.config.recipe.level)
         chip.restore(arrays)

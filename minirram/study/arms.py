@@ -69,11 +69,9 @@ def _all_arms() -> Iterator[Arm]:
             for count, budgeted in (("free", False), ("budget", True)):
                 yield Arm(
                     f"wo-{scheme}-{count}-{100 * error:g}",
-                    "weights written with {:g} % error, {}, {}".format(
-                        100 * error,
-                        "past a threshold" if thresholded else "every one at every update",
-                        "as many writes as the masks" if budgeted else "any number of writes",
-                    ),
+                    f"weights written with {100 * error:g} % error, "
+                    + ("past a threshold, " if thresholded else "every one at every update, ")
+                    + ("as many writes as the masks" if budgeted else "any number of writes"),
                     tuning_error=error,
                     thresholded=thresholded,
                     budgeted=budgeted,

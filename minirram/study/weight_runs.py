@@ -180,8 +180,10 @@ def _examiner(
             run.network, learner.state, codes, chip, scales_S, run.adc_bits, run.adc_arrangement
         )
     except ConfigError as error:
-        message = "no signal passes through what was learned ({}): lower the learning rate, it is {}"
-        raise DivergedError(message.format(error, config.learning_rate)) from None
+        raise DivergedError(
+            f"no signal passes through what was learned ({error}): lower the learning rate, it is "
+            f"{config.learning_rate}"
+        ) from None
     model = Model(chip.placement, {}, scales_S, adcs, learner.state)
     return lambda examination, split: examine(
         run, chip, model=model, examination=examination, split=split, threads=threads

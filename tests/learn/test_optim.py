@@ -19,7 +19,9 @@ def test_three_steps_by_hand():
     parameter, velocity = np.array([1.0, -2.0], np.float32), np.zeros(2, np.float32)
     expected_p, expected_v = np.array([1.0, -2.0]), np.zeros(2)
     for gradient in ([0.5, 1.0], [-1.0, 0.25], [0.0, 2.0]):
-        sgd_step(parameter, velocity, np.array(gradient, np.float32), rate=0.1, momentum=0.9, weight_decay=0.01)
+        sgd_step(
+            parameter, velocity, gradient=np.array(gradient, np.float32), rate=0.1, momentum=0.9, weight_decay=0.01
+        )
         expected_v = 0.9 * expected_v + np.array(gradient) + 0.01 * expected_p
         expected_p = expected_p - 0.1 * expected_v
     assert np.allclose(parameter, expected_p, rtol=1e-6, atol=0)
