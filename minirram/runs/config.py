@@ -16,6 +16,7 @@ from ..nn.layers.base import Layer, layer_from_json
 from ..nn.network import Network
 from ..tasks.datasets import Layout
 from ..tasks.registry import task
+from . import format1
 
 IN_THE_FOLDER = "."
 """the data source of a run that carries its data: `data.npz` in the run folder"""
@@ -111,8 +112,8 @@ def config_from_json(value: Any) -> RunConfig:
     """The RunConfig that `RunConfig.to_json` or `document` gave; DataError when it is not one, and where."""
     if not isinstance(value, dict):
         raise DataError("not the configuration of a run")
-    if "format" in value:
-        checked_format(value)
+    if "format" in value and checked_format(value) == 1:
+        value = format1.named_config(value)
     own = {name: item for name, item in value.items() if name not in ("format", "version")}
     return built(RunConfig, own, readers={Layer: layer_from_json})
 

@@ -103,7 +103,7 @@ def softmax_regression(
             sgd_step(
                 weights,
                 velocity,
-                features[rows].T @ dlogits,
+                gradient=features[rows].T @ dlogits,
                 rate=step_rate,
                 momentum=MOMENTUM,
                 weight_decay=WEIGHT_DECAY,

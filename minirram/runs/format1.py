@@ -1,7 +1,7 @@
-"""Run folders of format 1: their arrays under the names of format 2. There the order of numbers carried meaning."""
+"""Run folders of format 1: their fields under the names of format 2. There the order of numbers carried meaning."""
 
 import json
-from typing import Callable, Dict, Mapping
+from typing import Any, Callable, Dict, Mapping
 
 import numpy as np
 
@@ -13,6 +13,21 @@ _TILE = ("matrix", "row_start", "col_start", "n_rows", "n_pairs", "macro", "row0
 _MACRO_COUNTERS = ("seed", "index", "operations", "clipped", "pulses/form", "pulses/set", "pulses/reset", "pulses/tune")
 _CHIP_PULSES = ("form", "partner_reset", "set", "reset", "probe_reset", "probe_set")
 _HALF = ("has_uint32", "uinteger")
+
+
+_LAYERS = {"MeanSteps": "GlobalAverage"}  # classes of layers that have another name now
+
+
+def named_config(value: Mapping[str, Any]) -> Dict[str, Any]:
+    """`config.json`: the layers of the network under their present names."""
+    network = value.get("network")
+    if not isinstance(network, dict) or not isinstance(network.get("layers"), list):
+        return dict(value)
+    layers = [
+        dict(layer, type=_LAYERS[layer["type"]]) if isinstance(layer, dict) and layer.get("type") in _LAYERS else layer
+        for layer in network["layers"]
+    ]
+    return dict(value, network=dict(network, layers=layers))
 
 
 def named_model(arrays: Mapping[str, np.ndarray]) -> Arrays:
