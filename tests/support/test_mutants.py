@@ -51,7 +51,8 @@ def test_every_kind_of_fault_is_found_and_is_python(tree):
 def test_a_draw_is_that_of_its_seed(tree):
     found = faults(tree)
     assert drawn(found, 3, seed=1) == drawn(found, 3, seed=1) and len(set(drawn(found, 99, seed=2))) == len(found)
-    assert nearest(found[0], ROOT) == ["tests/cli", "tests/runs"]
+    tests = nearest(found[0], ROOT)
+    assert tests[-1] == "tests/runs" and len(tests) > 3 and all((ROOT / path).exists() for path in tests)
 
 
 def test_a_fault_is_caught_by_a_test_and_no_fault_by_none(tmp_path):
