@@ -112,3 +112,16 @@ def test_what_cannot_be_compared_is_refused():
         choose(["wo"])
     with pytest.raises(ConfigError, match="take it from the arm 'pair'"):
         choose(["wo-step-budget-1"])
+
+
+def test_an_arm_of_masks_changes_what_its_name_says_and_nothing_else():
+    recipe = dict(seed=3, chip_seed=3)
+    quiet = replace(TAOX_40NM, read_noise=0.0)
+    for name, changed, cells in (
+        ("pair", {}, TAOX_40NM),
+        ("pair-free", {"hysteresis": 0.0, "hysteresis_end": 0.0}, TAOX_40NM),
+        ("pair-quiet", {}, quiet),
+        ("cell", {"level": "cell"}, TAOX_40NM),
+    ):
+        expected = replace(BASE, recipe=replace(BASE.recipe, **recipe, **changed), cell_model=cells)
+        assert mask_config(ARMS[name], BASE, seed=3) == expected, name
