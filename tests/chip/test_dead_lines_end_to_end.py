@@ -185,7 +185,7 @@ def test_a_measured_chip_keeps_its_numbers(lines, tmp_path):
     for path, map_S in zip(paths, maps_S):
         np.save(path, map_S * 1e6)
     config = dataclasses.replace(drawn.config, maps=train.map_names(paths))
-    chip = train.make_chip(config, paths, "uS")
+    chip = train.make_chip(config, paths, unit="uS")
     assert chip.placement == drawn.chip.placement
     made = program_of(drawn._replace(config=config, chip=chip))
     maps = dump.chip_maps(made)
