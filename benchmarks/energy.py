@@ -34,7 +34,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--paper", action="store_true", help="the paper's three tasks instead of the overhead")
-    parser.add_argument("--technology-file", default="macro-40nm", help="costs, with --paper")
+    parser.add_argument("--costs", default="macro-40nm", help="costs, with --paper")
     parser.add_argument("--repetitions", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)
@@ -42,7 +42,7 @@ def main(arguments=None):
         os.environ[library + "_NUM_THREADS"] = "1"
     sys.path.insert(0, str(ROOT))
     if options.paper:
-        results = {name: paper_figures(name, options.technology_file, options.threads) for name in SAMPLES}
+        results = {name: paper_figures(name, options.costs, options.threads) for name in SAMPLES}
     else:
         results = overhead(options.repetitions, options.threads)
     print(json.dumps(results, indent=2) if options.json else "\n".join(lines(results)))
@@ -108,23 +108,21 @@ class RandomNetwork:
         counter = events.EventCounter(self.shapes.bits, self.threads)
         return counter, self.infer(counter)
 
-    def account(self, counter, samples, technology_file="macro-40nm"):
+    def account(self, counter, samples, costs_name="macro-40nm"):
         """Account for the counted inputs and the chip as it is."""
         from minirram.accounting import costs, events, figures
-        from minirram.accounting.account import add_baselines, inference_account
+        from minirram.accounting.account import inference_account
 
-        table = costs.load_costs(technology_file)
+        table = costs.load_costs(costs_name)
         pulse = figures.read_pulse(self.config.cell_model, table)
-        found = inference_account(
-            events.counted_events(counter, self.chip, self.adcs, samples),
-            self.shapes.digital,
-            self.chip.placement,
-            table,
-            ADC_BITS,
-            pulse,
+        return inference_account(
+            events.counted_events(counter, self.chip, adcs=self.adcs, inferences=samples),
+            self.shapes,
+            placement=self.chip.placement,
+            costs=table,
+            adc_bits=ADC_BITS,
+            pulse=pulse,
         )
-        add_baselines(found, self.shapes, table)
-        return found
 
     def infer_and_account(self):
         """All that an accounted inference adds to a bare one."""
@@ -155,7 +153,7 @@ def seconds(function):
     return time.perf_counter() - start, time.process_time() - cpu_start
 
 
-def paper_figures(name, technology_file, threads):
+def paper_figures(name, costs_name, threads):
     """One task: joules in the array, pruned and, for the same inputs, with every connection kept; all terms; cuts
     beside the paper's.
     """
@@ -163,22 +161,22 @@ def paper_figures(name, technology_file, threads):
 
     network = RandomNetwork(name, threads)
     counter, samples = network.count()
-    found = network.account(counter, samples, technology_file)
-    total = found["total"]
+    found = network.account(counter, samples, costs_name)
+    total = found.total
     everything = {matrix: np.ones_like(mask) for matrix, mask in network.masks.items()}
     network.chip.program(everything, network.signs)
-    dense_J = network.account(counter, samples, technology_file)["total"]["array_J"]
-    cuts = {key: found["baselines"][key]["saved_fraction"]["typical"] for key in ("gpu_int8", "gpu_fp32")}
+    dense_J = network.account(counter, samples, costs_name).total.array_J
+    cuts = {key: found.digital_hardware[key].saved_fraction.typical for key in ("gpu_int8", "gpu_fp32")}
     return {
-        "array_pruned_J": total["array_J"],
+        "array_pruned_J": total.array_J,
         "array_dense_J": dense_J,
-        "activity": total["cell_reads"] / all_cells(network),
-        "conversions": total["conversions"],
-        **{key: total[key] for key in ("lines_J", "drive_J", "adc_J", "digital_J", "buffer_J", "total_J")},
-        "total_low_J": total["range"]["total_J"]["low"],
-        "total_high_J": total["range"]["total_J"]["high"],
-        "latency_s": total["latency_s"],
-        "gpu_int8_J": found["gpu_J"],
+        "activity": total.cell_reads / all_cells(network),
+        "conversions": total.conversions,
+        **{key: getattr(total, key) for key in ("lines_J", "drive_J", "adc_J", "digital_J", "buffer_J", "total_J")},
+        "total_low_J": total.range["total_J"].low,
+        "total_high_J": total.range["total_J"].high,
+        "latency_s": total.latency_s,
+        "gpu_int8_J": found.digital_hardware["gpu_int8"].typical,
         "cut_gpu_int8": cuts["gpu_int8"],
         "cut_gpu_fp32": cuts["gpu_fp32"],
         "cut_paper_arxiv": PAPER_CUTS[name]["arxiv"],

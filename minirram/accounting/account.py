@@ -1,23 +1,23 @@
-"""Accounts of energy, latency and area, JSON-ready: of one inference by matrix and plane, of training, of what-ifs.
+"""Accounts of energy, latency and area: of one inference by matrix and plane, of training, of what-ifs."""
 
-A figure stands as its typical value; under "range" the same names hold low, typical and high.
-"""
-
-from typing import Dict
+from dataclasses import fields
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
 import numpy as np
 
+from ..nn.layers.base import DigitalEvents
 from ..nn.operations import buffer_bits
 from ..rng import stream
-from .costs import as_range, load_costs
+from .costs import Costs, load_costs
 from .events import MatrixEvents, expected_events, on_fewer_macros, reprogramming
 from .figures import (
     JOULES,
     TRAINING_MACS,
+    ReadPulse,
     adcs_per_macro,
-    baselines,
     chip_area,
     digital_energy,
+    digital_hardware,
     digital_latency,
     matrix_energy,
     matrix_latency,
@@ -27,8 +27,24 @@ from .figures import (
     read_out_energy,
     read_pulse,
     saved_fraction,
-    training_baselines,
+    training_hardware,
 )
+from .results import (
+    Area,
+    ByPlane,
+    CostsUsed,
+    DensityRow,
+    Hardware,
+    InferenceAccount,
+    MatrixPart,
+    Part,
+    Range,
+    Reprogramming,
+    ShapesAccount,
+    Total,
+    TrainingAccount,
+)
+from .shapes import NetworkShapes
 
 ACTIVITY = 0.2
 """share of set bits in input codes where no data are at hand; 0.11 to 0.22 in the tasks' networks, docs/energy.md"""
@@ -43,50 +59,72 @@ SHARED_MACROS = (
 )
 
 
-def inference_account(events, digital, placement, costs, adc_bits, pulse, arrangement="pair", macros=None):
-    """One inference: dict with `by_matrix`, `digital_layers`, `total`, `latency_s`, `area_um2` and more.
+Figures = Dict[str, np.ndarray]
+"""name -> float64 (3,): low, typical, high"""
 
-    events: dict name -> `events.MatrixEvents`. digital: dict layer -> `events.DigitalEvents`. macros: at hand, when
-    they are fewer than the placement fills; `add_reprogramming` says what taking turns costs. `activity` is the share
-    of set bits among those of the input codes.
+
+def inference_account(
+    events: Dict[str, MatrixEvents],
+    network_shapes: NetworkShapes,
+    *,
+    placement: Any,
+    costs: Costs,
+    adc_bits: int,
+    pulse: ReadPulse,
+    arrangement: str = "pair",
+    macros: Optional[int] = None,
+    turns: Optional[Reprogramming] = None,
+) -> InferenceAccount:
+    """One inference, and digital hardware beside it.
+
+    events: by matrix. placement: `placement.Placement`. arrangement: of the ADCs. macros: at hand, when they are fewer
+    than the placement fills; turns: what `reprogramming_account` says of that. Costs of digital hardware that `costs`
+    states replace the package's.
     """
-    macros = placement.n_macros if macros is None else min(macros, placement.n_macros)
-    adcs = adcs_per_macro(placement, costs, arrangement)
-    by_matrix, layers, rows = {}, {}, []
-    for name, counted in events.items():
-        counted = on_fewer_macros(counted, macros)
-        figures = matrix_energy(counted, costs, adc_bits, pulse)
-        figures.update(matrix_latency(counted, costs, adc_bits, adcs, pulse))
-        counts = _matrix_counts(counted)
-        activity = counts["rows_driven"] / counts["bits_read"]
-        by_matrix[name] = dict(_shown(counts, figures), by_plane=_by_plane(counted, pulse), activity=activity)
-        rows.append((counts, figures))
-    for name, arithmetic in digital.items():
-        figures = digital_energy(arithmetic, costs)
-        figures.update(digital_latency(arithmetic, costs))
-        counts = {key: float(value) for key, value in vars(arithmetic).items()}
-        layers[name] = _shown(counts, figures)
-        rows.append((counts, figures))
-    total = _shown(*_sums(rows))
-    area = chip_area(placement, costs, adc_bits, arrangement, buffer_bits(digital), macros)
-    return {
-        "technology": {"name": costs.name, "about": costs.about},
-        "read_voltage_V": float(pulse.voltage_V[1]),
-        "read_time_s": float(pulse.time_s[1]),
-        "by_matrix": by_matrix,
-        "digital_layers": layers,
-        "total": total,
-        "activity": total["rows_driven"] / total["bits_read"],
-        "latency_s": total["latency_s"],
-        "area_um2": _shown({}, area),
-        "adcs_per_macro": adcs,
+    n_macros = placement.n_macros if macros is None else min(macros, placement.n_macros)
+    adcs = adcs_per_macro(placement, costs, arrangement=arrangement)
+    counted = {name: on_fewer_macros(entry, n_macros) for name, entry in events.items()}
+    matrices = {
+        name: _matrix(entry, costs, adc_bits=adc_bits, adcs=adcs, pulse=pulse) for name, entry in counted.items()
     }
+    layers = {name: _layer(entry, costs) for name, entry in network_shapes.digital.items()}
+    total = _total([*matrices.values(), *layers.values()], turns)
+    area = chip_area(
+        placement,
+        costs,
+        adc_bits=adc_bits,
+        arrangement=arrangement,
+        buffer_bits=buffer_bits(network_shapes.digital),
+        n_macros=n_macros,
+    )
+    return InferenceAccount(
+        costs=CostsUsed(costs.name, costs.about),
+        read_voltage_V=float(pulse.voltage_V[1]),
+        read_time_s=float(pulse.time_s[1]),
+        by_matrix={
+            name: MatrixPart(
+                **_shown(Part, *part),
+                by_plane=_by_plane(counted[name], pulse),
+                activity=part[0]["rows_driven"] / part[0]["bits_read"],
+            )
+            for name, part in matrices.items()
+        },
+        digital_layers={name: Part(**_shown(Part, *part)) for name, part in layers.items()},
+        total=total,
+        activity=total.rows_driven / total.bits_read,
+        area_um2=Area(**_shown(Area, {}, area)),
+        adcs_per_macro=adcs,
+        reprogramming=turns,
+        digital_hardware=dict(_hardware(total, network_shapes, costs)),
+    )
 
 
-def _matrix_counts(counted: MatrixEvents):
-    """Events of one matrix, summed over bit planes."""
+def _matrix(
+    counted: MatrixEvents, costs: Costs, *, adc_bits: int, adcs: int, pulse: ReadPulse
+) -> Tuple[Dict[str, float], Figures]:
+    """(counts summed over bit planes, figures) of one matrix."""
     conversions = float(counted.conversions.sum())
-    return {
+    counts = {
         "vectors": counted.vectors,
         "rows_driven": float(counted.rows_driven.sum()),
         "cell_reads": float(counted.cell_reads.sum()),
@@ -96,129 +134,150 @@ def _matrix_counts(counted: MatrixEvents):
         "line_pitches": counted.line_pitches,
         "bits_read": counted.bits_read,
     }
+    joules = matrix_energy(counted, costs, adc_bits=adc_bits, pulse=pulse)
+    return counts, dict(joules, **matrix_latency(counted, costs, adc_bits=adc_bits, adcs_per_macro=adcs, pulse=pulse))
 
 
-def _by_plane(counted, pulse):
-    """Events of one matrix by bit plane, lowest bit first, with the typical joules in its cells."""
+def _layer(arithmetic: DigitalEvents, costs: Costs) -> Tuple[Dict[str, float], Figures]:
+    """(counts, figures) of one layer's arithmetic."""
+    counts = {key: float(value) for key, value in vars(arithmetic).items()}
+    return counts, dict(digital_energy(arithmetic, costs), **digital_latency(arithmetic, costs))
+
+
+def _by_plane(counted: MatrixEvents, pulse: ReadPulse) -> ByPlane:
     each_J = pulse.voltage_V[1] ** 2 * pulse.time_s[1]
-    return {
-        "rows_driven": counted.rows_driven.tolist(),
-        "cell_reads": counted.cell_reads.tolist(),
-        "conversions": counted.conversions.tolist(),
-        "array_J": (counted.siemens_read * each_J).tolist(),
-    }
+    return ByPlane(
+        rows_driven=tuple(counted.rows_driven.tolist()),
+        cell_reads=tuple(counted.cell_reads.tolist()),
+        conversions=tuple(counted.conversions.tolist()),
+        array_J=tuple((counted.siemens_read * each_J).tolist()),
+    )
 
 
-def _sums(rows):
-    """(counts, figures) of the sum over rows; what a row lacks is zero."""
+def _total(rows: Iterable[Tuple[Dict[str, float], Figures]], turns: Optional[Reprogramming]) -> Total:
+    """The sum of counts and figures, what a row lacks being zero, and of macros that are programmed in turn."""
     counts: Dict[str, float] = {}
-    figures: Dict[str, np.ndarray] = {}
+    figures: Figures = {"reprogramming_J": np.zeros(3)}
     for row_counts, row_figures in rows:
-        for key, value in row_counts.items():
-            counts[key] = counts.get(key, 0.0) + value
-        for key, joules in row_figures.items():
-            figures[key] = figures.get(key, 0.0) + joules
-    return counts, figures
+        for key, count in row_counts.items():
+            counts[key] = counts.get(key, 0.0) + count
+        for key, figure in row_figures.items():
+            figures[key] = figures.get(key, 0.0) + figure
+    if turns is not None:
+        joules = turns.range["reprogramming_J"].array()
+        figures["reprogramming_J"] = joules
+        figures["total_J"] = figures["total_J"] + joules
+        figures["latency_s"] = figures["latency_s"] + turns.reprogramming_s
+    return Total(**_shown(Total, counts, figures))
 
 
-def _shown(counts, figures):
-    """Counts and typical figures in one dict, with all figures' ranges."""
-    shown = dict(counts)
-    shown.update({key: float(value[1]) for key, value in figures.items()})
-    shown["range"] = {key: as_range(value) for key, value in figures.items()}
-    return shown
+def _shown(kind: type, counts: Dict[str, float], figures: Figures) -> Dict[str, Any]:
+    """The fields of a `Part` or another kind: counts, typical figures and all ranges; what was not counted is 0."""
+    names = [field.name for field in fields(kind) if field.type is float]
+    typical = {key: float(value[1]) for key, value in figures.items()}
+    numbers = {name: counts.get(name, typical.get(name, 0.0)) for name in names}
+    return dict(numbers, range={key: Range.of(value) for key, value in figures.items()})
 
 
-def add_reprogramming(account, chip, n_macros, costs):
-    """Put what running on `n_macros` macros costs into an account's total, energy and latency."""
+def reprogramming_account(chip: Any, n_macros: int, *, costs: Costs) -> Reprogramming:
+    """What running a `Chip` on `n_macros` macros costs: the last one takes the contents of all later ones in turn."""
     on = np.stack([macro.on & macro.formed for macro in chip.macros])
-    written, n_set, n_reset, most = reprogramming(on, chip.used, n_macros)
+    written, n_set, n_reset, most = reprogramming(on, chip.used, n_macros=n_macros)
     pulses = {"set": n_set, "reset": n_reset}
-    joules = sum(programming_energy(pulses, chip.cell_model, costs).values())
-    seconds = sum(programming_time(pulses, chip.cell_model).values())
+    joules = np.sum(list(programming_energy(pulses, chip.cell_model, costs=costs).values()), axis=0)
     endurance = chip.cell_model.endurance_cycles
-    account["reprogramming"] = dict(
-        _shown({}, {"reprogramming_J": joules}),
+    return Reprogramming(
+        reprogramming_J=float(joules[1]),
+        range={"reprogramming_J": Range.of(joules)},
         macros=n_macros,
         macros_written=written,
         pulses=pulses,
-        reprogramming_s=seconds,
+        reprogramming_s=float(sum(programming_time(pulses, chip.cell_model).values())),
         cycles_per_cell=n_set / chip.used[0].size,  # a SET and a RESET each, mean over the macro written in turn
-        cycles_of_one_cell=most,  # the most that one of its cells goes through
+        cycles_of_one_cell=most,
         inferences_until_worn=None if endurance is None or not most else endurance / most,
     )
-    total = account["total"]
-    total["reprogramming_J"], total["range"]["reprogramming_J"] = float(joules[1]), as_range(joules)
-    for key, extra in (("total_J", joules), ("latency_s", np.full(3, seconds))):
-        total[key] += float(extra[1])
-        total["range"][key] = {case: total["range"][key][case] + value for case, value in as_range(extra).items()}
-    account["latency_s"] = total["latency_s"]
 
 
-def add_baselines(account, network_shapes, costs):
-    """Put digital hardware beside an account: `baselines`, `gpu_J`, `saved_fraction` (against the GPU's INT8).
-
-    What the technology file `costs` says of digital hardware replaces the package's figures.
-    """
-    found = baselines(network_shapes.macs, network_shapes.weights, network_shapes.activations, costs)
-    total_J = np.array(list(account["total"]["range"]["total_J"].values()))
-    account["baselines"] = {
-        name: dict(as_range(joules), saved_fraction=as_range(saved_fraction(total_J, joules)))
-        for name, joules in found.items()
-    }
-    account["gpu_J"] = float(found["gpu_int8"][1])
-    account["saved_fraction"] = account["baselines"]["gpu_int8"]["saved_fraction"]["typical"]
+def _hardware(total: Total, network_shapes: NetworkShapes, costs: Costs) -> Iterator[Tuple[str, Hardware]]:
+    """(name, joules on it and what the chip saves) of digital hardware."""
+    total_J = total.range["total_J"].array()
+    for name, joules in digital_hardware(**_size(network_shapes), own=costs).items():
+        saved = Range.of(saved_fraction(total_J, joules))
+        yield name, Hardware(**vars(Range.of(joules)), saved_fraction=saved)
 
 
-def training_account(chip, recipe, steps, network_shapes, costs, adc_bits, pulse, arrangement="pair"):
+def _size(network_shapes: NetworkShapes) -> Dict[str, Any]:
+    """What digital hardware is charged for."""
+    return {name: getattr(network_shapes, name) for name in ("macs", "weights", "activations")}
+
+
+def training_account(
+    chip: Any,
+    recipe: Any,
+    *,
+    steps: int,
+    network_shapes: NetworkShapes,
+    costs: Costs,
+    adc_bits: int,
+    pulse: ReadPulse,
+    arrangement: str = "pair",
+) -> TrainingAccount:
     """What learning the masks cost: read-outs, pulses by kind, and the host's arithmetic on digital hardware.
 
     steps: optimiser steps of the whole training. A read-out of every cell in use precedes each step, each validation
-    and the first wiring, two more find stuck cells; its energy is that of the present masks. network_shapes:
-    `shapes.NetworkShapes`.
+    and the first wiring, two more find stuck cells; its energy is that of the present masks.
     """
     read_outs = steps + recipe.epochs + 1 + (2 if chip.pulses["probe_reset"] else 0)
-    each = read_out_energy(chip, costs, adc_bits, pulse, arrangement)
-    pulses = programming_energy(chip.pulses, chip.cell_model, costs)
+    each = read_out_energy(chip, costs, adc_bits=adc_bits, pulse=pulse, arrangement=arrangement)
+    pulses = programming_energy(chip.pulses, chip.cell_model, costs=costs)
     figures = {"read_" + key: read_outs * value for key, value in each.items()}
     figures.update({kind + "_J": joules for kind, joules in pulses.items()})
     figures["total_J"] = sum(figures.values())
-    host = training_baselines(
-        network_shapes.macs, network_shapes.weights, network_shapes.activations, steps, recipe.batch_size, costs
-    )
-    return dict(
-        _shown({}, figures),
+    host = training_hardware(**_size(network_shapes), steps=steps, batch_size=recipe.batch_size, own=costs)
+    return TrainingAccount(
+        **_shown(TrainingAccount, {}, figures),
         steps=steps,
         read_outs=read_outs,
         cell_reads=read_outs * int(np.count_nonzero(chip.used)),
         conversions=read_outs * pair_conversions(chip.placement, arrangement),
         adc_bits=adc_bits,
         assumed=TRAINING_READS,
-        pulses=dict(chip.pulses),
-        pulse_time_s=programming_time(chip.pulses, chip.cell_model),
+        pulses={kind: int(count) for kind, count in chip.pulses.items()},
+        pulse_times_s={kind: float(value) for kind, value in programming_time(chip.pulses, chip.cell_model).items()},
         host_macs=TRAINING_MACS * network_shapes.macs * steps * recipe.batch_size,
-        host={name: as_range(joules) for name, joules in host.items()},
+        host={name: Range.of(joules) for name, joules in host.items()},
     )
 
 
-def density_sweep(chip, model, masks, densities, seed, account_now):
-    """Energy against density: the run's masks thinned or filled at random, its inputs held. A list of dicts.
+def density_sweep(
+    chip: Any,
+    model: Any,
+    *,
+    masks: Dict[str, np.ndarray],
+    densities: Iterable[float],
+    seed: int,
+    account_now: Callable[[], InferenceAccount],
+) -> Tuple[DensityRow, ...]:
+    """Energy against density: the run's masks thinned or filled at random, its inputs held.
 
-    account_now: a callable that accounts for the chip as it is. `array_J` follows the masks, `adc_J` and the rest do
-    not. Says nothing on accuracy: no mask is learned anew. The chip is left with the masks of the last density.
+    account_now: accounts for the chip as it is. `array_J` follows the masks, `adc_J` and the rest do not. Says nothing
+    on accuracy: no mask is learned anew. The chip is left with the masks of the last density.
     """
     rows = []
+    names = [field.name for field in fields(DensityRow) if field.name not in ("density", "range")]
     for density in densities:
-        thinned = {name: at_density(mask, density, stream(seed, "density", name)) for name, mask in masks.items()}
+        thinned = {
+            name: at_density(mask, density, generator=stream(seed, "density", name)) for name, mask in masks.items()
+        }
         chip.program(thinned, model.signs)
-        total = account_now()["total"]
-        keys = [key for key in JOULES + ("reprogramming_J", "total_J") if key in total]
-        row = {key: total[key] for key in keys}
-        rows.append(dict(row, density=density, range={key: total["range"][key] for key in keys}))
-    return rows
+        total = account_now().total
+        figures = {name: getattr(total, name) for name in names}
+        rows.append(DensityRow(**figures, density=density, range={name: total.range[name] for name in names}))
+    return tuple(rows)
 
 
-def at_density(mask, density, generator):
+def at_density(mask: np.ndarray, density: float, *, generator: np.random.Generator) -> np.ndarray:
     """A mask with a kept fraction of about `density`: connections dropped, or added, at random. Nested over density."""
     kept, draw = np.count_nonzero(mask) / mask.size, generator.random(mask.shape)
     if density <= kept:
@@ -227,27 +286,40 @@ def at_density(mask, density, generator):
 
 
 def shapes_account(
-    network_shapes, placement, cell_model, technology_file="macro-40nm", adc_bits=8, activity=ACTIVITY, density=0.5
-):
-    """An account from shapes alone, at pair level: mean conductances, a stated share of set bits."""
-    costs = load_costs(technology_file)
-    pulse = read_pulse(cell_model, costs)
+    network_shapes: NetworkShapes,
+    placement: Any,
+    *,
+    cell_model: Any,
+    costs: str = "macro-40nm",
+    adc_bits: int = 8,
+    activity: float = ACTIVITY,
+    density: float = 0.5,
+) -> ShapesAccount:
+    """An account from shapes alone, at pair level: mean conductances, a stated share of set bits.
+
+    costs: named technology file, or the path of one.
+    """
+    table = load_costs(costs)
+    pulse = read_pulse(cell_model, table)
     on_S = cell_model.lrs_median_S * np.exp(cell_model.lrs_sigma_ln**2 / 2)
     off_S = cell_model.hrs_median_S * np.exp(cell_model.hrs_sigma_ln**2 / 2)
     pair_S = density * (on_S + off_S) + (1.0 - density) * 2 * off_S
-    events = expected_events(placement, network_shapes.positions, network_shapes.bits, activity, pair_S)
-    account = inference_account(events, network_shapes.digital, placement, costs, adc_bits, pulse)
-    add_baselines(account, network_shapes, costs)
-    total = account["total"]
-    return {
-        "technology": account["technology"],
-        "adc_bits": adc_bits,
-        "density": density,
-        "activity": activity,
-        "cell_reads": total["cell_reads"],
-        "energy_J": total["range"]["total_J"],
-        "energy_terms_J": {key: total[key] for key in JOULES},
-        "latency_s": total["range"]["latency_s"],
-        "area_um2": account["area_um2"]["range"]["total_um2"],
-        "baselines": account["baselines"],
-    }
+    events = expected_events(
+        placement, network_shapes.positions, bits=network_shapes.bits, activity=activity, pair_S=pair_S
+    )
+    account = inference_account(
+        events, network_shapes, placement=placement, costs=table, adc_bits=adc_bits, pulse=pulse
+    )
+    total = account.total
+    return ShapesAccount(
+        costs=account.costs,
+        adc_bits=adc_bits,
+        density=density,
+        activity=activity,
+        cell_reads=total.cell_reads,
+        energy_terms_J={key: getattr(total, key) for key in JOULES},
+        total_J=total.range["total_J"],
+        latency_s=total.range["latency_s"],
+        area_um2=account.area_um2.range["total_um2"],
+        digital_hardware=account.digital_hardware,
+    )

@@ -11,7 +11,7 @@ import os
 import pkgutil
 import re
 from dataclasses import dataclass
-from typing import Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -73,44 +73,42 @@ class Costs:
     sources: Dict[str, Tuple[str, str, str]]
     """cost name -> where each of the three comes from"""
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.values:
+            meaning = MEANINGS.get(name, "one conversion of the ADC")
             raise ConfigError(
-                "technology file {} has no cost {!r} ({}); add it with low, typical and high".format(
-                    self.name, name, MEANINGS.get(name, "one conversion of the ADC")
-                )
+                f"technology file {self.name} has no cost {name!r} ({meaning}); add it with low, typical and high"
             )
         return self.values[name]
 
-    def over(self, base):
+    def over(self, base: "Costs") -> "Costs":
         """These costs where they are stated, those of `base` elsewhere."""
         values, sources = dict(base.values), dict(base.sources)
         values.update(self.values)
         sources.update(self.sources)
         return Costs(self.name, self.about, values, sources)
 
-    def adc(self, bits, unit):
+    def adc(self, bits: int, unit: str) -> np.ndarray:
         """Cost of one conversion at `bits`; unit: 'J', 's' or 'um2'."""
         return self[f"adc_{bits}b_{unit}"]
 
 
-def load_costs(technology="macro-40nm"):
+def load_costs(name: str = "macro-40nm") -> Costs:
     """The `Costs` of a named technology file, or of the file at a path.
 
     ConfigError for an unknown name, MissingFileError for a path where nothing lies, DataError for wrong contents.
     """
-    if technology in NAMED:
-        data = pkgutil.get_data(__package__, f"cost_files/{technology}.json")
-        return costs_from_json(json.loads((data or b"").decode("utf-8")), technology)
-    path = os.fspath(technology)
+    if name in NAMED:
+        data = pkgutil.get_data(__package__, f"cost_files/{name}.json")
+        return costs_from_json(json.loads((data or b"").decode("utf-8")), name)
+    path = os.fspath(name)
     if not path.endswith(".json"):
-        raise ConfigError(
-            "no technology file {!r}; choose one of {} or give the path of a .json file".format(path, ", ".join(NAMED))
-        )
+        known = ", ".join(NAMED)
+        raise ConfigError(f"no technology file {path!r}; choose one of {known} or give the path of a .json file")
     return costs_from_json(read_json(path), path)
 
 
-def costs_from_json(value, where):
+def costs_from_json(value: Any, where: str) -> Costs:
     """The `Costs` that a parsed technology file holds; DataError says what is wrong with it. where: for messages."""
     if not isinstance(value, dict) or (value.get("format"), value.get("version")) != ("minirram-costs", 1):
         raise DataError(f'{where}: no technology file; it needs "format": "minirram-costs", "version": 1')
@@ -120,20 +118,18 @@ def costs_from_json(value, where):
     values, sources = {}, {}
     for name, entry in value["costs"].items():
         if name not in MEANINGS and not _ADC.match(name):
-            raise DataError(
-                "{}: no event costs {!r}; known are {} and adc_<bits>b_J, _s, _um2".format(
-                    where, name, ", ".join(MEANINGS)
-                )
-            )
+            known = ", ".join(MEANINGS)
+            raise DataError(f"{where}: no event costs {name!r}; known are {known} and adc_<bits>b_J, _s, _um2")
         values[name], sources[name] = _checked(entry, f"{where}: cost {name}")
     return Costs(value["name"], value["about"], values, sources)
 
 
-def _checked(entry, where):
+def _checked(entry: Any, where: str) -> Tuple[np.ndarray, Tuple[str, str, str]]:
     """(float64 (3,), three sources) of one cost."""
     if not isinstance(entry, dict) or set(entry) != set(CASES):
-        raise DataError("{} needs exactly {}".format(where, ", ".join(CASES)))
-    numbers, sources = [], []
+        raise DataError(f"{where} needs exactly {', '.join(CASES)}")
+    numbers: List[float] = []
+    sources: List[str] = []
     for case in CASES:
         pair = entry[case]
         if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str) and pair[1].strip()):
@@ -145,9 +141,5 @@ def _checked(entry, where):
         sources.append(pair[1])
     if sorted(numbers) != numbers:
         raise DataError(f"{where}: {numbers} are not in the order low, typical, high")
-    return np.array(numbers), tuple(sources)
-
-
-def as_range(value):
-    """JSON-ready {"low": ..., "typical": ..., "high": ...} of an array (3,)."""
-    return {case: float(number) for case, number in zip(CASES, value)}
+    low, typical, high = sources
+    return np.array(numbers), (low, typical, high)

@@ -8,7 +8,7 @@ rows are cut off by their select lines. The row line itself is charged over the 
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Dict, Tuple
+from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 
@@ -50,28 +50,27 @@ class EventCounter:
     vectors so far. `driven[name]`: int64 (planes, fan_in), how often plane b drove each row.
     """
 
-    def __init__(self, input_bits, threads=1):
+    def __init__(self, input_bits: Mapping[str, int], threads: int = 1) -> None:
         self.input_bits = input_bits
         self.threads = threads
         self.vectors: Dict[str, int] = {}
         self.driven: Dict[str, np.ndarray] = {}
 
-    def __call__(self, name, codes):
+    def __call__(self, name: str, codes: np.ndarray) -> None:
         """Count one product: codes uint8 (n, fan_in)."""
-        counts = plane_counts(codes, self.input_bits[name], self.threads)
+        counts = plane_counts(codes, self.input_bits[name], threads=self.threads)
         self.vectors[name] = self.vectors.get(name, 0) + len(codes)
         self.driven[name] = self.driven[name] + counts if name in self.driven else counts
 
-    def per_inference(self, name, inferences):
+    def per_inference(self, name: str, inferences: float) -> Tuple[float, np.ndarray]:
         """(vectors, driven float64 (planes, fan_in)) of one of `inferences`; zeros when nothing entered the matrix."""
         if name not in self.driven:
-            raise ConfigError(
-                "no product of the matrix {!r} was counted; counted: {}".format(name, ", ".join(self.driven))
-            )
+            counted = ", ".join(self.driven)
+            raise ConfigError(f"no product of the matrix {name!r} was counted; counted: {counted}")
         return self.vectors[name] / inferences, self.driven[name] / inferences
 
 
-def plane_counts(codes, bits, threads=1):
+def plane_counts(codes: np.ndarray, bits: int, *, threads: int = 1) -> np.ndarray:
     """How often each bit of each column is set: codes uint8 (n, columns) -> int64 (bits, columns)."""
     n, columns = codes.shape
     step = max(1, CHUNK_BYTES // (255 * columns)) * 255
@@ -84,7 +83,7 @@ def plane_counts(codes, bits, threads=1):
     return np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros((bits, columns), np.int64)
 
 
-def _chunk_counts(chunk, bits):
+def _chunk_counts(chunk: np.ndarray, bits: int) -> np.ndarray:
     """`plane_counts` of a few codes. Bit b stays where it is, as 2^b: sums over 255 / 2^b rows fit into uint8, the
     narrowest and fastest sum.
     """
@@ -103,7 +102,9 @@ def _chunk_counts(chunk, bits):
     return counts >> (np.arange(bits) % 4)[:, None]
 
 
-def matrix_events(placement, name, vectors, driven, row_S, arrangement="pair"):
+def matrix_events(
+    placement: Any, name: str, *, vectors: float, driven: np.ndarray, row_S: np.ndarray, arrangement: str = "pair"
+) -> MatrixEvents:
     """`MatrixEvents` of matrix `name`.
 
     vectors: products per inference. driven: float64 (planes, fan_in), how often each plane drives each row. row_S:
@@ -133,23 +134,35 @@ def matrix_events(placement, name, vectors, driven, row_S, arrangement="pair"):
     )
 
 
-def row_conductance_S(chip, name):
+def row_conductance_S(chip: Any, name: str) -> np.ndarray:
     """Sum of the present conductances of all cells of each row of a matrix: float64 (fan_in,), siemens."""
     plus, minus = chip.pair_grid(name)
     return (plus.sum(axis=1, dtype=np.float64) + minus.sum(axis=1, dtype=np.float64)) * chip.cell_model.grid_S
 
 
-def counted_events(counter, chip, adcs, inferences):
+def counted_events(
+    counter: EventCounter, chip: Any, *, adcs: Mapping[str, Any], inferences: float
+) -> Dict[str, MatrixEvents]:
     """dict matrix name -> `MatrixEvents` from what an `EventCounter` saw in `inferences` inferences."""
     found = {}
     for name in chip.placement.names:
         vectors, driven = counter.per_inference(name, inferences)
         row_S = row_conductance_S(chip, name)
-        found[name] = matrix_events(chip.placement, name, vectors, driven, row_S, adcs[name].arrangement)
+        found[name] = matrix_events(
+            chip.placement, name, vectors=vectors, driven=driven, row_S=row_S, arrangement=adcs[name].arrangement
+        )
     return found
 
 
-def expected_events(placement, products, bits, activity, pair_S, arrangement="pair"):
+def expected_events(
+    placement: Any,
+    products: Mapping[str, float],
+    *,
+    bits: Mapping[str, int],
+    activity: float,
+    pair_S: float,
+    arrangement: str = "pair",
+) -> Dict[str, MatrixEvents]:
     """The same from shapes alone: every bit is set with probability `activity`, every pair conducts `pair_S` siemens.
 
     products: dict matrix name -> input vectors per inference. bits: dict matrix name -> bits of its input codes.
@@ -160,11 +173,13 @@ def expected_events(placement, products, bits, activity, pair_S, arrangement="pa
     for name, (fan_in, fan_out) in placement.shapes:
         driven = np.full((bits[name], fan_in), products[name] * activity)
         row_S = np.full(fan_in, fan_out * pair_S)
-        events[name] = matrix_events(placement, name, products[name], driven, row_S, arrangement)
+        events[name] = matrix_events(
+            placement, name, vectors=products[name], driven=driven, row_S=row_S, arrangement=arrangement
+        )
     return events
 
 
-def on_fewer_macros(events, n_macros):
+def on_fewer_macros(events: MatrixEvents, n_macros: int) -> MatrixEvents:
     """`MatrixEvents` as they are when macro n_macros - 1 stands in for all later ones: its tiles are read in turn."""
     converted: Dict[int, Tuple[int, ...]] = {}
     for macro, columns in events.converted.items():
@@ -173,7 +188,7 @@ def on_fewer_macros(events, n_macros):
     return replace(events, converted=converted)
 
 
-def reprogramming(on, used, n_macros):
+def reprogramming(on: np.ndarray, used: np.ndarray, *, n_macros: int) -> Tuple[int, int, int, int]:
     """Pulses that one inference costs when a network runs on fewer macros than it fills: (macros written, SET, RESET,
     the most SETs that one cell takes).
 

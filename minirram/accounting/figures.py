@@ -4,11 +4,14 @@ low takes every cost at its low value at once, high every cost at its high one: 
 """
 
 from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
 from ..errors import ConfigError
-from .costs import load_costs
+from ..nn.layers.base import DigitalEvents
+from .costs import Costs, load_costs
+from .events import MatrixEvents
 
 JOULES = ("array_J", "lines_J", "drive_J", "adc_J", "digital_J", "buffer_J")
 """terms of the energy: cells, row and column lines, row drivers, conversions, arithmetic, code buffers"""
@@ -40,7 +43,9 @@ class ReadPulse:
     """float64 (3,), how long the cells conduct per bit plane"""
 
 
-def read_pulse(cell_model, costs, voltage_V=None, time_s=None):
+def read_pulse(
+    cell_model: Any, costs: Costs, *, voltage_V: Optional[float] = None, time_s: Optional[float] = None
+) -> ReadPulse:
     """The `ReadPulse` of a technology: its own voltage and time with the ratios of `costs` around them.
 
     A voltage_V or time_s that is given is taken as known: without a range.
@@ -54,13 +59,13 @@ def read_pulse(cell_model, costs, voltage_V=None, time_s=None):
     )
 
 
-def matrix_energy(events, costs, adc_bits, pulse):
+def matrix_energy(events: MatrixEvents, costs: Costs, *, adc_bits: int, pulse: ReadPulse) -> Dict[str, np.ndarray]:
     """Joules of one matrix in one inference: dict of the terms `JOULES` and `total_J`, each float64 (3,).
 
     events: `events.MatrixEvents`. Cells: V^2 G t each. Lines: C V^2 from the supply per charge.
     """
     conversions = events.conversions.sum()
-    square_V = pulse.voltage_V**2
+    square_V: np.ndarray = pulse.voltage_V**2
     joules = {
         "array_J": events.siemens_read.sum() * square_V * pulse.time_s,
         "lines_J": events.line_pitches * costs["line_F"] * square_V,
@@ -73,7 +78,7 @@ def matrix_energy(events, costs, adc_bits, pulse):
     return joules
 
 
-def digital_energy(events, costs):
+def digital_energy(events: DigitalEvents, costs: Costs) -> Dict[str, np.ndarray]:
     """Joules of one layer's digital arithmetic: dict with `digital_J`, `buffer_J`, `total_J`, each float64 (3,)."""
     digital_J = (
         events.multiplies * costs["multiply_J"] + events.adds * costs["add_J"] + events.compares * costs["compare_J"]
@@ -82,7 +87,9 @@ def digital_energy(events, costs):
     return {"digital_J": digital_J, "buffer_J": buffer_J, "total_J": digital_J + buffer_J}
 
 
-def matrix_latency(events, costs, adc_bits, adcs_per_macro, pulse):
+def matrix_latency(
+    events: MatrixEvents, costs: Costs, *, adc_bits: int, adcs_per_macro: int, pulse: ReadPulse
+) -> Dict[str, np.ndarray]:
     """Seconds of one matrix in one inference: dict `read_s`, `conversion_s`, `digital_s`, `buffer_s`, `latency_s`.
 
     Planes and vectors follow one another; macros work side by side, tiles on one macro in turn; a conversion does not
@@ -103,7 +110,7 @@ def matrix_latency(events, costs, adc_bits, adcs_per_macro, pulse):
     return seconds
 
 
-def digital_latency(events, costs):
+def digital_latency(events: DigitalEvents, costs: Costs) -> Dict[str, np.ndarray]:
     """Seconds of one layer's digital arithmetic: dict `digital_s`, `buffer_s`, `latency_s`."""
     operations = events.multiplies + events.adds + events.compares
     digital_s = operations * costs["digital_op_s"] / costs["digital_lanes"]
@@ -111,17 +118,19 @@ def digital_latency(events, costs):
     return {"digital_s": digital_s, "buffer_s": buffer_s, "latency_s": digital_s + buffer_s}
 
 
-def adcs_per_macro(placement, costs, arrangement):
+def adcs_per_macro(placement: Any, costs: Costs, *, arrangement: str) -> int:
     """Converters of one macro."""
     converted = placement.macro_pairs * (2 if arrangement == "polarity" else 1)
     return int(-(-converted // int(costs["columns_per_adc"][1])))
 
 
-def chip_area(placement, costs, adc_bits, arrangement, buffer_bits, n_macros):
+def chip_area(
+    placement: Any, costs: Costs, *, adc_bits: int, arrangement: str, buffer_bits: float, n_macros: int
+) -> Dict[str, np.ndarray]:
     """Square micrometres of a chip with `n_macros` macros: dict `cells_um2`, `drivers_um2`, `adcs_um2`, `adders_um2`,
     `digital_um2`, `buffer_um2`, `total_um2`. Wires between macros, pads, the controller's memory are not in it.
     """
-    adcs = adcs_per_macro(placement, costs, arrangement)
+    adcs = adcs_per_macro(placement, costs, arrangement=arrangement)
     area = {
         "cells_um2": n_macros * placement.macro_rows * 2 * placement.macro_pairs * costs["cell_um2"],
         "drivers_um2": n_macros * placement.macro_rows * costs["row_drive_um2"],
@@ -134,7 +143,7 @@ def chip_area(placement, costs, adc_bits, arrangement, buffer_bits, n_macros):
     return area
 
 
-def programming_energy(pulses, cell_model, costs):
+def programming_energy(pulses: Mapping[str, int], cell_model: Any, *, costs: Costs) -> Dict[str, np.ndarray]:
     """Joules of pulses by kind, each float64 (3,). pulses: as `Chip.pulses`."""
     each_J = {
         "form": cell_model.form_energy_J * costs["form_ratio"],
@@ -144,13 +153,15 @@ def programming_energy(pulses, cell_model, costs):
     return {kind: count * each_J[KIND_OF[kind]] for kind, count in pulses.items()}
 
 
-def programming_time(pulses, cell_model):
+def programming_time(pulses: Mapping[str, int], cell_model: Any) -> Dict[str, float]:
     """Seconds of the pulses by kind, given one after another."""
     each_s = {"form": cell_model.form_time_s, "set": cell_model.set_time_s, "reset": cell_model.reset_time_s}
     return {kind: count * each_s[KIND_OF[kind]] for kind, count in pulses.items()}
 
 
-def read_out_energy(chip, costs, adc_bits, pulse, arrangement="pair"):
+def read_out_energy(
+    chip: Any, costs: Costs, *, adc_bits: int, pulse: ReadPulse, arrangement: str = "pair"
+) -> Dict[str, np.ndarray]:
     """Joules of one read-out of every pair in use, row by row: dict `array_J`, `lines_J`, `drive_J`, `adc_J`, each
     float64 (3,).
 
@@ -161,7 +172,7 @@ def read_out_energy(chip, costs, adc_bits, pulse, arrangement="pair"):
     cells_S = sum(float(macro_S[used].sum()) for macro_S, used in zip(chip.conductance_S(), chip.used))
     n_rows = int(np.count_nonzero(chip.used.any(axis=2)))
     pitches = n_rows * cols + int(np.count_nonzero(chip.used)) * rows
-    square_V = pulse.voltage_V**2
+    square_V: np.ndarray = pulse.voltage_V**2
     return {
         "array_J": cells_S * square_V * pulse.time_s,
         "lines_J": pitches * costs["line_F"] * square_V,
@@ -170,12 +181,14 @@ def read_out_energy(chip, costs, adc_bits, pulse, arrangement="pair"):
     }
 
 
-def pair_conversions(placement, arrangement):
+def pair_conversions(placement: Any, arrangement: str) -> int:
     """Conversions of one read-out of every pair in use."""
     return placement.n_pairs * (2 if arrangement == "polarity" else 1)
 
 
-def baselines(macs, weights, activations, own=None):
+def digital_hardware(
+    macs: float, weights: float, *, activations: float, own: Optional[Costs] = None
+) -> Dict[str, np.ndarray]:
     """Joules of one inference on digital hardware: dict name -> float64 (3,). own: `Costs` that replace the package's.
 
     macs, weights, activations: of the network, activations = values entering and leaving matrices. Peak throughput at
@@ -194,20 +207,25 @@ def baselines(macs, weights, activations, own=None):
     }
 
 
-def training_baselines(macs, weights, activations, steps, batch_size, own=None):
-    """Joules of one training on digital hardware, by the figures and names of `baselines`; steps of `batch_size`.
+def training_hardware(
+    macs: float, weights: float, *, activations: float, steps: int, batch_size: int, own: Optional[Costs] = None
+) -> Dict[str, np.ndarray]:
+    """Joules of one training of `steps` of `batch_size`, by the figures and names of `digital_hardware`.
 
     macs, weights, activations: of one inference. Each sample takes TRAINING_MACS times its MACs and activations; each
     weight moves WEIGHT_MOVES times a step and serves the whole batch. What masks need beside weights is not counted.
     """
     samples = steps * batch_size
-    return baselines(
-        TRAINING_MACS * macs * samples, WEIGHT_MOVES * weights * steps, TRAINING_MACS * activations * samples, own
+    return digital_hardware(
+        TRAINING_MACS * macs * samples,
+        WEIGHT_MOVES * weights * steps,
+        activations=TRAINING_MACS * activations * samples,
+        own=own,
     )
 
 
-def saved_fraction(total_J, baseline_J):
-    """1 - total / baseline, float64 (3,): low, typical, high. The lowest saving pairs the high total with the low
-    baseline.
+def saved_fraction(total_J: np.ndarray, hardware_J: np.ndarray) -> np.ndarray:
+    """1 - total / hardware, float64 (3,): low, typical, high. The lowest saving pairs the high total with the low
+    hardware.
     """
-    return 1.0 - np.asarray(total_J)[::-1] / np.asarray(baseline_J)
+    return 1.0 - np.asarray(total_J)[::-1] / np.asarray(hardware_J)

@@ -1,7 +1,7 @@
 """The shapes of a network's products, which is all that an account needs; ResNet-50 and VGG-16 as such lists."""
 
 from dataclasses import dataclass
-from typing import Dict, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from ..errors import ConfigError
 from ..nn import network as networks
@@ -32,7 +32,7 @@ class Product:
     """values that enter the buffer; -1: all outputs (fewer after a pool)"""
 
 
-def resnet50(classes=100, size=224):
+def resnet50(classes: int = 100, size: int = 224) -> Tuple[Product, ...]:
     """ResNet-50 (He et al., CVPR 2016; stride in the 3 x 3 convolutions) for size x size colour images."""
     if size % 32:
         raise ConfigError(f"ResNet-50 halves its images five times: {size} is no multiple of 32")
@@ -54,11 +54,12 @@ def resnet50(classes=100, size=224):
     return tuple(products) + (Product("fc", channels, classes),)
 
 
-def vgg16(classes=100, size=224):
+def vgg16(classes: int = 100, size: int = 224) -> Tuple[Product, ...]:
     """VGG-16 (Simonyan and Zisserman, ICLR 2015) for size x size colour images."""
     if size % 32:
         raise ConfigError(f"VGG-16 halves its images five times: {size} is no multiple of 32")
-    products, channels, side = [], 3, size
+    products: List[Product] = []
+    channels, side = 3, size
     for stage, (convolutions, width) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), 1):
         for index in range(convolutions):
             pooled = width * (side // 2) ** 2 if index == convolutions - 1 else 0
@@ -97,23 +98,23 @@ class NetworkShapes:
     """arithmetic by layer"""
 
     @property
-    def weights(self):
+    def weights(self) -> int:
         """Number of weights."""
         return sum(rows * cols for _, (rows, cols) in self.matrices)
 
     @property
-    def macs(self):
+    def macs(self) -> int:
         """Multiply-accumulates."""
         return sum(self.positions[name] * rows * cols for name, (rows, cols) in self.matrices)
 
     @property
-    def activations(self):
+    def activations(self) -> float:
         """Values that enter and leave the matrices: codes written to the buffer and outputs of products."""
         outputs = sum(self.positions[name] * cols for name, (_, cols) in self.matrices)
         return outputs + sum(entry.bits_written for entry in self.digital.values()) / max(self.bits.values())
 
 
-def of_network(network):
+def of_network(network: networks.Network) -> NetworkShapes:
     """`NetworkShapes` of a `networks.Network`."""
     return NetworkShapes(
         network.name,
@@ -124,7 +125,7 @@ def of_network(network):
     )
 
 
-def of_products(name, products, size=224):
+def of_products(name: str, products: Sequence[Product], *, size: int = 224) -> NetworkShapes:
     """`NetworkShapes` of a list of `Product` for size x size colour images and INPUT_BITS.
 
     Arithmetic per output as in `events.digital_events`: scale, batch norm, ReLU; a quantiser per value written.

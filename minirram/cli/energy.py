@@ -1,13 +1,14 @@
 """minirram energy: energy, latency and area of a run by matrix and event."""
 
 import argparse
-from typing import Any, Dict, Iterator
+from typing import Dict, Iterator, List
 
 from ..accounting.figures import JOULES
-from ..runs.energy import WhatIf, account
+from ..runs.energy import EnergyAccount, WhatIf, account
 from ..units import si_format
 from .arguments import costs_option, data_option, run_option, threads_option
 
+RESULT = EnergyAccount
 COLUMNS = JOULES + ("total_J",)
 
 
@@ -32,10 +33,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     threads_option(parser)
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> EnergyAccount:
     """Account for the run."""
     what_if = WhatIf(
-        technology=options.costs,
+        costs=options.costs,
         adc_bits=options.adc_bits,
         input_bits=options.input_bits,
         read_voltage_V=options.read_voltage,
@@ -43,69 +44,79 @@ def run(options: argparse.Namespace) -> Any:
         densities=tuple(options.density),
         macros=options.macros,
     )
-    return account(options.run, options.data, options.threads, what_if)
+    return account(options.run, data=options.data, threads=options.threads, what_if=what_if)
 
 
-def text(found: Any) -> str:
+def text(found: EnergyAccount) -> str:
     """A table of joules by layer and event, counts, area, and what stands beside."""
-    return "\n".join(_lines(found))
+    parts = (_head(found), _table(found), _counts(found), _beside(found))
+    return "\n".join(line for lines in parts for line in lines)
 
 
-def _lines(account: Any) -> Iterator[str]:
-    quality = ", ".join(
-        f"{key} {account[key]:.2%}" for key in ("accuracy", "roc_auc", "pr_auc") if account.get(key) is not None
-    )
-    yield "one inference at {adc_bits} ADC bits, {input_bits} input bits; {0}".format(
-        quality or account["assumed"], **account
-    )
-    yield "costs: {name} ({about})".format(**account["technology"])
-    yield "read: {} for {}".format(si_format(account["read_voltage_V"], "V"), si_format(account["read_time_s"], "s"))
+def _head(found: EnergyAccount) -> Iterator[str]:
+    known = {name: getattr(found, name) for name in ("accuracy", "roc_auc", "pr_auc")}
+    quality = ", ".join(f"{name} {value:.2%}" for name, value in known.items() if value is not None)
+    yield f"one inference at {found.adc_bits} ADC bits, {found.input_bits} input bits; {quality or found.assumed}"
+    yield f"costs: {found.costs.name} ({found.costs.about})"
+    yield f"read: {si_format(found.read_voltage_V, 'V')} for {si_format(found.read_time_s, 's')}"
+
+
+def _table(found: EnergyAccount) -> Iterator[str]:
+    """Joules and seconds by layer: a matrix and the arithmetic behind it share a row."""
+    columns = COLUMNS + ("latency_s",)
     yield ""
-    yield _row("", [key[:-2] for key in COLUMNS] + ["latency"])
-    rows: Dict[str, Dict[str, float]] = {}
-    for part in (account["by_matrix"], account["digital_layers"], {"total": account["total"]}):
-        for name, entry in part.items():  # a matrix and the arithmetic behind it share a row
-            row = rows.setdefault(name, dict.fromkeys(COLUMNS + ("latency_s",), 0.0))
-            row.update({key: value + entry.get(key, 0.0) for key, value in row.items()})
-    for name, row in rows.items():
-        yield _row(name, [_si(row[key], "J") for key in COLUMNS] + [_si(row["latency_s"], "s")])
-    ranges = account["total"]["range"]
+    yield _row("", [name.rsplit("_", 1)[0] for name in columns])
+    names = list(found.by_matrix) + [name for name in found.digital_layers if name not in found.by_matrix]
+    for name in names:
+        parts = [rows[name] for rows in (found.by_matrix, found.digital_layers) if name in rows]
+        yield _row(name, _figures({key: sum(getattr(part, key) for part in parts) for key in columns}))
+    total = found.total
+    yield _row("total", _figures({key: getattr(total, key) for key in columns}))
     for case in ("low", "high"):
-        yield _row(case, [_si(ranges[key][case], "J") for key in COLUMNS] + [_si(ranges["latency_s"][case], "s")])
-    yield ""
-    yield "{:14s}{:>14.3f}".format("activity", account["activity"])
-    for key in ("rows_driven", "cell_reads", "conversions", "partial_adds", "bits_read", "bits_written", "bits_kept"):
-        yield "{:14s}{:>14.0f}".format(key, account["total"][key])
-    if "reprogramming" in account:
-        turns = account["reprogramming"]
-        yield "reprogramming  {macros_written} macros, {pulses[set]} SET, {pulses[reset]} RESET: {0}".format(
-            _si(turns["reprogramming_J"], "J"), **turns
-        )
-        if turns["inferences_until_worn"] is not None:
-            yield "  the first cell wears out after {:.3g} inferences".format(turns["inferences_until_worn"])
-    area = account["area_um2"]["range"]["total_um2"]
-    yield "area {typical:.3g} um^2 ({low:.3g} .. {high:.3g})".format(**area)
-    for row in account.get("density_sweep", ()):
-        yield "density {density:<6g} array {0}, conversions {1}, total {2}".format(
-            *(_si(row[key], "J") for key in ("array_J", "adc_J", "total_J")), **row
-        )
-    yield ""
-    for name, found in account["baselines"].items():
-        taken = {case: 1.0 - fraction for case, fraction in found["saved_fraction"].items()}
-        yield "{:16s}{:>10s}; of that the chip takes {typical:.3g} ({high:.2g} .. {low:.2g})".format(
-            name, _si(found["typical"], "J"), **taken
-        )
-    training = account["training"]
-    yield "training: {} read-outs and pulses {}; the host's arithmetic:".format(
-        training["read_outs"], _si(training["total_J"], "J")
-    )
-    for name, found in training["host"].items():
-        yield "  {:16s}{:>10s}".format(name, _si(found["typical"], "J"))
+        yield _row(case, _figures({key: getattr(total.range[key], case) for key in columns}))
 
 
-def _si(value, unit):
+def _counts(found: EnergyAccount) -> Iterator[str]:
+    yield ""
+    yield f"{'activity':14s}{found.activity:>14.3f}"
+    for name in ("rows_driven", "cell_reads", "conversions", "partial_adds", "bits_read", "bits_written", "bits_kept"):
+        yield f"{name:14s}{getattr(found.total, name):>14.0f}"
+    turns = found.reprogramming
+    if turns is not None:
+        joules = _si(turns.reprogramming_J, "J")
+        n_set, n_reset = turns.pulses["set"], turns.pulses["reset"]
+        yield f"reprogramming  {turns.macros_written} macros, {n_set} SET, {n_reset} RESET: {joules}"
+        if turns.inferences_until_worn is not None:
+            yield f"  the first cell wears out after {turns.inferences_until_worn:.3g} inferences"
+    area = found.area_um2.range["total_um2"]
+    yield f"area {area.typical:.3g} um^2 ({area.low:.3g} .. {area.high:.3g})"
+    for row in found.density_sweep:
+        array, adc, total = (_si(joules, "J") for joules in (row.array_J, row.adc_J, row.total_J))
+        yield f"density {row.density:<6g} array {array}, conversions {adc}, total {total}"
+
+
+def _beside(found: EnergyAccount) -> Iterator[str]:
+    """Digital hardware, and what the training cost."""
+    yield ""
+    for name, hardware in found.digital_hardware.items():
+        saved = hardware.saved_fraction
+        least, taken, most = (1.0 - share for share in (saved.high, saved.typical, saved.low))
+        joules = _si(hardware.typical, "J")
+        yield f"{name:16s}{joules:>10s}; of that the chip takes {taken:.3g} ({least:.2g} .. {most:.2g})"
+    training = found.training
+    joules = _si(training.total_J, "J")
+    yield f"training: {training.read_outs} read-outs and pulses {joules}; the host's arithmetic:"
+    for name, figure in training.host.items():
+        yield f"  {name:16s}{_si(figure.typical, 'J'):>10s}"
+
+
+def _figures(row: Dict[str, float]) -> List[str]:
+    return [_si(value, name.rsplit("_", 1)[1]) for name, value in row.items()]
+
+
+def _si(value: float, unit: str) -> str:
     return si_format(value, unit, digits=3)
 
 
-def _row(name, cells):
+def _row(name: str, cells: List[str]) -> str:
     return f"{name:12s}" + "".join(f"{cell:>11s}" for cell in cells)

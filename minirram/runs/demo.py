@@ -67,9 +67,9 @@ def demo(
         **vars(results),
         linear_accuracy=_linear(config, data, test_set),
         unpruned_accuracy=_unpruned(config, data, test_set),
-        array_J=found["total"]["array_J"],
-        total_J=found["total"]["total_J"],
-        gpu_J=found["gpu_J"],
+        array_J=found.total.array_J,
+        total_J=found.total.total_J,
+        gpu_J=found.digital_hardware["gpu_int8"].typical,
         program=exported["file"],
         program_bytes=exported["bytes"],
     )

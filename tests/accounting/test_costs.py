@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram.accounting import costs
+from minirram.accounting.results import Range
 from minirram.errors import ConfigError, DataError, MissingFileError
 
 from ..support.places import ROOT
@@ -120,7 +121,7 @@ def test_what_is_no_technology_file(value):
 def test_ranges_keep_their_order(numbers):
     numbers = sorted(numbers)
     value = broken(lambda v: cost(v).update({c: [n, "x"] for c, n in zip(costs.CASES, numbers)}))
-    found = costs.as_range(costs.costs_from_json(value, "here")["row_drive_J"])
+    found = Range.of(costs.costs_from_json(value, "here")["row_drive_J"]).to_json()
     assert list(found.values()) == numbers and list(found) == list(costs.CASES)
 
 

@@ -90,7 +90,7 @@ def test_events_equal_the_loops(shape, level, arrangement, bits, n, seed):
     counter("w", codes[:1])
     counter("w", codes[1:])
     adcs = {"w": Adc(8, 1.0, arrangement), "other": Adc(8, 1.0)}
-    got = counted_events(counter, chip, adcs, n)["w"]
+    got = counted_events(counter, chip, adcs=adcs, inferences=n)["w"]
     expected = count_by_loops(chip, "w", codes, bits, 2 if arrangement == "polarity" else 1)
     assert got.vectors == 1
     assert np.allclose(got.rows_driven * n, expected["rows"], rtol=1e-12, atol=0)
@@ -126,7 +126,7 @@ def test_plane_counts_of_full_codes_and_of_several_chunks(bits, n, seed):
     expected = np.full((bits, 1500), n)
     expected[:, 3] -= 1
     for threads in (1, 3):
-        assert np.array_equal(plane_counts(codes, bits, threads), expected)
+        assert np.array_equal(plane_counts(codes, bits, threads=threads), expected)
 
 
 def test_plane_counts_do_not_overflow():
@@ -149,7 +149,7 @@ def test_conversions_are_those_that_inference_makes():
     counter = EventCounter(bits)
     product = ChipProduct(learner.chip, adcs, bits, learner.scales_S, observer=counter)
     predict(learner.network, learner.state, codes, product)
-    counted = counted_events(counter, learner.chip, adcs, len(codes))
+    counted = counted_events(counter, learner.chip, adcs=adcs, inferences=len(codes))
     for name, found in counted.items():
         assert found.conversions.sum() * len(codes) == pytest.approx(product.conversions[name], rel=1e-12)
 
@@ -164,7 +164,7 @@ def test_pruning_changes_the_siemens_and_nothing_else():
         chip.form(3.95)
         masks = {"w": np.random.default_rng(1).random((2,) + shape) < density}
         chip.program(masks, draw_signs(0, chip.placement))
-        found.append(counted_events(counter, chip, {"w": Adc(8, 1.0)}, 1)["w"])
+        found.append(counted_events(counter, chip, adcs={"w": Adc(8, 1.0)}, inferences=1)["w"])
     siemens = [entry.siemens_read.sum() for entry in found]
     assert siemens[0] > 1.5 * siemens[1] > 1.5 * siemens[2]
     for field in ("vectors", "partial_adds", "line_pitches", "bits_read"):
@@ -175,7 +175,7 @@ def test_pruning_changes_the_siemens_and_nothing_else():
 @given(st.floats(0, 1), st.sampled_from([(600, 3), (5, 300), (4, 4)]), st.integers(1, 8))
 def test_shapes_alone_agree_with_codes_of_that_activity(activity, shape, bits):
     placement = place((("w", shape),))
-    got = expected_events(placement, {"w": 7}, {"w": bits}, activity, 2e-6)["w"]
+    got = expected_events(placement, {"w": 7}, bits={"w": bits}, activity=activity, pair_S=2e-6)["w"]
     row_tiles, col_tiles = -(-shape[0] // 512), -(-shape[1] // 256)
     assert got.rows_driven.sum() == pytest.approx(7 * bits * activity * shape[0] * col_tiles)
     assert got.siemens_read.sum() == pytest.approx(7 * bits * activity * shape[0] * shape[1] * 2e-6)
@@ -185,7 +185,7 @@ def test_shapes_alone_agree_with_codes_of_that_activity(activity, shape, bits):
 
 def test_activity_is_a_share():
     with pytest.raises(ConfigError, match="activity of 1.5"):
-        expected_events(place((("w", (2, 2)),)), {"w": 1}, {"w": 1}, 1.5, 1e-6)
+        expected_events(place((("w", (2, 2)),)), {"w": 1}, bits={"w": 1}, activity=1.5, pair_S=1e-6)
 
 
 # -- digital layers ----------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def test_reprogramming_equals_a_simulation_of_many_inferences(needed, at_hand, s
     generator = np.random.default_rng(seed)
     on, used = generator.random((2, needed, 3, 4)) < 0.5
     on &= used
-    written, n_set, n_reset, most = reprogramming(on, used, at_hand)
+    written, n_set, n_reset, most = reprogramming(on, used, n_macros=at_hand)
     if at_hand >= needed:
         assert (written, n_set, n_reset, most) == (0, 0, 0, 0)
         return
@@ -291,7 +291,7 @@ def test_reprogramming_equals_a_simulation_of_many_inferences(needed, at_hand, s
 @given(st.integers(1, 6))
 def test_tiles_of_macros_that_take_turns_are_read_in_turn(n_macros):
     placement = place((("w", (2000, 300)),))  # eight tiles
-    events_before = expected_events(placement, {"w": 1}, {"w": 1}, 0.5, 1e-6)["w"]
+    events_before = expected_events(placement, {"w": 1}, bits={"w": 1}, activity=0.5, pair_S=1e-6)["w"]
     shared = on_fewer_macros(events_before, n_macros).converted
     assert max(shared) == min(n_macros, placement.n_macros) - 1
     for macro in range(min(n_macros, placement.n_macros) - 1):
@@ -302,4 +302,4 @@ def test_tiles_of_macros_that_take_turns_are_read_in_turn(n_macros):
 
 def test_no_macro_is_an_error():
     with pytest.raises(ConfigError, match="at least 1"):
-        reprogramming(np.zeros((2, 1, 1), bool), np.ones((2, 1, 1), bool), 0)
+        reprogramming(np.zeros((2, 1, 1), bool), np.ones((2, 1, 1), bool), n_macros=0)

@@ -33,8 +33,8 @@ def test_joules_are_the_sum_over_single_events(bits, seed, arrangement):
     generator = np.random.default_rng(seed)
     costs, placement = costs_of(generator), place((("w", (530, 5)),))
     driven, row_S = generator.random((bits, 530)), generator.random(530) * 1e-5
-    events = matrix_events(placement, "w", 3, driven, row_S, arrangement)
-    got = figures.matrix_energy(events, costs, 8, PULSE)
+    events = matrix_events(placement, "w", vectors=3, driven=driven, row_S=row_S, arrangement=arrangement)
+    got = figures.matrix_energy(events, costs, adc_bits=8, pulse=PULSE)
     for case in range(3):
         joules = dict.fromkeys(figures.JOULES, 0.0)
         for plane in range(bits):
@@ -54,8 +54,10 @@ def test_joules_are_the_sum_over_single_events(bits, seed, arrangement):
 
 def test_a_read_cell_is_v_squared_g_t():
     """12.34 uS at 0.2 V for 50 ns: 24.7 fJ."""
-    events = matrix_events(place((("w", (1, 1)),)), "w", 1, np.ones((1, 1)), np.array([12.34e-6]))
-    assert figures.matrix_energy(events, load_costs(), 8, PULSE)["array_J"][1] == pytest.approx(24.68e-15, rel=1e-3)
+    events = matrix_events(place((("w", (1, 1)),)), "w", vectors=1, driven=np.ones((1, 1)), row_S=np.array([12.34e-6]))
+    assert figures.matrix_energy(events, load_costs(), adc_bits=8, pulse=PULSE)["array_J"][1] == pytest.approx(
+        24.68e-15, rel=1e-3
+    )
 
 
 def test_the_read_pulse_has_the_range_of_the_file_unless_it_is_given():
@@ -63,20 +65,22 @@ def test_the_read_pulse_has_the_range_of_the_file_unless_it_is_given():
     pulse = figures.read_pulse(TAOX_40NM, costs)
     assert pulse.voltage_V[1] == 0.2 and pulse.time_s[1] == 50e-9
     assert np.all(np.diff(pulse.voltage_V) > 0) and np.all(np.diff(pulse.time_s) > 0)
-    known = figures.read_pulse(TAOX_40NM, costs, 0.1, 20e-9)
+    known = figures.read_pulse(TAOX_40NM, costs, voltage_V=0.1, time_s=20e-9)
     assert list(known.voltage_V) == [0.1] * 3 and list(known.time_s) == [20e-9] * 3
     for voltage_V, time_s in ((0.0, None), (None, -1e-9), (float("nan"), None), (None, float("inf"))):
         with pytest.raises(ConfigError, match="must be above 0"):
-            figures.read_pulse(TAOX_40NM, costs, voltage_V, time_s)
+            figures.read_pulse(TAOX_40NM, costs, voltage_V=voltage_V, time_s=time_s)
 
 
 @given(st.integers(1, 700), st.integers(1, 600), st.integers(1, 3), st.integers(1, 9), st.integers(0, 9))
 def test_latency_equals_a_walk_over_the_reads(fan_in, fan_out, bits, vectors, seed):
     costs, placement = costs_of(np.random.default_rng(seed)), place((("other", (200, 100)), ("w", (fan_in, fan_out))))
-    adcs = figures.adcs_per_macro(placement, costs, "pair")
+    adcs = figures.adcs_per_macro(placement, costs, arrangement="pair")
     assert adcs == 3  # 256 pairs, 100 columns each
-    events = expected_events(placement, {"w": vectors, "other": 1}, {"w": bits, "other": 1}, 0.3, 1e-6)["w"]
-    got = figures.matrix_latency(events, costs, 8, adcs, PULSE)
+    events = expected_events(
+        placement, {"w": vectors, "other": 1}, bits={"w": bits, "other": 1}, activity=0.3, pair_S=1e-6
+    )["w"]
+    got = figures.matrix_latency(events, costs, adc_bits=8, adcs_per_macro=adcs, pulse=PULSE)
     for case in range(3):
         busy_read, busy_convert = {}, {}
         for tile in placement.tiles_of("w"):
@@ -104,10 +108,10 @@ def test_digital_layers():
 
 def test_area_is_the_sum_of_its_parts():
     costs, placement = load_costs(), place((("w", (600, 10)),))
-    area = figures.chip_area(placement, costs, 8, "pair", 1000, 1)
-    two = figures.chip_area(placement, costs, 8, "pair", 1000, 2)
+    area = figures.chip_area(placement, costs, adc_bits=8, arrangement="pair", buffer_bits=1000, n_macros=1)
+    two = figures.chip_area(placement, costs, adc_bits=8, arrangement="pair", buffer_bits=1000, n_macros=2)
     assert two["cells_um2"][1] == 2 * area["cells_um2"][1] and two["digital_um2"][1] == area["digital_um2"][1]
-    assert placement.n_macros == 1 and figures.adcs_per_macro(placement, costs, "polarity") == 4
+    assert placement.n_macros == 1 and figures.adcs_per_macro(placement, costs, arrangement="polarity") == 4
     assert area["cells_um2"][1] == pytest.approx(512 * 512 * 0.0768)
     assert area["adcs_um2"][1] == 2 * costs.adc(8, "um2")[1]
     parts = [value for key, value in area.items() if key != "total_um2"]
@@ -119,16 +123,16 @@ def test_area_is_the_sum_of_its_parts():
 )
 def test_an_event_without_a_cost_is_an_error(name):
     costs = costs_of(np.random.default_rng(0), missing=(name,))
-    events = expected_events(place((("w", (3, 2)),)), {"w": 1}, {"w": 1}, 0.5, 1e-6)["w"]
+    events = expected_events(place((("w", (3, 2)),)), {"w": 1}, bits={"w": 1}, activity=0.5, pair_S=1e-6)["w"]
     with pytest.raises(ConfigError, match=name):
-        figures.matrix_energy(events, costs, 8, PULSE)
+        figures.matrix_energy(events, costs, adc_bits=8, pulse=PULSE)
         figures.digital_energy(DigitalEvents(1, 1, 1, 1), costs)
 
 
 def test_pulses_by_kind():
     pulses = {"form": 2, "partner_reset": 3, "set": 5, "reset": 7, "probe_reset": 11, "probe_set": 13}
     assert set(pulses) == set(PULSES)
-    each = figures.programming_energy(pulses, TAOX_40NM, load_costs())
+    each = figures.programming_energy(pulses, TAOX_40NM, costs=load_costs())
     typical = {kind: joules[1] for kind, joules in each.items()}
     writes = {"partner_reset": 3 * 4.1e-12, "set": 5 * 6e-12, "reset": 7 * 4.1e-12}
     assert typical == dict(writes, form=8e-9, probe_reset=11 * 4.1e-12, probe_set=13 * 6e-12)
@@ -155,16 +159,18 @@ def test_a_read_out_reads_the_cells_in_use_row_by_row(arrangement, conversions):
             expected["lines_J"] += 512 * pitch_J
             if column % 2 == 0:
                 expected["adc_J"] += conversions * costs.adc(8, "J")[1]
-    each = figures.read_out_energy(chip, costs, 8, PULSE, arrangement)
+    each = figures.read_out_energy(chip, costs, adc_bits=8, pulse=PULSE, arrangement=arrangement)
     assert set(each) == set(expected)
     for key, joules in expected.items():
         assert each[key][1] == pytest.approx(joules, rel=1e-9), key
 
 
 def test_digital_hardware():
-    found = figures.baselines(1057024, 62272, 30000)
+    found = figures.digital_hardware(1057024, 62272, activations=30000)
     assert found["gpu_int8"][1] == pytest.approx(1.016e-6, rel=1e-3)  # the authors' figure for the CNN
-    assert figures.baselines(394112, 0, 0)["gpu_int8"][1] == pytest.approx(0.379e-6, rel=1e-3)  # and for the CRNN
+    assert figures.digital_hardware(394112, 0, activations=0)["gpu_int8"][1] == pytest.approx(
+        0.379e-6, rel=1e-3
+    )  # and for the CRNN
     assert found["microcontroller"][1] == pytest.approx(1057024 * 0.7e-9)
     weights_J = 8 * 62272 * 1.5625e-12
     assert found["accelerator"][1] == pytest.approx(1057024 * 0.3e-12 + weights_J + 8 * 30000 * 0.3125e-12, rel=1e-3)
@@ -174,18 +180,26 @@ def test_digital_hardware():
 
 def test_training_on_digital_hardware():
     """Three times the arithmetic and activations of each of 7 x 20 samples; each weight moves four times a step."""
-    one, found = figures.baselines(1000, 50, 30), figures.training_baselines(1000, 50, 30, 7, 20)
+    one, found = (
+        figures.digital_hardware(1000, 50, activations=30),
+        figures.training_hardware(1000, 50, activations=30, steps=7, batch_size=20),
+    )
     assert set(found) == set(one)
     for name in ("gpu_int8", "gpu_fp32", "cpu_int8", "microcontroller"):
         assert np.allclose(found[name], 3 * 7 * 20 * one[name], rtol=1e-12, atol=0)
-    macs_J, weights_J, activations_J = (figures.baselines(*n)["accelerator"] for n in ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    macs_J, weights_J, activations_J = (
+        figures.digital_hardware(*ones[:2], activations=ones[2])["accelerator"] for ones in np.eye(3)
+    )
     expected = 3 * 140 * 1000 * macs_J + 4 * 7 * 50 * weights_J + 3 * 140 * 30 * activations_J
     assert np.allclose(found["accelerator"], expected, rtol=1e-12, atol=0)
 
 
 def test_digital_hardware_of_ones_own():
     mine = Costs("mine", "mine", {"gpu_int8_op_J": np.array([1e-12, 2e-12, 3e-12])}, {})
-    found, packaged = figures.baselines(1000, 0, 0, mine), figures.baselines(1000, 0, 0)
+    found, packaged = (
+        figures.digital_hardware(1000, 0, activations=0, own=mine),
+        figures.digital_hardware(1000, 0, activations=0),
+    )
     assert found["gpu_int8"][1] == 2 * 1000 * 2e-12 and found["gpu_fp32"][1] == packaged["gpu_fp32"][1]
 
 

@@ -10,7 +10,7 @@ from minirram.tasks import spoken_digits
 
 
 def listed(name, classes, size=224):
-    return shapes.of_products(name, shapes.NETWORKS[name](classes, size), size)
+    return shapes.of_products(name, shapes.NETWORKS[name](classes, size), size=size)
 
 
 def test_resnet50_has_the_published_counts():

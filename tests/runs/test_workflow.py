@@ -208,7 +208,7 @@ def test_energy_report(trained, capsys):
     account = call_json(capsys, "energy", trained)
     assert set(account["by_matrix"]) == {"conv1", "conv2", "fc1", "fc2"}
     assert account["total"]["conversions"] == 50216 and account["adc_bits"] == 14
-    assert account["gpu_J"] == pytest.approx(1.016e-6, rel=1e-3)
+    assert account["digital_hardware"]["gpu_int8"]["typical"] == pytest.approx(1.016e-6, rel=1e-3)
     assert 5e-9 < account["total"]["array_J"] < 25e-9
 
 
