@@ -16,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Any:
     """Compare the two programs."""
-    return readback.differences(read_program(options.a)[0], read_program(options.b)[0])
+    return readback.differences(read_program(options.a), read_program(options.b))
 
 
 def text(found: Any) -> str:

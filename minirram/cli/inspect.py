@@ -1,6 +1,7 @@
 """minirram inspect: show a program file."""
 
 import argparse
+import os
 from typing import Any
 
 from ..programming import readback
@@ -15,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Any:
     """Read the file and describe it."""
-    return readback.describe(*read_program(options.file))
+    return readback.describe(read_program(options.file), os.path.getsize(options.file))
 
 
 def text(shown: Any) -> str:

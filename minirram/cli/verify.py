@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> Any:
     """Compare cell by cell; with a run, examine it on the chip that was read back."""
     if options.data is not None and options.run is None:
         raise ConfigError("--data is the data set of the run: name that, too, --run")
-    built, _ = read_program(options.file)
+    built = read_program(options.file)
     if options.run is not None:
         _check_belongs(built, options.file, options.run)
     measured_S = read_table(options.readback, kinds="f")

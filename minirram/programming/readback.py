@@ -31,14 +31,14 @@ _SLACK_nS = 1e-3  # what siemens lose as floats, single ones too: n nS * 1e-9 * 
 _MOST_CONDUCTANCE_S = 0.1  # no memory cell conducts this much: such a map is in another unit
 
 
-def read_program(path: Union[str, "os.PathLike[str]"]) -> Tuple[Program, int]:
-    """(program in a file, bytes of the file); MissingFileError without one, FormatError when it breaks a rule."""
+def read_program(path: Union[str, "os.PathLike[str]"]) -> Program:
+    """The program in a file; MissingFileError without one, FormatError when it breaks a rule."""
     try:
         with open(path, "rb") as handle:
             data = handle.read()
     except OSError as error:
         raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
-    return codec.read(data), len(data)
+    return codec.read(data)
 
 
 @dataclass(frozen=True)

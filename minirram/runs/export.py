@@ -30,7 +30,7 @@ def export(folder, out=None, code_bits=8, old=None):
     chip, model, masks = run.load_trained()
     built, not_formed = build_program(config, chip, model, masks, code_bits)
     if old is not None:
-        built = increment(read_program(old)[0], built)
+        built = increment(read_program(old), built)
     data = codec.write(built)
     path = os.fspath(out) if out is not None else run.path("program.xbp")
     beside = os.path.join(os.path.dirname(path), "digital.json")

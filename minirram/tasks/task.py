@@ -1,12 +1,14 @@
 """A task: the network, what its data look like, and the recipes by which it is learned."""
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
+from ..json_codec import built, plain
 from ..learn.recipe import Recipe
+from ..nn.layers.base import Layer, layer_from_json
 from ..nn.network import Network
 from ..rng import stream
 from .datasets import Dataset, Layout, check, dataset, hold_back
@@ -50,6 +52,17 @@ class Task:
         if name not in self.recipes:
             raise ConfigError(f"task {self.name} has no recipe {name!r}; choose one of {', '.join(self.recipes)}")
         return self.recipes[name]
+
+    def to_json(self) -> Dict[str, Any]:
+        """A JSON-ready dict of all but `drawn`; `from_json` reads it."""
+        return {name: plain(getattr(self, name)) for name in ("name", "network", "layout", "recipes")}
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Task":
+        """The task that `to_json` wrote; DataError says what is wrong at which place."""
+        if isinstance(value, dict) and "drawn" in value:
+            raise DataError("drawn is no data: a task that draws its own is a .py file")
+        return built(cls, value, readers={Layer: layer_from_json})
 
     def draw_training(self) -> Tuple[Dataset, Dataset]:
         """The built-in training and validation parts. The set is fixed: it depends on its name and the part alone."""

@@ -41,7 +41,7 @@ def changed(program):
 @pytest.mark.parametrize("what", ["chip_id", "program_id"])
 def test_verify_refuses_a_program_of_another_run(run, what, tmp_path, capsys):
     trained, file, readback, data = run
-    built, _ = export.read_program(file)
+    built = export.read_program(file)
     other = changed(built) if what == "program_id" else dataclasses.replace(built, chip_id=built.chip_id ^ 1)
     path = str(tmp_path / "other.xbp")
     (tmp_path / "other.xbp").write_bytes(codec.write(other))

@@ -1,12 +1,13 @@
 """Tasks: inputs become codes, data become batches and examinations, ADC ranges see all of the training set."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from minirram.chip.placement import place
-from minirram.errors import ConfigError
+from minirram.errors import ConfigError, DataError
 from minirram.learn.recipe import Recipe
 from minirram.nn.network import matrices
 from minirram.rng import stream
@@ -15,6 +16,7 @@ from minirram.tasks.datasets import Dataset
 from minirram.tasks.examinations import TILE_PX, LabelExamination, PixelExamination
 from minirram.tasks.registry import TASKS, load_test, load_training, task
 from minirram.tasks.retina import retina_unet
+from minirram.tasks.task import Task
 from minirram.tasks.training_data import CropData, SampleData
 
 from ..support.tiny import save_garments
@@ -247,3 +249,25 @@ def test_the_macro_network_fills_one_macro_with_the_garments_of_its_namesake(tmp
     data = load_training(chosen.name, chosen.layout, str(tmp_path), network=network)
     assert data.codes.shape == (30, 28, 28, 1) and data.codes.max() <= 63 and data.mirrored
     assert len(load_test(chosen.name, chosen.layout, str(tmp_path), network=network)) == 10
+
+
+# -- a task as data ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_a_task_without_its_drawing_comes_back_from_json(name):
+    text = json.dumps(TASKS[name].to_json())
+    assert Task.from_json(json.loads(text)) == replace(TASKS[name], drawn=None)
+
+
+def test_what_is_wrong_with_a_task_in_json_is_named():
+    value = TASKS["retina"].to_json()
+    for change, message in (
+        (dict(layout=dict(value["layout"], class_names="vessel")), "layout.class_names is 'vessel', not a list"),
+        (dict(recipes={}), "needs a name and at least one recipe"),
+        (dict(recipes={"full": {"epochs": 0}}), "recipes.full: epochs is 0"),
+        (dict(drawn={"training": 3}), "drawn is no data"),
+        (dict(layers=[]), "layers is not known; a Task has the fields"),
+    ):
+        with pytest.raises(DataError, match=message):
+            Task.from_json(dict(value, **change))
