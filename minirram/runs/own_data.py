@@ -5,10 +5,16 @@ from typing import Optional, Tuple
 
 from ..tasks.labelled_data import LabelledData
 from ..tasks.registry import BUILT_IN, SYNTHETIC, task
+from ..tasks.task import Task
 from .config import IN_THE_FOLDER, RunConfig
 
 DATA_SET = "data"
 """name of the data set: the file is data.npz in the run folder"""
+
+
+def drawn(chosen: Task) -> LabelledData:
+    """All that a task draws."""
+    return LabelledData(*chosen.draw_training(), chosen.draw_test())
 
 
 def own_data(config: RunConfig, arrays: Optional[LabelledData]) -> Tuple[RunConfig, Optional[LabelledData]]:
@@ -17,8 +23,7 @@ def own_data(config: RunConfig, arrays: Optional[LabelledData]) -> Tuple[RunConf
     What a task of the user's draws goes into the folder, so that it can be used where the task is not registered.
     """
     if arrays is None and config.data == SYNTHETIC and config.task not in [known.name for known in BUILT_IN]:
-        chosen = task(config.task)
-        arrays = LabelledData(*chosen.draw_training(), chosen.draw_test())
+        arrays = drawn(task(config.task))
     if arrays is None:
         return config, None
     return replace(config, data=IN_THE_FOLDER, layout=replace(config.data_layout, data_set=DATA_SET)), arrays

@@ -155,7 +155,7 @@ def _stratified(
     """part -> sorted indices: of each class its share, at least one sample; the rest is for training."""
     chosen: Dict[str, List[np.ndarray]] = {part: [] for part in PARTS}
     for number, name in enumerate(names):
-        members = stream(seed, "split", name).permutation(np.flatnonzero(numbers == number))
+        members = stream(seed, "split", number).permutation(np.flatnonzero(numbers == number))
         taken = 0
         for part, share in shares.items():
             count = max(int(round(share * len(members))), 1)

@@ -1,0 +1,189 @@
+"""What the commands do, as functions of the library: train, evaluate, energy, export; `Run` has them as methods."""
+
+import os
+from typing import Any, Optional, Sequence, Tuple, Union
+
+from ..chip.dead_lines import ChipLines
+from ..crossbar.conditions import Conditions
+from ..crossbar.wires import Wires
+from ..device.cell import CellModel
+from ..device.presets import load_cell_model
+from ..errors import ConfigError, DataError
+from ..files import read_json
+from ..json_codec import built
+from ..learn.recipe import Recipe
+from ..nn.network import Network
+from ..tasks.labelled_data import LabelledData
+from ..tasks.registry import SYNTHETIC, TASKS
+from ..tasks.registry import task as task_of
+from ..tasks.task import Task
+from . import energy as energy_step
+from . import evaluate as evaluate_step
+from . import export as export_step
+from .config import RunConfig
+from .energy import WhatIf
+from .evaluate import Evaluation
+from .folder import RunFolder
+from .own_data import drawn
+from .train import Progress, TrainingResults, learn, make_chip, map_names
+
+Path = Union[str, "os.PathLike[str]"]
+THREADS = min(2, os.cpu_count() or 1)
+"""threads where none are named, as on the command line"""
+
+
+def train(
+    what: Union[Network, Task, str],
+    data: Union[LabelledData, Path],
+    recipe: Union[Recipe, str] = "full",
+    *,
+    out: Path,
+    cell: Union[CellModel, str] = "taox-40nm",
+    adc_bits: int = 14,
+    adc_arrangement: str = "pair",
+    wires: Optional[Wires] = None,
+    lines: Optional[ChipLines] = None,
+    maps: Sequence[str] = (),
+    unit: Optional[str] = None,
+    faults: Optional[str] = None,
+    threads: int = THREADS,
+    resume: bool = False,
+    progress: Optional[Progress] = None,
+) -> "Run":
+    """Learn the masks of a network on a simulated chip, then look at the test set once: the finished `Run` in `out`.
+
+    what: a network, which learns from arrays; or a task, or its name, which learns from a folder that holds its data,
+    from "synthetic", or from arrays of its layout. recipe: one, or the name of one of the task's. cell: a technology,
+    its name, or the path of a fitted .json. wires: lines that drop voltage. lines: dead lines. maps, unit: measured
+    conductance maps to start from, one per macro. faults: file of stuck cells. resume: continue the run in `out`, if
+    there is one. progress: called with each row of the history. ConfigError, ShapeError, DataError as the command.
+    """
+    chosen = task_of(what) if isinstance(what, str) else what
+    network = chosen if isinstance(chosen, Network) else chosen.network
+    arrays, source, layout = None, SYNTHETIC, None
+    if isinstance(data, LabelledData):
+        arrays = data
+        layout = data.layout(network) if isinstance(chosen, Network) else chosen.layout
+    elif isinstance(chosen, Network):
+        raise ConfigError(f"network {network.name} learns from LabelledData; a task learns from the folder {data}")
+    else:
+        layout = chosen.layout
+        source = os.fspath(data) if os.fspath(data) == SYNTHETIC else os.path.abspath(data)
+        if source == SYNTHETIC and TASKS.get(chosen.name) != chosen:
+            arrays = drawn(chosen)
+    if isinstance(recipe, str):
+        recipe = Recipe() if isinstance(chosen, Network) and recipe == "full" else _recipe_of(chosen, recipe)
+    config = RunConfig(
+        chosen.name,
+        source,
+        network,
+        recipe,
+        load_cell_model(cell) if isinstance(cell, str) else cell,
+        adc_bits=adc_bits,
+        adc_arrangement=adc_arrangement,
+        maps=map_names(maps),
+        wires=wires,
+        lines=lines,
+        faults="" if faults is None else map_names((faults,))[0],
+        layout=layout,
+    )
+    chip = make_chip(config, maps, unit=unit, faults=faults)
+    learn(out, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays)
+    return Run(out)
+
+
+def _recipe_of(chosen: Union[Network, Task], name: str) -> Recipe:
+    if isinstance(chosen, Network):
+        raise ConfigError(f"network {chosen.name} has no recipe {name!r}; give a Recipe")
+    return chosen.recipe(name)
+
+
+def evaluate(
+    run: Union["Run", Path],
+    split: str = "validation",
+    *,
+    data: Optional[Path] = None,
+    read_noise: Optional[float] = None,
+    draws: int = 1,
+    conditions: Optional[Conditions] = None,
+    threads: int = THREADS,
+) -> Evaluation:
+    """How a run answers "validation" or "test" on its simulated macros. Opening the test set is logged in its folder.
+
+    run: a `Run`, or its folder. data: folder of the data, or "synthetic", instead of the run's. read_noise: instead of
+    the technology's. draws: repetitions of the read noise. conditions: of use; the run's wires where they state none.
+    """
+    return evaluate_step.evaluate(
+        _folder(run),
+        split,
+        data=None if data is None else os.fspath(data),
+        read_noise=read_noise,
+        draws=draws,
+        conditions=conditions,
+        threads=threads,
+    )
+
+
+def energy(
+    run: Union["Run", Path],
+    *,
+    data: Optional[Path] = None,
+    costs: str = "macro-40nm",
+    adc_bits: Optional[int] = None,
+    input_bits: Optional[int] = None,
+    read_voltage_V: Optional[float] = None,
+    read_time_s: Optional[float] = None,
+    densities: Tuple[float, ...] = (),
+    macros: Optional[int] = None,
+    threads: int = THREADS,
+) -> Any:
+    """Energy, latency and area of a run, per inference, of programming and of training.
+
+    run: a `Run`, or its folder. data: folder of the data, or "synthetic", instead of the run's. costs: of events, a
+    name or the path of a .json file. All else asks what would be if: ADCs, input codes, voltage or duration of a read,
+    kept fractions, or the number of macros were so.
+    """
+    what_if = WhatIf(costs, adc_bits, input_bits, read_voltage_V, read_time_s, densities, macros)
+    return energy_step.account(
+        _folder(run), None if data is None else os.fspath(data), threads=threads, what_if=what_if
+    )
+
+
+def export(
+    run: Union["Run", Path], out: Optional[Path] = None, *, code_bits: int = 8, old: Optional[Path] = None
+) -> Any:
+    """Write the program file of a run, default `program.xbp` in its folder, and `digital.json` beside it.
+
+    run: a `Run`, or its folder. code_bits: of conductance targets, 8 or 16; 0: none. old: program that the chip holds;
+    only what differs is then written. Returns what the file holds.
+    """
+    return export_step.export(_folder(run), out, code_bits=code_bits, old=old)
+
+
+class Run:
+    """A finished run and what can be asked of it. `train` makes one; `Run(folder)` opens one."""
+
+    evaluate = evaluate
+    energy = energy
+    export = export
+
+    def __init__(self, folder: Path) -> None:
+        """Open the run in `folder`; DataError when there is none, or one whose training has not ended."""
+        opened = RunFolder.open(folder)
+        if not opened.has("results.json"):
+            raise DataError(f"{opened.folder}: the training of this run has not ended; continue it with resume=True")
+        self.folder = opened.folder
+        self.config = opened.config
+
+    @property
+    def results(self) -> TrainingResults:
+        """What the training gave, as in `results.json`."""
+        path = os.path.join(self.folder, "results.json")
+        return built(TrainingResults, read_json(path), where=path)
+
+    def __repr__(self) -> str:
+        return f"Run({self.folder!r})"
+
+
+def _folder(run: Union[Run, Path]) -> str:
+    return run.folder if isinstance(run, Run) else os.fspath(run)

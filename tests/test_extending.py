@@ -1,0 +1,122 @@
+"""docs/extending.md: each thing that can be added is one file outside the package, and works."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minirram as mr
+from minirram.cli import main
+from minirram.errors import ConfigError
+from minirram.tasks import datasets, registry
+
+from .support.pages import python_blocks, sections
+from .support.places import ROOT
+
+PAGE = sections("extending.md")
+
+
+def command(folder, *arguments):
+    """The JSON object of a command that runs in an interpreter of its own, in a folder outside the package."""
+    result = subprocess.run(
+        [sys.executable, "-m", "minirram", *map(str, arguments), "--json"],
+        cwd=str(folder),
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(result.stdout)
+
+
+def plain(result):
+    """A result as a command prints it, without what a clock or a counter of looks says."""
+    value = result if isinstance(result, dict) else result.to_json()
+    clocks = ("training_seconds", "samples_per_second", "test_openings", "file")
+    value = json.loads(json.dumps(value))
+    return {key: plain(item) if isinstance(item, dict) else item for key, item in value.items() if key not in clocks}
+
+
+# -- a task ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory):
+    """A folder that holds bars.py, and a run that the command line has trained from it."""
+    folder = tmp_path_factory.mktemp("task")
+    (folder / "bars.py").write_text(python_blocks(PAGE["A task"])[0])
+    results = command(folder, "train", "bars.py", "--data", "synthetic", "--out", "runs/bars")
+    assert results["test"]["accuracy"] > 0.9 and results["task"] == "bars"
+    return folder
+
+
+@pytest.fixture
+def forgotten():
+    """The registry as it was, after the test."""
+    before = dict(registry.TASKS)
+    yield
+    registry.TASKS.clear()
+    registry.TASKS.update(before)
+
+
+def test_every_command_works_on_the_folder_of_a_task_that_is_not_registered(bars):
+    """By the command line in processes of its own, and by the library: the same."""
+    assert "bars" not in registry.TASKS
+    run = mr.Run(bars / "runs" / "bars")
+    assert plain(command(bars, "evaluate", "runs/bars", "--split", "test")) == plain(run.evaluate("test"))
+    assert plain(command(bars, "energy", "runs/bars")) == plain(run.energy())
+    shown = plain(run.export(bars / "mine.xbp"))
+    assert plain(command(bars, "export", "runs/bars", "--out", "theirs.xbp")) == shown
+    assert (bars / "mine.xbp").read_bytes() == (bars / "theirs.xbp").read_bytes()
+    assert mr.read_program(bars / "mine.xbp").meta["task"] == "bars"
+    assert run.results.test.accuracy == run.evaluate("test").accuracy
+
+
+def test_an_imported_task_is_trained_by_its_name(bars, tmp_path, monkeypatch, forgotten):
+    monkeypatch.syspath_prepend(str(bars))
+    importlib.import_module("bars")
+    mine = mr.train("bars", "synthetic", out=tmp_path / "run")
+    assert plain(mine.results) == plain(mr.Run(bars / "runs" / "bars").results)
+    for name in ("masks.npz", "model.npz", "chip.npz", "data.npz", "config.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (bars / "runs" / "bars" / name).read_bytes(), name
+
+
+def test_a_task_learns_from_a_prepared_folder_and_from_arrays(bars, tmp_path, capsys, forgotten):
+    task = registry.task(str(bars / "bars.py"))
+    training, validation = task.draw_training()
+    test = task.draw_test()
+    parts = zip(datasets.PARTS, (training, validation, test))
+    arrays = {part: {"inputs": data.inputs, "labels": data.labels} for part, data in parts}
+    datasets.save(str(tmp_path), task.layout, arrays, origin="synthetic, drawn by code")
+    arguments = ["train", str(bars / "bars.py"), "--data", str(tmp_path), "--out", str(tmp_path / "prepared")]
+    assert main.main(arguments) == 0
+    prepared = mr.Run(tmp_path / "prepared")
+    assert not (tmp_path / "prepared" / "data.npz").exists()
+    assert plain(prepared.evaluate("test")) == plain(mr.Run(bars / "runs" / "bars").evaluate("test"))
+    own = mr.train(task, mr.LabelledData(training, validation, test), out=tmp_path / "arrays")
+    assert plain(own.results) == plain(prepared.results)
+
+
+def test_a_file_of_no_task_and_a_name_that_is_taken_are_refused(tmp_path, forgotten):
+    empty = tmp_path / "empty.py"
+    empty.write_text("x = 1\n")
+    with pytest.raises(ConfigError, match="empty.py registers 0 tasks; it must register one"):
+        registry.task(str(empty))
+    with pytest.raises(ConfigError, match="'retina' is the name of a built-in task"):
+        mr.register_task(registry.TASKS["retina"])
+    with pytest.raises(ConfigError, match="no task 'nowhere.py'; .*or a .py file that registers one"):
+        registry.task("nowhere.py")
+
+
+def test_drawn_data_that_do_not_fit_their_layout_are_refused(bars, tmp_path, forgotten):
+    from dataclasses import replace
+
+    task = registry.task(str(bars / "bars.py"))
+    flat = replace(task.drawn, draw=lambda generator, n: {"inputs": np.zeros((n, 9)), "labels": np.zeros(n, int)})
+    with pytest.raises(mr.MinirramError, match=r"task bars, drawn train: the inputs have the shape \(480, 9\)"):
+        mr.train(replace(task, drawn=flat), "synthetic", out=tmp_path / "run")
+    with pytest.raises(ConfigError, match="task bars has no built-in data; name the folder of bars.npz"):
+        replace(task, drawn=None).draw_test()
