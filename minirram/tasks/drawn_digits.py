@@ -7,6 +7,8 @@ in speed, melody, formants, loudness and background noise. (Formants of vowels: 
 rounded from textbooks.)
 """
 
+from typing import List, Tuple
+
 import numpy as np
 
 RATE_Hz = 8000
@@ -54,7 +56,7 @@ _DIGITS = (
 )
 
 
-def spoken_digits(generator, n):
+def spoken_digits(generator: np.random.Generator, n: int) -> Tuple[List[np.ndarray], np.ndarray]:
     """Speak `n` digits, equally frequent as far as n allows, in random order, each by another speaker.
 
     generator: numpy.random.Generator. Returns (clips, labels): a list of n float64 arrays (samples,) within -1..1 at
@@ -64,7 +66,7 @@ def spoken_digits(generator, n):
     return [_speak(generator, int(digit)) for digit in labels], labels
 
 
-def _speak(generator, digit):
+def _speak(generator: np.random.Generator, digit: int) -> np.ndarray:
     """One clip, float64 (samples,)."""
     times_s, tracks = _score(generator, digit)
     n_frames = int(times_s[-1] * RATE_Hz / _HOP)
@@ -84,7 +86,7 @@ def _speak(generator, digit):
     return generator.uniform(0.1, 1.0) * clip / np.abs(clip).max()
 
 
-def _score(generator, digit):
+def _score(generator: np.random.Generator, digit: int) -> Tuple[np.ndarray, np.ndarray]:
     """In time: (times_s (points,), tracks (5, points)), the tracks being voice, breath and three formants (Hz)."""
     speed = generator.uniform(0.65, 1.35)
     tract = generator.uniform(0.84, 1.2)  # a shorter vocal tract raises all formants
@@ -104,7 +106,7 @@ def _score(generator, digit):
     return np.array([0.0] + times_s + [now_s]), np.array(rows).T
 
 
-def _pulse_train(generator, length):
+def _pulse_train(generator: np.random.Generator, length: int) -> np.ndarray:
     """Unit pulses at a gliding pitch with a little jitter, float64 (length,), of the power of white noise of one."""
     start_Hz = np.exp(generator.uniform(np.log(85), np.log(260)))
     end_Hz = start_Hz * generator.uniform(0.7, 1.15)
@@ -116,13 +118,13 @@ def _pulse_train(generator, length):
     return pulses * np.sqrt(RATE_Hz / start_Hz)
 
 
-def _frames(signal, n_frames):
+def _frames(signal: np.ndarray, n_frames: int) -> np.ndarray:
     """Overlapping frames under a Hann window, (n_frames, _FRAME)."""
     starts = _HOP * np.arange(n_frames)
     return signal[starts[:, None] + np.arange(_FRAME)] * np.hanning(_FRAME)
 
 
-def _resonances(formants_Hz, tilt):
+def _resonances(formants_Hz: np.ndarray, tilt: float) -> np.ndarray:
     """Amplitude response (n_frames, bins) of a sum of three resonances; higher formants are weaker by `tilt`."""
     frequency_Hz = np.fft.rfftfreq(_FRAME, 1 / RATE_Hz)
     detuning = (frequency_Hz - formants_Hz[:, :, None]) / _BANDWIDTH_Hz[:, None]

@@ -4,7 +4,12 @@ Vessels grow at their tips, one pixel per step: the direction drifts, the width 
 divides in two thinner ones (about as Murray's law has it: the cubes of the widths add up).
 """
 
+from typing import Dict, Tuple
+
 import numpy as np
+
+Tips = Dict[str, np.ndarray]
+"""growing ends of vessels: place (n, 2), angle, bend and half width (n,)"""
 
 SIDE = 160
 CLASS_NAMES = ("background", "vessel")
@@ -15,7 +20,7 @@ _MAX_STEPS = 160
 _STAMP = 5  # a tip marks the (2 * 5 + 1)^2 pixels around it
 
 
-def vessel_images(generator, n):
+def vessel_images(generator: np.random.Generator, n: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw `n` fundus images.
 
     generator: numpy.random.Generator. Returns (grey, vessels, region), each (n, SIDE, SIDE): the image uint8, 1 on
@@ -36,7 +41,7 @@ def vessel_images(generator, n):
     return grey, vessels, np.repeat(region[None], n, axis=0)
 
 
-def _grow(generator, disc):
+def _grow(generator: np.random.Generator, disc: np.ndarray) -> np.ndarray:
     """Points of all vessels, float64 (points, 3): row, column, half width, in pixels from the image's middle."""
     count = int(generator.integers(7, 11))
     angle = np.linspace(0, 2 * np.pi, count, endpoint=False) + generator.uniform(-0.35, 0.35, count)
@@ -63,7 +68,7 @@ def _grow(generator, disc):
     return np.concatenate(trail)
 
 
-def _divide(tips, dividing, generator):
+def _divide(tips: Tips, dividing: np.ndarray, generator: np.random.Generator) -> Tips:
     """Tips where `dividing` get a thinner side branch; the cube of the half width is shared out."""
     share = generator.uniform(0.2, 0.5, int(dividing.sum()))
     side = generator.choice([-1.0, 1.0], share.size)
@@ -76,7 +81,7 @@ def _divide(tips, dividing, generator):
     return {name: np.concatenate([tips[name], branch[name]]) for name in tips}
 
 
-def _coverage(points):
+def _coverage(points: np.ndarray) -> np.ndarray:
     """Covered share of each pixel, float64 (SIDE, SIDE): every point of a vessel is a disc of its half width."""
     middle = points[:, :2] + (SIDE - 1) / 2
     base = np.rint(middle).astype(np.int64)
@@ -91,7 +96,7 @@ def _coverage(points):
     return cover
 
 
-def _background(generator, row, col, disc):
+def _background(generator: np.random.Generator, row: np.ndarray, col: np.ndarray, disc: np.ndarray) -> np.ndarray:
     """The eye without vessels: uneven light, bright optic disc, dark macula, blotches; float64 (SIDE, SIDE)."""
     light = generator.uniform(-0.1, 0.1, 2)
     shade = generator.uniform(0.4, 0.6) + (light[0] * row + light[1] * col) / _RADIUS
@@ -102,11 +107,11 @@ def _background(generator, row, col, disc):
     return shade + generator.uniform(0.005, 0.02) * blotches / blotches.std()
 
 
-def _blob(row, col, middle, radius):
+def _blob(row: np.ndarray, col: np.ndarray, middle: np.ndarray, radius: float) -> np.ndarray:
     return np.exp(-((row - middle[0]) ** 2 + (col - middle[1]) ** 2) / (2 * radius**2))
 
 
-def _blur(image, sigma_px):
+def _blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
     """Gaussian blur by a product of spectra (the image continues periodically)."""
     frequency = np.fft.fftfreq(SIDE)
     response = np.exp(-2 * (np.pi * sigma_px * frequency) ** 2)

@@ -34,7 +34,7 @@ class LabelExamination:
     def figures(self, predict: Predict) -> Dict[str, Any]:
         """How good `predict` (codes -> logits) is: dict with `accuracy` and `confusion`."""
         predicted = predict(self.codes).argmax(axis=1)
-        confusion = metrics.confusion_matrix(predicted, self.labels, self.classes)
+        confusion = metrics.confusion_matrix(predicted, self.labels, classes=self.classes)
         return {"accuracy": metrics.accuracy(predicted, self.labels), "confusion": confusion.tolist()}
 
     def first(self, n: int) -> "LabelExamination":
@@ -64,8 +64,9 @@ class PixelExamination:
             logits = predict(tiles[..., None])
             return 1.0 / (1.0 + np.exp(np.clip(logits[..., 0] - logits[..., 1], -80, 80)))
 
-        maps = [predict_by_tiles(probability, image[..., 0], TILE_PX, TILE_STEP_PX) for image in self.codes]
-        return metrics.segmentation_scores(np.stack(maps), self.labels, self.region)
+        images = self.codes[..., 0]
+        maps = [predict_by_tiles(probability, image, size=TILE_PX, step=TILE_STEP_PX) for image in images]
+        return metrics.segmentation_scores(np.stack(maps), self.labels, region=self.region)
 
     def first(self, n: int) -> "PixelExamination":
         """The examination's first `n` images."""

@@ -3,9 +3,14 @@
 Arrays are (n, height, width): grey uint8 images, labels uint8 (1 = vessel), region bool (the round field of view).
 """
 
+from typing import Callable, Optional, Tuple
+
 import numpy as np
 
 from ..errors import ConfigError, DataError, ShapeError
+
+Smooth = Callable[[np.ndarray, float], np.ndarray]
+"""(image, radius in pixels) -> its local average"""
 
 # After normalisation: the grey of the surroundings, and grey levels per standard deviation.
 MIDDLE_GREY = 128
@@ -13,7 +18,9 @@ GREY_PER_DEVIATION = 40.0
 SMOOTHING_PX = 8.0  # wider than a vessel of an image about 500 pixels across
 
 
-def normalise_contrast(grey, region, smooth=None, radius_px=SMOOTHING_PX):
+def normalise_contrast(
+    grey: np.ndarray, region: np.ndarray, *, smooth: Optional[Smooth] = None, radius_px: float = SMOOTHING_PX
+) -> np.ndarray:
     """Take the shading away and bring the rest to one scale: uint8 (height, width), `MIDDLE_GREY` outside the region.
 
     grey: (height, width), e.g. the green channel, where vessels stand out most; region: bool, same shape. The local
@@ -37,7 +44,7 @@ def normalise_contrast(grey, region, smooth=None, radius_px=SMOOTHING_PX):
     return np.rint(np.clip(MIDDLE_GREY + detail * (GREY_PER_DEVIATION / deviation), 0, 255)).astype(np.uint8)
 
 
-def _gaussian():
+def _gaussian() -> Smooth:
     """scipy's Gaussian filter, or a ConfigError that names the extra to install."""
     try:
         from scipy.ndimage import gaussian_filter
@@ -46,7 +53,7 @@ def _gaussian():
     return gaussian_filter
 
 
-def box_smooth(image, radius_px):
+def box_smooth(image: np.ndarray, radius_px: float) -> np.ndarray:
     """About a Gaussian of that standard deviation, in plain NumPy: a running mean, three times along each axis."""
     half = max(int(round(radius_px - 0.5)), 1)  # three boxes of 2 h + 1 pixels have the variance h (h + 1)
     for axis in (0, 1):
@@ -55,7 +62,7 @@ def box_smooth(image, radius_px):
     return image
 
 
-def _running_mean(image, half, axis):
+def _running_mean(image: np.ndarray, half: int, axis: int) -> np.ndarray:
     """Mean over 2 half + 1 pixels along an axis; zeros beyond the border."""
     width = 2 * half + 1
     padding = [(0, 0), (0, 0)]
@@ -68,7 +75,7 @@ def _running_mean(image, half, axis):
 class Crops:
     """Random square crops out of a set of images, each turned and mirrored in one of a square's eight ways."""
 
-    def __init__(self, inputs, labels, region, size):
+    def __init__(self, inputs: np.ndarray, labels: np.ndarray, *, region: np.ndarray, size: int) -> None:
         """inputs, labels, region: (n, height, width) as above. size: side in pixels. ConfigError when none fits."""
         n, height, width = inputs.shape
         if not 1 <= size <= min(height, width):
@@ -82,7 +89,7 @@ class Crops:
         self._images = (inputs, labels, region)
         self.size = size
 
-    def draw(self, generator, n):
+    def draw(self, generator: np.random.Generator, n: int) -> Tuple[np.ndarray, ...]:
         """`n` crops, every place inside the region equally likely: (inputs, labels, region), each (n, size, size)."""
         places = self._corners[generator.integers(0, self._corners.size, n)]
         rows, cols = self._corner_shape
@@ -94,7 +101,7 @@ class Crops:
         return tuple(turned(array[image[:, None, None], row, col], which) for array in self._images)
 
 
-def turned(crops, which):
+def turned(crops: np.ndarray, which: np.ndarray) -> np.ndarray:
     """Crops (n, size, size), each in orientation 0..7: 0..3 quarter turns; from 4 on mirrored before."""
     out = np.empty_like(crops)
     for orientation in range(8):
@@ -104,12 +111,14 @@ def turned(crops, which):
     return out
 
 
-def tile_starts(length, size, step):
+def tile_starts(length: int, size: int, step: int) -> np.ndarray:
     """Where tiles of `size` begin so that they cover 0..length - 1 with at most `step` between them; int64."""
     return np.unique(np.minimum(np.arange(0, length, step, dtype=np.int64), max(length - size, 0)))
 
 
-def predict_by_tiles(predict, image, size, step, batch=16):
+def predict_by_tiles(
+    predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, *, size: int, step: int, batch: int = 16
+) -> np.ndarray:
     """A whole image's answer from overlapping tiles, blended: float32 (height, width).
 
     predict: (m, size, size) -> float (m, size, size), m <= batch. image: (height, width); a side shorter than `size`

@@ -1,17 +1,19 @@
 """How good an answer is: accuracy, confusion, ROC and PR areas, overlap; a linear classifier to set beside it."""
 
+from typing import Any, Dict, Tuple
+
 import numpy as np
 
 from ..errors import DataError, ShapeError
 
 
-def accuracy(predicted, labels):
+def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
     """Share of equal entries, 0..1. predicted, labels: integer arrays of one shape, at least one entry."""
     predicted, labels = _pair(predicted, labels, "predicted", "labels")
     return float(np.mean(predicted == labels))
 
 
-def confusion_matrix(predicted, labels, classes):
+def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, *, classes: int) -> np.ndarray:
     """Counts int64 (classes, classes): row = true class, column = predicted class.
 
     predicted, labels: integers 0..classes - 1, one shape. ShapeError when shapes differ or a class is out of range.
@@ -25,7 +27,7 @@ def confusion_matrix(predicted, labels, classes):
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 
-def threshold_counts(scores, truth):
+def threshold_counts(scores: np.ndarray, truth: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Hits and false alarms at every distinct threshold: (thresholds, hits, false_alarms), thresholds falling.
 
     scores: float, any shape; truth: bool (or 0/1), same shape. An item is called positive when its score >=
@@ -43,7 +45,7 @@ def threshold_counts(scores, truth):
     return scores[last_of_equals], hits, last_of_equals.astype(np.int64) + 1 - hits
 
 
-def roc_auc(scores, truth):
+def roc_auc(scores: np.ndarray, truth: np.ndarray) -> float:
     """Area under the ROC curve, exact: the chance that a positive scores higher than a negative, ties counting half.
 
     Arguments and errors as in `threshold_counts`; DataError unless both kinds occur.
@@ -54,7 +56,7 @@ def roc_auc(scores, truth):
     return doubled_area / (2.0 * float(hits[-1]) * float(false_alarms[-1]))
 
 
-def pr_auc(scores, truth):
+def pr_auc(scores: np.ndarray, truth: np.ndarray) -> float:
     """Area under the precision-recall curve as average precision: sum of (rise of recall) x (precision there).
 
     No interpolation between thresholds: that is not linear in this plane (Davis and Goadrich, ICML 2006). Arguments
@@ -66,7 +68,7 @@ def pr_auc(scores, truth):
     return float(np.sum(rise * (hits / (hits + false_alarms))))
 
 
-def overlap(predicted, truth):
+def overlap(predicted: np.ndarray, truth: np.ndarray) -> Dict[str, float]:
     """Sensitivity, specificity and Dice coefficient of a yes/no answer, as a dict.
 
     predicted, truth: bool (or 0/1), one shape. DataError unless truth holds both kinds.
@@ -82,7 +84,9 @@ def overlap(predicted, truth):
     }
 
 
-def segmentation_scores(probability, truth, region, threshold=0.5):
+def segmentation_scores(
+    probability: np.ndarray, truth: np.ndarray, *, region: np.ndarray, threshold: float = 0.5
+) -> Dict[str, float]:
     """ROC-AUC, PR-AUC, accuracy, sensitivity, specificity and Dice of a segmentation inside `region`, as a dict.
 
     probability: float, of the positive class; truth: 0/1; region: bool, the pixels that count (all images pooled).
@@ -98,14 +102,14 @@ def segmentation_scores(probability, truth, region, threshold=0.5):
     return scores
 
 
-def _need_both(positives, negatives):
+def _need_both(positives: Any, negatives: Any) -> None:
     if not positives or not negatives:
         raise DataError(
             f"{int(positives)} positive and {int(negatives)} negative items: at least one of each is needed"
         )
 
 
-def _pair(first, second, first_name, second_name):
+def _pair(first: np.ndarray, second: np.ndarray, first_name: str, second_name: str) -> Tuple[np.ndarray, np.ndarray]:
     """Both as arrays of one shape with at least one entry, or ShapeError."""
     first, second = np.asarray(first), np.asarray(second)
     if first.shape != second.shape or not first.size:

@@ -50,7 +50,7 @@ def retina_unet(bits: int = 6, width: int = 32) -> Network:
 def draw(generator: np.random.Generator, n: int) -> Dict[str, np.ndarray]:
     """`n` fundus images drawn by code, their contrast normalised."""
     grey, vessels, region = vessel_images(generator, n)
-    flat = [normalise_contrast(image, seen, box_smooth) for image, seen in zip(grey, region)]
+    flat = [normalise_contrast(image, seen, smooth=box_smooth) for image, seen in zip(grey, region)]
     return {"inputs": np.stack(flat), "labels": vessels, "region": region}
 
 

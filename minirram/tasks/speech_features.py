@@ -30,7 +30,7 @@ CEPSTRAL_MEAN = np.array([-157.8, -8.2, 3.5, -2.9, -9.2, -4.9, -2.4, -0.8, -0.9,
 CEPSTRAL_STD = np.array([67.3, 22.5, 16.1, 12.7, 10.3, 10.0, 7.1, 6.7, 4.8, 5.2, 4.5, 4.9, 4.0])
 
 
-def mel_filters(bands):
+def mel_filters(bands: int) -> np.ndarray:
     """Triangular filters float64 (bands, WINDOW // 2 + 1), their corners equally spaced on the mel scale."""
     mel = 2595 * np.log10(1 + np.array([_LOW_Hz, _HIGH_Hz]) / 700)
     corners_Hz = 700 * (10 ** (np.linspace(mel[0], mel[1], bands + 2) / 2595) - 1)
@@ -40,7 +40,7 @@ def mel_filters(bands):
     return np.clip(np.minimum(rise, fall), 0, None)
 
 
-def cosine_matrix(rows, bands):
+def cosine_matrix(rows: int, bands: int) -> np.ndarray:
     """The first `rows` rows of the orthonormal discrete cosine transform (type II), float64 (rows, bands)."""
     place = (np.arange(bands) + 0.5) / bands
     matrix = np.sqrt(2 / bands) * np.cos(np.pi * np.arange(rows)[:, None] * place)
@@ -48,7 +48,7 @@ def cosine_matrix(rows, bands):
     return matrix
 
 
-def power_spectra(waveform):
+def power_spectra(waveform: np.ndarray) -> np.ndarray:
     """Power of each Hann-windowed frame: waveform float64, at most `SAMPLES` long -> (FRAMES, WINDOW // 2 + 1)."""
     padded = np.zeros(SAMPLES)
     padded[: len(waveform)] = waveform
@@ -59,13 +59,13 @@ def power_spectra(waveform):
     return np.abs(np.fft.rfft(frames, axis=1)) ** 2
 
 
-def band_decibels(spectra, bands):
+def band_decibels(spectra: np.ndarray, bands: int) -> np.ndarray:
     """Mel band energies in dB below the clip's loudest, at least -60 dB: (FRAMES, bins) -> (bands, FRAMES)."""
     energy = mel_filters(bands) @ spectra.T
     return 10 * np.log10(np.maximum(energy / energy.max(), 10 ** (_FLOOR_dB / 10)))
 
 
-def speech_features(waveform):
+def speech_features(waveform: np.ndarray) -> np.ndarray:
     """Features float32 (ROWS, FRAMES) in 0..1 of one clip.
 
     waveform: float (samples,) at `RATE_Hz`, any loudness. DataError when it is empty, not finite or silent.

@@ -67,7 +67,7 @@ class CropData:
     def __init__(self, codes: np.ndarray, training: Dataset, validation: Examination, *, size: int) -> None:
         """size: side of a crop, pixels."""
         assert training.region is not None  # the layout says so
-        self.crops = Crops(codes[..., 0], training.labels, training.region, size)
+        self.crops = Crops(codes[..., 0], training.labels, region=training.region, size=size)
         self.crc = zlib.crc32(training.labels.tobytes(), zlib.crc32(codes.tobytes()))
         self.validation = validation
         self.origin = training.origin

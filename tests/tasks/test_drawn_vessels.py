@@ -53,7 +53,7 @@ def test_vessels_of_one_pixel_and_more_hang_together(eyes):
 
 def test_vessels_are_darker_but_one_pixel_alone_does_not_tell(eyes):
     grey, vessels, region = eyes
-    flat = np.stack([fundus.normalise_contrast(g, r, fundus.box_smooth) for g, r in zip(grey, region)])
+    flat = np.stack([fundus.normalise_contrast(g, r, smooth=fundus.box_smooth) for g, r in zip(grey, region)])
     area = metrics.roc_auc(255 - flat[region].astype(np.int64), vessels[region])
     assert 0.75 < area < 0.95
 

@@ -23,11 +23,11 @@ def shaded(seed=0, height=70, width=90):
 
 def test_contrast_is_centred_scaled_and_blind_to_light_and_gain():
     region = disc(70, 90)
-    flat = fundus.normalise_contrast(shaded(), region, fundus.box_smooth)
+    flat = fundus.normalise_contrast(shaded(), region, smooth=fundus.box_smooth)
     assert flat.dtype == np.uint8 and (flat[~region] == fundus.MIDDLE_GREY).all()
     inside = flat[region].astype(np.float64)
     assert abs(inside.mean() - 128) < 0.5 and abs(inside.std() - 40) < 1
-    brighter = fundus.normalise_contrast(3 * shaded() + 50, region, fundus.box_smooth)
+    brighter = fundus.normalise_contrast(3 * shaded() + 50, region, smooth=fundus.box_smooth)
     assert np.abs(brighter.astype(int) - flat).max() <= 1
     shade = np.corrcoef(flat[region], np.mgrid[:70, :90][0][region])[0, 1]
     assert abs(shade) < 0.25 < 0.7 < np.corrcoef(shaded()[region], np.mgrid[:70, :90][0][region])[0, 1]
@@ -36,7 +36,7 @@ def test_contrast_is_centred_scaled_and_blind_to_light_and_gain():
 def test_what_lies_outside_the_region_does_not_matter():
     region = disc(70, 90)
     other = np.where(region, shaded(), 255)
-    first, second = (fundus.normalise_contrast(image, region, fundus.box_smooth) for image in (shaded(), other))
+    first, second = (fundus.normalise_contrast(image, region, smooth=fundus.box_smooth) for image in (shaded(), other))
     np.testing.assert_array_equal(first, second)
 
 
@@ -48,7 +48,7 @@ def test_box_smooth_is_about_the_gaussian_of_scipy():
     assert ours.sum() == pytest.approx(1)
     assert np.abs(ours - theirs).max() < 0.15 * theirs.max()  # a triple box is 6 % flatter along each axis
     region = disc(70, 90)
-    flat = fundus.normalise_contrast(shaded(), region, fundus.box_smooth)
+    flat = fundus.normalise_contrast(shaded(), region, smooth=fundus.box_smooth)
     assert np.abs(flat.astype(int) - fundus.normalise_contrast(shaded(), region)).mean() < 2
 
 
@@ -85,7 +85,7 @@ def numbered(n=3, height=20, width=26):
 @settings(max_examples=30)
 def test_crops_are_pieces_of_the_images_with_their_labels(size, seed):
     inputs, labels, region = numbered()
-    crops = fundus.Crops(inputs, labels, region, size)
+    crops = fundus.Crops(inputs, labels, region=region, size=size)
     x, y, r = crops.draw(rng.stream(seed, "crops"), 12)
     assert x.shape == y.shape == r.shape == (12, size, size)
     np.testing.assert_array_equal(y, labels.ravel()[x])
@@ -102,9 +102,9 @@ def test_crops_are_pieces_of_the_images_with_their_labels(size, seed):
 
 def test_crops_reach_every_place_and_all_eight_orientations():
     inputs, labels, region = numbered(1, 8, 8)
-    x, _, _ = fundus.Crops(inputs, labels, np.ones_like(region), 7).draw(rng.stream(0, "crops"), 2000)
+    x, _, _ = fundus.Crops(inputs, labels, region=np.ones_like(region), size=7).draw(rng.stream(0, "crops"), 2000)
     assert len(np.unique(x.reshape(len(x), -1), axis=0)) == 4 * 8
-    again = fundus.Crops(inputs, labels, np.ones_like(region), 7).draw(rng.stream(0, "crops"), 2000)[0]
+    again = fundus.Crops(inputs, labels, region=np.ones_like(region), size=7).draw(rng.stream(0, "crops"), 2000)[0]
     np.testing.assert_array_equal(x, again)
 
 
@@ -119,13 +119,14 @@ def test_turned_agrees_with_a_loop():
 @pytest.mark.parametrize("size, message", [(0, "crops of 0"), (21, "the images are 20 x 26")])
 def test_crops_that_do_not_fit_are_refused(size, message):
     with pytest.raises(ConfigError, match=message):
-        fundus.Crops(*numbered(), size=size)
+        inputs, labels, region = numbered()
+        fundus.Crops(inputs, labels, region=region, size=size)
 
 
 def test_crops_need_a_region():
     inputs, labels, region = numbered()
     with pytest.raises(ConfigError, match="no crop of 5 pixels"):
-        fundus.Crops(inputs, labels, np.zeros_like(region), 5)
+        fundus.Crops(inputs, labels, region=np.zeros_like(region), size=5)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.data())
@@ -139,7 +140,7 @@ def test_tiles_of_a_pixelwise_answer_give_the_whole_image(height, width, size, d
         assert tiles.shape[1:] == (size, size)
         return 1 - tiles
 
-    whole = fundus.predict_by_tiles(predict, image, size, step, batch=5)
+    whole = fundus.predict_by_tiles(predict, image, size=size, step=step, batch=5)
     np.testing.assert_allclose(whole, 1 - image, rtol=0, atol=1e-5)
     assert max(sizes) <= 5
 
@@ -161,7 +162,7 @@ def test_tiles_count_most_in_their_middle():
     def predict(tiles):
         return np.stack([np.full(tile.shape, next(calls), np.float32) for tile in tiles])
 
-    blended = fundus.predict_by_tiles(predict, np.zeros((8, 12), np.float32), 8, 4)
+    blended = fundus.predict_by_tiles(predict, np.zeros((8, 12), np.float32), size=8, step=4)
     assert (blended[:, :4] == 0).all() and (blended[:, 8:] == 1).all()
     assert (np.diff(blended[0, 3:9]) > 0).all()
     np.testing.assert_allclose(blended[:, 5] + blended[:, 6], 1, rtol=1e-6)
@@ -170,4 +171,4 @@ def test_tiles_count_most_in_their_middle():
 @pytest.mark.parametrize("step", [0, 9])
 def test_steps_that_leave_gaps_are_refused(step):
     with pytest.raises(ConfigError, match=r"the step must be 1\.\.8"):
-        fundus.predict_by_tiles(lambda tiles: tiles, np.zeros((9, 9)), 8, step)
+        fundus.predict_by_tiles(lambda tiles: tiles, np.zeros((9, 9)), size=8, step=step)

@@ -26,7 +26,7 @@ def test_confusion_and_accuracy_agree_with_counting_one_by_one(case):
     counted = np.zeros((classes, classes), np.int64)
     for guess, truth in zip(predicted, labels):
         counted[truth, guess] += 1
-    matrix = confusion_matrix(predicted, labels, classes)
+    matrix = confusion_matrix(predicted, labels, classes=classes)
     assert matrix.dtype == np.int64
     np.testing.assert_array_equal(matrix, counted)
     assert accuracy(predicted, labels) == pytest.approx(np.trace(counted) / len(labels))
@@ -34,7 +34,7 @@ def test_confusion_and_accuracy_agree_with_counting_one_by_one(case):
 
 def test_confusion_of_uint8_labels_does_not_wrap():
     labels = np.full(3, 200, np.uint8)
-    assert confusion_matrix(labels, labels, 201)[200, 200] == 3
+    assert confusion_matrix(labels, labels, classes=201)[200, 200] == 3
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_confusion_of_uint8_labels_does_not_wrap():
 )
 def test_confusion_refuses_what_does_not_fit(predicted, labels, message):
     with pytest.raises(ShapeError, match=message):
-        confusion_matrix(np.array(predicted, np.int64), np.array(labels, np.int64), 3)
+        confusion_matrix(np.array(predicted, np.int64), np.array(labels, np.int64), classes=3)
 
 
 def test_softmax_regression_learns_lines_and_not_a_parity():
@@ -152,15 +152,15 @@ def test_segmentation_counts_only_the_region():
     probability = (0.5 * truth + 0.5 * generator.random(truth.shape)).astype(np.float32)
     region = np.zeros(truth.shape, bool)
     region[:, 2:10, 2:10] = True
-    inside = segmentation_scores(probability, truth.astype(np.uint8), region)
+    inside = segmentation_scores(probability, truth.astype(np.uint8), region=region)
     spoilt = np.where(region, probability, 1 - probability)
-    assert segmentation_scores(spoilt, truth.astype(np.uint8), region) == inside
+    assert segmentation_scores(spoilt, truth.astype(np.uint8), region=region) == inside
     assert inside["roc_auc"] == roc_auc(probability[region], truth[region])
     assert inside["pr_auc"] == pr_auc(probability[region], truth[region])
     assert inside["dice"] == overlap(probability[region] >= 0.5, truth[region])["dice"]
     assert set(inside) == {"roc_auc", "pr_auc", "accuracy", "sensitivity", "specificity", "dice"}
     assert all(type(value) is float for value in inside.values())  # as JSON wants them
-    assert segmentation_scores(probability, truth, region, threshold=2)["sensitivity"] == 0
+    assert segmentation_scores(probability, truth, region=region, threshold=2)["sensitivity"] == 0
 
 
 @pytest.mark.parametrize(
