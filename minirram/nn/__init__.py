@@ -6,22 +6,24 @@ The face offers `Network` and every layer.
 from .layers.activation import Quantize, Relu
 from .layers.base import Layer
 from .layers.convolution import Conv2d
-from .layers.join import Concat, Flatten
+from .layers.join import Add, Concat, Flatten
 from .layers.linear import Linear
 from .layers.norm import BatchNorm
 from .layers.recurrent import Rnn
-from .layers.resample import MaxPool, MeanSteps, Upsample
+from .layers.resample import AveragePool, GlobalAverage, MaxPool, Upsample
 from .network import Network
 
 __all__ = [
+    "Add",
+    "AveragePool",
     "BatchNorm",
     "Concat",
     "Conv2d",
     "Flatten",
+    "GlobalAverage",
     "Layer",
     "Linear",
     "MaxPool",
-    "MeanSteps",
     "Network",
     "Quantize",
     "Relu",
