@@ -12,6 +12,7 @@ import pytest
 import minirram as mr
 from minirram.cli import main
 from minirram.errors import ConfigError
+from minirram.json_codec import bare
 from minirram.tasks import datasets, registry
 
 from .support.pages import python_blocks, sections
@@ -34,9 +35,8 @@ def command(folder, *arguments):
 
 def plain(result):
     """A result as a command prints it, without what a clock or a counter of looks says."""
-    value = result if isinstance(result, dict) else result.to_json()
     clocks = ("training_seconds", "samples_per_second", "test_openings", "file")
-    value = json.loads(json.dumps(value))
+    value = json.loads(json.dumps(bare(result)))
     return {key: plain(item) if isinstance(item, dict) else item for key, item in value.items() if key not in clocks}
 
 

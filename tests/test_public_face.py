@@ -14,6 +14,7 @@ import minirram as mr
 from minirram.cli import main
 from minirram.errors import ConfigError, DataError, ShapeError
 from minirram.files import read_npz
+from minirram.json_codec import bare
 from minirram.nn.layers import base
 
 from .support.places import ROOT
@@ -153,6 +154,11 @@ def call_json(capsys, *arguments):
     return json.loads(captured.out)
 
 
+def shown(result):
+    """A result as a command prints it."""
+    return json.loads(json.dumps(bare(result)))
+
+
 def timeless(value):
     """A JSON object without what a clock or a counter of looks says."""
     if not isinstance(value, dict):
@@ -162,22 +168,24 @@ def timeless(value):
 
 
 def test_the_library_and_the_commands_give_the_same_figures_and_files(run, tmp_path, capsys):
-    again = json.loads(json.dumps(run.evaluate("test", draws=2).to_json()))
+    again = shown(run.evaluate("test", draws=2))
     assert timeless(call_json(capsys, "evaluate", run.folder, "--split", "test", "--draws", "2")) == timeless(again)
     assert again["accuracy"] > 0.8 and run.results.test.accuracy > 0.8
 
     options = ["--adc-bits", "6", "--density", "0.3"]
     found = run.energy(adc_bits=6, densities=(0.3,))
-    assert call_json(capsys, "energy", run.folder, *options) == json.loads(json.dumps(found.to_json()))
+    assert call_json(capsys, "energy", run.folder, *options) == shown(found)
 
     mine, theirs = tmp_path / "mine.xbp", tmp_path / "theirs" / "theirs.xbp"
     theirs.parent.mkdir()
-    shown = json.loads(json.dumps(run.export(mine, code_bits=16).to_json()))
-    assert dict(call_json(capsys, "export", run.folder, "--out", theirs, "--code-bits", "16"), file=str(mine)) == shown
+    exported = shown(run.export(mine, code_bits=16))
+    assert (
+        dict(call_json(capsys, "export", run.folder, "--out", theirs, "--code-bits", "16"), file=str(mine)) == exported
+    )
     assert mine.read_bytes() == theirs.read_bytes()
     for name in ("evaluate", "energy", "export"):  # the functions take a folder or a run
         assert getattr(mr.Run, name) is getattr(mr, name)
-    assert timeless(mr.evaluate(run.folder).to_json()) == timeless(run.evaluate().to_json())
+    assert timeless(shown(mr.evaluate(run.folder))) == timeless(shown(run.evaluate()))
 
 
 def test_a_run_carries_its_arrays(run):
@@ -200,7 +208,7 @@ def test_a_run_that_was_moved_is_evaluated_where_it_lies(run, tmp_path, capsys):
     moved = tmp_path / "moved"
     shutil.copytree(run.folder, str(moved))
     score = call_json(capsys, "evaluate", moved, "--split", "test")
-    assert timeless(score) == timeless(json.loads(json.dumps(run.evaluate("test").to_json())))
+    assert timeless(score) == timeless(shown(run.evaluate("test")))
 
 
 def test_a_training_that_was_stopped_goes_on_by_either_door(run, tmp_path, capsys):
@@ -215,10 +223,10 @@ def test_a_training_that_was_stopped_goes_on_by_either_door(run, tmp_path, capsy
         with pytest.raises(DataError, match="the training of this run has not ended"):
             mr.Run(tmp_path / name)
     resumed = mr.train(NETWORK, data, RECIPE, out=tmp_path / "library", resume=True)
-    assert timeless(resumed.results.to_json()) == timeless(run.results.to_json())
+    assert timeless(shown(resumed.results)) == timeless(shown(run.results))
     folder = tmp_path / "command"
     found = call_json(capsys, "train", "mine", "--data", folder, "--out", folder, "--resume")
-    assert timeless(found) == timeless(json.loads(json.dumps(run.results.to_json())))
+    assert timeless(found) == timeless(shown(run.results))
     other = mr.LabelledData.split(*stripes(seed=1), class_names=("rows", "columns"))
     with pytest.raises(ConfigError, match="choose another folder"):
         mr.train(NETWORK, other, RECIPE, out=tmp_path / "library", resume=True)
@@ -239,7 +247,7 @@ def test_a_task_by_its_name_is_trained_as_by_the_command(tmp_path, capsys, monke
     mine = mr.train("fashion-mnist", tmp_path, "quick", out=tmp_path / "mine", adc_bits=10)
     options = ["--preset", "quick", "--adc-bits", "10", "--out", tmp_path / "theirs"]
     theirs = call_json(capsys, "train", "fashion-mnist", "--data", tmp_path, *options)
-    assert timeless(theirs) == timeless(json.loads(json.dumps(mine.results.to_json())))
+    assert timeless(theirs) == timeless(shown(mine.results))
     for name in ("config.json", "masks.npz", "model.npz", "chip.npz"):
         assert (tmp_path / "mine" / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes(), name
 
