@@ -21,7 +21,7 @@ from . import energy as energy_step
 from . import evaluate as evaluate_step
 from . import export as export_step
 from .config import RunConfig
-from .energy import WhatIf
+from .energy import EnergyAccount, WhatIf
 from .evaluate import Evaluation
 from .folder import RunFolder
 from .own_data import drawn
@@ -136,17 +136,24 @@ def energy(
     densities: Tuple[float, ...] = (),
     macros: Optional[int] = None,
     threads: int = THREADS,
-) -> Any:
+) -> EnergyAccount:
     """Energy, latency and area of a run, per inference, of programming and of training.
 
     run: a `Run`, or its folder. data: folder of the data, or "synthetic", instead of the run's. costs: of events, a
     name or the path of a .json file. All else asks what would be if: ADCs, input codes, voltage or duration of a read,
     kept fractions, or the number of macros were so.
     """
-    what_if = WhatIf(costs, adc_bits, input_bits, read_voltage_V, read_time_s, densities, macros)
-    return energy_step.account(
-        _folder(run), None if data is None else os.fspath(data), threads=threads, what_if=what_if
+    what_if = WhatIf(
+        costs=costs,
+        adc_bits=adc_bits,
+        input_bits=input_bits,
+        read_voltage_V=read_voltage_V,
+        read_time_s=read_time_s,
+        densities=densities,
+        macros=macros,
     )
+    source = None if data is None else os.fspath(data)
+    return energy_step.account(_folder(run), data=source, threads=threads, what_if=what_if)
 
 
 def export(
