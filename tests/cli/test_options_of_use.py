@@ -155,6 +155,12 @@ def test_threads_share_the_products(runs):
             alone = figures(command, runs.trained(), "--threads", "1")
         assert not made and shared["accuracy"] == alone["accuracy"]
     assert counts[0] == counts[1] > 0
+    solved = []
+    for threads in (3, 1):
+        with pools_made() as made:
+            figures("evaluate", runs.trained(), "--wire-ohm", "1", "--threads", str(threads))
+        solved.append(made[("crossbar", threads)])
+    assert solved[0] == solved[1] > 0  # the lines of each tile are shared out too
 
 
 # -- energy ------------------------------------------------------------------------------------------------------------

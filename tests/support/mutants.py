@@ -36,6 +36,8 @@ HOLDERS = {
 FIRST = [f"tests/cli/test_options_{which}.py" for which in ("travel", "of_use", "of_train", "of_files", "of_study")]
 """tests that run first whatever the place: they follow options from end to end"""
 TIMEOUT_S = 1200
+NOT_WIRING = r"print\(|np\.|.*\.add_argument\(|(by_arm|by_cost|figure)\."
+"""statements that are not left out: text, arithmetic in place, what a crash shows, what a picture looks like"""
 
 
 class Fault(NamedTuple):
@@ -178,6 +180,8 @@ def faults(root: pathlib.Path) -> List[Fault]:
                 found += list(_read_as_default(source, node, options))
             elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 found += list(_left_out(source, node))
+            elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
+                found += list(_left_out(source, node))
     return found
 
 
@@ -238,10 +242,10 @@ def _read_as_default(source: Source, node: ast.Attribute, options: Dict[str, Dic
             yield Fault(source.name, node.lineno, "default", what, *source.span(node), f"({default})")
 
 
-def _left_out(source: Source, node: ast.Expr) -> Iterator[Fault]:
-    """A call whose value nobody uses is left out: what clears, counts, checks or writes, not arithmetic in place."""
+def _left_out(source: Source, node: ast.stmt) -> Iterator[Fault]:
+    """A call whose value nobody uses, or a count, is left out: not what prints, draws or computes in place."""
     what = " ".join(source.text(node).split())
-    if not re.match(r"print\(|np\.|.*\.add_argument\(", what):
+    if not re.match(NOT_WIRING, what):
         yield Fault(source.name, node.lineno, "leave out", what[:60], *source.span(node), "pass")
 
 
