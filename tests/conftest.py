@@ -23,3 +23,14 @@ def programmer(tmp_path_factory):
 
     sources = sorted(path.name for path in EXPORT.glob("*.c"))
     return build(tmp_path_factory.mktemp("programmer"), "programmer", sources)
+
+
+@pytest.fixture
+def forgotten():
+    """The registry as it was, after the test."""
+    from minirram.tasks import registry
+
+    before = dict(registry.TASKS)
+    yield
+    registry.TASKS.clear()
+    registry.TASKS.update(before)

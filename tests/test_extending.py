@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import minirram as mr
 from minirram.cli import main
 from minirram.errors import ConfigError
 from minirram.json_codec import bare
+from minirram.runs.folder import RunFolder
 from minirram.tasks import datasets, registry
 
 from .support.pages import python_blocks, sections
@@ -51,15 +53,6 @@ def bars(tmp_path_factory):
     results = command(folder, "train", "bars.py", "--data", "synthetic", "--out", "runs/bars")
     assert results["test"]["accuracy"] > 0.9 and results["task"] == "bars"
     return folder
-
-
-@pytest.fixture
-def forgotten():
-    """The registry as it was, after the test."""
-    before = dict(registry.TASKS)
-    yield
-    registry.TASKS.clear()
-    registry.TASKS.update(before)
 
 
 def test_every_command_works_on_the_folder_of_a_task_that_is_not_registered(bars):
@@ -120,3 +113,47 @@ def test_drawn_data_that_do_not_fit_their_layout_are_refused(bars, tmp_path, for
         mr.train(replace(task, drawn=flat), "synthetic", out=tmp_path / "run")
     with pytest.raises(ConfigError, match="task bars has no built-in data; name the folder of bars.npz"):
         replace(task, drawn=None).draw_test()
+
+
+# -- a technology by numbers -------------------------------------------------------------------------------------------
+
+
+def test_a_technology_by_numbers_is_one_json_file(bars, tmp_path):
+    (json_block,) = re.findall(r"^```json\n(.*?)^```$", PAGE["A technology by numbers"], flags=re.M | re.S)
+    (bars / "nano.json").write_text(json_block)
+    options = ["--data", "synthetic", "--technology", "nano.json", "--epochs", "1", "--out", "runs/nano"]
+    results = command(bars, "train", "bars.py", *options)
+    assert results["read_noise"] == json.loads(json_block)["read_noise"] == 0.01
+    (bars / "nano.json").unlink()  # the run folder carries the numbers
+    run = mr.Run(bars / "runs" / "nano")
+    assert run.config.cell_model.lrs_median_S == 2.5e-5
+    assert plain(command(bars, "evaluate", "runs/nano")) == plain(run.evaluate())
+
+
+# -- a layer -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_layer_is_one_file(bars, tmp_path, monkeypatch, forgotten):
+    """It is trained, and evaluated, accounted for and exported by a process that imports it."""
+    (tmp_path / "scale.py").write_text(python_blocks(PAGE["A layer"])[0])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    scale = importlib.import_module("scale")
+    task = registry.task(str(bars / "bars.py"))
+    layers = list(task.network.layers)
+    layers.insert(1, scale.Scale("scale", 8))
+    network = mr.nn.Network("scaled", (8, 8, 1), 4, tuple(layers))
+    data = mr.LabelledData(*task.draw_training(), task.draw_test())
+    run = mr.train(network, data, task.recipes["full"], out=tmp_path / "run")
+    assert run.results.test.accuracy > 0.8
+    chip, model, _ = RunFolder.open(run.folder).load_trained()
+    assert np.ptp(model.state["scale.factor"]) > 0  # its numbers have been trained
+    assert run.energy().digital_layers["scale"].total_J > 0
+    run.export(tmp_path / "scaled.xbp")
+    entries = json.loads((tmp_path / "digital.json").read_text())["layers"]
+    assert [entry["factor"] for entry in entries if entry["name"] == "scale"] == [model.state["scale.factor"].tolist()]
+    script = f"import scale, minirram as mr; print(mr.Run({run.folder!r}).evaluate('test').accuracy)"
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    found = subprocess.run(
+        [sys.executable, "-c", script], env=dict(os.environ, PYTHONPATH=path), stdout=subprocess.PIPE, check=True
+    )
+    assert float(found.stdout) == run.evaluate("test").accuracy

@@ -108,6 +108,11 @@ class EnergyAccount(InferenceAccount):
     density_sweep: Tuple[DensityRow, ...]
     """one inference at other densities"""
 
+    @property
+    def total_J(self) -> float:
+        """Joules of one inference."""
+        return self.total.total_J
+
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
