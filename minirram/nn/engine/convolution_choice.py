@@ -10,6 +10,7 @@ from ..layers.norm import BatchNorm
 from ..layers.resample import MaxPool
 from .chunk import Chunk
 from .convolution_nodes import ConvolutionNode, InputNode, PatchesNode
+from .depthwise_nodes import DepthwiseNode
 from .first_layer_nodes import PatchMomentsNode, ProductNode
 from .nodes import FAST, FastNode, LayerNode, Node
 from .winograd_nodes import WinogradNode
@@ -22,7 +23,8 @@ FEW_POSITIONS = 256  # outputs of a chunk below which the transform of the kerne
 def _make(group: Sequence[Layer], x: np.ndarray, y: np.ndarray, chunk: Chunk) -> Sequence[Node]:
     layer, following = cast(Conv2d, group[0]), group[1] if len(group) > 1 else None
     if layer.groups > 1:
-        return (LayerNode(layer, x, y=y, chunk=chunk),)
+        depthwise = layer.groups == layer.in_channels
+        return ((DepthwiseNode if depthwise else LayerNode)(layer, x=x, y=y, chunk=chunk),)
     if isinstance(following, BatchNorm):
         shape = layer.output_shape((chunk.network.input_shape,))
         patches = PatchMomentsNode(layer, following, x=x, shape=shape, chunk=chunk)
