@@ -1,8 +1,7 @@
 """A slow oracle: a network one layer after the other on a whole batch, by loops over pixels, in float64.
 
 Written from the docstrings of the layers and export/SPEC.md, not from their code. Images are (n, height, width,
-channels). The oracle also says where a network has kinks, and can hold its rounding errors still, so that differences
-see what the straight-through gradient is the gradient of.
+channels).
 """
 
 from typing import Any, Callable, Dict, List, Optional
@@ -10,50 +9,84 @@ from typing import Any, Callable, Dict, List, Optional
 import numpy as np
 
 EPSILON = 1e-5  # added to the variance of a batch norm
+TIE = 1e-12  # what equal values may be apart in float64
 NOISE = 1e-6  # of the largest value: some ten units in the last place of float32
 LEAST_VARIANCE = 0.01  # that a pass chooses: below it a batch norm makes float32's rounding errors large
 FACTORS = np.linspace(0.61, 1.14, 11)  # of the largest activation: ranges that a quantiser may get; none is 1
 
 
 class Pass:
-    """What one pass through a network uses and leaves behind."""
+    """What one pass through a network uses and leaves behind.
+
+    whole_batch: batch norms use the statistics of the batch, else those of the state. held: an earlier pass whose
+    decisions are taken again: where a ReLU or a quantiser passes, by how much a quantiser rounds, which value of a
+    window is the maximum. With them held a network has no kinks, and its slope is what a gradient ought to be: that of
+    the network itself, straight through its quantisers. chooses: fills the statistics and ranges of the state itself.
+    noise: errors of the size of a long float32 sum are added to every layer's output.
+    """
 
     def __init__(
         self,
         weights: Dict[str, np.ndarray],
         state: Dict[str, np.ndarray],
         whole_batch: bool,
-        held: Optional[Dict[str, np.ndarray]] = None,
+        *,
+        held: Optional["Pass"] = None,
         chooses: bool = False,
         noise: Optional[np.random.Generator] = None,
     ) -> None:
         self.weights = weights
         self.state = state
-        self.whole_batch = whole_batch  # batch norms use the statistics of the batch, else those of the state
-        self.held = held  # rounding errors of an earlier pass, in codes; None: rounds itself
-        self.chooses = chooses  # fills statistics and ranges of the state itself
-        self.noise = noise  # errors of the size of a long float32 sum are added to every layer's output
-        self.rounding: Dict[str, np.ndarray] = {}
-        self.kinks: List[np.ndarray] = []  # on which side of every kink each activation lies
+        self.whole_batch = whole_batch
+        self.held = held
+        self.chooses = chooses
+        self.noise = noise
+        self.decisions: List[np.ndarray] = []
+        self.codes: List[np.ndarray] = []  # what each quantiser gives
+        self.tied = False  # a decision hangs on rounding errors
         self.margin = np.inf  # distance of the activation nearest to a rounding edge, in codes
         self.outputs: Dict[str, np.ndarray] = {}
 
-    def quantised(self, layer: Any, x: np.ndarray, key: str) -> np.ndarray:
+    def decide(self, found: np.ndarray) -> np.ndarray:
+        """The decision that the held pass took at this place, else the one found now."""
+        self.decisions.append(found if self.held is None else self.held.decisions[len(self.decisions)])
+        return self.decisions[-1]
+
+    def relu(self, x: np.ndarray) -> np.ndarray:
+        """x where it is above 0, else 0."""
+        self.tied |= _hangs(x)
+        return np.where(self.decide(x > 0), x, 0)
+
+    def maximum(self, window: np.ndarray) -> np.ndarray:
+        """The first largest value of each window (n, places, channels)."""
+        top = window.max(axis=1, keepdims=True)
+        equal = window >= top - TIE
+        self.tied |= bool((equal.sum(axis=1) > 1).any())
+        chosen = self.decide(equal.argmax(axis=1)[:, None])
+        return np.take_along_axis(window, chosen, axis=1)[:, 0]
+
+    def quantised(self, layer: Any, x: np.ndarray) -> np.ndarray:
         """x as codes of `layer` represent it; the range infinity leaves it as it is."""
         value = float(self.state[layer.name + ".range"])
         if np.isinf(value):
             return x
         top = 2**layer.bits - 1
         code = x * top / value
-        self.kinks += [code >= 0, code <= top]
-        inside = np.minimum(np.maximum(code, 0), top)
+        self.tied |= _hangs(code) or _hangs(code - top)
+        rounded = np.rint(np.minimum(np.maximum(code, 0), top))
+        self.codes.append(rounded)
+        self.margin = min(self.margin, _edge_distance(code, top))
+        passes, rounded, error = (
+            self.decide(found) for found in ((code >= 0) & (code <= top), rounded, rounded - code)
+        )
         if self.held is None:
-            self.margin = min(self.margin, _edge_distance(code, top))
-            self.rounding[key] = np.rint(inside) - inside
-            error = self.rounding[key]
-        else:
-            error = self.held[key]
-        return (inside + error) * value / top
+            return rounded * value / top
+        return np.where(passes, code + error, rounded) * value / top
+
+
+def _hangs(distance: np.ndarray) -> bool:
+    """Whether a distance from a kink is a rounding error."""
+    return bool(((distance != 0) & (np.abs(distance) <= TIE)).any())
 
 
 def _edge_distance(code: np.ndarray, top: int) -> float:
@@ -110,9 +143,8 @@ def _rnn(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
     for t in range(x.shape[2]):
         total = x[:, 0, t] @ w_input
         if t:
-            total = total + run.quantised(layer, y[:, 0, t - 1], f"{layer.name}.{t}") @ w_hidden
-        run.kinks.append(total > 0)
-        y[:, 0, t] = np.where(total > 0, total, 0)
+            total = total + run.quantised(layer, y[:, 0, t - 1]) @ w_hidden
+        y[:, 0, t] = run.relu(total)
     return y
 
 
@@ -132,15 +164,14 @@ def _batch_norm(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
 
 
 def _relu(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
-    run.kinks.append(x > 0)
-    return np.where(x > 0, x, 0)
+    return run.relu(x)
 
 
 def _quantize(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
     if run.chooses and run.state[layer.name + ".range"] == 0:
         run.state[layer.name + ".range"][...] = x.max() if x.max() > 0 else 1.0
-        _choose_range(layer, run, lambda probe: probe.quantised(layer, x, layer.name))
-    return run.quantised(layer, x, layer.name)
+        _choose_range(layer, run, lambda probe: probe.quantised(layer, x))
+    return run.quantised(layer, x)
 
 
 def _choose_range(layer: Any, run: Pass, forward: Callable[[Pass], Any]) -> None:
@@ -166,8 +197,7 @@ def _max_pool(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
     for i in range(y.shape[1]):
         for j in range(y.shape[2]):
             window = x[:, i * size : (i + 1) * size, j * size : (j + 1) * size].reshape(n, size**2, channels)
-            run.kinks.append(window.argmax(axis=1))
-            y[:, i, j] = window.max(axis=1)
+            y[:, i, j] = run.maximum(window)
     return y
 
 
