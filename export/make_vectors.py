@@ -17,6 +17,7 @@ sys.path.insert(0, str(HERE.parent))
 import numpy as np  # noqa: E402
 
 from minirram.errors import FormatError  # noqa: E402
+from minirram.json_codec import bare  # noqa: E402
 from minirram.programming import readback  # noqa: E402
 from minirram.programming.build import increment  # noqa: E402
 from minirram.xbp import codec, packbits, table  # noqa: E402
@@ -405,7 +406,7 @@ def expectation(data):
         for head, stored in records_of(data)
         if head[0] in T.values()
     ]
-    return {"records": records, "summary": readback.describe(codec.read(data, CHIP_ID), len(data))}
+    return {"records": records, "summary": bare(readback.describe(codec.read(data, CHIP_ID), len(data)))}
 
 
 def refusal(data):

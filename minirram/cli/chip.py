@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> ChipMap:
     """Write the map."""
-    map_S = chip_map(options.run, options.out, options.state)
+    map_S = chip_map(options.run, options.out, state=options.state)
     return ChipMap(options.out, map_S.shape, options.state)
 
 

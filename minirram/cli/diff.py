@@ -1,11 +1,13 @@
 """minirram diff: how two program files differ."""
 
 import argparse
-from typing import Any
 
 from ..programming import readback
 from ..programming.readback import read_program
+from ..programming.results import Differences, TileDifference
 from .arguments import FAILED, GOOD
+
+RESULT = Differences
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,19 +16,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("b", metavar="B", help="program file")
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> Differences:
     """Compare the two programs."""
     return readback.differences(read_program(options.a), read_program(options.b))
 
 
-def text(found: Any) -> str:
+def text(found: Differences) -> str:
     """Cells that turn on and off, then fields and tiles that differ."""
-    lines = ["equal" if found["equal"] else f"{found['turned_on']} cells turn on, {found['turned_off']} off"]
-    lines += [f"{name}: {a} -> {b}" for name, (a, b) in found["fields"].items() if name != "recipes"]
-    lines += [f"{tile}" for tile in found["tiles"]]
+    lines = ["equal" if found.equal else f"{found.turned_on} cells turn on, {found.turned_off} off"]
+    lines += [f"{name}: {a} -> {b}" for name, (a, b) in found.fields.items()]
+    if found.meta is not None:
+        lines.append(f"meta: {found.meta[0]} -> {found.meta[1]}")
+    if found.recipes is not None:
+        lines.append("recipes differ")
+    lines += [_tile(tile) for tile in found.tiles]
     return "\n".join(lines)
 
 
-def exit_code(found: Any) -> int:
+def _tile(tile: TileDifference) -> str:
+    if tile.only_in is not None:
+        return f"tile {tile.tile}: only in {tile.only_in}"
+    fields = "".join(f", {name}: {a} -> {b}" for name, (a, b) in tile.fields.items())
+    passes = ", other passes" if tile.passes_differ else ""
+    return f"tile {tile.tile}: {tile.turned_on} on, {tile.turned_off} off, {tile.codes} targets{passes}{fields}"
+
+
+def exit_code(found: Differences) -> int:
     """Failed when the programs differ."""
-    return GOOD if found["equal"] else FAILED
+    return GOOD if found.equal else FAILED

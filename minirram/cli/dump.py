@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Dumped:
     """Write the files."""
-    paths = dump.dump(read_program(options.file), options.out, options.format)
+    paths = dump.dump(read_program(options.file), options.out, form=options.format)
     return Dumped(tuple(os.fspath(path) for path in paths))
 
 

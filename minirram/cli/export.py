@@ -1,10 +1,12 @@
 """minirram export: write the program file of a run."""
 
 import argparse
-from typing import Any
 
-from ..runs.export import export
+from ..runs.export import Export, export
 from .arguments import run_option
+from .counts import count_lines
+
+RESULT = Export
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -15,14 +17,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--code-bits", type=int, choices=(0, 8, 16), default=8, help="conductance targets (0: none)")
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> Export:
     """Write the program."""
-    return export(options.run, options.out, options.code_bits, options.old)
+    return export(options.run, options.out, code_bits=options.code_bits, old=options.old)
 
 
-def text(exported: Any) -> str:
+def text(exported: Export) -> str:
     """What was written; kept cells that never formed, where there are any."""
-    line = "{file}: {bytes} bytes, {cells_on} of {cells} cells on, program {program_id}".format(**exported)
-    if exported["not_formed"]:
-        line += f"\ncells to keep that never formed  {exported['not_formed']}"
-    return line
+    cells = f"{exported.cells_on} of {exported.cells} cells on"
+    lines = [f"{exported.file}: {exported.bytes} bytes, {cells}, program {exported.program_id}"]
+    return "\n".join([*lines, *count_lines({"cells to keep unformed": exported.not_formed})])

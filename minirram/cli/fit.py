@@ -1,15 +1,40 @@
 """minirram fit: fit a technology to measured maps."""
 
 import argparse
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
+from typing import Optional
 
+from ..device.cell import CellModel
 from ..device.fit import fit_maps
 from ..device.measured_maps import read_conductance_map, read_table
 from ..device.presets import load_cell_model, save_cell_model
 from ..errors import ConfigError
+from ..json_codec import Result
 from ..units import si_format
+from .counts import count_lines
 
+
+@dataclass(frozen=True)
+class FitReport(Result):
+    """A technology fitted to measured maps, and how well it fits."""
+
+    model: CellModel
+    """the base technology with the fitted numbers and their sources"""
+    cells: int
+    """cells in the maps"""
+    formed: int
+    """cells that conduct"""
+    ks_lognormal: float
+    """Kolmogorov-Smirnov distance of the formed cells to the fitted log-normal"""
+    ks_normal: float
+    """the same to a normal distribution of their mean and standard deviation"""
+    ks_limit: float
+    """distance that a true log-normal exceeds once in twenty fits (Lilliefors 1967, large n)"""
+    ks_forming: Optional[float]
+    """distance of the forming voltages to the fitted normal; None: no voltages were given"""
+
+
+RESULT = FitReport
 _LARGEST_MAP = (2**16, 2**16)  # a fit takes the cells of any array
 
 
@@ -25,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="MODEL.json", help="write the fitted model, for train --technology MODEL.json")
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> FitReport:
     """Fit, and write the model."""
     if options.repeated and len(options.maps) < 2:
         raise ConfigError("--repeated compares reads of one array: give at least two maps")
@@ -34,17 +59,16 @@ def run(options: argparse.Namespace) -> Any:
     found = fit_maps(maps_S, load_cell_model(options.base), forming_V, repeated=options.repeated)
     if options.out is not None:
         save_cell_model(options.out, found.model)
-    model = {key: value for key, value in asdict(found.model).items() if key != "sources"}
-    return dict(found._asdict(), model=model)
+    return FitReport(**found._asdict())
 
 
-def text(shown: Any) -> str:
+def text(shown: FitReport) -> str:
     """The two laws, then how well they fit."""
-    model = shown["model"]
-    median, sigma_ln = si_format(model["lrs_median_S"], "S"), model["lrs_sigma_ln"]
+    model = shown.model
     lines = [
-        f"on conductance  median {median}, sigma of ln {sigma_ln:.4f}",
-        f"forming voltage {model['forming_mean_V']:.4f} +- {model['forming_std_V']:.4f} V",
+        f"on conductance  median {si_format(model.lrs_median_S, 'S')}, sigma of ln {model.lrs_sigma_ln:.4f}",
+        f"forming voltage {model.forming_mean_V:.4f} +- {model.forming_std_V:.4f} V",
     ]
-    lines += [f"{key:15s} {value:.6g}" for key, value in shown.items() if isinstance(value, (int, float))]
-    return "\n".join(lines)
+    names = ("cells", "formed", "ks_lognormal", "ks_normal", "ks_limit", "ks_forming")
+    lines += [f"{name:15s} {getattr(shown, name):.6g}" for name in names if getattr(shown, name) is not None]
+    return "\n".join([*lines, *count_lines({"cells not formed": shown.cells - shown.formed})])

@@ -2,11 +2,14 @@
 
 import argparse
 import os
-from typing import Any
+from typing import Iterator
 
 from ..programming import readback
 from ..programming.readback import read_program
+from ..programming.results import ProgramSummary, RecipeSummary, TileSummary
 from .arguments import file_option
+
+RESULT = ProgramSummary
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,14 +17,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     file_option(parser)
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> ProgramSummary:
     """Read the file and describe it."""
     return readback.describe(read_program(options.file), os.path.getsize(options.file))
 
 
-def text(shown: Any) -> str:
+def text(shown: ProgramSummary) -> str:
     """One line per entry, recipe and tile."""
-    lines = [f"{key:14s} {value}" for key, value in shown.items() if not isinstance(value, list)]
-    lines += [f"recipe  {recipe}" for recipe in shown["recipes"]]
-    lines += [f"tile    {tile}" for tile in shown["tiles"]]
+    lines = [f"{name:14s} {value}" for name, value in vars(shown).items() if name not in ("recipes", "tiles")]
+    lines += [_recipe(recipe) for recipe in shown.recipes]
+    lines += [line for tile in shown.tiles for line in _tile(tile)]
     return "\n".join(lines)
+
+
+def _recipe(recipe: RecipeSummary) -> str:
+    volts = f"{recipe.row_mV} mV on the row, {recipe.col_mV} mV on the column, {recipe.select_mV} mV on the select"
+    return f"recipe  {recipe.id} {recipe.kind}: {volts}, {recipe.width_ns} ns, at most {recipe.max_pulses} pulse(s)"
+
+
+def _tile(tile: TileSummary) -> Iterator[str]:
+    rows, cols = f"rows {tile.row0}..{tile.row0 + tile.n_row - 1}", f"columns {tile.col0}..{tile.col0 + tile.n_col - 1}"
+    yield f"tile    {tile.number}: macro {tile.macro}, {rows}, {cols}, {tile.level} level, {tile.n_keep} cells on"
+    for number, one in enumerate(tile.passes):
+        yield f"  pass {number}  recipe {one.recipe}, {one.cells} cells"

@@ -1,17 +1,32 @@
 """minirram verify: compare a read-back with a program file."""
 
 import argparse
-from typing import Any
+from dataclasses import dataclass
+from typing import Optional
 
 from ..device.measured_maps import read_table
 from ..errors import ConfigError, DataError
 from ..programming import readback
 from ..programming.readback import read_program
+from ..programming.results import Verification
 from ..runs.evaluate import accuracy_of_readback
 from ..runs.export import build_program
 from ..runs.folder import RunFolder
 from ..xbp.records import Program
 from .arguments import FAILED, GOOD, file_option
+
+
+@dataclass(frozen=True)
+class VerifiedProgram(Verification):
+    """A read-back map beside a program, and what the differences do to the accuracy of its run."""
+
+    accuracy_programmed: Optional[float]
+    """validation accuracy of the run's chip as programmed; None: no run was named"""
+    accuracy_read_back: Optional[float]
+    """the same with the conductances that were read back; None: no run was named"""
+
+
+RESULT = VerifiedProgram
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help='data set of the run, with --run: folder or "synthetic"')
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> VerifiedProgram:
     """Compare cell by cell; with a run, examine it on the chip that was read back."""
     if options.data is not None and options.run is None:
         raise ConfigError("--data is the data set of the run: name that, too, --run")
@@ -31,12 +46,13 @@ def run(options: argparse.Namespace) -> Any:
     if options.run is not None:
         _check_belongs(built, options.file, options.run)
     measured_S = read_table(options.readback, kinds="f")
-    found = readback.verify(built, measured_S, options.tolerance)
-    shown = found.to_json(most=len(found.cells))
-    if options.run is not None:
-        programmed, read_back = accuracy_of_readback(options.run, measured_S, data=options.data)
-        shown.update(accuracy_programmed=programmed.accuracy, accuracy_read_back=read_back.accuracy)
-    return shown
+    found = readback.verify(built, measured_S, tolerance=options.tolerance)
+    if options.run is None:
+        return VerifiedProgram(**vars(found), accuracy_programmed=None, accuracy_read_back=None)
+    programmed, read_back = accuracy_of_readback(options.run, measured_S, data=options.data)
+    return VerifiedProgram(
+        **vars(found), accuracy_programmed=programmed.accuracy, accuracy_read_back=read_back.accuracy
+    )
 
 
 def _check_belongs(built: Program, file: str, folder: str) -> None:
@@ -44,7 +60,7 @@ def _check_belongs(built: Program, file: str, folder: str) -> None:
     run = RunFolder.open(folder)
     chip, model, masks = run.load_trained()
     code_bits = built.tiles[0].code_bits if built.tiles else 0
-    own, _ = build_program(run.config, chip, model, masks, code_bits)
+    own, _ = build_program(run.config, chip, model=model, masks=masks, code_bits=code_bits)
     for name in ("chip_id", "program_id"):
         found, expected = getattr(built, name), getattr(own, name)
         if found != expected:
@@ -54,16 +70,17 @@ def _check_belongs(built: Program, file: str, folder: str) -> None:
             )
 
 
-def text(shown: Any) -> str:
+def text(shown: VerifiedProgram) -> str:
     """How many cells differ, which, and what that does to the accuracy."""
-    lines = [f"{shown['differing']} of {shown['checked']} cells differ, bit error rate {shown['bit_error_rate']:.2e}"]
-    if "accuracy_programmed" in shown:
-        programmed, read_back = shown["accuracy_programmed"], shown["accuracy_read_back"]
-        lines.append(f"accuracy {programmed:.2%} as programmed, {read_back:.2%} as read back")
-    lines += ["  macro {macro} row {row} col {col}: {why}".format(**cell) for cell in shown["cells"]]
+    lines = [f"{shown.differing} of {shown.checked} cells differ, bit error rate {shown.bit_error_rate:.2e}"]
+    if shown.accuracy_programmed is not None:
+        lines.append(
+            f"accuracy {shown.accuracy_programmed:.2%} as programmed, {shown.accuracy_read_back:.2%} as read back"
+        )
+    lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in shown.cells]
     return "\n".join(lines)
 
 
-def exit_code(shown: Any) -> int:
+def exit_code(shown: VerifiedProgram) -> int:
     """Failed when a cell differs."""
-    return GOOD if shown["passed"] else FAILED
+    return GOOD if shown.passed else FAILED

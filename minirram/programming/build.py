@@ -8,10 +8,12 @@ import json
 import math
 import zlib
 from dataclasses import replace
-from typing import Any, Dict
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
+from ..device.pulses import PulseRecipe
+from ..device.thresholds import Thresholds
 from ..errors import ConfigError, ShapeError
 from ..xbp import table
 from ..xbp.records import Program, PulseRecord, TileProgram
@@ -20,15 +22,15 @@ _MOST_TILES = 1 << 16  # their numbers are 16 bits wide
 RECIPE_ORDER = ("READ", "FORM", "SET", "RESET")  # the READ first: others verify with it
 
 
-def chip_identity(formed_S):
+def chip_identity(formed_S: np.ndarray) -> int:
     """chip_id of a simulated chip: CRC-32 of its as-formed map (macros, rows, cols) in nS, rounded half to even."""
     return zlib.crc32(np.rint(np.asarray(formed_S, np.float64) * 1e9).astype("<u4").tobytes())
 
 
-def build_identity(config):
+def build_identity(config: Mapping[str, Any]) -> int:
     """build_id: CRC-32 of the canonical JSON of `config`: sorted keys, no spaces, ASCII, floats as text."""
 
-    def plain(value):
+    def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {str(key): plain(one) for key, one in value.items()}
         if isinstance(value, (list, tuple)):
@@ -39,27 +41,28 @@ def build_identity(config):
     return zlib.crc32(text.encode("ascii"))
 
 
-def attainable(on, formed_S, limits):
+def attainable(on: np.ndarray, formed_S: np.ndarray, *, limits: Thresholds) -> np.ndarray:
     """The cells of `on` that can be on: those that conduct at least `limits.on_min_S` when formed."""
     return on & (formed_S >= limits.on_min_S)
 
 
 def build_program(
-    placement,
-    on,
-    level,
-    recipes,
-    limits,
-    chip_id,
-    target_S=None,
-    partners=None,
-    code_bits=8,
-    build_id=0,
-    meta=None,
-    max_payload=1024,
-    orientation=1,
-    formed=False,
-):
+    placement: Any,
+    on: np.ndarray,
+    *,
+    level: str,
+    recipes: Mapping[str, PulseRecipe],
+    limits: Thresholds,
+    chip_id: int,
+    target_S: Optional[np.ndarray] = None,
+    partners: Optional[np.ndarray] = None,
+    code_bits: int = 8,
+    build_id: int = 0,
+    meta: Optional[Mapping[str, str]] = None,
+    max_payload: int = 1024,
+    orientation: int = 1,
+    formed: bool = False,
+) -> Program:
     """The `xbp_records.Program` that takes an unformed chip (or a formed one, without FORM pulses) to the masks.
 
     placement: `mapping.Placement` by physical numbers (`Chip.physical_placement`), as are all maps here. on: bool
@@ -86,7 +89,7 @@ def build_program(
         fields: Dict[str, Any] = {"mask": kept, "passes": tuple(passes), "level": table.LEVELS[level]}
         fields.update(on_min_nS=_nS(limits.on_min_S), off_max_nS=_nS(limits.off_max_S))
         if target_S is not None:
-            fields.update(encode_targets(target_S[region], kept, code_bits))
+            fields.update(encode_targets(target_S[region], kept, code_bits=code_bits))
         tiles.append(TileProgram(number, tile.macro, tile.row0, 2 * tile.pair0, *kept.shape, **fields))
     return Program(
         chip_id,
@@ -104,7 +107,7 @@ def build_program(
     )
 
 
-def pulse_record(recipe, number):
+def pulse_record(recipe: PulseRecipe, number: int) -> PulseRecord:
     """The file's record number `number` of a `PulseRecipe`, in mV, ns and nA; verified by record 0, the READ."""
     return PulseRecord(
         id=number,
@@ -119,18 +122,20 @@ def pulse_record(recipe, number):
     )
 
 
-def _check_wishes(placement, level, partners):
+def _check_wishes(placement: Any, level: str, partners: Optional[np.ndarray]) -> None:
     """ConfigError for more tiles than a file numbers, an unknown level, or partners where there are none."""
     if len(placement.tiles) > _MOST_TILES:
-        message = "{} tiles, a program file holds {}: dead lines part the matrices into too many pieces"
-        raise ConfigError(message.format(len(placement.tiles), _MOST_TILES))
+        raise ConfigError(
+            f"{len(placement.tiles)} tiles, a program file holds {_MOST_TILES}: dead lines part the matrices into too "
+            "many pieces"
+        )
     if level not in ("pair", "cell"):
         raise ConfigError(f"level {level!r}: choose 'pair' or 'cell'")
     if (partners is None) != (level == "cell"):
         raise ConfigError("partners are given at pair level, and only there")
 
 
-def _numbered(recipes):
+def _numbered(recipes: Mapping[str, PulseRecipe]) -> Dict[str, int]:
     """dict kind -> id in the file. ConfigError without the READ that verifies or the RESET that prunes."""
     for kind in ("READ", "RESET"):
         if kind not in recipes:
@@ -138,23 +143,25 @@ def _numbered(recipes):
     return {kind: number for number, kind in enumerate(kind for kind in RECIPE_ORDER if kind in recipes)}
 
 
-def _check_disjoint(on, partners):
+def _check_disjoint(on: np.ndarray, partners: np.ndarray) -> None:
     """ConfigError when a cell to keep is the unused partner of its pair."""
     both = np.count_nonzero(on & partners)
     if both:
         raise ConfigError(f"{both} cells are both to keep and the unused partner of their pair")
 
 
-def _attainable_targets(target_S, on, limits):
+def _attainable_targets(target_S: np.ndarray, on: np.ndarray, limits: Thresholds) -> np.ndarray:
     """`target_S`; ConfigError when a cell to keep has a target below on_min."""
     low = np.argwhere(on & ~(target_S >= limits.on_min_S))
     if len(low):
-        message = "{} cells to keep conduct less than on_min = {} S; the first is {}. They did not form: take them out "
-        raise ConfigError((message + "with program.attainable").format(len(low), limits.on_min_S, low[0].tolist()))
+        raise ConfigError(
+            f"{len(low)} cells to keep conduct less than on_min = {limits.on_min_S} S; the first is {low[0].tolist()}. "
+            "They did not form: take them out with programming.attainable"
+        )
     return target_S
 
 
-def encode_targets(target_S, kept, code_bits, off_S=0.0):
+def encode_targets(target_S: np.ndarray, kept: np.ndarray, *, code_bits: int, off_S: float = 0.0) -> Dict[str, Any]:
     """Codes of a tile's conductance targets: dict code_bits, g_off_nS, g_lsb, codes (the fields of TileProgram).
 
     G = g_off + code * lsb with code 0 for cells that are off, 1..2**code_bits - 1 for kept ones; lsb is the smallest
@@ -173,7 +180,7 @@ def encode_targets(target_S, kept, code_bits, off_S=0.0):
     return {"code_bits": code_bits, "g_off_nS": off_nS, "g_lsb": lsb, "codes": codes}
 
 
-def increment(old, new):
+def increment(old: Program, new: Program) -> Program:
     """The program that takes a chip from the state of `old` to that of `new`: SET and RESET of the cells that differ.
 
     Its program_id is that of `new`; a chip that does not hold `old` refuses it. ConfigError when the two are not
@@ -208,7 +215,7 @@ def increment(old, new):
     return replace(new, tiles=tuple(tiles), state=table.STATES["programmed"], base_id=old.program_id)
 
 
-def pulse_counts(program):
+def pulse_counts(program: Program) -> Dict[str, int]:
     """Cells pulsed by kind, e.g. {"FORM": 262144, "RESET": 131072}: at least one pulse each, at most max_pulses."""
     kinds = {recipe.id: recipe.kind_name for recipe in program.recipes}
     counts = {kind: 0 for kind in ("FORM", "SET", "RESET")}
@@ -218,11 +225,11 @@ def pulse_counts(program):
     return counts
 
 
-def _nS(value_S):
+def _nS(value_S: float) -> int:
     return int(round(value_S * 1e9))
 
 
-def _map(values, placement, name, dtype):
+def _map(values: np.ndarray, placement: Any, name: str, dtype: Any) -> np.ndarray:
     """`values` as an array of `dtype` over the cells of the placement; ShapeError otherwise."""
     values = np.asarray(values)
     shape = (placement.n_macros, placement.macro_rows, 2 * placement.macro_pairs)

@@ -2,20 +2,23 @@
 
 import csv
 import os
+from typing import Any, Dict, List, Union
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..files import atomic_writer, write_json
-from ..xbp.records import pack_bits
+from ..json_codec import bare
+from ..xbp.records import Program, pack_bits
 from . import readback
 
+Path = Union[str, "os.PathLike[str]"]
 FORMATS = ("csv", "npy", "json", "png")
 _MOST_BYTES = 1 << 31  # of all maps of a chip together
 _OUTSIDE, _OFF, _ON = 0, 96, 255  # grey levels of a picture
 
 
-def chip_maps(program):
+def chip_maps(program: Program) -> Dict[str, np.ndarray]:
     """Maps over all cells of the chip, dict name -> (macros, rows, cols).
 
     "mask": int8, 1 on, 0 off, -1 where no tile has a mask. "target_S": float64 siemens, NaN where a cell is not kept or
@@ -29,8 +32,10 @@ def chip_maps(program):
     }
     needed = program.macros * program.rows * program.cols * (9 + len(names))
     if needed > _MOST_BYTES:
-        message = "maps of a chip of {} x {} x {} cells take {} bytes, at most {} are written: dump as csv or json"
-        raise ConfigError(message.format(*shape, needed, _MOST_BYTES))
+        raise ConfigError(
+            f"maps of a chip of {' x '.join(map(str, shape))} cells take {needed} bytes, at most {_MOST_BYTES} are "
+            "written: dump as csv or json"
+        )
     maps = {"mask": np.full(shape, -1, np.int8), "target_S": np.full(shape, np.nan)}
     for tile in program.tiles:
         region = (tile.macro, tile.rows, tile.cols)
@@ -44,7 +49,7 @@ def chip_maps(program):
     return maps
 
 
-def dump(program, out, form):
+def dump(program: Program, out: Path, *, form: str) -> List[str]:
     """Write a program to `out` in one of FORMATS; returns the paths of the files.
 
     csv, json: the file `out`. npy, png: files in the folder `out`, one per map (npy) or macro (png, through imageio).
@@ -59,12 +64,12 @@ def dump(program, out, form):
         return [_write_npy(os.path.join(out, name + ".npy"), map_) for name, map_ in chip_maps(program).items()]
     if form == "png":
         return _write_pictures(program, out)
-    raise ConfigError("dump format {!r}: choose one of {}".format(form, ", ".join(FORMATS)))
+    raise ConfigError(f"dump format {form!r}: choose one of {', '.join(FORMATS)}")
 
 
-def json_dump(program):
+def json_dump(program: Program) -> Dict[str, Any]:
     """`readback.describe` with the maps: of each tile "mask" and "passes" as hexadecimal rows, "codes" as numbers."""
-    described = readback.describe(program)
+    described = bare(readback.describe(program))
     for entry, tile in zip(described["tiles"], program.tiles):
         entry["mask"] = None if tile.mask is None else _hex_rows(tile.mask)
         entry["codes"] = None if tile.codes is None else tile.codes.tolist()
@@ -73,12 +78,12 @@ def json_dump(program):
     return described
 
 
-def _hex_rows(map_):
+def _hex_rows(map_: np.ndarray) -> List[str]:
     """Rows of a bool map as in the file: column j is bit j & 7 of byte j >> 3."""
     return [row.tobytes().hex() for row in pack_bits(map_)]
 
 
-def _write_csv(program, out):
+def _write_csv(program: Program, out: Path) -> str:
     """One line per cell of a tile: macro, row, col, on (1, 0 or nothing), target_nS, pulses (e.g. FORM+RESET)."""
     kinds = {recipe.id: recipe.kind_name for recipe in program.recipes}
     with atomic_writer(out, "w") as handle:
@@ -94,13 +99,13 @@ def _write_csv(program, out):
     return os.fspath(out)
 
 
-def _write_npy(path, map_):
+def _write_npy(path: str, map_: np.ndarray) -> str:
     with atomic_writer(path) as handle:
         np.save(handle, map_, allow_pickle=False)
     return path
 
 
-def _write_pictures(program, out):
+def _write_pictures(program: Program, out: Path) -> List[str]:
     """One grey PNG per macro: a pixel per cell, white on, grey off, black where no tile has a mask."""
     try:
         import imageio.v2 as imageio

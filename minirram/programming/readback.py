@@ -1,18 +1,28 @@
 """Is the chip what the program says? Verification of a read-back map, and the difference between two programs."""
 
 import os
-from dataclasses import dataclass
-from typing import Tuple, Union
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
 from ..errors import ConfigError, DataError, MissingFileError, ShapeError
 from ..xbp import codec, table
-from ..xbp.records import Program
+from ..xbp.records import Program, TileProgram
 from .build import pulse_counts
+from .results import (
+    Differences,
+    PassSummary,
+    ProgramSummary,
+    RecipeSummary,
+    Targets,
+    TileDifference,
+    TileSummary,
+    Verification,
+    WrongCell,
+)
 
 _CHIP_FIELDS = ("chip_id", "build_id", "macros", "rows", "cols", "orientation", "state", "base_id", "program_id")
-_PROGRAM_FIELDS = _CHIP_FIELDS + ("meta", "recipes")
 _TILE_FIELDS = (
     "macro",
     "row0",
@@ -41,40 +51,7 @@ def read_program(path: Union[str, "os.PathLike[str]"]) -> Program:
     return codec.read(data)
 
 
-@dataclass(frozen=True)
-class Verification:
-    """What `verify` found."""
-
-    checked: int
-    """cells with a mask"""
-    bit_errors: int
-    """cells that are off but should be on, on but should be off, or not a number"""
-    cells: Tuple[Tuple[int, int, int, str], ...]
-    """(macro, row, col, why) of every cell that differs; why: "off", "on", "not a number" or "off target\""""
-
-    @property
-    def passed(self):
-        """True when no cell differs."""
-        return not self.cells
-
-    @property
-    def bit_error_rate(self):
-        """bit_errors / checked."""
-        return self.bit_errors / self.checked if self.checked else 0.0
-
-    def to_json(self, most=100):
-        """A JSON-ready dict with the first `most` cells."""
-        return {
-            "passed": self.passed,
-            "checked": self.checked,
-            "differing": len(self.cells),
-            "bit_errors": self.bit_errors,
-            "bit_error_rate": self.bit_error_rate,
-            "cells": [{"macro": m, "row": r, "col": c, "why": why} for m, r, c, why in self.cells[:most]],
-        }
-
-
-def verify(program, readback_S, tolerance=0.1):
+def verify(program: Program, readback_S: np.ndarray, *, tolerance: float = 0.1) -> Verification:
     """Compare a read-back map with a program.
 
     readback_S: float siemens, (macros, rows, cols), or (rows, cols) for a chip of one macro, physical numbers; what it
@@ -86,7 +63,8 @@ def verify(program, readback_S, tolerance=0.1):
     if not 0 <= tolerance < float("inf"):
         raise ConfigError(f"tolerance is {tolerance}; it is a fraction of the target, 0 or above")
     readback_nS = _checked_map(program, readback_S) * 1e9
-    checked, bit_errors, cells = 0, 0, []
+    checked, bit_errors = 0, 0
+    cells: List[WrongCell] = []
     for tile in program.tiles:
         if tile.mask is None:
             continue
@@ -105,11 +83,19 @@ def verify(program, readback_S, tolerance=0.1):
         checked += tile.mask.size
         bit_errors += int(np.count_nonzero(wrong))
         for why, where in reasons.items():
-            cells += [(tile.macro, tile.row0 + row, tile.col0 + col, why) for row, col in np.argwhere(where).tolist()]
-    return Verification(checked, bit_errors, tuple(sorted(cells)))
+            places = np.argwhere(where).tolist()
+            cells += [WrongCell(tile.macro, tile.row0 + row, tile.col0 + col, why) for row, col in places]
+    return Verification(
+        passed=not cells,
+        checked=checked,
+        differing=len(cells),
+        bit_errors=bit_errors,
+        bit_error_rate=bit_errors / checked if checked else 0.0,
+        cells=tuple(sorted(cells)),
+    )
 
 
-def _checked_map(program, readback_S):
+def _checked_map(program: Program, readback_S: np.ndarray) -> np.ndarray:
     """The map as float64 (macros, rows, cols)."""
     readback = np.asarray(readback_S)
     expected = (program.macros, program.rows, program.cols)
@@ -129,87 +115,89 @@ def _checked_map(program, readback_S):
     return readback.astype(np.float64)
 
 
-def differences(a, b):
-    """How two programs differ, JSON-ready: fields, cells that turn on and off, codes, per tile and in all."""
-    fields = _unequal(a, b, _PROGRAM_FIELDS)
+def differences(a: Program, b: Program) -> Differences:
+    """How two programs differ: fields, cells that turn on and off, codes, per tile and in all."""
+    fields = _unequal(a, b, _CHIP_FIELDS)
     tiles_a, tiles_b = ({tile.number: tile for tile in program.tiles} for program in (a, b))
-    tiles = [
+    found = [
         _tile_difference(number, tiles_a.get(number), tiles_b.get(number)) for number in sorted({*tiles_a, *tiles_b})
     ]
-    tiles = [tile for tile in tiles if tile]
-    return {
-        "equal": not fields and not tiles,
-        "fields": fields,
-        "turned_on": sum(tile.get("turned_on", 0) for tile in tiles),
-        "turned_off": sum(tile.get("turned_off", 0) for tile in tiles),
-        "tiles": tiles,
-        "pulses": [pulse_counts(a), pulse_counts(b)],
-    }
+    tiles = tuple(tile for tile in found if tile is not None)
+    same_meta, same_recipes = a.meta == b.meta, a.recipes == b.recipes
+    return Differences(
+        equal=not fields and not tiles and same_meta and same_recipes,
+        fields=fields,
+        meta=None if same_meta else (dict(a.meta), dict(b.meta)),
+        recipes=None if same_recipes else (_recipes(a), _recipes(b)),
+        turned_on=sum(tile.turned_on for tile in tiles),
+        turned_off=sum(tile.turned_off for tile in tiles),
+        tiles=tiles,
+        pulses=(pulse_counts(a), pulse_counts(b)),
+    )
 
 
-def _tile_difference(number, a, b):
-    """What differs between two tiles of one number; an empty dict when nothing does."""
+def _tile_difference(number: int, a: Optional[TileProgram], b: Optional[TileProgram]) -> Optional[TileDifference]:
+    """What differs between two tiles of one number; None when nothing does."""
     if a is None or b is None:
-        return {"tile": number, "only_in": "B" if a is None else "A"}
-    found = _unequal(a, b, _TILE_FIELDS)
+        return TileDifference(number, "B" if a is None else "A", {}, 0, 0, 0, False)
+    found = TileDifference(number, None, _unequal(a, b, _TILE_FIELDS), 0, 0, 0, False)
     if (a.n_row, a.n_col) == (b.n_row, b.n_col):
         before, after = (np.zeros((t.n_row, t.n_col), bool) if t.mask is None else t.mask for t in (a, b))
-        counts = {
-            "turned_on": int(np.count_nonzero(after & ~before)),
-            "turned_off": int(np.count_nonzero(before & ~after)),
-            "codes": 0 if a.codes is None or b.codes is None else int(np.count_nonzero(a.codes != b.codes)),
-            "passes": int(
-                [p[0] for p in a.passes] != [p[0] for p in b.passes]
-                or any(np.any(p[1] != q[1]) for p, q in zip(a.passes, b.passes))
-            ),
-        }
-        found.update({name: count for name, count in counts.items() if count})
-    return dict(found, tile=number) if found else {}
+        found = replace(
+            found,
+            turned_on=int(np.count_nonzero(after & ~before)),
+            turned_off=int(np.count_nonzero(before & ~after)),
+            codes=0 if a.codes is None or b.codes is None else int(np.count_nonzero(a.codes != b.codes)),
+            passes_differ=[p[0] for p in a.passes] != [p[0] for p in b.passes]
+            or any(bool(np.any(p[1] != q[1])) for p, q in zip(a.passes, b.passes)),
+        )
+    return None if found == TileDifference(number, None, {}, 0, 0, 0, False) else found
 
 
-def _unequal(a, b, names):
-    """The fields that differ: name -> [value in a, value in b], JSON-ready."""
-    found = {}
-    for name in names:
-        values = [getattr(one, name) for one in (a, b)]
-        if values[0] != values[1]:
-            found[name] = [[vars(item) for item in value] if isinstance(value, tuple) else value for value in values]
-    return found
+def _unequal(a: Any, b: Any, names: Tuple[str, ...]) -> Dict[str, Tuple[int, int]]:
+    """The fields that differ: name -> (value in a, value in b)."""
+    values = {name: (int(getattr(a, name)), int(getattr(b, name))) for name in names}
+    return {name: pair for name, pair in values.items() if pair[0] != pair[1]}
 
 
-def describe(program, size=None):
-    """What a program says, JSON-ready: for `minirram inspect`. size: bytes of the file, when known."""
-    kept = sum(tile.n_keep for tile in program.tiles)
-    cells = sum(tile.n_row * tile.n_col for tile in program.tiles if tile.mask is not None)
-    summary = {
-        "format": f"XBP {table.MAJOR}.{program.minor}",
-        "chip_id": f"{program.chip_id:08x}",
-        "build_id": f"{program.build_id:08x}",
-        "program_id": f"{program.program_id:08x}",
-        "base_id": f"{program.base_id:08x}",
-        "state_before": next(name for name, value in table.STATES.items() if value == program.state),
-        "orientation": next(name for name, value in table.ORIENTATIONS.items() if value == program.orientation),
-        "macros": program.macros,
-        "rows": program.rows,
-        "cols": program.cols,
-        "max_payload": program.max_payload,
-        "cells": cells,
-        "cells_on": kept,
-        "pulses": pulse_counts(program),
-        "recipes": [dict(vars(recipe), kind=recipe.kind_name) for recipe in program.recipes],
-        "tiles": [_describe_tile(tile) for tile in program.tiles],
-        "meta": dict(program.meta),
-    }
-    return summary if size is None else dict(summary, bytes=size)
+def describe(program: Program, size: Optional[int] = None) -> ProgramSummary:
+    """What a program says. size: bytes of the file, when known."""
+    return ProgramSummary(
+        format=f"XBP {table.MAJOR}.{program.minor}",
+        chip_id=f"{program.chip_id:08x}",
+        build_id=f"{program.build_id:08x}",
+        program_id=f"{program.program_id:08x}",
+        base_id=f"{program.base_id:08x}",
+        state_before=next(name for name, value in table.STATES.items() if value == program.state),
+        orientation=next(name for name, value in table.ORIENTATIONS.items() if value == program.orientation),
+        macros=program.macros,
+        rows=program.rows,
+        cols=program.cols,
+        max_payload=program.max_payload,
+        cells=sum(tile.n_row * tile.n_col for tile in program.tiles if tile.mask is not None),
+        cells_on=sum(tile.n_keep for tile in program.tiles),
+        pulses=pulse_counts(program),
+        recipes=_recipes(program),
+        tiles=tuple(_describe_tile(tile) for tile in program.tiles),
+        meta=dict(program.meta),
+        bytes=size,
+    )
 
 
-def _describe_tile(tile):
+def _recipes(program: Program) -> Tuple[RecipeSummary, ...]:
+    return tuple(RecipeSummary(**dict(vars(recipe), kind=recipe.kind_name)) for recipe in program.recipes)
+
+
+def _describe_tile(tile: TileProgram) -> TileSummary:
     names = ("number", "macro", "row0", "col0", "n_row", "n_col", "n_keep", "on_min_nS", "off_max_nS", "code_bits")
-    summary = {name: getattr(tile, name) for name in names}
-    summary["level"] = tile.level_name
-    summary["has_mask"] = tile.mask is not None
+    targets = None
     if tile.codes is not None and tile.n_keep:
         kept = tile.target_nS[tile.mask]
-        summary["target_nS"] = {"min": float(kept.min()), "mean": float(kept.mean()), "max": float(kept.max())}
-    summary["passes"] = [{"recipe": recipe, "cells": int(np.count_nonzero(cells))} for recipe, cells in tile.passes]
-    return summary
+        targets = Targets(float(kept.min()), float(kept.mean()), float(kept.max()))
+    return TileSummary(
+        **{name: getattr(tile, name) for name in names},
+        level=tile.level_name,
+        has_mask=tile.mask is not None,
+        target_nS=targets,
+        passes=tuple(PassSummary(recipe, int(np.count_nonzero(cells))) for recipe, cells in tile.passes),
+    )

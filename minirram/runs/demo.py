@@ -70,8 +70,8 @@ def demo(
         array_J=found.total.array_J,
         total_J=found.total.total_J,
         gpu_J=found.digital_hardware["gpu_int8"].typical,
-        program=exported["file"],
-        program_bytes=exported["bytes"],
+        program=exported.file,
+        program_bytes=exported.bytes or 0,
     )
 
 

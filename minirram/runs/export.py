@@ -1,25 +1,43 @@
 """Program file and digital.json of a run."""
 
 import os
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple, Union
 
 import numpy as np
 
 from .. import __version__
+from ..chip.chip import Chip
 from ..device.pulses import pulse_recipes
 from ..device.thresholds import thresholds
 from ..errors import ConfigError
 from ..files import atomic_writer, write_json
 from ..inference import digital_json
+from ..inference.model import Model
 from ..programming import build, readback
 from ..programming.build import attainable, build_identity, chip_identity, increment
 from ..programming.readback import read_program
+from ..programming.results import ProgramSummary
 from ..xbp import codec
+from ..xbp.records import Program
+from .config import RunConfig
 from .folder import RunFolder
 
+Path = Union[str, "os.PathLike[str]"]
 
-def export(folder, out=None, code_bits=8, old=None):
-    """Write the run's program file (default program.xbp in the folder) and digital.json; returns what `inspect`
-    shows.
+
+@dataclass(frozen=True)
+class Export(ProgramSummary):
+    """What was written."""
+
+    file: str
+    """path of the program file; digital.json lies beside it"""
+    not_formed: int
+    """cells that the masks keep but that never formed: they stay off"""
+
+
+def export(folder: Path, out: Optional[Path] = None, *, code_bits: int = 8, old: Optional[Path] = None) -> Export:
+    """Write the run's program file (default program.xbp in the folder) and digital.json; returns what it says.
 
     Cells that never formed cannot be kept on; `not_formed` counts those that the masks wanted. old: program file that
     the chip holds; the new one then takes it from there with the pulses that differ, and a chip in any other state
@@ -28,7 +46,7 @@ def export(folder, out=None, code_bits=8, old=None):
     run = RunFolder.open(folder)
     config = run.config
     chip, model, masks = run.load_trained()
-    built, not_formed = build_program(config, chip, model, masks, code_bits)
+    built, not_formed = build_program(config, chip, model=model, masks=masks, code_bits=code_bits)
     if old is not None:
         built = increment(read_program(old), built)
     data = codec.write(built)
@@ -37,10 +55,12 @@ def export(folder, out=None, code_bits=8, old=None):
     with atomic_writer(path) as handle:
         handle.write(data)
     write_json(beside, digital_json.describe(config.network, model, chip))
-    return dict(readback.describe(built, len(data)), file=path, not_formed=not_formed)
+    return Export(**vars(readback.describe(built, len(data))), file=path, not_formed=not_formed)
 
 
-def build_program(config, chip, model, masks, code_bits=8):
+def build_program(
+    config: RunConfig, chip: Chip, *, model: Model, masks: Dict[str, np.ndarray], code_bits: int = 8
+) -> Tuple[Program, int]:
     """(program that takes the unformed chip to the masks, count of kept cells that never formed).
 
     The program names physical lines; no tile of it touches a line out of use.
@@ -48,16 +68,16 @@ def build_program(config, chip, model, masks, code_bits=8):
     limits = thresholds(config.cell_model)
     formed_S = chip.physical(chip.formed_S())
     wanted = chip.physical(chip.wanted_on(masks, model.signs))
-    on = attainable(wanted, formed_S, limits)
+    on = attainable(wanted, formed_S, limits=limits)
     # Where the data lie, and how they lie there, is not part of what was built.
     decided = {key: value for key, value in config.to_json().items() if key not in ("data", "layout")}
     built = build.build_program(
         chip.physical_placement(),
         on,
-        config.recipe.level,
-        pulse_recipes(config.cell_model, config.forming_voltage_V),
-        limits,
-        chip_identity(formed_S),
+        level=config.recipe.level,
+        recipes=pulse_recipes(config.cell_model, config.forming_voltage_V),
+        limits=limits,
+        chip_id=chip_identity(formed_S),
         target_S=formed_S if code_bits else None,
         partners=chip.physical(chip.partners(model.signs)) if config.recipe.level == "pair" else None,
         code_bits=code_bits or 8,
@@ -68,7 +88,7 @@ def build_program(config, chip, model, masks, code_bits=8):
     return built, int(np.count_nonzero(wanted & ~on))
 
 
-def chip_map(folder, out, state="formed"):
+def chip_map(folder: Path, out: Path, *, state: str = "formed") -> np.ndarray:
     """Write the chip of a run as `.npy`, float64 siemens (macros, rows, cols), physical numbers; returns the array.
 
     Lines out of use, dead ones among them, hold 0. state: "formed", as after FORM alone (what the example programmer

@@ -17,6 +17,7 @@ from minirram.device.thresholds import thresholds
 from minirram.errors import ConfigError, DataError, ShapeError
 from minirram.programming import dump, readback
 from minirram.programming.build import build_program, increment, pulse_counts
+from minirram.programming.results import WrongCell
 from minirram.runs import train
 from minirram.xbp import codec
 
@@ -85,7 +86,7 @@ def test_a_chip_after_its_program_verifies_and_answers_whatever_dead_lines_show(
     planted = cells[seed % len(cells)][-1]
     shown, on = now_S.copy(), now_S[planted] > 5e-6
     shown[planted] = 0.5e-6 if on else 12e-6
-    assert readback.verify(made, shown).cells == (planted + ("off" if on else "on",),)
+    assert readback.verify(made, shown).cells == (WrongCell(*planted, "off" if on else "on"),)
     chip.replace_conductances(np.nan_to_num(shown))
     found = {name: chip.pair_grid(name) for name in chip.placement.names}
     for name, row, col, minus, where in cells:
@@ -167,7 +168,9 @@ def test_a_chip_in_more_pieces_than_a_file_numbers_is_refused():
     cut = place((("fc", (512, 129)),), 512, 129).on_lines([every_other], 1024, 258)
     on = np.zeros((1, 1024, 516), bool)
     with pytest.raises(ConfigError, match="66048 tiles, a program file holds 65536: dead lines part"):
-        build_program(cut, on, "cell", pulses.pulse_recipes(TAOX_40NM), thresholds(TAOX_40NM), 1)
+        build_program(
+            cut, on, level="cell", recipes=pulses.pulse_recipes(TAOX_40NM), limits=thresholds(TAOX_40NM), chip_id=1
+        )
 
 
 # -- measured maps ----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def run(tmp_path_factory):
     small = ["--epochs", "1", "--batch-size", "10"]
     assert main.main(["train", "fashion-mnist", "--data", data, "--out", trained, "--json"] + small) == 0
     export.export(trained, file)
-    export.chip_map(trained, readback, "programmed")
+    export.chip_map(trained, readback, state="programmed")
     return trained, file, readback, data
 
 
@@ -55,7 +55,7 @@ def test_verify_refuses_a_program_of_another_run(run, what, tmp_path, capsys):
 def test_verify_takes_the_run_s_program_whatever_its_codes(run, code_bits, tmp_path, capsys):
     trained, _, readback, data = run
     path = str(tmp_path / "own.xbp")
-    export.export(trained, path, code_bits)
+    export.export(trained, path, code_bits=code_bits)
     capsys.readouterr()
     assert main.main(["verify", path, readback, "--run", trained, "--data", data, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)

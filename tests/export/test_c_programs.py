@@ -151,13 +151,13 @@ class Bench:
         wanted = (self.kept if kept is None else kept) & self.placement.used_cells() & ~self.partners
         return build_program(
             self.placement,
-            attainable(wanted, self.map_S, self.limits),
-            "pair",
-            pulses.pulse_recipes(self.model),
-            self.limits,
-            chip_identity(self.map_S),
-            self.map_S,
-            self.partners,
+            attainable(wanted, self.map_S, limits=self.limits),
+            level="pair",
+            recipes=pulses.pulse_recipes(self.model),
+            limits=self.limits,
+            chip_id=chip_identity(self.map_S),
+            target_S=self.map_S,
+            partners=self.partners,
             formed=formed,
         )
 
@@ -196,7 +196,7 @@ def test_seventeen_planted_faults_are_the_seventeen_that_verify_finds(programmer
     (bench.folder / "faults.txt").write_text("\n".join(lines) + "\n")
     code, _, found = bench.run(programmer, "--faults", str(bench.folder / "faults.txt"), bench.save("a.xbp", made))
     report = readback.verify(made, found)
-    assert code == 0 and [cell[:3] for cell in report.cells] == planted and report.bit_errors == 17
+    assert code == 0 and [cell.place for cell in report.cells] == planted and report.bit_errors == 17
 
 
 def test_an_incremental_program_runs_on_the_chip_that_holds_the_old_one_and_on_no_other(programmer, bench):

@@ -99,7 +99,7 @@ def test_planted_faults_on_a_chip_with_dead_lines_are_exactly_those_found(progra
     texts += ["0 3 5 stuck_on", "1 2 0 stuck_on", "1 2 18 stuck_on"]  # on dead lines: no difference
     code, errors, found = bench.run(programmer, made, faults="\n".join(texts))
     report = readback.verify(made, found)
-    assert code == 0 and [cell[:3] for cell in report.cells] == planted and report.bit_errors == len(planted), errors
+    assert code == 0 and [cell.place for cell in report.cells] == planted and report.bit_errors == len(planted), errors
 
 
 @both_policies
@@ -115,10 +115,10 @@ def test_one_file_of_stuck_cells_serves_the_run_and_the_programmer(programmer, t
     assert len(against) > 10
     code, errors, found = bench.run(programmer, made, faults=faults)
     assert code == 0, errors
-    wrong = {cell[:3] for cell in readback.verify(made, found).cells if cell[3] != "off target"}
+    wrong = {cell.place for cell in readback.verify(made, found).cells if cell.why != "off target"}
     chip = bench.case.chip
     chip.program(bench.case.masks, bench.case.model.signs)
-    simulated = {cell[:3] for cell in readback.verify(made, chip.physical(chip.conductance_S())).cells}
+    simulated = {cell.place for cell in readback.verify(made, chip.physical(chip.conductance_S())).cells}
     assert wrong == simulated == against
 
 

@@ -53,7 +53,13 @@ def pair_program(seed=0, on=None, **changes):
     formed_S, partners, kept = chip(seed)
     options = dict({"target_S": formed_S, "partners": partners}, **changes)
     return build_program(
-        PLACEMENT, kept if on is None else on, "pair", RECIPES, LIMITS, chip_identity(formed_S), **options
+        PLACEMENT,
+        kept if on is None else on,
+        level="pair",
+        recipes=RECIPES,
+        limits=LIMITS,
+        chip_id=chip_identity(formed_S),
+        **options,
     )
 
 
@@ -87,7 +93,9 @@ def test_the_pulses_lead_to_the_masks_and_verify_says_so(code_bits):
 
 def test_cell_level_has_no_partners_and_may_keep_both_cells_of_a_pair():
     formed_S, _, _ = chip()
-    made = build_program(PLACEMENT, USED.copy(), "cell", RECIPES, LIMITS, 1, target_S=formed_S)
+    made = build_program(
+        PLACEMENT, USED.copy(), level="cell", recipes=RECIPES, limits=LIMITS, chip_id=1, target_S=formed_S
+    )
     assert [len(tile.passes) for tile in made.tiles] == [2] * len(made.tiles)
     assert readback.verify(made, after(made, formed_S)).passed
     assert codec.write(codec.read(codec.write(made))) == codec.write(made)
@@ -105,8 +113,10 @@ def test_every_technology_is_exported_and_read_back(technology):
     model = presets.TECHNOLOGIES[technology]
     recipes, limits = pulses.pulse_recipes(model), thresholds(model)
     formed_S = model.sample_lrs_S(stream(4, technology), SHAPE)
-    on = attainable(chip()[2], formed_S, limits)
-    made = build_program(PLACEMENT, on, "cell", recipes, limits, chip_identity(formed_S), formed_S)
+    on = attainable(chip()[2], formed_S, limits=limits)
+    made = build_program(
+        PLACEMENT, on, level="cell", recipes=recipes, limits=limits, chip_id=chip_identity(formed_S), target_S=formed_S
+    )
     again = codec.read(codec.write(made), chip_identity(formed_S))
     assert codec.write(again) == codec.write(made) and readback.verify(again, after(again, formed_S)).passed
     forms = model.form_time_s > 0
@@ -118,7 +128,10 @@ def test_every_technology_is_exported_and_read_back(technology):
 def test_a_technology_without_forming_takes_increments():
     model = presets.TECHNOLOGIES["pcm"]
     recipes = pulses.pulse_recipes(model)
-    old, new = (build_program(PLACEMENT, on, "cell", recipes, thresholds(model), 1) for on in (~USED, USED))
+    old, new = (
+        build_program(PLACEMENT, on, level="cell", recipes=recipes, limits=thresholds(model), chip_id=1)
+        for on in (~USED, USED)
+    )
     assert pulse_counts(increment(old, new)) == {"FORM": 0, "SET": USED.sum(), "RESET": 0}
 
 
@@ -126,7 +139,7 @@ def test_a_technology_without_forming_takes_increments():
 def test_recipes_without_the_read_or_the_reset_are_refused(kind):
     fewer = {name: recipe for name, recipe in RECIPES.items() if name != kind}
     with pytest.raises(ConfigError, match=f"lack {kind}"):
-        build_program(PLACEMENT, USED, "cell", fewer, LIMITS, 1)
+        build_program(PLACEMENT, USED, level="cell", recipes=fewer, limits=LIMITS, chip_id=1)
 
 
 def test_without_targets_there_are_no_codes():
@@ -138,7 +151,10 @@ def test_without_targets_there_are_no_codes():
 def test_a_program_for_many_macros_finds_its_directory_or_does_without():
     placement = place([(f"m{k}", (16, 8)) for k in range(33)], 16, 8)
     on = np.zeros((33, 16, 16), bool)
-    built = [build_program(placement, on, "cell", RECIPES, LIMITS, 1, max_payload=size) for size in (64, 1024)]
+    built = [
+        build_program(placement, on, level="cell", recipes=RECIPES, limits=LIMITS, chip_id=1, max_payload=size)
+        for size in (64, 1024)
+    ]
     assert [one.directory for one in built] == [False, True]
     assert [len(codec.read(codec.write(one)).tiles) for one in built] == [33, 33]
 
@@ -151,7 +167,7 @@ def test_a_program_for_many_macros_finds_its_directory_or_does_without():
         ({"on": USED.astype(np.uint8)}, ShapeError, "on: uint8"),
         ({"partners": None}, ConfigError, "partners are given at pair level, and only there"),
         ({"code_bits": 12}, ConfigError, "code_bits is 12"),
-        ({"target_S": np.full(SHAPE, 1e-7)}, ConfigError, "did not form: take them out with program.attainable"),
+        ({"target_S": np.full(SHAPE, 1e-7)}, ConfigError, "did not form: take them out with programming.attainable"),
         ({"target_S": np.full(SHAPE, np.nan)}, ConfigError, "did not form"),
     ],
 )
@@ -164,7 +180,7 @@ def test_cells_that_did_not_form_are_not_attainable():
     formed_S, _, kept = chip()
     where = tuple(np.argwhere(kept)[3])
     formed_S[where] = MODEL.pristine_S
-    possible = attainable(kept, formed_S, LIMITS)
+    possible = attainable(kept, formed_S, limits=LIMITS)
     assert possible.sum() == kept.sum() - 1 and not possible[where]
 
 
@@ -198,7 +214,7 @@ def test_codes_are_within_half_a_step_of_their_targets(seed, bits, scale_S, off)
     target_S = scale_S * (1 + random.random((4, 6)))
     off_S = off * scale_S / 2
     kept = random.random((4, 6)) < 0.6
-    fields = encode_targets(target_S, kept, bits, off_S)
+    fields = encode_targets(target_S, kept, code_bits=bits, off_S=off_S)
     step_nS = fields["g_lsb"] / 2**16
     decoded_nS = fields["g_off_nS"] + fields["codes"] * step_nS
     assert np.all((fields["codes"] > 0) == kept) and fields["codes"].dtype == f"u{bits // 8}"
@@ -211,7 +227,7 @@ def test_codes_are_within_half_a_step_of_their_targets(seed, bits, scale_S, off)
 
 def test_targets_below_the_off_target_are_refused():
     with pytest.raises(ConfigError, match="above the off target of 1000 nS"):
-        encode_targets(np.full((1, 2), 1e-6), np.ones((1, 2), bool), 8, 1e-6)
+        encode_targets(np.full((1, 2), 1e-6), np.ones((1, 2), bool), code_bits=8, off_S=1e-6)
 
 
 # -- incremental programs and differences ---------------------------------------------------------------------------
@@ -225,13 +241,13 @@ def test_an_increment_pulses_exactly_the_cells_that_differ():
     assert pulse_counts(step) == {"FORM": 0, "SET": (changed & ~kept).sum(), "RESET": (kept & ~changed).sum()}
     assert (step.program_id, step.base_id, step.state) == (new.program_id, old.program_id, table.STATES["programmed"])
     found = readback.differences(old, step)
-    assert (found["turned_on"], found["turned_off"]) == ((changed & ~kept).sum(), (kept & ~changed).sum())
-    assert set(found["fields"]) == {"state", "base_id", "program_id"} and not found["equal"]
-    json.dumps(found, allow_nan=False)
+    assert (found.turned_on, found.turned_off) == ((changed & ~kept).sum(), (kept & ~changed).sum())
+    assert set(found.fields) == {"state", "base_id", "program_id"} and not found.equal
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_a_program_does_not_differ_from_itself():
-    assert readback.differences(pair_program(), codec.read(codec.write(pair_program())))["equal"]
+    assert readback.differences(pair_program(), codec.read(codec.write(pair_program()))).equal
 
 
 def test_an_increment_that_needs_a_pulse_without_a_recipe_is_refused():
@@ -240,7 +256,9 @@ def test_an_increment_that_needs_a_pulse_without_a_recipe_is_refused():
     formed_S = chip()[0]
 
     def made(on):
-        return build_program(PLACEMENT, on, "pair", unset, LIMITS, 1, formed_S, partners)
+        return build_program(
+            PLACEMENT, on, level="pair", recipes=unset, limits=LIMITS, chip_id=1, target_S=formed_S, partners=partners
+        )
 
     fewer = kept & (stream(1, "flips").random(SHAPE) < 0.5)
     assert pulse_counts(increment(made(kept), made(fewer)))["RESET"] == (kept & ~fewer).sum()
@@ -265,7 +283,10 @@ def test_increments_between_other_tiles_are_refused():
     formed_S, _, _ = chip()
     on = np.zeros(SHAPE, bool)
     identity = chip_identity(formed_S)
-    programs = [build_program(one, on, "cell", RECIPES, LIMITS, identity) for one in (PLACEMENT, other)]
+    programs = [
+        build_program(one, on, level="cell", recipes=RECIPES, limits=LIMITS, chip_id=identity)
+        for one in (PLACEMENT, other)
+    ]
     with pytest.raises(ConfigError, match="do not have the same tiles"):
         increment(*programs)
 
@@ -287,10 +308,9 @@ def test_every_way_to_differ_is_found_where_it_is():
     for where, (_, value) in planted.items():
         now_S[where] = formed_S[where] * 1.2 if value is None else value
     report = readback.verify(made, now_S)
-    assert {cell[:3]: cell[3] for cell in report.cells} == {where: why for where, (why, _) in planted.items()}
+    assert {cell.place: cell.why for cell in report.cells} == {where: why for where, (why, _) in planted.items()}
     assert report.bit_errors == 4 and report.bit_error_rate == 4 / USED.sum()
-    shown = report.to_json(most=2)
-    assert shown["differing"] == 5 and len(shown["cells"]) == 2 and not shown["passed"]
+    assert report.differing == len(report.cells) == 5 and not report.passed
 
 
 def test_thresholds_are_inclusive_and_nothing_outside_the_tiles_counts():
@@ -332,7 +352,7 @@ def _one_cell(code, step_nS):
 
 def test_one_macro_may_come_without_its_axis():
     placement = place([("a", (3, 2))], 4, 4)
-    made = build_program(placement, np.zeros((1, 4, 8), bool), "cell", RECIPES, LIMITS, 1)
+    made = build_program(placement, np.zeros((1, 4, 8), bool), level="cell", recipes=RECIPES, limits=LIMITS, chip_id=1)
     assert readback.verify(made, np.full((4, 8), 1e-7)).passed
 
 
@@ -359,7 +379,7 @@ def test_a_negative_tolerance_is_refused():
 
 def test_the_description_adds_up_and_is_json():
     made = pair_program(meta={"task": "t"})
-    shown = readback.describe(made, 123)
+    shown = readback.describe(made, 123).to_json()
     assert shown["cells"] == USED.sum() and shown["cells_on"] == chip()[2].sum() and shown["bytes"] == 123
     assert shown["tiles"][0]["target_nS"]["min"] >= shown["tiles"][0]["on_min_nS"]
     assert json.loads(json.dumps(shown, allow_nan=False)) == shown
@@ -374,10 +394,10 @@ def test_dumps_say_what_the_program_says(tmp_path):
     assert np.array_equal(np.isfinite(maps["target_S"]), kept)
     np.testing.assert_allclose(maps["target_S"][kept], formed_S[kept], rtol=0.01, atol=0)
 
-    paths = dump.dump(made, tmp_path / "arrays", "npy")
+    paths = dump.dump(made, tmp_path / "arrays", form="npy")
     assert len(paths) == 5 and np.array_equal(np.load(tmp_path / "arrays" / "mask.npy"), maps["mask"])
 
-    dump.dump(made, tmp_path / "cells.csv", "csv")
+    dump.dump(made, tmp_path / "cells.csv", form="csv")
     with open(tmp_path / "cells.csv", newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert len(rows) == USED.sum()
@@ -387,14 +407,14 @@ def test_dumps_say_what_the_program_says(tmp_path):
         assert row["pulses"] == ("FORM" if kept[where] else "FORM+RESET")
         assert (row["target_nS"] != "") == kept[where]
 
-    dump.dump(made, tmp_path / "program.json", "json")
+    dump.dump(made, tmp_path / "program.json", form="json")
     shown = json.loads((tmp_path / "program.json").read_text())
     assert shown["tiles"][0]["codes"] == made.tiles[0].codes.tolist()
     first = int.from_bytes(bytes.fromhex(shown["tiles"][0]["mask"][0]), "little")
     assert [bool(first >> k & 1) for k in range(made.tiles[0].n_col)] == made.tiles[0].mask[0].tolist()
 
     with pytest.raises(ConfigError, match="choose one of csv, npy, json, png"):
-        dump.dump(made, tmp_path / "x", "xml")
+        dump.dump(made, tmp_path / "x", form="xml")
 
 
 def test_maps_of_a_chip_as_large_as_a_file_may_state_are_refused(tmp_path):
@@ -402,15 +422,15 @@ def test_maps_of_a_chip_as_large_as_a_file_may_state_are_refused(tmp_path):
     for form in ("npy", "png"):
         pytest.importorskip("imageio" if form == "png" else "numpy")
         with pytest.raises(ConfigError, match="65535 x 65535 x 65535 cells take .* dump as csv or json"):
-            dump.dump(huge, tmp_path / form, form)
-    dump.dump(huge, tmp_path / "cells.csv", "csv")
-    dump.dump(huge, tmp_path / "cells.json", "json")
+            dump.dump(huge, tmp_path / form, form=form)
+    dump.dump(huge, tmp_path / "cells.csv", form="csv")
+    dump.dump(huge, tmp_path / "cells.json", form="json")
     assert (tmp_path / "cells.csv").read_text().splitlines()[1:] == ["0,0,0,1,15.000,"]
 
 
 def test_pictures_show_the_masks(tmp_path):
     imageio = pytest.importorskip("imageio.v2")
-    paths = dump.dump(pair_program(), tmp_path, "png")
+    paths = dump.dump(pair_program(), tmp_path, form="png")
     assert len(paths) == SHAPE[0]
     picture = np.asarray(imageio.imread(paths[0]))
     assert np.array_equal(picture, np.where(USED[0], np.where(chip()[2][0], 255, 96), 0))

@@ -51,7 +51,9 @@ def random_masks(chip, *seed):
 
 def program_of(case, masks=None):
     """The program of its masks, or of others."""
-    return export.build_program(case.config, case.chip, case.model, case.masks if masks is None else masks)[0]
+    return export.build_program(case.config, case.chip, model=case.model, masks=case.masks if masks is None else masks)[
+        0
+    ]
 
 
 def lie_of(lines, line, macro, number):

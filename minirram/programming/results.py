@@ -1,0 +1,209 @@
+"""What a program file says, how two of them differ, and what a read-back shows."""
+
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple
+
+from ..json_codec import Result
+
+
+@dataclass(frozen=True, order=True)
+class WrongCell(Result):
+    """A cell that is not what the program says. Physical numbers."""
+
+    macro: int
+    """index of the macro"""
+    row: int
+    """row of the macro"""
+    col: int
+    """column of the macro"""
+    why: str
+    """"off" (but kept), "on" (but pruned), "not a number" or "off target\""""
+
+    @property
+    def place(self) -> Tuple[int, int, int]:
+        """macro, row, column"""
+        return self.macro, self.row, self.col
+
+
+@dataclass(frozen=True)
+class Verification(Result):
+    """A read-back map beside a program."""
+
+    passed: bool
+    """whether no cell differs"""
+    checked: int
+    """cells with a mask"""
+    differing: int
+    """cells that differ"""
+    bit_errors: int
+    """cells that are off but should be on, on but should be off, or not a number"""
+    bit_error_rate: float
+    """bit_errors / checked"""
+    cells: Tuple[WrongCell, ...]
+    """every cell that differs, in order"""
+
+
+@dataclass(frozen=True)
+class RecipeSummary(Result):
+    """How one kind of pulse is given."""
+
+    id: int
+    """its number in the file"""
+    kind: str
+    """FORM, SET, RESET or READ"""
+    verify_id: int
+    """number of the READ that follows every pulse; 255: none"""
+    max_pulses: int
+    """at most so many pulses per cell"""
+    row_mV: int
+    """millivolts on the selected row line"""
+    col_mV: int
+    """millivolts on the selected column line"""
+    select_mV: int
+    """millivolts on the gates of the selected cells"""
+    floating: int
+    """unselected lines that float: 1 rows + 2 columns + 4 selects"""
+    width_ns: int
+    """nanoseconds of one pulse"""
+    compliance_nA: int
+    """nanoamperes at most; 0: set by the select line"""
+
+
+@dataclass(frozen=True)
+class Targets(Result):
+    """Conductance targets of a tile's kept cells."""
+
+    min: float
+    """the smallest, nS"""
+    mean: float
+    """their mean, nS"""
+    max: float
+    """the largest, nS"""
+
+
+@dataclass(frozen=True)
+class PassSummary(Result):
+    """One pass of pulses over a tile."""
+
+    recipe: int
+    """number of the recipe"""
+    cells: int
+    """cells that are pulsed"""
+
+
+@dataclass(frozen=True)
+class TileSummary(Result):
+    """One rectangle of one macro."""
+
+    number: int
+    """its number in the file"""
+    macro: int
+    """index of the macro"""
+    row0: int
+    """first row"""
+    col0: int
+    """first column"""
+    n_row: int
+    """rows"""
+    n_col: int
+    """columns"""
+    n_keep: int
+    """cells that must be on"""
+    on_min_nS: int
+    """a cell that is on conducts at least this, nS"""
+    off_max_nS: int
+    """a cell that is off conducts at most this, nS"""
+    code_bits: int
+    """bits of a conductance target; 0: no targets"""
+    level: str
+    """"pair" or "cell\""""
+    has_mask: bool
+    """whether the file says which cells must be on"""
+    target_nS: Optional[Targets]
+    """conductance targets; None: none"""
+    passes: Tuple[PassSummary, ...]
+    """in order"""
+
+
+@dataclass(frozen=True)
+class ProgramSummary(Result):
+    """What a program file says. Identities are 8 hexadecimal digits."""
+
+    format: str
+    """name and version of the format"""
+    chip_id: str
+    """of the chip that it is for"""
+    build_id: str
+    """of what it was built from"""
+    program_id: str
+    """of the masks and targets that it leaves"""
+    base_id: str
+    """of the program that the chip must hold before; zeros: none"""
+    state_before: str
+    """state that the chip must be in"""
+    orientation: str
+    """where the first row and column lie"""
+    macros: int
+    """macros of the chip"""
+    rows: int
+    """rows of a macro"""
+    cols: int
+    """columns of a macro"""
+    max_payload: int
+    """bytes of a record's payload, at most"""
+    cells: int
+    """cells with a mask"""
+    cells_on: int
+    """cells that must be on"""
+    pulses: Dict[str, int]
+    """cells that are pulsed, by kind"""
+    recipes: Tuple[RecipeSummary, ...]
+    """how each kind of pulse is given"""
+    tiles: Tuple[TileSummary, ...]
+    """rectangles of cells, in order"""
+    meta: Dict[str, str]
+    """further text, by key"""
+    bytes: Optional[int]
+    """size of the file; None: there is none"""
+
+
+@dataclass(frozen=True)
+class TileDifference(Result):
+    """What differs between the tiles of one number."""
+
+    tile: int
+    """the number"""
+    only_in: Optional[str]
+    """"A" or "B" where only that file has the tile; None: both do"""
+    fields: Dict[str, Tuple[int, int]]
+    """fields that differ: value in A, value in B"""
+    turned_on: int
+    """cells on in B and off in A"""
+    turned_off: int
+    """cells off in B and on in A"""
+    codes: int
+    """conductance targets that differ"""
+    passes_differ: bool
+    """whether other cells are pulsed, or in another order"""
+
+
+@dataclass(frozen=True)
+class Differences(Result):
+    """How two programs, A and B, differ."""
+
+    equal: bool
+    """whether they do not"""
+    fields: Dict[str, Tuple[int, int]]
+    """fields of the chip that differ: value in A, value in B"""
+    meta: Optional[Tuple[Dict[str, str], Dict[str, str]]]
+    """further text of A and of B; None: it is the same"""
+    recipes: Optional[Tuple[Tuple[RecipeSummary, ...], Tuple[RecipeSummary, ...]]]
+    """recipes of A and of B; None: they are the same"""
+    turned_on: int
+    """cells on in B and off in A, of tiles that both have"""
+    turned_off: int
+    """cells off in B and on in A, of tiles that both have"""
+    tiles: Tuple[TileDifference, ...]
+    """tiles that differ"""
+    pulses: Tuple[Dict[str, int], Dict[str, int]]
+    """cells that are pulsed in A and in B, by kind"""
