@@ -1,7 +1,7 @@
 """What the commands do, as functions of the library: train, evaluate, energy, export; `Run` has them as methods."""
 
 import os
-from typing import Any, Optional, Sequence, Tuple, Union
+from typing import Optional, Sequence, Tuple, Union
 
 from ..chip.dead_lines import ChipLines
 from ..crossbar.conditions import Conditions
@@ -9,8 +9,6 @@ from ..crossbar.wires import Wires
 from ..device.cell import CellModel
 from ..device.presets import load_cell_model
 from ..errors import ConfigError, DataError
-from ..files import read_json
-from ..json_codec import built
 from ..learn.recipe import Recipe
 from ..nn.network import Network
 from ..tasks.labelled_data import LabelledData
@@ -23,9 +21,10 @@ from . import export as export_step
 from .config import RunConfig
 from .energy import EnergyAccount, WhatIf
 from .evaluate import Evaluation
+from .export import Export
 from .folder import RunFolder
 from .own_data import drawn
-from .train import Progress, TrainingResults, learn, make_chip, map_names
+from .train import Progress, TrainingResults, learn, make_chip, map_names, read_results
 
 Path = Union[str, "os.PathLike[str]"]
 THREADS = min(2, os.cpu_count() or 1)
@@ -158,7 +157,7 @@ def energy(
 
 def export(
     run: Union["Run", Path], out: Optional[Path] = None, *, code_bits: int = 8, old: Optional[Path] = None
-) -> Any:
+) -> Export:
     """Write the program file of a run, default `program.xbp` in its folder, and `digital.json` beside it.
 
     run: a `Run`, or its folder. code_bits: of conductance targets, 8 or 16; 0: none. old: program that the chip holds;
@@ -185,8 +184,7 @@ class Run:
     @property
     def results(self) -> TrainingResults:
         """What the training gave, as in `results.json`."""
-        path = os.path.join(self.folder, "results.json")
-        return built(TrainingResults, read_json(path), where=path)
+        return read_results(os.path.join(self.folder, "results.json"))
 
     def __repr__(self) -> str:
         return f"Run({self.folder!r})"

@@ -152,8 +152,7 @@ def learn(
     run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
     run.check_config(config)
     if run.has("results.json"):
-        path = run.path("results.json")
-        return built(TrainingResults, renamed(read_json(path)), where=path), None
+        return read_results(run.path("results.json")), None
     if arrays is not None and not run.has(f"{DATA_SET}.npz"):
         datasets.save(run.folder, config.data_layout, arrays.arrays(), origin=arrays.training.origin)
     learner = MaskLearner(config.network, chip, recipe=config.recipe, threads=threads, wires=config.wires)
@@ -165,6 +164,11 @@ def learn(
     results = _results(run, learner, model, data=data, test_set=test_set, threads=threads)
     write_json(run.path("results.json"), results.to_json())
     return results, test_set
+
+
+def read_results(path: str) -> TrainingResults:
+    """What `results.json` holds, in a run folder of any format."""
+    return built(TrainingResults, renamed(read_json(path)), where=path)
 
 
 def make_chip(
