@@ -80,7 +80,7 @@ class Problem:
         rows = n if tiles is None else 512 * tiles
         self.cells = np.rint(generator.lognormal(9.4, 0.147, (rows, 2 * n))).astype(np.float32)
         self.codes = generator.integers(0, 2**planes, (batch, rows)).astype(np.uint8)
-        self.adc = Adc(8, bounding_lsb(self.cells[:512], 8, "polarity"), "polarity")
+        self.adc = Adc(8, bounding_lsb(self.cells[:512], 8, arrangement="polarity"), "polarity")
         self.noises = [ReadNoise(1, "bench", t) for t in range(-(-rows // 512))]
         self.variances = [read_variance(0.0065 * self.cells[t : t + 512]) for t in range(0, rows, 512)]
         self.plain = generator.random((batch, n)).astype(np.float32)
@@ -90,15 +90,15 @@ class Problem:
 
     def ideal(self):
         """The product without noise."""
-        self.multiply(self.codes, self.cells, self.bits, self.adc, threads=self.threads)
+        self.multiply(self.codes, self.cells, input_bits=self.bits, adc=self.adc, threads=self.threads)
 
     def noisy(self):
         """The product with fresh read noise on every plane."""
         self.multiply(
             self.codes,
             self.cells,
-            self.bits,
-            self.adc,
+            input_bits=self.bits,
+            adc=self.adc,
             noises=self.noises,
             variances=self.variances,
             threads=self.threads,

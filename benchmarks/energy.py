@@ -87,7 +87,12 @@ class RandomNetwork:
             learner.masks,
         )
         self.adcs = calibrate_adcs(
-            self.network, self.state, data.calibration_codes(), self.chip, self.scales_S, ADC_BITS
+            self.network,
+            self.state,
+            codes=data.calibration_codes(),
+            chip=self.chip,
+            scales_S=self.scales_S,
+            adc_bits=ADC_BITS,
         )
         self.codes = data.calibration_codes(SAMPLES[name])
         self.shapes, self.threads = shapes.of_network(self.network), threads
@@ -97,7 +102,15 @@ class RandomNetwork:
         from minirram.inference.forward import predict
         from minirram.inference.product import ChipProduct
 
-        product = ChipProduct(self.chip, self.adcs, self.shapes.bits, self.scales_S, 0, self.threads, observer)
+        product = ChipProduct(
+            self.chip,
+            self.adcs,
+            input_bits=self.shapes.bits,
+            scales_S=self.scales_S,
+            noise_seed=0,
+            threads=self.threads,
+            observer=observer,
+        )
         predict(self.network, self.state, self.codes, product)
         return len(self.codes)
 

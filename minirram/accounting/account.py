@@ -301,8 +301,9 @@ def shapes_account(
     """
     table = load_costs(costs)
     pulse = read_pulse(cell_model, table)
-    on_S = cell_model.lrs_median_S * np.exp(cell_model.lrs_sigma_ln**2 / 2)
-    off_S = cell_model.hrs_median_S * np.exp(cell_model.hrs_sigma_ln**2 / 2)
+    on_S, off_S = (
+        median_S * np.exp(sigma_ln**2 / 2) for median_S, sigma_ln in (cell_model.lrs_spread(), cell_model.hrs_spread())
+    )
     pair_S = density * (on_S + off_S) + (1.0 - density) * 2 * off_S
     events = expected_events(
         placement, network_shapes.positions, bits=network_shapes.bits, activity=activity, pair_S=pair_S

@@ -9,17 +9,24 @@ each pair (initialisation); afterwards RESET and SET carry out what the masks sa
 fan_out), [0] = plus.
 """
 
-from dataclasses import replace
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..crossbar.converters import Adc
 from ..crossbar.macro import Macro
+from ..crossbar.memo import Memo
+from ..crossbar.wires import Wires
+from ..device.interface import Cell
 from ..errors import ConfigError, DataError, ShapeError
+from ..files import part, prefixed
 from .dead_lines import ChipLines
 from .levels import cells_on, check_level, mask_shape
-from .placement import place
+from .placement import Placement, Shapes, place
 
 PULSES = ("form", "partner_reset", "set", "reset", "probe_reset", "probe_set")
+
+ByName = Mapping[str, np.ndarray]
 
 
 class Chip:
@@ -29,36 +36,53 @@ class Chip:
     probe_reset and probe_set (the search for stuck cells). The program count of a training run is set + reset.
     """
 
-    def __init__(self, macros, placement, level):
-        if len(macros) < placement.n_macros:
-            raise ConfigError(f"the network needs {placement.n_macros} macros, the chip has {len(macros)}")
-        self.macros = list(macros)
+    def __init__(self, macros: Iterable[Macro], placement: Placement, *, level: str) -> None:
+        self.macros = tuple(macros)
+        if len(self.macros) < placement.n_macros:
+            raise ConfigError(f"the network needs {placement.n_macros} macros, the chip has {len(self.macros)}")
         self.placement = placement
         self.level = check_level(level)
         self.used = placement.used_cells()
         self.pulses = dict.fromkeys(PULSES, 0)
-        self._weights_grid = {}
-        self._shares = None
+        self._memo = Memo()
+        self._voltage_share: Optional[List[np.ndarray]] = None
+        self._share_updates = 0
+
+    @property
+    def changes(self) -> Tuple[int, ...]:
+        """Grows with every change of a conductance or of the IR drop: what follows from them is kept by this stamp."""
+        return (self._share_updates, *(macro.changes for macro in self.macros))
 
     @classmethod
-    def sample(cls, cell_model, shapes, level, seed, lines=None):
+    def sample(
+        cls, cell_model: Cell, shapes: Shapes, *, level: str, seed: int, lines: Optional[ChipLines] = None
+    ) -> "Chip":
         """A pristine chip with as many macros as the matrices `shapes` ((name, (fan_in, fan_out)), ...) need.
 
-        lines: `lines.ChipLines` when some lines are dead; the chip then consists of the live ones.
+        lines: `ChipLines` when some lines are dead; the chip then consists of the live ones.
         """
         lines = ChipLines() if lines is None else lines
-        placement = place(shapes, lines.logical_rows, lines.logical_pairs)
+        placement = place(shapes, lines.logical_rows, macro_pairs=lines.logical_pairs)
         lines.check_macros(placement.n_macros)
         macros = [
-            Macro.sample(cell_model, seed, index, lines.rows, 2 * lines.pairs).on_lines(
+            Macro.sample(cell_model, seed, index=index, rows=lines.rows, cols=2 * lines.pairs).on_lines(
                 lines.row_map(index), lines.col_map(index)
             )
             for index in range(placement.n_macros)
         ]
-        return cls(macros, placement, level)
+        return cls(macros, placement, level=level)
 
     @classmethod
-    def from_maps(cls, cell_model, maps_S, shapes, level, seed, lines=None):
+    def from_maps(
+        cls,
+        cell_model: Cell,
+        maps_S: Sequence[np.ndarray],
+        *,
+        shapes: Shapes,
+        level: str,
+        seed: int,
+        lines: Optional[ChipLines] = None,
+    ) -> "Chip":
         """A formed chip whose macros are measured maps (siemens, all of one shape (rows, cols); 0 = unformed).
 
         lines: as for `sample`; what the maps hold on dead lines does not matter. ConfigError when the maps are too few
@@ -76,7 +100,7 @@ class Chip:
                 f"{cols} cells: state rows and pairs with the "
                 "dead lines"
             )
-        placement = place(shapes, lines.logical_rows, lines.logical_pairs)
+        placement = place(shapes, lines.logical_rows, macro_pairs=lines.logical_pairs)
         lines.check_macros(placement.n_macros)
         if len(maps_S) < placement.n_macros:
             raise ConfigError(
@@ -84,118 +108,118 @@ class Chip:
                 f"{2 * lines.logical_pairs} cells, {len(maps_S)} map(s) were given"
             )
         macros = [
-            Macro.from_map(cell_model, map_S, seed, index).on_lines(lines.row_map(index), lines.col_map(index))
+            Macro.from_map(cell_model, map_S, seed=seed, index=index).on_lines(
+                lines.row_map(index), lines.col_map(index)
+            )
             for index, map_S in enumerate(maps_S[: placement.n_macros])
         ]
-        return cls(macros, placement, level)
+        return cls(macros, placement, level=level)
 
-    def formed_S(self):
+    def formed_S(self) -> np.ndarray:
         """The as-formed map, float64 (macros, rows, cols), siemens: what each cell conducts after FORM alone."""
         maps = [np.where(macro.formed, macro.lrs_grid, macro.pristine_grid) for macro in self.macros]
         return np.stack(maps).astype(np.float64) * self.cell_model.grid_S
 
-    def physical(self, cells, elsewhere=0):
+    def physical(self, cells: np.ndarray, elsewhere: float = 0) -> np.ndarray:
         """`cells` (macros, rows, cols) by physical numbers: (macros, physical rows, physical columns).
 
         Lines out of use, dead ones among them, hold `elsewhere`.
         """
         return np.stack([macro.on_array(one, elsewhere) for macro, one in zip(self.macros, cells)])
 
-    def physical_placement(self):
-        """The `mapping.Placement` by physical numbers: tiles are cut where lines out of use part them."""
-        line_maps = [(row_map, col_map[::2] // 2) for row_map, col_map in (macro.line_maps for macro in self.macros)]
+    def physical_placement(self) -> Placement:
+        """The placement by physical numbers: tiles are cut where lines out of use part them."""
+        maps = [macro.line_maps for macro in self.macros]
+        line_maps: List[Tuple[np.ndarray, np.ndarray]] = [(row_map, col_map[::2] // 2) for row_map, col_map in maps]
         rows, cols = self.macros[0].physical_shape
-        return self.placement.on_lines(line_maps, rows, cols // 2)
+        return self.placement.on_lines(line_maps, macro_rows=rows, macro_pairs=cols // 2)
 
-    def partners(self, signs):
+    def partners(self, signs: ByName) -> np.ndarray:
         """Bool map (macros, rows, cols): the cell of each pair that its sign does not use."""
-        unused = np.zeros(self.used.shape, bool)
+        unused: np.ndarray = np.zeros(self.used.shape, bool)
         for name in self.placement.names:
             self.placement.scatter(name, ~signs[name], signs[name], unused)
         return unused
 
     @property
-    def cell_model(self):
-        """The technology's `CellModel`."""
+    def cell_model(self) -> Cell:
+        """What kind of cell the chip has."""
         return self.macros[0].model
 
-    def conductance_S(self):
+    def conductance_S(self) -> np.ndarray:
         """Present conductances, float64 (macros, rows, cols), siemens."""
         return np.stack([macro.conductance_S() for macro in self.macros])
 
-    def form(self, voltage_V):
+    def form(self, voltage_V: float) -> None:
         """FORM every cell in use at `voltage_V`; cells whose forming voltage is higher stay pristine.
 
         What no matrix uses stays unformed, as in the program file: it draws a hundredth of the current.
         """
         for macro, used in zip(self.macros, self.used):
             self.pulses["form"] += macro.form(voltage_V, used)
-        self._weights_grid.clear()
 
-    def stick(self, faults):
+    def stick(self, faults: Iterable[Tuple[int, int, int, bool]]) -> None:
         """Fix cells: (macro, physical row, physical column, conducts) of each; cells on dead lines do not matter.
 
         ConfigError for a cell that the chip does not have.
         """
+        faults = tuple(faults)
+        rows, cols = self.macros[0].physical_shape
         for macro, row, col, _ in faults:
-            if (
-                macro >= len(self.macros)
-                or row >= self.macros[macro].physical_shape[0]
-                or (col >= self.macros[macro].physical_shape[1])
-            ):
+            if macro >= len(self.macros) or row >= rows or col >= cols:
                 raise ConfigError(
-                    "stuck cell at row {}, column {} of macro {}: the chip has {} macro(s) of {}".format(
-                        row, col, macro, len(self.macros), "{} x {} cells".format(*self.macros[0].physical_shape)
-                    )
+                    f"stuck cell at row {row}, column {col} of macro {macro}: the chip has {len(self.macros)} macro(s) "
+                    f"of {rows} x {cols} cells"
                 )
-        for index, macro in enumerate(self.macros):
-            stuck = np.zeros((2,) + macro.physical_shape, bool)
+        for index, one in enumerate(self.macros):
+            on: np.ndarray = np.zeros((rows, cols), bool)
+            off = on.copy()
             for _, row, col, conducts in (fault for fault in faults if fault[0] == index):
-                stuck[0 if conducts else 1, row, col] = True
-            macro.stick(*(macro.in_use(cells) for cells in stuck))
-        self._weights_grid.clear()
+                (on if conducts else off)[row, col] = True
+            one.stick(one.in_use(on), one.in_use(off))
 
-    def stuck_cells(self):
+    def stuck_cells(self) -> int:
         """Number of cells in use that answer to no pulse."""
         return sum(int(np.count_nonzero(macro.stuck & used)) for macro, used in zip(self.macros, self.used))
 
-    def read_out(self, generator):
+    def read_out(self, generator: np.random.Generator) -> np.ndarray:
         """One noisy read of every cell, siemens, float64 (macros, rows, cols)."""
         return np.stack([macro.read_S(generator) for macro in self.macros])
 
-    def reset_partners(self, signs):
+    def reset_partners(self, signs: ByName) -> None:
         """Pair level: RESET the cell of each pair that its sign does not use; every pair is then kept."""
-        everything = {name: np.ones(self.placement.shape(name), bool) for name in self.placement.names}
+        everything: Dict[str, np.ndarray] = {
+            name: np.ones(self.placement.shape(name), bool) for name in self.placement.names
+        }
         n_set, n_reset = self._bring_to(self.wanted_on(everything, signs))
         self.pulses["partner_reset"] += n_set + n_reset
 
-    def wanted_on(self, masks, signs):
+    def wanted_on(self, masks: ByName, signs: ByName) -> np.ndarray:
         """Bool map (macros, rows, cols) of the cells that `masks` (dict name -> bool) keep on."""
-        wanted = np.zeros(self.used.shape, bool)
+        wanted: np.ndarray = np.zeros(self.used.shape, bool)
         for name in self.placement.names:
             expected = mask_shape(self.level, self.placement.shape(name))
             if name not in masks or masks[name].shape != expected:
                 found = masks[name].shape if name in masks else "none"
                 raise DataError(f"mask of {name}: shape {found}, expected {expected}")
-            self.placement.scatter(name, *cells_on(self.level, masks[name], signs[name]), wanted)
+            self.placement.scatter(name, *cells_on(self.level, masks[name], sign=signs[name]), wanted)
         return wanted
 
-    def program(self, masks, signs):
+    def program(self, masks: ByName, signs: ByName) -> Tuple[int, int]:
         """SET and RESET the cells that differ from `masks`. Returns (set pulses, reset pulses)."""
         n_set, n_reset = self._bring_to(self.wanted_on(masks, signs))
         self.pulses["set"] += n_set
         self.pulses["reset"] += n_reset
         return n_set, n_reset
 
-    def tune(self, cells, target_S, relative_error=None):
+    def tune(self, cells: np.ndarray, target_S: np.ndarray, *, relative_error: Optional[float] = None) -> int:
         """Tune `cells` (bool) to `target_S` (siemens), both (macros, rows, cols); see `Macro.tune`. Returns writes."""
         writes = 0
         for macro, chosen, target in zip(self.macros, cells, target_S):
-            writes += macro.tune(chosen, target[chosen], relative_error)
-        self._weights_grid.clear()
+            writes += macro.tune(chosen, target[chosen], relative_error=relative_error)
         return writes
 
-    def read_out_when_off(self, generator):
+    def read_out_when_off(self, generator: np.random.Generator) -> np.ndarray:
         """RESET every cell in use, read all cells, SET those in use again: the read-out, siemens.
 
         Every cell takes both pulses: which of them answer is what the reading is to tell.
@@ -205,56 +229,65 @@ class Chip:
         read_S = self.read_out(generator)
         for macro, used in zip(self.macros, self.used):
             self.pulses["probe_set"] += macro.set(used)
-        self._weights_grid.clear()
         return read_S
 
-    def age(self, seconds, temperature_K=None):
-        """Let time pass for every macro; see `Macro.age`."""
+    def age(self, seconds: float, temperature_K: Optional[float] = None) -> None:
+        """Age every macro by `seconds` more; see `Macro.age`."""
         for macro in self.macros:
             macro.age(seconds, temperature_K)
-        self._weights_grid.clear()
 
-    def feel_wires(self, wires):
-        """Let reads of weights include the IR drop of `wires.Wires`, by the reduced model for the present masks.
+    def update_ir_drop(self, wires: Wires) -> None:
+        """Let reads of weights include the IR drop of `wires`, by the reduced model for the present conductances.
 
         The shares of voltage stay until the next call: they depend on how much conducts, hardly on which cells do.
         """
-        self._shares = [macro.voltage_share(wires) for macro in self.macros]
-        self._weights_grid.clear()
+        self._voltage_share = [macro.voltage_share(wires) for macro in self.macros]
+        self._share_updates += 1
 
-    def _bring_to(self, wanted):
+    def _bring_to(self, wanted: np.ndarray) -> Tuple[int, int]:
         """Pulse every used cell whose state is not that of `wanted` (macros, rows, cols): formed ones, not stuck."""
         n_set = n_reset = 0
         for macro, target, used in zip(self.macros, wanted, self.used):
             differs = (macro.on != target) & used & macro.formed & ~macro.stuck
             n_set += macro.set(differs & target)
             n_reset += macro.reset(differs & ~target)
-        self._weights_grid.clear()
         return n_set, n_reset
 
-    def pair_grid(self, name):
-        """Present (plus, minus) conductances of matrix `name`, float32 grid units, each (fan_in, fan_out).
+    def pair_grid(self, name: str) -> Tuple[np.ndarray, np.ndarray]:
+        """Present (plus, minus) conductances of matrix `name`, float32 grid units, each (fan_in, fan_out), read-only.
 
-        As the rows and columns see them: after `feel_wires`, times the share of the voltage that reaches the cell.
+        As reads of weights see them: after `update_ir_drop`, times the share of the voltage that reaches the cell.
         """
-        if name not in self._weights_grid:
-            plus = np.empty(self.placement.shape(name), np.float32)
-            minus = np.empty_like(plus)
+        return self._memo.get(self.changes, ("pairs", name), lambda: self._gather_pairs(name))
+
+    def _gather_pairs(self, name: str) -> Tuple[np.ndarray, np.ndarray]:
+        plus = np.empty(self.placement.shape(name), np.float32)
+        minus = np.empty_like(plus)
+        for tile in self.placement.tiles_of(name):
+            block = self.macros[tile.macro].conductance_grid(tile.region)
+            if self._voltage_share is not None:
+                block = block * self._voltage_share[tile.macro][tile.rows, tile.cols]
+            plus[tile.matrix_rows, tile.matrix_cols] = block[:, 0::2]
+            minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]
+        plus.flags.writeable = minus.flags.writeable = False
+        return plus, minus
+
+    def column_sums_lsb(self, name: str, adc: Adc, *, wires: Optional[Wires] = None, threads: int = 1) -> np.ndarray:
+        """S_j = sum_i (G+ - G-)_ij of matrix `name` in LSB of its tiles, float64 (fan_out,): what a zero point adds.
+
+        Of the conductances that `Macro.multiply` uses behind these wires: of the present ones, effective and rounded.
+        """
+
+        def sums() -> np.ndarray:
+            total = np.zeros(self.placement.shape(name)[1])
             for tile in self.placement.tiles_of(name):
-                block = self.macros[tile.macro].conductance_grid(tile.rows, tile.cols)
-                if self._shares is not None:
-                    block = block * self._shares[tile.macro][tile.rows, tile.cols]
-                plus[tile.matrix_rows, tile.matrix_cols] = block[:, 0::2]
-                minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]
-            self._weights_grid[name] = plus, minus
-        return self._weights_grid[name]
+                own = self.macros[tile.macro].column_sums_grid(tile.region, wires, threads=threads)
+                total[tile.matrix_cols] += own
+            return total
 
-    def column_sums_lsb(self, name, adc):
-        """S_j = sum_i (G+ - G-)_ij of matrix `name` in LSB of its tiles, float64 (fan_out,): what a zero point adds."""
-        plus, minus = self.pair_grid(name)
-        return (plus.astype(np.float64) - minus).sum(axis=0) / float(adc.tile_lsb)
+        return self._memo.get(self.changes, ("sums", name, wires), sums) / float(adc.tile_lsb)
 
-    def read_weights(self, name, scale_S, generator=None):
+    def read_weights(self, name: str, scale_S: float, generator: Optional[np.random.Generator] = None) -> np.ndarray:
         """Weights (G+ - G-) / scale of matrix `name`, float32 (fan_in, fan_out), from one fresh read of each of
         its cells.
 
@@ -264,33 +297,24 @@ class Chip:
         plus, minus = self.pair_grid(name)
         weights = plus - minus
         if generator is not None:
-            # Two floors and two relative errors, added in quadrature: those of one cell of this conductance.
-            floor = np.sqrt(2.0) * self.cell_model.read_noise_floor_S / self.cell_model.grid_S
-            spread = self.cell_model.read_std(np.sqrt(plus * plus + minus * minus), floor)
-            spread *= generator.standard_normal(plus.shape, dtype=np.float32)
-            weights += spread
+            noise = generator.standard_normal(plus.shape, dtype=np.float32)
+            noise *= self.cell_model.pair_read_std(plus, minus, self.cell_model.grid_S)
+            weights += noise
         weights *= np.float32(self.cell_model.grid_S / scale_S)
         return weights
 
-    def replace_conductances(self, map_S):
+    def replace_conductances(self, map_S: np.ndarray) -> None:
         """Let every cell conduct what `map_S` (macros, rows, cols), siemens, says: a chip as it was read back.
 
-        By physical numbers; what the map holds on lines out of use does not matter.
+        By physical numbers; what the map holds on lines out of use does not matter. No cell is stuck on top of it.
         """
         expected = (len(self.macros),) + self.macros[0].physical_shape
         if map_S.shape != expected:
             raise ShapeError(f"a map of shape {map_S.shape}, the chip has {expected}")
-        # What was read back says itself which cells conduct: no stuck cells are drawn on top.
-        model = replace(self.cell_model, stuck_lrs=0.0, stuck_hrs=0.0)
-        self.macros = [
-            Macro.from_map(model, macro.on_array(macro.in_use(cells_S)), macro.seed, macro.index).on_lines(
-                *macro.line_maps
-            )
-            for macro, cells_S in zip(self.macros, map_S)
-        ]
-        self._weights_grid.clear()
+        for macro, cells_S in zip(self.macros, map_S):
+            macro.replace_conductances(cells_S)
 
-    def unformed_pairs(self):
+    def unformed_pairs(self) -> int:
         """Number of pairs in use with a cell that never formed."""
         bad = 0
         for tile in self.placement.tiles:
@@ -298,20 +322,36 @@ class Chip:
             bad += int(np.count_nonzero(~(formed[:, 0::2] & formed[:, 1::2])))
         return bad
 
-    def state(self):
-        """A flat dict of arrays that `restore` takes back: every macro's state, and the pulse counts."""
-        arrays = {"pulses": np.array(list(self.pulses.values()), np.int64)}
+    def state(self) -> Dict[str, np.ndarray]:
+        """A flat dict of named arrays that `restore` and `from_state` take: `pulses/KIND`, and `macroK/NAME` of each
+        macro's state."""
+        arrays = prefixed("pulses", {kind: np.int64(count) for kind, count in self.pulses.items()})
         for index, macro in enumerate(self.macros):
-            arrays.update({f"macro{index}/{name}": array for name, array in macro.state().items()})
+            arrays.update(prefixed(f"macro{index}", macro.state()))
         return arrays
 
-    def restore(self, arrays):
+    @classmethod
+    def from_state(cls, cell_model: Cell, placement: Placement, *, level: str, arrays: Mapping[str, Any]) -> "Chip":
+        """The chip whose `state` was `arrays`; DataError when it lacks something or does not fit the placement."""
+        count = len({name.split("/")[0] for name in arrays if name.startswith("macro")})
+        macros = [Macro.from_state(cell_model, part(arrays, f"macro{index}")) for index in range(count)]
+        rows, cols = placement.macro_rows, 2 * placement.macro_pairs
+        for macro in macros:
+            if macro.on.shape != (rows, cols):
+                raise DataError(f"a macro of {macro.rows} x {macro.cols} cells, expected {rows} x {cols}")
+        chip = cls(macros, placement, level=level)
+        chip._restore_pulses(arrays)
+        return chip
+
+    def restore(self, arrays: Mapping[str, Any]) -> None:
         """Take the state that `state` gave; DataError when it lacks something."""
-        if "pulses" not in arrays:
-            raise DataError("the state of a chip lacks its pulse counts")
-        self.pulses.update(zip(PULSES, (int(count) for count in arrays["pulses"])))  # older runs lack the last kinds
+        self._restore_pulses(arrays)
         for index, macro in enumerate(self.macros):
-            start = f"macro{index}/"
-            own = {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
-            self.macros[index] = Macro.from_state(macro.model, own)
-        self._weights_grid.clear()
+            macro.restore(part(arrays, f"macro{index}"))
+
+    def _restore_pulses(self, arrays: Mapping[str, Any]) -> None:
+        counts = part(arrays, "pulses")
+        missing = [kind for kind in PULSES if kind not in counts]
+        if missing:
+            raise DataError(f"the state of a chip lacks its pulse counts {', '.join(missing)}")
+        self.pulses.update({kind: int(counts[kind]) for kind in PULSES})

@@ -5,14 +5,17 @@ lists of stuck cells) physical ones. A pair needs both of its columns, so a dead
 Here too: how files name dead lines and stuck cells.
 """
 
+import os
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Set, Tuple, Union
 
 import numpy as np
 
 from ..errors import ConfigError, DataError, MissingFileError
 from ..files import read_json
+
+PathLike = Union[str, "os.PathLike[str]"]
 
 POLICIES = ("skip", "spare")
 
@@ -32,9 +35,9 @@ class ChipLines:
     pairs: int = 256
     """physical pairs of columns of a macro"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.policy not in POLICIES:
-            raise ConfigError("policy for dead lines {!r}: choose {}".format(self.policy, " or ".join(POLICIES)))
+            raise ConfigError(f"policy for dead lines {self.policy!r}: choose {' or '.join(POLICIES)}")
         for what, lines, count in (("row", self.dead_rows, self.rows), ("column", self.dead_cols, 2 * self.pairs)):
             if any(len(entry) != 2 for entry in lines):
                 raise ConfigError(f"dead {what}s are pairs of (macro, {what})")
@@ -46,35 +49,35 @@ class ChipLines:
         if self.logical_rows < 1 or self.logical_pairs < 1:
             raise ConfigError("a macro without a live row or pair cannot be used")
 
-    def check_macros(self, count):
+    def check_macros(self, count: int) -> None:
         """ConfigError for a dead line of a macro that a chip of `count` macros does not have."""
         beyond = [macro for macro in self._macros() if macro >= count]
         if beyond:
             raise ConfigError(f"dead lines of macro {max(beyond)}: the chip has macros 0..{count - 1}")
 
     @property
-    def logical_rows(self):
+    def logical_rows(self) -> int:
         """Rows that every macro can offer."""
         return self.rows - max((len(self._dead("row", m)) for m in self._macros()), default=0)
 
     @property
-    def logical_pairs(self):
+    def logical_pairs(self) -> int:
         """Pairs that every macro can offer."""
         return self.pairs - max((len(self._dead("pair", m)) for m in self._macros()), default=0)
 
-    def row_map(self, macro):
+    def row_map(self, macro: int) -> np.ndarray:
         """Physical row of each logical row of `macro`, int64 (logical_rows,)."""
         return self._map(self.rows, self.logical_rows, self._dead("row", macro))
 
-    def pair_map(self, macro):
+    def pair_map(self, macro: int) -> np.ndarray:
         """Physical pair of each logical pair of `macro`, int64 (logical_pairs,)."""
         return self._map(self.pairs, self.logical_pairs, self._dead("pair", macro))
 
-    def col_map(self, macro):
+    def col_map(self, macro: int) -> np.ndarray:
         """Physical column of each logical column of cells of `macro`, int64 (2 * logical_pairs,)."""
         return (2 * self.pair_map(macro)[:, None] + np.arange(2)).reshape(-1)
 
-    def report(self):
+    def report(self) -> List[Dict[str, Any]]:
         """What moved: a list of dicts (macro, line "row" or "pair", logical, physical), in order."""
         moved = []
         for macro in sorted(self._macros()):
@@ -85,15 +88,15 @@ class ChipLines:
                     )
         return moved
 
-    def _macros(self):
+    def _macros(self) -> Set[int]:
         return {macro for macro, _ in self.dead_rows + self.dead_cols}
 
-    def _dead(self, line, macro):
+    def _dead(self, line: str, macro: int) -> Set[int]:
         if line == "row":
             return {row for m, row in self.dead_rows if m == macro}
         return {col // 2 for m, col in self.dead_cols if m == macro}
 
-    def _map(self, physical, logical, dead):
+    def _map(self, physical: int, logical: int, dead: Set[int]) -> np.ndarray:
         alive = np.array([k for k in range(physical) if k not in dead], np.int64)
         if self.policy == "skip":
             return alive[:logical]
@@ -103,7 +106,7 @@ class ChipLines:
         return lines
 
 
-def read_lines(path):
+def read_lines(path: PathLike) -> ChipLines:
     """The `ChipLines` in a JSON file such as {"dead_rows": [[0, 17]], "dead_cols": [], "policy": "skip"}.
 
     DataError that names the file when it holds anything else.
@@ -118,7 +121,7 @@ def read_lines(path):
         raise DataError(f"{path}: not a table of dead lines: {error}") from None
 
 
-def read_faults(path):
+def read_faults(path: PathLike) -> Tuple[Tuple[int, int, int, bool], ...]:
     """Stuck cells from a text file, one a line: "macro row col stuck_on" or "... stuck_off", physical numbers.
 
     Returns a tuple of (macro, row, col, conducts). The same file plants faults in the example programmer's chip.
@@ -131,14 +134,15 @@ def read_faults(path):
         raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: no text ({error})") from None
-    faults = {}
+    faults: Dict[Tuple[int, int, int], bool] = {}
     for number, words in enumerate(map(str.split, texts), start=1):
         if not words:
             continue
-        where = tuple(int(word) for word in words[:3] if word.isdigit() and word.isascii())
-        if len(where) != 3 or len(words) != 4 or words[3] not in ("stuck_on", "stuck_off"):
+        numbers = [int(word) for word in words[:3] if word.isdigit() and word.isascii()]
+        if len(numbers) != 3 or len(words) != 4 or words[3] not in ("stuck_on", "stuck_off"):
             raise DataError(f"{path}: line {number}: expected: macro row col stuck_on|stuck_off")
+        where = (numbers[0], numbers[1], numbers[2])
         if where in faults:
             raise DataError(f"{path}: line {number} names a cell for the second time")
         faults[where] = words[3] == "stuck_on"
-    return tuple(where + (conducts,) for where, conducts in faults.items())
+    return tuple((macro, row, col, conducts) for (macro, row, col), conducts in faults.items())

@@ -1,10 +1,14 @@
 """Cells that answer to no pulse: found by reading, and avoided by the choice of signs or of bits."""
 
-from typing import NamedTuple
+from typing import Dict, Mapping, NamedTuple, Tuple
 
 import numpy as np
 
 from ..device.thresholds import on_border_S
+from .chip import Chip
+from .placement import Placement
+
+ByName = Mapping[str, np.ndarray]
 
 
 class Faults(NamedTuple):
@@ -16,7 +20,7 @@ class Faults(NamedTuple):
     """bool (macros, rows, cols): on after RESET"""
 
 
-def find_faults(chip, generator):
+def find_faults(chip: Chip, generator: np.random.Generator) -> Faults:
     """Read a freshly formed chip, RESET all its cells in use, read it again, SET them: its `Faults`.
 
     The chip books the pulses as `probe_reset` and `probe_set`.
@@ -27,7 +31,7 @@ def find_faults(chip, generator):
     return Faults(never_on, never_off)
 
 
-def signs_around(signs, faults, placement):
+def signs_around(signs: ByName, faults: Faults, *, placement: Placement) -> Dict[str, np.ndarray]:
     """Signs (dict name -> bool (fan_in, fan_out), True = the plus cell is the one that a mask keeps or prunes) under
     which masks stay free to choose: where one cell of a pair is stuck, the mask decides about the other.
 
@@ -41,7 +45,9 @@ def signs_around(signs, faults, placement):
     return around
 
 
-def masks_around(masks, scores, signs, drawn, faults, placement):
+def masks_around(
+    masks: ByName, scores: ByName, *, signs: ByName, drawn: ByName, faults: Faults, placement: Placement
+) -> Tuple[Dict[str, np.ndarray], Dict[str, np.ndarray]]:
     """Pair-level masks and scores learned under the signs `drawn`, carried over to `signs` of `signs_around`.
 
     Of the two weights that a pair with one stuck cell can have, its mask takes the one nearest to the weight learned.
@@ -65,8 +71,8 @@ def masks_around(masks, scores, signs, drawn, faults, placement):
     return new_masks, new_scores
 
 
-def _median(values):
-    return np.median(values) if values.size else 0.0
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if values.size else 0.0
 
 
 class Forced(NamedTuple):
@@ -77,16 +83,16 @@ class Forced(NamedTuple):
     pruned: np.ndarray
     """cells that are never on"""
 
-    def on(self, mask):
+    def on(self, mask: np.ndarray) -> np.ndarray:
         """`mask` with these bits as they must be."""
         return (mask | self.kept) & ~self.pruned
 
-    def among(self, scores):
+    def among(self, scores: np.ndarray) -> np.ndarray:
         """`scores` under which the best cells are those that are never off, the worst those that are never on."""
         return np.where(self.kept, np.float32(np.inf), np.where(self.pruned, np.float32(0), scores))
 
 
-def forced_bits(faults, placement):
+def forced_bits(faults: Faults, placement: Placement) -> Dict[str, Forced]:
     """Cell level: dict name -> `Forced`, the bits of its mask that no learning can choose."""
     return {
         name: Forced(

@@ -5,12 +5,16 @@ inside one macro. Pair k of a row is columns 2k (G+) and 2k+1 (G-): two cells pe
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
+from ..crossbar.region import Region
 from ..errors import ConfigError, DataError, ShapeError
 from ..json_codec import bare, built
+
+Shapes = Sequence[Tuple[str, Tuple[int, int]]]
+Rectangle = Tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -35,27 +39,32 @@ class Tile:
     """first pair inside the macro"""
 
     @property
-    def matrix_rows(self):
+    def matrix_rows(self) -> slice:
         """Slice of the matrix's rows."""
         return slice(self.row_start, self.row_start + self.n_rows)
 
     @property
-    def matrix_cols(self):
+    def matrix_cols(self) -> slice:
         """Slice of the matrix's columns."""
         return slice(self.col_start, self.col_start + self.n_pairs)
 
     @property
-    def rows(self):
+    def rows(self) -> slice:
         """Slice of the macro's rows."""
         return slice(self.row0, self.row0 + self.n_rows)
 
     @property
-    def cols(self):
+    def cols(self) -> slice:
         """Slice of the macro's cell columns (G+ and G- interleaved)."""
         return slice(2 * self.pair0, 2 * (self.pair0 + self.n_pairs))
 
-    def on_lines(self, row_map, pair_map):
-        """The pieces of this tile on other lines of its macro, cut where neighbours part: an iterator of tiles.
+    @property
+    def region(self) -> Region:
+        """Where the tile lies in its macro."""
+        return Region(self.rows, self.cols)
+
+    def on_lines(self, row_map: np.ndarray, pair_map: np.ndarray) -> Iterator["Tile"]:
+        """The pieces of this tile on other lines of its macro, cut between lines that are no neighbours there.
 
         row_map, pair_map: the line on which each row and each pair of the macro lies, integer (lines of the macro,).
         """
@@ -73,7 +82,7 @@ class Tile:
                 )
 
 
-def _runs(lines):
+def _runs(lines: np.ndarray) -> List[Tuple[int, int]]:
     """The stretches of `lines` in which each is the one after its predecessor: [(first index, length), ...]."""
     starts = np.flatnonzero(np.diff(lines, prepend=lines[0]) != 1)
     return list(zip(starts.tolist(), np.diff(np.append(starts, len(lines))).tolist()))
@@ -92,7 +101,7 @@ class Placement:
     macro_pairs: int = 256
     """differential pairs per row of a macro"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         inside = all(
             min(tile.row_start, tile.col_start, tile.macro, tile.row0, tile.pair0) >= 0
             and tile.row0 + tile.n_rows <= self.macro_rows
@@ -110,37 +119,37 @@ class Placement:
                 raise ConfigError(f"the tiles of matrix {name} do not cover its {rows} x {cols} weights")
 
     @property
-    def n_macros(self):
+    def n_macros(self) -> int:
         """Number of macros in use."""
         return 1 + max(tile.macro for tile in self.tiles)
 
     @property
-    def n_pairs(self):
+    def n_pairs(self) -> int:
         """Pairs in use = weights of the network."""
         return sum(tile.n_rows * tile.n_pairs for tile in self.tiles)
 
     @property
-    def utilisation(self):
+    def utilisation(self) -> float:
         """Pairs in use over pairs of the macros in use, 0..1."""
         return self.n_pairs / (self.n_macros * self.macro_rows * self.macro_pairs)
 
     @property
-    def names(self):
+    def names(self) -> Tuple[str, ...]:
         """Names of the matrices in the network's order."""
         return tuple(name for name, _ in self.shapes)
 
-    def shape(self, name):
+    def shape(self, name: str) -> Tuple[int, int]:
         """(fan_in, fan_out) of matrix `name`; ConfigError if there is none of that name."""
         for known, shape in self.shapes:
             if known == name:
                 return shape
-        raise ConfigError("no matrix {!r} in this placement; it holds {}".format(name, ", ".join(self.names)))
+        raise ConfigError(f"no matrix {name!r} in this placement; it holds {', '.join(self.names)}")
 
-    def tiles_of(self, name):
+    def tiles_of(self, name: str) -> Tuple[Tile, ...]:
         """The tiles of matrix `name`."""
         return tuple(tile for tile in self.tiles if tile.matrix == name)
 
-    def gather(self, name, cells):
+    def gather(self, name: str, cells: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Cells (macros, rows, 2 * pairs) -> (plus, minus), each (fan_in, fan_out) of the same dtype."""
         shape = self.shape(name)
         self._check_cells(cells)
@@ -151,7 +160,7 @@ class Placement:
             minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]
         return plus, minus
 
-    def scatter(self, name, plus, minus, cells):
+    def scatter(self, name: str, plus: np.ndarray, minus: np.ndarray, cells: np.ndarray) -> None:
         """Write (plus, minus), each (fan_in, fan_out), into `cells` (macros, rows, 2 * pairs) in place."""
         shape = self.shape(name)
         self._check_cells(cells)
@@ -163,7 +172,9 @@ class Placement:
             block[:, 0::2] = plus[tile.matrix_rows, tile.matrix_cols]
             block[:, 1::2] = minus[tile.matrix_rows, tile.matrix_cols]
 
-    def on_lines(self, line_maps, macro_rows, macro_pairs):
+    def on_lines(
+        self, line_maps: Sequence[Tuple[np.ndarray, np.ndarray]], *, macro_rows: int, macro_pairs: int
+    ) -> "Placement":
         """The same matrices on other lines of the same macros: a Placement on macros of macro_rows x macro_pairs.
 
         line_maps: per macro (row_map, pair_map), see `Tile.on_lines`.
@@ -171,9 +182,9 @@ class Placement:
         tiles = tuple(piece for tile in self.tiles for piece in tile.on_lines(*line_maps[tile.macro]))
         return Placement(self.shapes, tiles, macro_rows, macro_pairs)
 
-    def used_cells(self):
+    def used_cells(self) -> np.ndarray:
         """Boolean map (macros, rows, 2 * pairs): True where a cell belongs to a matrix."""
-        used = np.zeros((self.n_macros, self.macro_rows, 2 * self.macro_pairs), bool)
+        used: np.ndarray = np.zeros((self.n_macros, self.macro_rows, 2 * self.macro_pairs), bool)
         for tile in self.tiles:
             used[tile.macro, tile.rows, tile.cols] = True
         return used
@@ -189,11 +200,11 @@ class Placement:
             "tiles": [bare(tile) for tile in self.tiles],
         }
 
-    def _check_cells(self, cells):
+    def _check_cells(self, cells: np.ndarray) -> None:
         expected = (self.macro_rows, 2 * self.macro_pairs)
         if cells.ndim != 3 or cells.shape[0] < self.n_macros or cells.shape[1:] != expected:
             raise ShapeError(
-                "cells of shape {}, expected ({} or more, {}, {})".format(cells.shape, self.n_macros, *expected)
+                f"cells of shape {cells.shape}, expected ({self.n_macros} or more, {expected[0]}, {expected[1]})"
             )
 
 
@@ -226,7 +237,7 @@ class _Written:
     tiles: Tuple[Tile, ...]
 
 
-def place(shapes, macro_rows=512, macro_pairs=256):
+def place(shapes: Shapes, macro_rows: int = 512, *, macro_pairs: int = 256) -> Placement:
     """Cut matrices into tiles and pack the tiles onto as few macros as the packer finds.
 
     shapes: sequence of (name, (fan_in, fan_out)). Returns a Placement. Largest tiles first, each into the free
@@ -251,7 +262,9 @@ def place(shapes, macro_rows=512, macro_pairs=256):
     return Placement(shapes, tuple(tiles[k] for k in range(len(pieces))), macro_rows, macro_pairs)
 
 
-def _cut(name, shape, macro_rows, macro_pairs):
+def _cut(
+    name: str, shape: Tuple[int, int], macro_rows: int, macro_pairs: int
+) -> Iterator[Tuple[str, int, int, int, int]]:
     """The pieces (name, row_start, col_start, height, width) of one matrix."""
     rows, cols = shape
     for row in range(0, rows, macro_rows):
@@ -259,7 +272,9 @@ def _cut(name, shape, macro_rows, macro_pairs):
             yield name, row, col, min(macro_rows, rows - row), min(macro_pairs, cols - col)
 
 
-def _best_spot(free, height, width, macro_rows, macro_pairs):
+def _best_spot(
+    free: List[List[Rectangle]], height: int, width: int, macro_rows: int, macro_pairs: int
+) -> Tuple[int, int, int]:
     """(macro, row0, pair0) of the free rectangle with the smallest left-over side; opens a macro if nothing fits."""
     candidates = [
         (min(h - height, w - width), max(h - height, w - width), macro, row, pair)
@@ -268,15 +283,16 @@ def _best_spot(free, height, width, macro_rows, macro_pairs):
         if h >= height and w >= width
     ]
     if candidates:
-        return min(candidates)[2:]
+        _, _, macro, row, pair = min(candidates)
+        return macro, row, pair
     free.append([(0, 0, macro_rows, macro_pairs)])
     return len(free) - 1, 0, 0
 
 
-def _without(rectangles, used):
+def _without(rectangles: List[Rectangle], used: Rectangle) -> List[Rectangle]:
     """The maximal free rectangles that remain when the rectangle `used` is taken."""
     row, pair, height, width = used
-    pieces = []
+    pieces: List[Rectangle] = []
     for r, p, h, w in rectangles:
         if row >= r + h or row + height <= r or pair >= p + w or pair + width <= p:
             pieces.append((r, p, h, w))
@@ -287,6 +303,6 @@ def _without(rectangles, used):
     return [a for a in pieces if not any(a != b and _inside(a, b) for b in pieces)]
 
 
-def _inside(a, b):
+def _inside(a: Rectangle, b: Rectangle) -> bool:
     """True when rectangle a lies within rectangle b."""
     return a[0] >= b[0] and a[1] >= b[1] and a[0] + a[2] <= b[0] + b[2] and a[1] + a[3] <= b[1] + b[3]

@@ -1,9 +1,13 @@
 """What programming a chip has cost: pulses, how they are spread over its cells, energy and time."""
 
+from typing import Any, Dict, Optional
+
 import numpy as np
 
+from .chip import Chip
 
-def program_counts(chip, n_set, n_reset):
+
+def program_counts(chip: Chip, *, n_set: int, n_reset: int) -> Dict[str, Any]:
     """Programs of a learned chip as a JSON-ready dict.
 
     n_set, n_reset: pulses that learning asked for: forming and partner resets apart, with the first masks, half a pulse
@@ -22,13 +26,13 @@ def program_counts(chip, n_set, n_reset):
     }
 
 
-def writes_per_cell(chip):
+def writes_per_cell(chip: Chip) -> np.ndarray:
     """SET, RESET and tuning pulses that each cell in use has seen, initialisation included: int64, one axis."""
     writes = [macro.writes[used] for macro, used in zip(chip.macros, chip.used)]
     return np.concatenate(writes).astype(np.int64)
 
 
-def wear_histogram(writes, endurance_cycles=None):
+def wear_histogram(writes: np.ndarray, endurance_cycles: Optional[int] = None) -> Dict[str, Any]:
     """How `writes` (integers, one per cell) are spread: a JSON-ready dict.
 
     `mean`, `median`, `percentile_99`, `max`: writes of a cell. `from`, `cells`: cells with 0, 1, 2-3, 4-7, 8-15, ...

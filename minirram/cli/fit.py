@@ -54,9 +54,15 @@ def run(options: argparse.Namespace) -> FitReport:
     """Fit, and write the model."""
     if options.repeated and len(options.maps) < 2:
         raise ConfigError("--repeated compares reads of one array: give at least two maps")
-    maps_S = [read_conductance_map(path, options.unit, *_LARGEST_MAP, even=False) for path in options.maps]
+    maps_S = [
+        read_conductance_map(path, options.unit, rows=_LARGEST_MAP[0], cols=_LARGEST_MAP[1], even=False)
+        for path in options.maps
+    ]
     forming_V = None if options.forming is None else read_table(options.forming)
-    found = fit_maps(maps_S, load_cell_model(options.base), forming_V, repeated=options.repeated)
+    base = load_cell_model(options.base)
+    if not isinstance(base, CellModel):
+        raise ConfigError(f"{options.base} is a {type(base).__name__}; a fit gives the numbers of a CellModel")
+    found = fit_maps(maps_S, base, forming_V=forming_V, repeated=options.repeated)
     if options.out is not None:
         save_cell_model(options.out, found.model)
     return FitReport(**found._asdict())

@@ -79,7 +79,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         base,
         data=source_of(options.data),
         recipe=replace(base.recipe, **given(options, [field.name for field in fields(Recipe)])),
-        cell_model=replace(cell_model, **given(options, ["read_noise", "re_set"])),
+        cell_model=cell_model.changed(**given(options, ["read_noise", "re_set"])),
         maps=map_names(options.map),
         lines=base.lines if options.dead_lines is None else read_lines(options.dead_lines),
         faults="" if options.faults is None else map_names((options.faults,))[0],
@@ -111,10 +111,8 @@ def text(results: TrainingResults) -> str:
 def results_lines(results: TrainingResults) -> Iterator[str]:
     """A line per figure; what was counted and should not be there, where it is."""
     validation, test, bits = results.validation, results.test, results.adc_bits
-    yield (
-        f"validation {validation.primary:12s} {validation.value:.2%}   on the simulated macro, {bits} ADC bits, "
-        f"read noise {results.read_noise:.2%}"
-    )
+    noise = "" if results.read_noise is None else f", read noise {results.read_noise:.2%}"
+    yield f"validation {validation.primary:12s} {validation.value:.2%}   on the simulated macro, {bits} ADC bits{noise}"
     yield f"test {test.primary:18s} {test.value:.2%}   (ideal reads {getattr(test.ideal, test.primary):.2%})"
     yield f"kept fraction           {results.kept_fraction:.3f}    best epoch {results.best_epoch} of {results.epochs}"
     pulses = ", ".join(f"{count} {kind}" for kind, count in results.pulses.items())

@@ -1,7 +1,6 @@
 """minirram transfer: take the masks of a run to another chip and learn on."""
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigError
@@ -30,7 +29,7 @@ def run(options: argparse.Namespace) -> Any:
     """Transfer, or continue a transfer."""
     changes = given(options, ["epochs", "chip_seed", "learning_rate"])
     cell_model = RunFolder.open(options.run).config.cell_model
-    faulty = replace(cell_model, **given(options, ["stuck_lrs", "stuck_hrs"]))
+    faulty = cell_model.changed(**given(options, ["stuck_lrs", "stuck_hrs"]))
     if options.know_faults and not faulty.stuck_lrs + faulty.stuck_hrs:
         raise ConfigError("--know-faults without stuck cells; give --stuck-lrs or --stuck-hrs")
     return transfer(

@@ -151,7 +151,13 @@ class Simulator:
     def multiply(self, codes):
         """(int64 (n, pairs), saturated conversions) of codes (n, rows)."""
         y, saturated = multiply_tiles(
-            codes, self.cells_grid, self.input_bits, self.adc, self.spec.tile_rows, self.noises, self.variances
+            codes,
+            self.cells_grid,
+            input_bits=self.input_bits,
+            adc=self.adc,
+            tile_rows=self.spec.tile_rows,
+            noises=self.noises,
+            variances=self.variances,
         )
         return y, int(saturated.sum())
 

@@ -28,26 +28,25 @@ class Conditions:
     seed: int = 0
     """of the converters' errors, which are drawn once per chip"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in ("adc_offset_lsb", "adc_gain", "age_s"):
             if not getattr(self, field) >= 0:
                 raise ConfigError(f"{field} is {getattr(self, field)}; it must be 0 or more")
         if self.temperature_K is not None and not (self.temperature_K > 0 and self.age_s > 0):
             raise ConfigError("a temperature needs to be above 0 K and an age above 0 s to act for")
 
-    def let_time_pass(self, chip):
-        """Age every macro of `chip` (a `Chip`) by `age_s`."""
-        if self.age_s:
-            chip.age(self.age_s, self.temperature_K)
-
-    def column_errors(self, tile, macro_cols, arrangement):
-        """`ColumnErrors` of the converters below one `mapping.Tile`, None when they are ideal.
+    def column_errors(self, macro: int, cols: slice, *, macro_cols: int, arrangement: str) -> Optional[ColumnErrors]:
+        """`ColumnErrors` of the converters below some columns of cells of a macro (index), None when they are ideal.
 
         Each macro has one converter per pair or, per polarity, per column: tiles that share columns share converters.
         """
         if not (self.adc_offset_lsb or self.adc_gain):
             return None
-        generator = stream(self.seed, "converters", tile.macro)
-        errors = sample_column_errors(generator, macro_cols, self.adc_offset_lsb, self.adc_gain)
-        own = slice(tile.cols.start, tile.cols.stop, 2 if arrangement == "pair" else 1)
+        errors = sample_column_errors(
+            stream(self.seed, "converters", macro),
+            macro_cols,
+            offset_std_lsb=self.adc_offset_lsb,
+            gain_std=self.adc_gain,
+        )
+        own = slice(cols.start, cols.stop, 2 if arrangement == "pair" else 1)
         return ColumnErrors(errors.offset_lsb[own], errors.gain[own])

@@ -1,6 +1,7 @@
 """At the edges of the array: input codes and bit planes; the ADC's transfer, calibration and saturation."""
 
 from dataclasses import dataclass
+from typing import Optional, Tuple
 
 import numpy as np
 
@@ -20,14 +21,14 @@ class InputCodes:
     zero_point: int = 0
     """code of activation 0; above 0 for signed inputs"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (np.isfinite(self.step) and self.step > 0):
             raise ConfigError(f"the step of input codes is {self.step}; it must be above 0")
         check_input_bits(self.bits)
         if not 0 <= self.zero_point < 2**self.bits:
             raise ConfigError(f"zero point {self.zero_point} does not lie in 0..{2**self.bits - 1}")
 
-    def quantise(self, activations):
+    def quantise(self, activations: np.ndarray) -> Tuple[np.ndarray, int]:
         """Activations (any shape, float) -> (codes, uint8 of the same shape; count of values out of range)."""
         codes = np.divide(activations, self.step)
         np.rint(codes, out=codes)
@@ -38,18 +39,14 @@ class InputCodes:
             np.clip(codes, 0, top, out=codes)
         return codes.astype(np.uint8), clipped
 
-    def dequantise(self, codes):
-        """Codes -> activations, float64."""
-        return (codes.astype(np.float64) - self.zero_point) * self.step
 
-
-def check_input_bits(bits):
+def check_input_bits(bits: int) -> None:
     """ConfigError unless 1 <= bits <= 8."""
     if not 1 <= bits <= 8:
         raise ConfigError(f"{bits} input bits; choose 1 to 8")
 
 
-def bit_planes(codes, bits, out=None):
+def bit_planes(codes: np.ndarray, bits: int, out: Optional[np.ndarray] = None) -> np.ndarray:
     """Codes (n, rows) uint8 -> planes (bits, n, rows) float32 of 0 and 1; plane b holds bit b."""
     planes = np.empty((bits,) + codes.shape, np.float32) if out is None else out
     # Three calls over all planes: many small ones make two threads wait for each other.
@@ -69,9 +66,9 @@ class Adc:
     arrangement: str = "pair"
     """pair: one conversion of I+ - I-, codes -M..M, M = 2^(bits-1) - 1; polarity: one each, 0..M, M = 2^bits - 1"""
     shift: int = 0
-    """k: this tile converts with lsb * 2^-k; `align_tiles` brings the sums of tiles to one unit"""
+    """k: this tile converts with lsb * 2^-k"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 4 <= self.bits <= 24:
             raise ConfigError(f"an ADC of {self.bits} bits; choose 4 to 24")
         if self.arrangement not in ARRANGEMENTS:
@@ -82,24 +79,25 @@ class Adc:
             raise ConfigError(f"tile shift {self.shift}; choose 0 to 24")
 
     @property
-    def top(self):
+    def top(self) -> int:
         """M, the largest code."""
         return top_code(self.bits, self.arrangement)
 
     @property
-    def bottom(self):
+    def bottom(self) -> int:
         """The smallest code: -M for pairs, 0 per polarity."""
         return -self.top if self.arrangement == "pair" else 0
 
     @property
-    def tile_lsb(self):
+    def tile_lsb(self) -> np.float32:
         """The LSB of this tile, float32."""
         return np.float32(self.lsb * 2.0**-self.shift)
 
-    def convert(self, current, errors=None):
+    def convert(self, current: np.ndarray, errors: Optional["ColumnErrors"] = None) -> int:
         """Currents (..., columns), float32 in grid units, become codes in place. Returns the saturated conversions.
 
-        A conversion saturates iff |rint(I / LSB)| > M. errors: `ColumnErrors` of these columns.
+        A conversion saturates iff |rint(I / LSB)| > M. errors: `ColumnErrors` of these columns. ConfigError for a
+        current that is NaN.
         """
         np.divide(current, self.tile_lsb, out=current)
         if errors is not None:
@@ -107,6 +105,8 @@ class Adc:
             current += errors.offset_lsb
         np.rint(current, out=current)
         largest, smallest = current.max(initial=0.0), current.min(initial=0.0)
+        if np.isnan(largest):
+            raise ConfigError("a current is not a number")
         saturated = 0
         if max(largest, -smallest) > self.top:
             saturated = int(np.count_nonzero(np.abs(current) > self.top))
@@ -115,7 +115,7 @@ class Adc:
         return saturated
 
 
-def top_code(bits, arrangement):
+def top_code(bits: int, arrangement: str) -> int:
     """M: 2^(bits-1) - 1 when a conversion carries a sign ("pair"), 2^bits - 1 when it does not ("polarity")."""
     return 2 ** (bits - 1) - 1 if arrangement == "pair" else 2**bits - 1
 
@@ -129,19 +129,21 @@ class ColumnErrors:
     gain: np.ndarray
     """float32 (columns,), 1 = ideal"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.offset_lsb.shape != self.gain.shape or self.gain.ndim != 1:
             raise ShapeError(f"offsets {self.offset_lsb.shape} and gains {self.gain.shape} of one converter per column")
 
 
-def sample_column_errors(generator, columns, offset_std_lsb, gain_std):
+def sample_column_errors(
+    generator: np.random.Generator, columns: int, *, offset_std_lsb: float, gain_std: float
+) -> ColumnErrors:
     """Errors of `columns` converters: offsets N(0, offset_std_lsb^2), gains N(1, gain_std^2), float32."""
     offset_lsb = offset_std_lsb * generator.standard_normal(columns)
     gain = 1.0 + gain_std * generator.standard_normal(columns)
     return ColumnErrors(offset_lsb.astype(np.float32), gain.astype(np.float32))
 
 
-def calibrated_lsb(currents, bits, arrangement, percentile=99.9):
+def calibrated_lsb(currents: np.ndarray, bits: int, *, arrangement: str, percentile: float = 99.9) -> float:
     """LSB that puts the `percentile` (0..100) of |current| at the largest code M.
 
     currents: calibration currents of single planes, grid units, any shape (I+ - I- for pairs, I+ and I- per
@@ -153,32 +155,20 @@ def calibrated_lsb(currents, bits, arrangement, percentile=99.9):
     return _lsb(full_scale, bits, arrangement)
 
 
-def bounding_lsb(cells_grid, bits, arrangement):
+def bounding_lsb(cells_grid: np.ndarray, bits: int, *, arrangement: str) -> float:
     """LSB with which no input can saturate: full scale = the largest current the cells (rows, 2 pairs) can give."""
     per_pair = arrangement == "pair"
-    currents = largest_pair_currents(cells_grid) if per_pair else cells_grid.sum(axis=0, dtype=np.float64)
+    currents = _largest_pair_currents(cells_grid) if per_pair else cells_grid.sum(axis=0, dtype=np.float64)
     return _lsb(float(currents.max()), bits, arrangement)
 
 
-def largest_pair_currents(cells_grid):
+def _largest_pair_currents(cells_grid: np.ndarray) -> np.ndarray:
     """Largest |I+ - I-| of each pair of cells (rows, 2 * pairs) over all inputs: float64 (pairs,), grid units."""
     difference = cells_grid[:, 0::2].astype(np.float64) - cells_grid[:, 1::2]
     return np.maximum(np.maximum(difference, 0).sum(axis=0), np.maximum(-difference, 0).sum(axis=0))
 
 
-def _lsb(full_scale, bits, arrangement):
+def _lsb(full_scale: float, bits: int, arrangement: str) -> float:
     if not full_scale > 0:
         raise ConfigError("an ADC cannot be calibrated on currents that are all zero")
     return full_scale / top_code(bits, arrangement)
-
-
-def align_tiles(partial_sums, shifts):
-    """Sum the row tiles of one matrix after the ADC: int64 arrays of one shape, tile t in lsb * 2^-shifts[t].
-
-    Returns (sum in units of the finest tile, its shift): a coarser tile is shifted left, so nothing is rounded.
-    """
-    finest = max(shifts)
-    total = np.zeros_like(partial_sums[0])
-    for sums, shift in zip(partial_sums, shifts):
-        total += sums << (finest - shift)
-    return total, finest

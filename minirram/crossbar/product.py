@@ -6,68 +6,154 @@ Currents are in grid units: grid_S * read_voltage_V.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..device.cell import EXACT_FLOAT32
+from ..device.interface import EXACT_FLOAT32
 from ..errors import ConfigError, ShapeError
 from . import read_noise
-from .converters import bit_planes, check_input_bits
-from .read_noise import Buffers, block_samples, held_noise
+from .converters import Adc, ColumnErrors, bit_planes, check_input_bits
+from .read_noise import Buffers, ReadNoise, block_samples, held_noise
 
 
-def multiply(codes, cells_grid, input_bits, adc, noise=None, variance=None, errors=None, threads=1, onto=None):
-    """Bit-serial product of input codes with one region of cells, through the ADC.
+class Operand:
+    """The cells of one region, checked and made ready for products: what stays the same from call to call.
 
-    codes: uint8 (n, rows), each < 2^input_bits. cells_grid: float32 integers (rows, 2 * pairs). adc: `Adc`.
-    noise, variance: `ReadNoise` and the `read_variance` of the cells, both or neither. errors: `ColumnErrors`.
-    threads: Python threads over samples (best with one BLAS thread); the result does not depend on it.
-    onto: int64 (n, pairs) that the product is added to; None: a new array.
-
-    Returns (y, saturated): int64 (n, pairs) = sum_b 2^b code_b in units of the tile's LSB, and the count of saturated
-    conversions. Noise reads are Gaussian with variance sum_i bit_i sigma_i^2 per column: exact for independent cells.
+    grid: float32 integers (rows, 2 * pairs) on the technology's grid. variance: `read_variance` of the cells, for
+    products with read noise. Neither may change afterwards.
     """
-    if threads < 1:
-        raise ConfigError(f"{threads} threads; it must be at least 1")
-    _check(codes, cells_grid, input_bits, noise, variance, errors, adc)
-    columns = _Columns(cells_grid, variance, adc, errors, input_bits, adds=onto is not None)
-    n, pairs = len(codes), cells_grid.shape[1] // 2
-    result = np.empty((n, pairs), np.int64) if onto is None else onto
-    if result.shape != (n, pairs) or result.dtype != np.int64:
-        raise ShapeError(f"a total of {result.dtype} {result.shape}, expected int64 {(n, pairs)}")
-    start = noise.position if noise is not None else 0
-    if noise is not None:
-        borders = _borders(start, n, columns.block)
-    else:
-        # Small batches are shared out evenly. Threads in step would meet at Python's lock: one begins with less.
-        chunk = min(columns.block, max(1, -(-n // threads)))
-        borders = _borders(chunk // 2 if threads > 1 else 0, n, chunk)
 
-    def work(share):
-        buffers = Buffers()
-        return sum(
-            columns.multiply_chunk(codes[first:last], result[first:last], noise, start + first, buffers)
-            for first, last in share
-        )
+    def __init__(self, grid: np.ndarray, variance: Optional[np.ndarray] = None) -> None:
+        _check_cells(grid, variance)
+        self.grid = grid
+        self.variance = variance
+        self._converted: Dict[str, Tuple[np.ndarray, Optional[np.ndarray]]] = {}
+        self._sums: Optional[np.ndarray] = None
 
-    shares = [borders[k::threads] for k in range(min(threads, len(borders)))]
-    if len(shares) > 1:
-        pool = ThreadPoolExecutor(len(shares) - 1)
-        try:
-            others = [pool.submit(work, share) for share in shares[1:]]
-            saturated = work(shares[0]) + sum(other.result() for other in others)
-        except BaseException:
-            pool.shutdown()  # nobody may go on writing into the result
-            raise
-        pool.shutdown(wait=False)  # all have answered: nothing is left to wait for
-    else:
-        saturated = sum(map(work, shares))
-    if noise is not None:
-        noise.advance(n)
-    return result, saturated
+    @property
+    def column_sums_grid(self) -> np.ndarray:
+        """sum_i (G+ - G-)_ij, float64 (pairs,), grid units: what a code of 1 in every row adds to each column."""
+        if self._sums is None:
+            self._sums = (self.grid[:, 0::2].astype(np.float64) - self.grid[:, 1::2]).sum(axis=0)
+        return self._sums
+
+    def converted(self, arrangement: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+        """(conductance, variance) of each converted column: of pairs G+ - G-, or of the cells per polarity."""
+        if arrangement != "pair":
+            return self.grid, self.variance
+        if "pair" not in self._converted:
+            variance = None if self.variance is None else self.variance[:, 0::2] + self.variance[:, 1::2]
+            self._converted["pair"] = self.grid[:, 0::2] - self.grid[:, 1::2], variance
+        return self._converted["pair"]
+
+    def multiply(
+        self,
+        codes: np.ndarray,
+        *,
+        input_bits: int,
+        adc: Adc,
+        noise: Optional[ReadNoise] = None,
+        errors: Optional[ColumnErrors] = None,
+        threads: int = 1,
+        onto: Optional[np.ndarray] = None,
+    ) -> Tuple[np.ndarray, int]:
+        """Bit-serial product of input codes with the cells, through the ADC.
+
+        codes: uint8 (n, rows), each < 2^input_bits. noise: with an operand that has variances, and only with one.
+        threads: Python threads over samples (best with one BLAS thread); the result does not depend on it.
+        onto: int64 (n, pairs) that the product is added to; None: a new array.
+
+        Returns (y, saturated): int64 (n, pairs) = sum_b 2^b code_b in units of the tile's LSB, and the count of
+        saturated conversions. Noise reads are Gaussian with variance sum_i bit_i sigma_i^2 per column: exact for
+        independent cells.
+        """
+        self._check_call(codes, input_bits, adc, noise, errors, threads)
+        columns = _Columns(self, adc, errors, input_bits, adds=onto is not None)
+        n, pairs = len(codes), self.grid.shape[1] // 2
+        result = np.empty((n, pairs), np.int64) if onto is None else onto
+        if result.shape != (n, pairs) or result.dtype != np.int64:
+            raise ShapeError(f"a total of {result.dtype} {result.shape}, expected int64 {(n, pairs)}")
+        start = noise.position if noise is not None else 0
+        if noise is not None:
+            borders = _borders(start, n, columns.block)
+        else:
+            # Small batches are shared out evenly. Threads in step would meet at Python's lock: one begins with less.
+            chunk = min(columns.block, max(1, -(-n // threads)))
+            borders = _borders(chunk // 2 if threads > 1 else 0, n, chunk)
+
+        def work(share: Sequence[Tuple[int, int]]) -> int:
+            buffers = Buffers()
+            # Operands are checked to be finite, results by the ADC: a floating-point flag that a BLAS kernel leaves
+            # behind says nothing about them.
+            with np.errstate(invalid="ignore"):
+                return sum(
+                    columns.multiply_chunk(codes[first:last], result[first:last], noise, start + first, buffers)
+                    for first, last in share
+                )
+
+        saturated = _in_threads(work, [borders[k::threads] for k in range(min(threads, len(borders)))])
+        if noise is not None:
+            noise.advance(n)
+        return result, saturated
+
+    def _check_call(
+        self,
+        codes: np.ndarray,
+        input_bits: int,
+        adc: Adc,
+        noise: Optional[ReadNoise],
+        errors: Optional[ColumnErrors],
+        threads: int,
+    ) -> None:
+        if threads < 1:
+            raise ConfigError(f"{threads} threads; it must be at least 1")
+        check_input_bits(input_bits)
+        rows, columns = self.grid.shape
+        if codes.ndim != 2 or codes.shape[1] != rows:
+            raise ShapeError(f"codes of shape {codes.shape}, expected (n, {rows})")
+        if codes.dtype != np.uint8 or codes.max(initial=0) >= 2**input_bits:
+            raise ConfigError(f"codes must be uint8 and below 2^{input_bits}")
+        if (noise is None) != (self.variance is None):
+            raise ConfigError("read noise needs both `noise` and `variance`")
+        converters = columns // 2 if adc.arrangement == "pair" else columns
+        if errors is not None and errors.gain.shape != (converters,):
+            raise ShapeError(f"errors of {errors.gain.size} converters, expected {converters}")
 
 
-def multiply_tiles(codes, cells_grid, input_bits, adc, tile_rows=512, noises=None, variances=None, threads=1):
+def multiply(
+    codes: np.ndarray,
+    cells_grid: np.ndarray,
+    *,
+    input_bits: int,
+    adc: Adc,
+    noise: Optional[ReadNoise] = None,
+    variance: Optional[np.ndarray] = None,
+    errors: Optional[ColumnErrors] = None,
+    threads: int = 1,
+    onto: Optional[np.ndarray] = None,
+) -> Tuple[np.ndarray, int]:
+    """`Operand.multiply` for cells that are used once: float32 integers (rows, 2 * pairs).
+
+    noise, variance: `ReadNoise` and the `read_variance` of the cells, both or neither.
+    """
+    operand = Operand(cells_grid, variance)
+    return operand.multiply(
+        codes, input_bits=input_bits, adc=adc, noise=noise, errors=errors, threads=threads, onto=onto
+    )
+
+
+def multiply_tiles(
+    codes: np.ndarray,
+    cells_grid: np.ndarray,
+    *,
+    input_bits: int,
+    adc: Adc,
+    tile_rows: int = 512,
+    noises: Optional[Sequence[ReadNoise]] = None,
+    variances: Optional[Sequence[np.ndarray]] = None,
+    threads: int = 1,
+) -> Tuple[np.ndarray, np.ndarray]:
     """The same for a matrix of more rows than one array: a conversion per tile of `tile_rows`, summed after the ADC.
 
     noises, variances: one per row tile, or None. Returns (y int64 (n, pairs), saturated per tile int64 (tiles,)).
@@ -76,50 +162,43 @@ def multiply_tiles(codes, cells_grid, input_bits, adc, tile_rows=512, noises=Non
     saturated = []
     for t, row in enumerate(range(0, len(cells_grid), tile_rows)):
         rows = slice(row, row + tile_rows)
-        noise, variance = (noises[t], variances[t]) if noises is not None else (None, None)
         total, count = multiply(
-            codes[:, rows], cells_grid[rows], input_bits, adc, noise, variance, threads=threads, onto=total
+            codes[:, rows],
+            cells_grid[rows],
+            input_bits=input_bits,
+            adc=adc,
+            noise=None if noises is None else noises[t],
+            variance=None if variances is None else variances[t],
+            threads=threads,
+            onto=total,
         )
         saturated.append(count)
+    assert total is not None
     return total, np.array(saturated, np.int64)
 
 
-def column_sums_lsb(cells_grid, adc):
-    """S_j = sum_i (G+ - G-)_ij in LSB of the tile, float64 (pairs,): what a zero point of 1 adds to column j."""
-    difference = cells_grid[:, 0::2].astype(np.float64) - cells_grid[:, 1::2]
-    return difference.sum(axis=0) / float(adc.tile_lsb)
+def remove_zero_point(y: np.ndarray, zero_point: int, *, sums_lsb: np.ndarray) -> np.ndarray:
+    """y_j -= rint(zero_point * S_j), in place: takes back what the shift of signed inputs added. Returns y.
 
-
-def remove_zero_point(y, zero_point, sums_lsb):
-    """y_j -= rint(zero_point * S_j), in place: takes back what the shift of signed inputs added. Returns y."""
+    sums_lsb: S_j = sum_i (G+ - G-)_ij in LSB of the tiles, of the conductances that the product used; float64 (pairs,).
+    """
     y -= np.rint(zero_point * sums_lsb).astype(np.int64)
     return y
 
 
-def _check(codes, cells_grid, input_bits, noise, variance, errors, adc):
-    check_input_bits(input_bits)
-    if cells_grid.ndim != 2 or cells_grid.shape[1] % 2 or not cells_grid.size:
-        raise ShapeError(f"cells of shape {cells_grid.shape}, expected (rows, 2 * pairs)")
-    rows, columns = cells_grid.shape
-    if codes.ndim != 2 or codes.shape[1] != rows:
-        raise ShapeError(f"codes of shape {codes.shape}, expected (n, {rows})")
-    if codes.dtype != np.uint8 or codes.max(initial=0) >= 2**input_bits:
-        raise ConfigError(f"codes must be uint8 and below 2^{input_bits}")
-    largest = _largest_cell(cells_grid) if cells_grid.dtype == np.float32 else np.nan
+def _check_cells(grid: np.ndarray, variance: Optional[np.ndarray]) -> None:
+    if grid.ndim != 2 or grid.shape[1] % 2 or not grid.size:
+        raise ShapeError(f"cells of shape {grid.shape}, expected (rows, 2 * pairs)")
+    largest = _largest_cell(grid) if grid.dtype == np.float32 else np.nan
     if not largest >= 0:
         raise ConfigError("cells must be float32 integers on the technology's grid, 0 or more")
-    if not rows * float(largest) < EXACT_FLOAT32:
+    if not len(grid) * float(largest) < EXACT_FLOAT32:
         raise ConfigError("rows * g_max reaches 2^24, sums would not be exact: use a coarser grid or fewer rows")
-    if (noise is None) != (variance is None):
-        raise ConfigError("read noise needs both `noise` and `variance`")
-    if variance is not None and variance.shape != cells_grid.shape:
-        raise ShapeError(f"variance of shape {variance.shape}, expected {cells_grid.shape}")
-    converters = columns // 2 if adc.arrangement == "pair" else columns
-    if errors is not None and errors.gain.shape != (converters,):
-        raise ShapeError(f"errors of {errors.gain.size} converters, expected {converters}")
+    if variance is not None and variance.shape != grid.shape:
+        raise ShapeError(f"variance of shape {variance.shape}, expected {grid.shape}")
 
 
-def _largest_cell(cells_grid):
+def _largest_cell(cells_grid: np.ndarray) -> np.float32:
     """The largest of float32 cells; NaN when one is negative or NaN."""
     # Read as unsigned words floats keep their order, and those with a sign come last: one pass instead of two.
     largest = cells_grid.view(np.uint32).max().view(np.float32)
@@ -128,33 +207,47 @@ def _largest_cell(cells_grid):
     return cells_grid.max() if cells_grid.min() >= 0 else np.float32(np.nan)
 
 
-def _borders(start, n, chunk):
+def _borders(start: int, n: int, chunk: int) -> List[Tuple[int, int]]:
     """(first, last) samples of each chunk; chunks end at multiples of `chunk`, counted from the absolute position."""
     stops = list(range(chunk - start % chunk, n, chunk)) + [n]
     return list(zip([0] + stops[:-1], stops)) if n else []
 
 
+def _in_threads(work: Callable[[Sequence[Tuple[int, int]]], int], shares: Sequence[Sequence[Tuple[int, int]]]) -> int:
+    """Sum of `work` over the shares: the first in this thread, each other one in a thread of its own."""
+    if len(shares) < 2:
+        return sum(map(work, shares))
+    pool = ThreadPoolExecutor(len(shares) - 1)
+    try:
+        others = [pool.submit(work, share) for share in shares[1:]]
+        total = work(shares[0]) + sum(other.result() for other in others)
+    except BaseException:
+        pool.shutdown()  # nobody may go on writing into the result
+        raise
+    pool.shutdown(wait=False)  # all have answered: nothing is left to wait for
+    return total
+
+
 class _Columns:
     """What one call of `multiply` needs per converted column: conductances, variances, ADC, plane weights."""
 
-    def __init__(self, cells_grid, variance, adc, errors, input_bits, adds=False):
+    def __init__(
+        self, operand: Operand, adc: Adc, errors: Optional[ColumnErrors], input_bits: int, adds: bool = False
+    ) -> None:
         self.adds = adds
         self.adc = adc
         self.errors = errors
         self.input_bits = input_bits
         self.is_pair = adc.arrangement == "pair"
-        self.block = block_samples(input_bits, *cells_grid.shape)
-        self.conductance = cells_grid
-        self.variance = variance
-        if self.is_pair:
-            self.conductance = cells_grid[:, 0::2] - cells_grid[:, 1::2]
-            if variance is not None:
-                self.variance = variance[:, 0::2] + variance[:, 1::2]
+        self.block = block_samples(input_bits, *operand.grid.shape)
+        self.conductance, self.variance = operand.converted(adc.arrangement)
         # While the shifted sum stays below 2^24 the shift-and-add may run in float32 and still be exact.
         exact = (2**input_bits - 1) * adc.top < EXACT_FLOAT32
         self.plane_weights = (2 ** np.arange(input_bits)).astype(np.float32 if exact else np.float64)
 
-    def multiply_chunk(self, codes, result, noise, position, buffers):
+    def multiply_chunk(
+        self, codes: np.ndarray, result: np.ndarray, noise: Optional[ReadNoise], position: int, buffers: Buffers
+    ) -> int:
         """Fill `result` (n, pairs) for a few samples, a block of columns at a time; returns the saturations."""
         n, rows = codes.shape
         planes = bit_planes(codes, self.input_bits, buffers.take("planes", (self.input_bits, n, rows)))
@@ -166,8 +259,15 @@ class _Columns:
             shape = (len(stacked), cols.stop - first)
             current = np.matmul(stacked, self.conductance[:, cols], out=buffers.take("current", shape))
             current = current.reshape(self.input_bits, n, -1)
-            if self.variance is not None:
-                normals = noise.normals(position, position + n, self.input_bits, cols, self.block, buffers)
+            if noise is not None:
+                normals = noise.normals(
+                    position,
+                    position + n,
+                    planes=self.input_bits,
+                    cols=cols,
+                    samples=self.block,
+                    buffers=buffers,
+                )
                 current += self._noise(planes, cols, normals, noise.held, buffers)
             saturated += self.adc.convert(current, self._errors_of(cols))
             sums = self._shift_and_add(current)
@@ -180,24 +280,32 @@ class _Columns:
                 result[:, cols] = sums
         return saturated
 
-    def _shift_and_add(self, codes):
+    def _shift_and_add(self, codes: np.ndarray) -> np.ndarray:
         """sum_b 2^b code_b of codes (planes, n, columns): one vector-matrix product, exact in its dtype."""
         if self.input_bits == 1:
             return codes[0]
         flat = codes.reshape(self.input_bits, -1).astype(self.plane_weights.dtype, copy=False)
         return np.matmul(self.plane_weights, flat).reshape(codes.shape[1:])
 
-    def _errors_of(self, cols):
+    def _errors_of(self, cols: slice) -> Optional[ColumnErrors]:
         if self.errors is None:
             return None
         return type(self.errors)(self.errors.offset_lsb[cols], self.errors.gain[cols])
 
-    def _noise(self, planes, cols, normals, held, buffers):
+    def _noise(
+        self,
+        planes: np.ndarray,
+        cols: slice,
+        normals: Iterator[Tuple[slice, np.ndarray]],
+        held: bool,
+        buffers: Buffers,
+    ) -> np.ndarray:
         """Noise currents (planes, n, columns): normal numbers times the standard deviation of each column's sum."""
         bits, n, rows = planes.shape
+        assert self.variance is not None
         variance = self.variance[:, cols]
         if held:
-            parts = [held_noise(planes[:, samples], variance, block) for samples, block in normals]
+            parts = [held_noise(planes[:, samples], variance, normals=block) for samples, block in normals]
             return np.concatenate(parts, axis=1)
         std = buffers.take("noise", (bits * n, variance.shape[1]))
         np.sqrt(np.matmul(planes.reshape(-1, rows), variance, out=std), out=std)

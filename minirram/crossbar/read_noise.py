@@ -3,11 +3,11 @@
 from functools import lru_cache
 from math import prod
 from statistics import NormalDist
-from typing import Dict, Tuple
+from typing import Dict, Iterator, Tuple, Union
 
 import numpy as np
 
-from ..device.cell import EXACT_FLOAT32
+from ..device.interface import EXACT_FLOAT32
 from ..rng import stream
 
 _BLOCK_VALUES = 2**18  # float32 values in one block of planes, currents or noise: 1 MB, to stay in the cache
@@ -16,7 +16,7 @@ _BLOCK_VALUES = 2**18  # float32 values in one block of planes, currents or nois
 STACKED_COLS = 512  # columns worked on together
 
 
-def read_variance(std_grid):
+def read_variance(std_grid: np.ndarray) -> np.ndarray:
     """Variance of one read of each cell, for `multiply`: float32 (rows, 2 * pairs), (grid units)^2.
 
     std_grid: standard deviation of one read, grid units. Rounded to multiples of a power of two, one for each pair of
@@ -44,14 +44,16 @@ class ReadNoise:
     held: one draw per cell is kept for all bit planes of a sample (slow noise), instead of a fresh one per plane.
     """
 
-    def __init__(self, seed, *name, position=0, held=False):
+    def __init__(self, seed: int, *name: Union[str, int], position: int = 0, held: bool = False) -> None:
         self.seed = seed
         self.name = name
         self.position = int(position)
         self.held = bool(held)
         self._begun: Dict[Tuple[int, ...], np.ndarray] = {}
 
-    def normals(self, first, last, planes, cols, samples, buffers):
+    def normals(
+        self, first: int, last: int, *, planes: int, cols: slice, samples: int, buffers: "Buffers"
+    ) -> Iterator[Tuple[slice, np.ndarray]]:
         """Standard normal numbers of samples first .. last - 1 of some columns, in pieces.
 
         Yields (slice of the samples asked for, float32 (planes, samples, columns)). cols: slice of columns. samples:
@@ -72,13 +74,13 @@ class ReadNoise:
             start, stop = max(origin, first), min(origin + samples, last)
             yield slice(start - first, stop - first), block[:, start - origin : stop - origin]
 
-    def advance(self, samples):
+    def advance(self, samples: int) -> None:
         """Count `samples` as read; of the blocks begun only those that the next read goes on with are kept."""
         self.position += samples
         self._begun = {key: block for key, block in self._begun.items() if 0 < self.position - key[0] * key[3] < key[3]}
 
 
-def block_samples(planes, rows, columns):
+def block_samples(planes: int, rows: int, columns: int) -> int:
     """Samples whose noise comes from one random stream and that are worked on together: set by the shape alone.
 
     As many as keep a plane stack of rows and one of currents within a working set of the cache; a power of two.
@@ -88,7 +90,7 @@ def block_samples(planes, rows, columns):
 
 
 @lru_cache(maxsize=None)
-def _normal_table():
+def _normal_table() -> np.ndarray:
     """Means of 2^16 equally probable slices of N(0, 1/2), float32: the sum of two entries is a standard normal."""
     n = 2**16
     normal = NormalDist()
@@ -99,20 +101,23 @@ def _normal_table():
 
 
 class Buffers:
-    """Working arrays of one thread, kept from chunk to chunk: fresh memory costs more than the arithmetic on it."""
+    """Working arrays of one thread, kept from chunk to chunk: fresh memory costs more than the arithmetic on it.
 
-    def __init__(self):
+    They begin as zeros: what is left in them is always a finite number of a chunk before.
+    """
+
+    def __init__(self) -> None:
         self._flat: Dict[str, np.ndarray] = {}
 
-    def take(self, name, shape):
-        """A float32 array of `shape` whose contents are whatever the last user left."""
+    def take(self, name: str, shape: Tuple[int, ...]) -> np.ndarray:
+        """A float32 array of `shape` that holds what its last user left."""
         size = prod(shape)
         if name not in self._flat or self._flat[name].size < size:
-            self._flat[name] = np.empty(size, np.float32)
+            self._flat[name] = np.zeros(size, np.float32)
         return self._flat[name][:size].reshape(shape)
 
 
-def fast_normals(generator, shape, buffers):
+def fast_normals(generator: np.random.Generator, shape: Tuple[int, ...], buffers: Buffers) -> np.ndarray:
     """Standard normal numbers, float32: a table of 2^16 quantiles of N(0, 1/2), drawn from twice, a + b and a - b.
 
     A turn by 45 degrees keeps two independent normal numbers independent: as many come out as go in, and the table's
@@ -132,7 +137,7 @@ def fast_normals(generator, shape, buffers):
     return normals.reshape(-1)[:size].reshape(shape)
 
 
-def held_noise(planes, variance, normals):
+def held_noise(planes: np.ndarray, variance: np.ndarray, *, normals: np.ndarray) -> np.ndarray:
     """Noise of reads in which each cell keeps one deviation over all bit planes of a sample.
 
     planes (bits, n, rows) 0/1, variance (rows, columns), normals (bits, n, columns). Planes a and b of one sample and

@@ -14,10 +14,13 @@ rows are held at 0 V), hence the whole array is one effective conductance matrix
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Tuple, Union
 
 import numpy as np
 
 from ..errors import ConfigError, ShapeError
+
+Lines = Union[slice, np.ndarray]
 
 MODELS = ("solve", "reduced")
 _BATCH_BYTES = 2**23  # one array of a batch of inputs; the solver works on about eight
@@ -34,16 +37,18 @@ class Wires:
     model: str = "solve"
     """solve: exact effective conductances; reduced: `attenuated_S`, one solve instead of one per line"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in ("row_ohm", "col_ohm"):
             value = getattr(self, field)
             if not (np.isfinite(value) and value >= 0):
                 raise ConfigError(f"{field} is {value}; it must be 0 or more")
         if self.model not in MODELS:
-            raise ConfigError("model of the wires {!r}: choose {}".format(self.model, " or ".join(MODELS)))
+            raise ConfigError(f"model of the wires {self.model!r}: choose {' or '.join(MODELS)}")
 
 
-def cell_voltages_V(conductance_S, inputs_V, wires, tolerance=1e-7):
+def cell_voltages_V(
+    conductance_S: np.ndarray, inputs_V: np.ndarray, wires: Wires, *, tolerance: float = 1e-7
+) -> np.ndarray:
     """Voltage on every cell, float64 (n, rows, cols), for inputs (n, rows) in volt.
 
     conductance_S: (rows, cols), >= 0. tolerance: residual relative to the drive. Memory grows with n;
@@ -73,15 +78,17 @@ def cell_voltages_V(conductance_S, inputs_V, wires, tolerance=1e-7):
     return inputs_V[:, :, None] - _drops_V(root * u, wires)
 
 
-def column_currents_A(conductance_S, inputs_V, wires, tolerance=1e-7, threads=1):
+def column_currents_A(
+    conductance_S: np.ndarray, inputs_V: np.ndarray, wires: Wires, *, tolerance: float = 1e-7, threads: int = 1
+) -> np.ndarray:
     """Current of every column, ampere, float64 (n, cols), for many inputs (n, rows), volt, shared out to threads."""
     conductance_S, inputs_V = _checked(conductance_S, inputs_V)
     batch = max(1, _BATCH_BYTES // (8 * conductance_S.size))
     currents_A = np.empty((len(inputs_V), conductance_S.shape[1]))
 
-    def solve(first):
+    def solve(first: int) -> None:
         some = slice(first, first + batch)
-        volts = cell_voltages_V(conductance_S, inputs_V[some], wires, tolerance)
+        volts = cell_voltages_V(conductance_S, inputs_V[some], wires, tolerance=tolerance)
         currents_A[some] = np.einsum("ij,nij->nj", conductance_S, volts)
 
     with ThreadPoolExecutor(threads) as pool:
@@ -89,7 +96,15 @@ def column_currents_A(conductance_S, inputs_V, wires, tolerance=1e-7, threads=1)
     return currents_A
 
 
-def transfer_S(conductance_S, wires, rows=slice(None), cols=slice(None), tolerance=1e-7, threads=1):
+def transfer_S(
+    conductance_S: np.ndarray,
+    wires: Wires,
+    *,
+    rows: Lines = slice(None),
+    cols: Lines = slice(None),
+    tolerance: float = 1e-7,
+    threads: int = 1,
+) -> np.ndarray:
     """Effective conductances T from `rows` to `cols` (slices or index arrays) of an array, siemens, float64.
 
     Column currents = inputs @ T, exact for any input while the other rows are held at 0 V. One solve per row of the
@@ -100,16 +115,18 @@ def transfer_S(conductance_S, wires, rows=slice(None), cols=slice(None), toleran
     n_rows, n_cols = conductance_S.shape
     row_index, col_index = np.arange(n_rows)[rows], np.arange(n_cols)[cols]
     if len(row_index) <= len(col_index):
-        return column_currents_A(conductance_S, np.eye(n_rows)[row_index], wires, tolerance, threads)[:, col_index]
+        inputs_V = np.eye(n_rows)[row_index]
+        currents_A = column_currents_A(conductance_S, inputs_V, wires, tolerance=tolerance, threads=threads)
+        return currents_A[:, col_index]
     # Mirrored at the other diagonal, the driven end of a row and the held end of a column change places.
     mirrored = conductance_S[::-1, ::-1].T
     inputs_V = np.eye(n_cols)[n_cols - 1 - col_index]
     turned = Wires(wires.col_ohm, wires.row_ohm)
-    currents_A = column_currents_A(mirrored, inputs_V, turned, tolerance, threads)
+    currents_A = column_currents_A(mirrored, inputs_V, turned, tolerance=tolerance, threads=threads)
     return currents_A[:, ::-1].T[row_index]
 
 
-def attenuated_S(conductance_S, wires, tolerance=1e-4):
+def attenuated_S(conductance_S: np.ndarray, wires: Wires, *, tolerance: float = 1e-4) -> np.ndarray:
     """Reduced model: each cell's conductance times the share of the voltage it sees when all rows are driven alike.
 
     One solve; exact for uniform inputs. Measured on a 512 x 512 TaOx array with a quarter of its cells on, random
@@ -117,21 +134,28 @@ def attenuated_S(conductance_S, wires, tolerance=1e-4):
     differences of pairs within 5 %; ideal wires are off by 93 % there.
     """
     conductance_S = np.asarray(conductance_S, np.float64)
-    share = cell_voltages_V(conductance_S, np.ones((1, conductance_S.shape[0])), wires, tolerance)[0]
+    share = cell_voltages_V(conductance_S, np.ones((1, conductance_S.shape[0])), wires, tolerance=tolerance)[0]
     return conductance_S * share
 
 
-def effective_S(conductance_S, wires, rows=slice(None), cols=slice(None), threads=1):
+def effective_S(
+    conductance_S: np.ndarray,
+    wires: Wires,
+    *,
+    rows: Lines = slice(None),
+    cols: Lines = slice(None),
+    threads: int = 1,
+) -> np.ndarray:
     """Effective conductances of a region (slices or index arrays) by the model that `wires` names, siemens."""
     if wires.row_ohm == 0 and wires.col_ohm == 0:
         return np.asarray(conductance_S, np.float64)[rows][:, cols]
     if wires.model == "reduced":
         return attenuated_S(conductance_S, wires)[rows][:, cols]
     # 1e-5 is finer than the grid to which the conductances are rounded.
-    return transfer_S(conductance_S, wires, rows, cols, tolerance=1e-5, threads=threads)
+    return transfer_S(conductance_S, wires, rows=rows, cols=cols, tolerance=1e-5, threads=threads)
 
 
-def _checked(conductance_S, inputs_V):
+def _checked(conductance_S: np.ndarray, inputs_V: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     conductance_S = np.asarray(conductance_S, np.float64)
     inputs_V = np.asarray(inputs_V, np.float64)
     if conductance_S.ndim != 2 or inputs_V.ndim != 2 or inputs_V.shape[1] != conductance_S.shape[0]:
@@ -144,7 +168,7 @@ def _checked(conductance_S, inputs_V):
     return conductance_S, inputs_V
 
 
-def _drops_V(current_A, wires):
+def _drops_V(current_A: np.ndarray, wires: Wires) -> np.ndarray:
     """K: voltage that the cell currents (n, rows, cols) cost each cell along its row and its column."""
     along = np.cumsum(current_A, axis=2)
     # Current in row segment j = what the cells from j on draw.
@@ -161,10 +185,10 @@ def _drops_V(current_A, wires):
     return along
 
 
-def _inner(a, b):
+def _inner(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.einsum("nij,nij->n", a, b)
 
 
-def _ratio(a, b):
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a / b per input, 0 where b = 0: an input that has converged stays where it is."""
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0)

@@ -1,27 +1,24 @@
-"""The cell: forming, on and off conductance, read and write noise as one frozen set of parameters; samplers, CDFs."""
+"""The built-in cell: forming, on and off conductance, read and write noise as one frozen set of parameters."""
 
 import math
 from dataclasses import dataclass
 from numbers import Real
 from statistics import NormalDist
-from typing import Optional, Tuple
+from typing import ClassVar, Optional, Tuple
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..units import BOLTZMANN_J_K, ELECTRON_CHARGE_C, ROOM_TEMPERATURE_K
-
-EXACT_FLOAT32 = 2**24
-"""Integers below this are exact in float32, whatever the order of a sum."""
-
+from .interface import Cell, Shape
 
 _NOT_NUMBERS = ("name", "re_set", "sources")
 _MAY_BE_NONE = ("hrs_max_S", "endurance_cycles", "relaxation_mean_per_decade")
 
 
 @dataclass(frozen=True)
-class CellModel:
-    """Statistics of one kind of cell. `minirram.technologies` holds presets with a source for every number.
+class CellModel(Cell):
+    """Log-normal conductances, normal forming voltages, Gaussian reads. `device.presets` has a source for every number.
 
     Conductances in siemens, voltages in volt, times in second, energies in joule; `sigma_ln` is the standard
     deviation of ln(G). LRS is the low-resistance (on) state, HRS the high-resistance (off) state.
@@ -109,7 +106,9 @@ class CellModel:
     sources: Tuple[Tuple[str, str], ...] = ()
     """(field, where its number comes from); "assumed" where nothing was found"""
 
-    def __post_init__(self):
+    ageing_numbers: ClassVar[Tuple[str, ...]] = ("drift_normal", "relaxation_normal")
+
+    def __post_init__(self) -> None:
         for field, value in vars(self).items():
             if field in _NOT_NUMBERS or (value is None and field in _MAY_BE_NONE):
                 continue
@@ -131,22 +130,15 @@ class CellModel:
         if self.endurance_cycles is not None and self.endurance_cycles < 1:
             raise ConfigError(f"endurance_cycles is {self.endurance_cycles}; it must be at least 1, or None")
 
-    def source(self, field):
-        """Where the number in `field` comes from; ConfigError when the model does not say."""
-        for name, text in self.sources:
-            if name == field:
-                return text
-        raise ConfigError(f"{self.name}: no source is given for {field!r}")
-
-    def sample_forming_V(self, generator, shape):
+    def sample_forming_V(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Forming voltages, float64 of `shape`: independent normal draws (no spatial correlation was measured)."""
         return self.forming_mean_V + self.forming_std_V * generator.standard_normal(shape)
 
-    def sample_lrs_S(self, generator, shape):
+    def sample_lrs_S(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """On conductances, float64 of `shape`: independent log-normal draws."""
         return self.lrs_median_S * np.exp(self.lrs_sigma_ln * generator.standard_normal(shape))
 
-    def sample_hrs_S(self, generator, shape):
+    def sample_hrs_S(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Off conductances, float64 of `shape`: independent log-normal draws, repeated where above `hrs_max_S`."""
         off_S = self.hrs_median_S * np.exp(self.hrs_sigma_ln * generator.standard_normal(shape))
         while self.hrs_max_S is not None and np.any(off_S > self.hrs_max_S):
@@ -155,87 +147,119 @@ class CellModel:
             off_S[high] = self.hrs_median_S * np.exp(self.hrs_sigma_ln * again)
         return off_S
 
-    def write_factor(self, generator, shape):
+    def write_factor(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """What multiplies the old value of a re-programmed cell: 1 + write_noise * N(0, 1), clipped; float64."""
         limit = self.write_clip_sigmas
         return 1.0 + self.write_noise * np.clip(generator.standard_normal(shape), -limit, limit)
 
-    def read_std(self, conductance, floor):
-        """Standard deviation of one read of cells; `conductance` and `floor` (read_noise_floor) share one unit."""
-        if not floor:
-            return self.read_noise * conductance
-        return np.hypot(self.read_noise * conductance, np.asarray(floor, dtype=conductance.dtype))
+    def set_S(self, formed_S: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """What cells conduct after a SET, float64: the value as formed within write noise, or a new draw."""
+        if self.re_set == "replay":
+            return formed_S * self.write_factor(generator, formed_S.shape)
+        return self.sample_lrs_S(generator, formed_S.shape)
 
-    def formed_share(self, voltage_V):
+    @property
+    def redraws_hrs(self) -> bool:
+        """True when each RESET draws the off conductance of a cell anew."""
+        return self.re_set == "redraw"
+
+    def tuned_S(
+        self, target_S: np.ndarray, generator: np.random.Generator, relative_error: Optional[float] = None
+    ) -> np.ndarray:
+        """Normal around the target, not below 0; the deviation is `tuning_std_S` without a `relative_error`."""
+        spread_S = self.tuning_std_S if relative_error is None else relative_error * target_S
+        return np.maximum(target_S + spread_S * generator.standard_normal(target_S.shape), 0.0)
+
+    def read_std(self, conductance: np.ndarray, unit_S: float = 1.0) -> np.ndarray:
+        """`read_noise` times the conductance, with `read_noise_floor_S` in quadrature; in multiples of `unit_S`."""
+        if not self.read_noise_floor_S:
+            return self.read_noise * conductance
+        floor = np.asarray(self.read_noise_floor_S / unit_S, dtype=conductance.dtype)
+        return np.hypot(self.read_noise * conductance, floor)
+
+    def pair_read_std(self, plus: np.ndarray, minus: np.ndarray, unit_S: float = 1.0) -> np.ndarray:
+        """The same for G+ - G-: two relative errors and two floors in quadrature, from one square root."""
+        if type(self).read_std is not CellModel.read_std:
+            return super().pair_read_std(plus, minus, unit_S)  # a subclass has a law of its own
+        relative = self.read_noise * np.sqrt(plus * plus + minus * minus)
+        if not self.read_noise_floor_S:
+            return relative
+        return np.hypot(relative, np.asarray(np.sqrt(2.0) * self.read_noise_floor_S / unit_S, dtype=plus.dtype))
+
+    def formed_share(self, voltage_V: np.ndarray) -> np.ndarray:
         """Expected share of cells that one forming pulse of `voltage_V` (scalar or array) forms."""
         if self.forming_std_V == 0:
             return np.where(np.asarray(voltage_V) >= self.forming_mean_V, 1.0, 0.0)
         return normal_cdf((np.asarray(voltage_V) - self.forming_mean_V) / self.forming_std_V)
 
-    def forming_voltage_V(self, share):
+    def forming_voltage_V(self, share: float) -> float:
         """Voltage that forms the expected `share` (0 < share < 1) of all cells."""
         if not 0 < share < 1:
             raise ConfigError(f"the share of formed cells is {share}; it must lie between 0 and 1")
         return self.forming_mean_V + self.forming_std_V * NormalDist().inv_cdf(share)
 
-    def lrs_cdf(self, conductance_S):
+    def lrs_cdf(self, conductance_S: np.ndarray) -> np.ndarray:
         """Share of on cells at or below `conductance_S` (array, > 0)."""
         return normal_cdf(np.log(np.asarray(conductance_S) / self.lrs_median_S) / self.lrs_sigma_ln)
 
-    def hrs_cdf(self, conductance_S):
+    def hrs_cdf(self, conductance_S: np.ndarray) -> np.ndarray:
         """Share of off cells at or below `conductance_S` (array, > 0)."""
 
-        def one_pulse(value_S):
+        def one_pulse(value_S: np.ndarray) -> np.ndarray:
             return normal_cdf(np.log(np.asarray(value_S) / self.hrs_median_S) / self.hrs_sigma_ln)
 
         if self.hrs_max_S is None:
             return one_pulse(conductance_S)
-        return one_pulse(np.minimum(conductance_S, self.hrs_max_S)) / one_pulse(self.hrs_max_S)
+        return one_pulse(np.minimum(conductance_S, self.hrs_max_S)) / one_pulse(np.asarray(self.hrs_max_S))
+
+    def lrs_spread(self) -> Tuple[float, float]:
+        """(median, standard deviation of ln G) of on cells as formed."""
+        return self.lrs_median_S, self.lrs_sigma_ln
+
+    def hrs_spread(self) -> Tuple[float, float]:
+        """(median, standard deviation of ln G) of off cells after one RESET."""
+        return self.hrs_median_S, self.hrs_sigma_ln
+
+    def highest_hrs_S(self, sigmas: float) -> float:
+        """`hrs_max_S` where RESET is verified, else `sigmas` deviations above the median."""
+        return self.hrs_max_S or self.hrs_median_S * math.exp(sigmas * self.hrs_sigma_ln)
 
     @property
-    def ages(self):
+    def ages(self) -> bool:
         """True when conductances change with time."""
         return any((self.drift_exponent, self.drift_exponent_std, self.relaxation_mean_S, self.relaxation_std_S))
 
-    def acceleration(self, temperature_K):
-        """Seconds at `reference_K` that one second at `temperature_K` is worth (Arrhenius)."""
+    def acceleration(self, temperature_K: Optional[float] = None) -> float:
+        """Seconds at `reference_K` that one second at `temperature_K` is worth (Arrhenius); None: at `reference_K`."""
+        if temperature_K is None:
+            return 1.0
         if not temperature_K > 0:
             raise ConfigError(f"a temperature of {temperature_K} K; it must be above 0")
         energy_K = self.activation_eV * ELECTRON_CHARGE_C / BOLTZMANN_J_K
         return math.exp(energy_K * (1 / self.reference_K - 1 / temperature_K))
 
-    def aged_S(self, conductance_S, age_s, drift_normal, relaxation_normal):
+    def aged_S(self, conductance_S: np.ndarray, age_s: np.ndarray, **numbers: np.ndarray) -> np.ndarray:
         """Conductance `age_s` seconds (at `reference_K`) after programming, siemens; arrays of one shape.
 
-        conductance_S: as programmed. The two arrays of standard normal numbers are the cells' own luck: one for the
-        drift exponent, one for the relaxation; the same numbers at several ages give one cell's course of time.
+        conductance_S: as programmed. numbers: standard normal numbers of each cell, `drift_normal` for its drift
+        exponent and `relaxation_normal` for its relaxation.
         """
-        exponent = self.drift_exponent + self.drift_exponent_std * drift_normal
+        exponent = self.drift_exponent + self.drift_exponent_std * numbers["drift_normal"]
         drifted_S = conductance_S * np.maximum(age_s / self.drift_start_s, 1.0) ** -exponent
         decades = np.log10(np.maximum(age_s / self.relaxation_time_s, 1e-30))
 
-        def progress(per_decade):
+        def progress(per_decade: float) -> np.ndarray:
             return np.where(age_s > 0, np.maximum(1.0 + per_decade * decades, 0.0), 0.0)
 
-        change_S = self.relaxation_std_S * relaxation_normal * progress(self.relaxation_per_decade)
+        change_S = self.relaxation_std_S * numbers["relaxation_normal"] * progress(self.relaxation_per_decade)
         own_pace = self.relaxation_mean_per_decade
         change_S += self.relaxation_mean_S * progress(self.relaxation_per_decade if own_pace is None else own_pace)
         return np.maximum(drifted_S + change_S * np.minimum(conductance_S / self.lrs_median_S, 1.0), 0.0)
-
-    def grid_max(self, rows):
-        """Largest conductance in grid units for which a column of `rows` cells sums exactly in float32."""
-        return (EXACT_FLOAT32 - 1) // rows
-
-    def to_grid(self, conductance_S, rows):
-        """Siemens -> (float32 integers on the grid, count of cells clipped at `grid_max(rows)`)."""
-        grid = np.rint(np.asarray(conductance_S, np.float64) / self.grid_S)
-        clipped = int(np.count_nonzero(grid > self.grid_max(rows)))
-        return np.minimum(grid, self.grid_max(rows)).astype(np.float32), clipped
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
-def normal_cdf(x):
+def normal_cdf(x: np.ndarray) -> np.ndarray:
     """Cumulative standard normal distribution of an array."""
     return 0.5 * (1.0 + _erf(np.asarray(x, np.float64) / math.sqrt(2.0)))

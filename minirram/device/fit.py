@@ -1,8 +1,7 @@
 """A cell model fitted to measured maps, with its distance from the data."""
 
 import math
-from dataclasses import replace
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -12,7 +11,10 @@ from .cell import CellModel, normal_cdf
 _LARGEST_MEDIAN_S = 1e-3  # no array of memory cells conducts more per cell; a wrong unit is off by a thousand
 
 
-def ks_distance(samples, cdf):
+Cdf = Callable[[np.ndarray], np.ndarray]
+
+
+def ks_distance(samples: np.ndarray, cdf: Cdf) -> float:
     """Kolmogorov-Smirnov distance between the samples (any shape) and a continuous CDF given as a function."""
     ordered = np.sort(np.ravel(samples))
     model = cdf(ordered)
@@ -20,7 +22,7 @@ def ks_distance(samples, cdf):
     return float(max(np.max(np.arange(1, n + 1) / n - model), np.max(model - np.arange(n) / n)))
 
 
-def ks_distance_on_grid(samples, cdf, step):
+def ks_distance_on_grid(samples: np.ndarray, cdf: Cdf, *, step: float) -> float:
     """The same for samples that were rounded to multiples of `step`: compared where the rounding cells end."""
     values, counts = np.unique(np.rint(np.ravel(samples) / step), return_counts=True)
     empirical = np.cumsum(counts) / counts.sum()
@@ -48,12 +50,19 @@ class Fit(NamedTuple):
     """distance of the forming voltages to the fitted normal; None without voltages"""
 
     @property
-    def is_lognormal(self):
+    def is_lognormal(self) -> bool:
         """Whether the maps are compatible with the fitted log-normal at the 5 % level."""
         return self.ks_lognormal <= self.ks_limit
 
 
-def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
+def fit_maps(
+    maps_S: Sequence[np.ndarray],
+    base: CellModel,
+    *,
+    forming_V: Optional[np.ndarray] = None,
+    name: str = "fitted",
+    repeated: bool = False,
+) -> Fit:
     """Fit the on conductance, and what else the data allow, to measured maps: a `Fit`.
 
     maps_S: sequence of arrays, siemens, 0 = not formed. base: `CellModel` that supplies all other numbers.
@@ -81,15 +90,15 @@ def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
     if repeated:
         found["read_noise"] = _repeated_read_noise(reads_S)
     if forming_V is not None:
-        forming_V = np.ravel(np.asarray(forming_V, np.float64))
-        if not (np.isfinite(forming_V).all() and (forming_V > 0).all()):
+        swept_V = np.ravel(np.asarray(forming_V, np.float64))
+        if not (np.isfinite(swept_V).all() and (swept_V > 0).all()):
             raise DataError("forming voltages must be finite and above 0")
-        _check_spread("forming voltages", forming_V)
-        found["forming_mean_V"] = float(np.mean(forming_V))
-        found["forming_std_V"] = float(np.std(forming_V, ddof=1))
+        _check_spread("forming voltages", swept_V)
+        found["forming_mean_V"] = float(np.mean(swept_V))
+        found["forming_std_V"] = float(np.std(swept_V, ddof=1))
     source = f"fitted to {formed_S.size} formed cells of {source_maps} map(s)"
     sources = dict(base.sources, **{field: source for field in found})
-    model = replace(base, name=name, sources=tuple(sources.items()), **found)
+    model = base.changed(name=name, sources=tuple(sources.items()), **found)
     mean_S, std_S = formed_S.mean(), formed_S.std(ddof=1)
     return Fit(
         model=model,
@@ -98,11 +107,11 @@ def fit_maps(maps_S, base, forming_V=None, name="fitted", repeated=False):
         ks_lognormal=ks_distance(formed_S, model.lrs_cdf),
         ks_normal=ks_distance(formed_S, lambda values: normal_cdf((values - mean_S) / std_S)),
         ks_limit=0.886 / math.sqrt(formed_S.size),
-        ks_forming=None if forming_V is None else _ks_of_sweep(forming_V, model.formed_share),
+        ks_forming=None if forming_V is None else _ks_of_sweep(swept_V, model.formed_share),
     )
 
 
-def _check_spread(what, values):
+def _check_spread(what: str, values: np.ndarray) -> None:
     """DataError unless there are values enough for a mean and a standard deviation, and they differ."""
     if values.size < 20:
         raise DataError(f"{values.size} {what}; a fit needs at least 20")
@@ -110,24 +119,24 @@ def _check_spread(what, values):
         raise DataError(f"all {values.size} {what} have the value {float(values[0]):.4g}: no distribution to fit")
 
 
-def _ks_of_sweep(voltages_V, cdf):
+def _ks_of_sweep(voltages_V: np.ndarray, cdf: Cdf) -> float:
     """Kolmogorov-Smirnov distance of voltages that may have been swept in steps: on the grid of the steps, if so."""
     gaps_V = np.diff(np.unique(voltages_V))
     step_V = gaps_V.min()
     in_steps = np.allclose(gaps_V / step_V, np.rint(gaps_V / step_V), rtol=0, atol=1e-3)
     if in_steps and gaps_V.size + 1 < voltages_V.size:
-        return ks_distance_on_grid(voltages_V, cdf, step_V)
+        return ks_distance_on_grid(voltages_V, cdf, step=step_V)
     return ks_distance(voltages_V, cdf)
 
 
-def _mean_of_reads(reads_S):
+def _mean_of_reads(reads_S: Sequence[np.ndarray]) -> np.ndarray:
     """Mean conductance of each cell of one array; 0 where a read found it unformed."""
     if len(reads_S) < 2 or any(values.shape != reads_S[0].shape for values in reads_S):
         raise DataError("repeated reads need at least two maps of one shape")
     return np.where(np.min(reads_S, axis=0) > 0, np.mean(reads_S, axis=0), 0.0)
 
 
-def _repeated_read_noise(values_S):
+def _repeated_read_noise(values_S: Sequence[np.ndarray]) -> float:
     """Relative standard deviation of single reads: root mean square over the formed cells of std / mean."""
     reads_S = np.stack(values_S)
     reads_S = reads_S[:, (reads_S > 0).all(axis=0)]

@@ -2,16 +2,19 @@
 
 import os
 import warnings
+from typing import Optional, Union
 
 import numpy as np
 
 from ..errors import ConfigError, DataError, MissingFileError, ShapeError
 
+PathLike = Union[str, "os.PathLike[str]"]
+
 UNITS_S = {"S": 1.0, "mS": 1e-3, "uS": 1e-6, "nS": 1e-9}
 """siemens per unit"""
 
 
-def read_table(path, kinds="fiu"):
+def read_table(path: PathLike, kinds: str = "fiu") -> np.ndarray:
     """The numbers in a `.csv` or `.npy` file as a float array; DataError when it is empty or not numeric.
 
     kinds: NumPy kinds that the file may hold, "f" for floats alone.
@@ -35,7 +38,9 @@ def read_table(path, kinds="fiu"):
     return table.astype(np.float64)
 
 
-def read_conductance_map(path, unit, rows=512, cols=512, even=True):
+def read_conductance_map(
+    path: PathLike, unit: Optional[str], *, rows: int = 512, cols: int = 512, even: bool = True
+) -> np.ndarray:
     """A conductance map in siemens, float64, at most (rows, cols); 0 = unformed. unit: a key of UNITS_S.
 
     even: the columns must pair up.
@@ -43,13 +48,12 @@ def read_conductance_map(path, unit, rows=512, cols=512, even=True):
     ConfigError for an unknown unit, ShapeError for a wrong size, DataError for NaN, infinite or negative values.
     """
     if unit not in UNITS_S:
-        raise ConfigError("unit {!r} of {}: choose one of {}".format(unit, path, ", ".join(UNITS_S)))
+        raise ConfigError(f"unit {unit!r} of {path}: choose one of {', '.join(UNITS_S)}")
     table = read_table(path)
     if table.ndim != 2 or table.shape[0] > rows or table.shape[1] > cols or (even and table.shape[1] % 2):
+        pairs = ", an even number of columns" if even else ""
         raise ShapeError(
-            "{}: a map of shape {}; expected rows x columns, at most {} x {}{}".format(
-                path, table.shape, rows, cols, ", an even number of columns" if even else ""
-            )
+            f"{path}: a map of shape {table.shape}; expected rows x columns, at most {rows} x {cols}{pairs}"
         )
     for what, wrong in (("not finite", ~np.isfinite(table)), ("negative", table < 0)):
         if wrong.any():

@@ -1,15 +1,17 @@
 """Presets of `CellModel`. Every number stands beside its source; "assumed" says that no measurement was found."""
 
 import os
+from typing import Any, Dict, Tuple, Union
 
 from ..errors import ConfigError, DataError
 from ..files import read_json, write_json
-from ..json_codec import built, plain
 from ..units import ROOM_TEMPERATURE_K
 from .cell import CellModel
+from .cell_json import cell_from_json, cell_to_json
+from .interface import Cell
 
 
-def _preset(name, **numbers):
+def _preset(name: str, **numbers: Tuple[Any, str]) -> CellModel:
     """A `CellModel` from field = (value, source)."""
     values = {field: value for field, (value, _) in numbers.items()}
     return CellModel(name=name, sources=tuple((field, source) for field, (_, source) in numbers.items()), **values)
@@ -202,10 +204,18 @@ SONOS_40NM = _preset(
 )
 """40 nm charge-trap (SONOS) memory read below threshold."""
 
-TECHNOLOGIES = {model.name: model for model in (TAOX_40NM, HFOX_1T1R, PCM, SONOS_40NM)}
+TECHNOLOGIES: Dict[str, Cell] = {model.name: model for model in (TAOX_40NM, HFOX_1T1R, PCM, SONOS_40NM)}
+"""what `technology` finds by name; `register_technology` adds to it"""
 
 
-def technology(name):
+def register_technology(model: Cell) -> Cell:
+    """Let `technology` and the command line find `model` by its name; returns it. ConfigError for a name in use."""
+    if TECHNOLOGIES.setdefault(model.name, model) != model:
+        raise ConfigError(f"there is another technology {model.name!r}; give this one a name of its own")
+    return model
+
+
+def technology(name: str) -> Cell:
     """The preset called `name`; ConfigError lists the names when there is none."""
     try:
         return TECHNOLOGIES[name]
@@ -214,16 +224,20 @@ def technology(name):
         raise ConfigError(f"no technology {name!r}; known are {known}") from None
 
 
-def load_cell_model(name):
-    """The technology preset called `name`, or the `CellModel` in the file `name` (.json of `save_cell_model`)."""
-    if not os.fspath(name).endswith(".json"):
-        return technology(name)
+def load_cell_model(name: Union[str, "os.PathLike[str]"]) -> Cell:
+    """The technology called `name`, or the cell in the file `name`: .json of `save_cell_model`, or written by hand.
+
+    DataError that names the file for anything that is no cell.
+    """
+    path = os.fspath(name)
+    if not path.endswith(".json"):
+        return technology(path)
     try:
-        return built(CellModel, read_json(name))
+        return cell_from_json(read_json(path))
     except DataError as error:
-        raise DataError(f"{name}: not a cell model: {error}") from None
+        raise DataError(f"{path}: not a cell model: {error}") from None
 
 
-def save_cell_model(path, cell_model):
-    """Write a `CellModel` as JSON."""
-    write_json(path, plain(cell_model))
+def save_cell_model(path: Union[str, "os.PathLike[str]"], cell_model: Cell) -> None:
+    """Write a cell as JSON."""
+    write_json(path, cell_to_json(cell_model))

@@ -1,8 +1,10 @@
 """Pulse recipes in SI units: what a chip programmer applies to form, set, reset and read a cell."""
 
 from dataclasses import dataclass
+from typing import Dict, Optional
 
 from ..errors import ConfigError
+from .interface import Cell
 
 KINDS = ("FORM", "SET", "RESET", "READ")
 
@@ -30,15 +32,17 @@ class PulseRecipe:
     source: str = "assumed"
     """where the numbers come from"""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ConfigError("pulse kind {!r}; known are {}".format(self.kind, ", ".join(KINDS)))
+            raise ConfigError(f"pulse kind {self.kind!r}; known are {', '.join(KINDS)}")
         if self.verified and self.kind == "READ":
             raise ConfigError("a READ is not verified by another READ")
 
 
-def pulse_recipes(cell_model, form_voltage_V=None, max_pulses=10):
-    """The recipes of a technology (`cells.CellModel`), dict kind -> PulseRecipe; no FORM where form_time_s is 0.
+def pulse_recipes(
+    cell_model: Cell, form_voltage_V: Optional[float] = None, *, max_pulses: int = 10
+) -> Dict[str, PulseRecipe]:
+    """The recipes of a technology, dict kind -> PulseRecipe; no FORM where form_time_s is 0.
 
     form_voltage_V: default the voltage that forms 99.9 % of the cells, rounded up to 0.1 V. max_pulses: of a verified
     SET or RESET. Gate voltages (3.3 V, so that the transistor does not limit) and pulse counts are assumed; the other
@@ -51,10 +55,14 @@ def pulse_recipes(cell_model, form_voltage_V=None, max_pulses=10):
     known = dict(cell_model.sources)
     gate_V = 3.3
 
-    def recipe(kind, name, row_V, col_V, width_s, pulses, verified):
-        source = "voltage: {}; width: {}; gate and count: assumed".format(
-            known.get(name + "_voltage_V", "formed share of 99.9 %"), known.get(name + "_time_s", "assumed")
+    def recipe(
+        kind: str, name: str, row_V: float, col_V: float, width_s: float, pulses: int, verified: bool
+    ) -> PulseRecipe:
+        voltage, width = (
+            known.get(name + "_voltage_V", "formed share of 99.9 %"),
+            known.get(name + "_time_s", "assumed"),
         )
+        source = f"voltage: {voltage}; width: {width}; gate and count: assumed"
         return PulseRecipe(kind, row_V, col_V, gate_V, width_s, 0.0, pulses, verified, source)
 
     read_V, set_V, reset_V = cell_model.read_voltage_V, cell_model.set_voltage_V, cell_model.reset_voltage_V
@@ -63,6 +71,6 @@ def pulse_recipes(cell_model, form_voltage_V=None, max_pulses=10):
         "SET": recipe("SET", "set", set_V, 0.0, cell_model.set_time_s, max_pulses, True),
         "RESET": recipe("RESET", "reset", 0.0, reset_V, cell_model.reset_time_s, max_pulses, True),
     }
-    if not formless:
+    if form_voltage_V is not None and not formless:
         recipes["FORM"] = recipe("FORM", "form", form_voltage_V, 0.0, cell_model.form_time_s, 1, False)
     return recipes

@@ -1,11 +1,13 @@
 """ADC ranges from the currents of calibration inputs."""
 
-from typing import Dict
+from typing import Dict, Mapping
 
 import numpy as np
 
+from ..chip.chip import Chip
+from ..chip.placement import Tile
 from ..crossbar.converters import Adc, bit_planes, calibrated_lsb
-from ..nn.network import input_bits
+from ..nn.network import Network, input_bits
 from .forward import predict
 from .product import IdealProduct
 
@@ -17,7 +19,17 @@ CALIBRATION_VECTORS = 4096
 """input vectors per chunk and matrix whose currents are looked at"""
 
 
-def calibrate_adcs(network, state, codes, chip, scales_S, adc_bits, arrangement="pair", percentile=100.0):
+def calibrate_adcs(
+    network: Network,
+    state: Dict[str, np.ndarray],
+    *,
+    codes: np.ndarray,
+    chip: Chip,
+    scales_S: Mapping[str, float],
+    adc_bits: int,
+    arrangement: str = "pair",
+    percentile: float = 100.0,
+) -> Dict[str, Adc]:
     """One ADC per matrix, its range HEADROOM over noiseless plane currents of the calibration `codes`: name -> Adc.
 
     All tiles of a matrix share the LSB, so their sums add up without alignment. percentile: of |current| that the
@@ -28,23 +40,27 @@ def calibrate_adcs(network, state, codes, chip, scales_S, adc_bits, arrangement=
     ideal, bits = IdealProduct(weights), input_bits(network)
     largest: Dict[str, float] = {}
 
-    def recording(name, patches, zero_point=0):
-        some = patches[:: -(-len(patches) // CALIBRATION_VECTORS)]
+    def recording(name: str, codes: np.ndarray, zero_point: int = 0) -> np.ndarray:
+        some = codes[:: -(-len(codes) // CALIBRATION_VECTORS)]
         lsb = max(
             _tile_lsb(chip, tile, some[:, tile.matrix_rows], bits[name], adc_bits, arrangement, percentile)
             for tile in chip.placement.tiles_of(name)
         )
         largest[name] = max(lsb, largest.get(name, 0.0))
-        return ideal(name, patches, zero_point)
+        return ideal(name, codes, zero_point)
 
     predict(network, state, codes, recording, chunk=CALIBRATION_CHUNK)
     return {name: Adc(adc_bits, float(np.float32(HEADROOM * lsb)), arrangement) for name, lsb in largest.items()}
 
 
-def _tile_lsb(chip, tile, codes, bits, adc_bits, arrangement, percentile):
+def _tile_lsb(
+    chip: Chip, tile: Tile, codes: np.ndarray, bits: int, adc_bits: int, arrangement: str, percentile: float
+) -> float:
     """LSB that fits the plane currents of one tile; 0 where no current flows."""
-    cells = chip.macros[tile.macro].conductance_grid(tile.rows, tile.cols)
+    cells = chip.macros[tile.macro].conductance_grid(tile.region)
     if arrangement == "pair":
         cells = cells[:, 0::2] - cells[:, 1::2]
     currents = np.matmul(bit_planes(codes, bits).reshape(-1, codes.shape[1]), cells)
-    return calibrated_lsb(currents, adc_bits, arrangement, percentile) if currents.any() else 0.0
+    if not currents.any():
+        return 0.0
+    return calibrated_lsb(currents, adc_bits, arrangement=arrangement, percentile=percentile)

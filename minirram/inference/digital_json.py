@@ -15,8 +15,11 @@ FORMAT = 1
 """version of `digital.json`"""
 
 
-def describe(network, model, chip):
-    """The description of a trained network (`runs.Model`) on a chip: a dict of numbers, text and lists."""
+def describe(network, model, chip, *, wires=None):
+    """The description of a trained network (`Model`) on a chip: a dict of numbers, text and lists.
+
+    wires: `Wires` behind which the chip is read; the column sums are those of its products.
+    """
     bits, shapes, placement = input_bits(network), output_shapes(network), chip.physical_placement()
     return {
         "format": FORMAT,
@@ -27,12 +30,12 @@ def describe(network, model, chip):
             "step": network.input_step,
             "zero_point": network.input_zero,
         },
-        "matrices": [_matrix(name, model, chip, placement, bits[name]) for name in placement.names],
+        "matrices": [_matrix(name, model, chip, placement, bits[name], wires) for name in placement.names],
         "layers": [_layer(layer, model.state, shapes[layer.name]) for layer in network.layers],
     }
 
 
-def _matrix(name, model, chip, placement, bits):
+def _matrix(name, model, chip, placement, bits, wires):
     """One matrix: weighted sum = total * weight_per_lsb, total = the integers of its tiles after shift and add.
 
     placement: by physical numbers, as in the program file.
@@ -44,7 +47,7 @@ def _matrix(name, model, chip, placement, bits):
         "fan_out": shape[1],
         "input_bits": bits,
         "weight_per_lsb": float(adc.tile_lsb) * chip.cell_model.grid_S / model.scales_S[name],
-        "column_sums_lsb": [float(value) for value in chip.column_sums_lsb(name, adc)],
+        "column_sums_lsb": [float(value) for value in chip.column_sums_lsb(name, adc, wires=wires)],
         "adc": {
             "bits": adc.bits,
             "arrangement": adc.arrangement,

@@ -108,12 +108,19 @@ def examine(
     for draw in range(draws):
         noise_seed = int(stream(config.recipe.seed, "read", split, draw).integers(2**32))
         product = ChipProduct(
-            chip, model.adcs, bits, model.scales_S, noise_seed, threads, observer if draw == 0 else None, conditions
+            chip,
+            model.adcs,
+            input_bits=bits,
+            scales_S=model.scales_S,
+            noise_seed=noise_seed,
+            threads=threads,
+            observer=observer if draw == 0 else None,
+            conditions=conditions,
         )
         clipped: Counter = Counter()
         answers.append(_answer(examination, network, model, product, clipped))
     seconds = time.perf_counter() - started
-    noiseless = ChipProduct(chip, model.adcs, bits, model.scales_S, None, threads, conditions=own)
+    noiseless = ChipProduct(chip, model.adcs, input_bits=bits, scales_S=model.scales_S, threads=threads, conditions=own)
     return Score(
         **_mean(answers),
         primary=examination.primary,

@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 import numpy as np
 
 from ..chip.chip import Chip
-from ..chip.faults import Faults, forced_bits, signs_around
+from ..chip.faults import Faults, Forced, forced_bits, signs_around
 from ..chip.levels import draw_signs, kept_weights, mask_shape, weight_scale_S
 from ..errors import ConfigError
 from ..files import fill, part, prefixed
@@ -52,8 +52,9 @@ class MaskLearner(Learner):
         self._wire(chip.read_out(stream(recipe.chip_seed, "read-out")))
         if recipe.level == "pair":
             chip.reset_partners(self.signs)
-        by_cell = recipe.level == "cell" and faults is not None
-        self.forced = forced_bits(faults, chip.placement) if by_cell else {}
+        self.forced: Dict[str, Forced] = {}
+        if recipe.level == "cell" and faults is not None:
+            self.forced = forced_bits(faults, chip.placement)
         self.scores: Arrays = {}
         self.velocity: Arrays = {}
         self.masks: Arrays = {}
@@ -80,13 +81,13 @@ class MaskLearner(Learner):
         self.read_out_S = read_out_S
         self.signs = draw_signs(recipe.seed, placement)
         if self.faults is not None:
-            self.signs = signs_around(self.signs, self.faults, placement)
+            self.signs = signs_around(self.signs, self.faults, placement=placement)
         self.scales_S: Dict[str, float] = {}
         self.kept: Arrays = {}
         for name in placement.names:
             plus_S, minus_S = placement.gather(name, read_out_S)
-            kept_S = kept_weights(recipe.level, plus_S, minus_S, self.signs[name])
-            self.scales_S[name] = weight_scale_S(recipe.level, kept_S, recipe.density)
+            kept_S = kept_weights(recipe.level, plus_S, minus=minus_S, sign=self.signs[name])
+            self.scales_S[name] = weight_scale_S(recipe.level, kept_S, density=recipe.density)
             self.kept[name] = (kept_S / self.scales_S[name]).astype(np.float32)
 
     def read_weights(self, generators: Optional[Generators] = None) -> Arrays:
@@ -100,7 +101,7 @@ class MaskLearner(Learner):
 
     def _apply_wires(self) -> None:
         if self.wires is not None:
-            self.chip.feel_wires(self.wires)
+            self.chip.update_ir_drop(self.wires)
 
     def update(self, gradients: Arrays, rate: float) -> None:
         """Move the scores against d_loss/d_weight and pulse the bits that flip."""

@@ -66,8 +66,8 @@ class WriteLearner(Learner):
         super().__init__(network, recipe, threads=threads)
         self.chip = chip
         self.writing = writing
-        model = chip.cell_model
-        self.range_S = model.hrs_median_S, model.lrs_median_S * math.exp(3 * model.lrs_sigma_ln)
+        (off_S, _), (on_S, sigma_ln) = chip.cell_model.hrs_spread(), chip.cell_model.lrs_spread()
+        self.range_S = off_S, on_S * math.exp(3 * sigma_ln)
         self.pulses = {"set": 0, "reset": 0}
         self.steps, self.gathered_steps = 0, 0
         self.spent_at_step: Optional[int] = None
@@ -155,12 +155,14 @@ class WriteLearner(Learner):
         cells, target_S = np.zeros(self.chip.used.shape, bool), np.zeros(self.chip.used.shape)
         for name, plan in plans.items():
             shape = self.wanted[name].shape
-            self.chip.placement.scatter(name, *plan.spread(plan.cells, shape), cells)
-            self.chip.placement.scatter(name, *plan.spread(plan.target_S, shape), target_S)
+            plus, minus = plan.spread(plan.cells, shape)
+            self.chip.placement.scatter(name, plus, minus, cells)
+            plus, minus = plan.spread(plan.target_S, shape)
+            self.chip.placement.scatter(name, plus, minus, target_S)
             rises = plan.target_S > plan.present_S
             self.pulses["set"] += int(np.count_nonzero(plan.cells & rises))
             self.pulses["reset"] += int(np.count_nonzero(plan.cells & ~rises))
-        self.chip.tune(cells, target_S, self.writing.tuning_error)
+        self.chip.tune(cells, target_S, relative_error=self.writing.tuning_error)
         for name, plan in plans.items():
             dead = plan.cells & (self._present_S(name)[:, plan.flat] == plan.present_S)
             # One that did answer may land where it was, but not from six standard deviations away.

@@ -8,7 +8,8 @@ from .. import __version__
 from ..chip.dead_lines import ChipLines
 from ..crossbar.converters import Adc
 from ..crossbar.wires import Wires
-from ..device.cell import CellModel
+from ..device.cell_json import cell_from_json, cell_to_json
+from ..device.interface import Cell
 from ..errors import ConfigError, DataError
 from ..json_codec import built, plain
 from ..learn.recipe import Recipe
@@ -39,7 +40,7 @@ class RunConfig:
     """the layers"""
     recipe: Recipe
     """how masks are learned"""
-    cell_model: CellModel
+    cell_model: Cell
     """the technology of the chip"""
     adc_bits: int = 14
     """resolution of the ADCs (the paper's board)"""
@@ -74,7 +75,7 @@ class RunConfig:
             ("data", str),
             ("network", Network),
             ("recipe", Recipe),
-            ("cell_model", CellModel),
+            ("cell_model", Cell),
             ("adc_bits", int),
             ("maps", tuple),
             ("lines", (ChipLines, type(None))),
@@ -90,7 +91,7 @@ class RunConfig:
 
     def to_json(self) -> Dict[str, Any]:
         """A JSON-ready dict; `config_from_json` reads it."""
-        return dict(plain(self), layout=plain(self.data_layout))
+        return dict(plain(self), cell_model=cell_to_json(self.cell_model), layout=plain(self.data_layout))
 
 
 def document(config: Any) -> Dict[str, Any]:
@@ -115,7 +116,7 @@ def config_from_json(value: Any) -> RunConfig:
     if "format" in value and checked_format(value) == 1:
         value = format1.named_config(value)
     own = {name: item for name, item in value.items() if name not in ("format", "version")}
-    return built(RunConfig, own, readers={Layer: layer_from_json})
+    return built(RunConfig, own, readers={Layer: layer_from_json, Cell: cell_from_json})
 
 
 def check_same(folder: str, mine: Any, *, other: Any) -> None:

@@ -68,7 +68,13 @@ class WhatIf:
         return replace(
             model,
             adcs=calibrate_adcs(
-                config.network, model.state, codes, chip, model.scales_S, config.adc_bits, config.adc_arrangement
+                config.network,
+                model.state,
+                codes=codes,
+                chip=chip,
+                scales_S=model.scales_S,
+                adc_bits=config.adc_bits,
+                arrangement=config.adc_arrangement,
             ),
         )
 

@@ -22,8 +22,8 @@ class Evaluation(Score):
     """"validation" or "test\""""
     task: str
     """name of the task"""
-    read_noise: float
-    """relative standard deviation of one read"""
+    read_noise: Optional[float]
+    """relative standard deviation of one read; None where the technology states no such number"""
     adc_bits: int
     """resolution of the ADCs"""
     draws: int
@@ -55,12 +55,13 @@ def evaluate(
         raise ConfigError(f"draws is {draws}; it must be at least 1")
     run = RunFolder.open(folder)
     config = run.config
-    cell_model = config.cell_model if read_noise is None else replace(config.cell_model, read_noise=read_noise)
+    cell_model = config.cell_model if read_noise is None else config.cell_model.changed(read_noise=read_noise)
     chip, model, _ = run.load_trained(cell_model)
     conditions = Conditions() if conditions is None else conditions
     if conditions.wires is None:
         conditions = replace(conditions, wires=config.wires)
-    conditions.let_time_pass(chip)
+    if conditions.age_s:
+        chip.age(conditions.age_s, conditions.temperature_K)
     score = examine(
         config,
         chip,
@@ -75,7 +76,7 @@ def evaluate(
         **vars(score),
         split=split,
         task=config.task,
-        read_noise=cell_model.read_noise,
+        read_noise=getattr(cell_model, "read_noise", None),
         adc_bits=config.adc_bits,
         draws=draws,
         standard_error=float(np.std(score.by_draw, ddof=1) / np.sqrt(draws)) if draws > 1 else None,

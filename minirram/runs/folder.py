@@ -13,10 +13,9 @@ from ..chip.chip import Chip
 from ..chip.dead_lines import ChipLines
 from ..chip.levels import mask_shape
 from ..chip.placement import Placement
-from ..crossbar.macro import Macro
-from ..device.cell import CellModel
+from ..device.interface import Cell
 from ..errors import ConfigError, DataError
-from ..files import part, write_npz
+from ..files import write_npz
 from ..inference.model import Model, checked
 from ..tasks import registry
 from .config import IN_THE_FOLDER, RunConfig, config_from_json
@@ -69,7 +68,7 @@ class RunFolder(LearningFolder):
         write_npz(self.path("model.npz"), model.to_arrays(self.config.network))
         write_npz(self.path("masks.npz"), masks)
 
-    def load_trained(self, cell_model: Optional[CellModel] = None) -> Tuple[Chip, Model, Dict[str, np.ndarray]]:
+    def load_trained(self, cell_model: Optional[Cell] = None) -> Tuple[Chip, Model, Dict[str, np.ndarray]]:
         """(chip with the masks programmed, Model, masks). cell_model: instead of the run's, to ask what if."""
         config = self.config
         with blaming(self.path("model.npz")):
@@ -88,18 +87,10 @@ class RunFolder(LearningFolder):
             chip.program(masks, model.signs)
         return chip, model, masks
 
-    def _load_chip(self, cell_model: CellModel, placement: Placement) -> Chip:
+    def _load_chip(self, cell_model: Cell, placement: Placement) -> Chip:
         """The chip in `chip.npz` under a placement."""
-        arrays = self.arrays("chip.npz")
-        n_macros = len({name.split("/")[0] for name in arrays if name.startswith("macro")})
-        macros = [Macro.from_state(cell_model, part(arrays, f"macro{k}")) for k in range(n_macros)]
-        expected = (placement.macro_rows, 2 * placement.macro_pairs)
-        for macro in macros:
-            if (macro.rows, macro.cols) != expected:
-                raise DataError(f"a macro of {macro.rows} x {macro.cols} cells, expected {expected[0]} x {expected[1]}")
-        self._check_lines(macros)
-        chip = Chip(macros, placement, self.config.recipe.level)
-        chip.restore(arrays)
+        chip = Chip.from_state(cell_model, placement, level=self.config.recipe.level, arrays=self.arrays("chip.npz"))
+        self._check_lines(chip.macros)
         return chip
 
     def _check_lines(self, macros: Any) -> None:

@@ -67,10 +67,10 @@ class TrainingResults(Result):
     """on the validation set, on the simulated macros"""
     test: Score
     """on the test set, on the simulated macros"""
-    read_noise: float
-    """relative standard deviation of one read"""
-    re_set: str
-    """what a SET cell gets: "replay" of its value or a "redraw\""""
+    read_noise: Optional[float]
+    """relative standard deviation of one read; None where the technology states no such number"""
+    re_set: Optional[str]
+    """what a SET cell gets: "replay" of its value or a "redraw"; None where the technology has a law of its own"""
     adc_bits: int
     """resolution of the ADCs"""
     adc_arrangement: str
@@ -187,10 +187,17 @@ def make_chip(
     stuck = () if faults is None else read_faults(faults)
     if maps:
         maps_S = [read_conductance_map(path, unit) for path in maps]
-        chip = Chip.from_maps(config.cell_model, maps_S, shapes, recipe.level, recipe.chip_seed, config.lines)
+        chip = Chip.from_maps(
+            config.cell_model,
+            maps_S,
+            shapes=shapes,
+            level=recipe.level,
+            seed=recipe.chip_seed,
+            lines=config.lines,
+        )
         chip.stick(stuck)
     else:
-        chip = Chip.sample(config.cell_model, shapes, recipe.level, recipe.chip_seed, config.lines)
+        chip = Chip.sample(config.cell_model, shapes, level=recipe.level, seed=recipe.chip_seed, lines=config.lines)
         chip.stick(stuck)
         chip.form(config.forming_voltage_V)
     if chip.unformed_pairs() > chip.placement.n_pairs / 2:
@@ -219,11 +226,11 @@ def finish(learner: MaskLearner, learned: Learned, *, data: Any, config: RunConf
     adcs = calibration.calibrate_adcs(
         config.network,
         learner.state,
-        data.calibration_codes(),
-        learner.chip,
-        learner.scales_S,
-        config.adc_bits,
-        config.adc_arrangement,
+        codes=data.calibration_codes(),
+        chip=learner.chip,
+        scales_S=learner.scales_S,
+        adc_bits=config.adc_bits,
+        arrangement=config.adc_arrangement,
     )
     return Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
 
@@ -248,8 +255,8 @@ def _results(
         best_epoch=learner.best.epoch,
         validation=score(data.validation, "validation"),
         test=score(test_set, "test"),
-        read_noise=config.cell_model.read_noise,
-        re_set=config.cell_model.re_set,
+        read_noise=getattr(config.cell_model, "read_noise", None),
+        re_set=getattr(config.cell_model, "re_set", None),
         adc_bits=config.adc_bits,
         adc_arrangement=config.adc_arrangement,
         seed=config.recipe.seed,

@@ -127,7 +127,7 @@ def mask_config(arm: Arm, base: RunConfig, *, seed: int) -> RunConfig:
         raise ConfigError(f"the arm {arm.name} learns weights, not masks")
     limits: Dict[str, Any] = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
     recipe = replace(base.recipe, seed=seed, chip_seed=seed, level=arm.level, **limits)
-    cells = base.cell_model if arm.read_noise else replace(base.cell_model, read_noise=0.0)
+    cells = base.cell_model if arm.read_noise else base.cell_model.changed(read_noise=0.0)
     return replace(base, recipe=recipe, cell_model=cells)
 
 
@@ -150,7 +150,8 @@ def weight_config(
     run = replace(base, recipe=replace(recipe, seed=seed, chip_seed=seed, level="cell"))
     if arm.tuning_error is None:
         return WeightConfig(run, settings.learning_rate)
-    threshold_S = settings.threshold * math.sqrt(2) * base.cell_model.lrs_median_S * base.cell_model.lrs_sigma_ln
+    median_S, sigma_ln = base.cell_model.lrs_spread()
+    threshold_S = settings.threshold * math.sqrt(2) * median_S * sigma_ln
     if not arm.budgeted:
         return WeightConfig(run, settings.learning_rate, Writing(arm.tuning_error, threshold_S))
     # Rounded down: rather one update more, and each of those farthest off, than writes that are left over.

@@ -71,7 +71,7 @@ def _results_of(trial):
         return weight_runs.train_weights(trial.folder, trial.config, threads=trial.threads, test=trial.test)
     results = train.train(trial.folder, trial.config, threads=trial.threads, resume=True)
     chip, _, _ = RunFolder.open(trial.folder).load_trained()
-    programs = program_counts(chip, results.pulses["set"], results.pulses["reset"])
+    programs = program_counts(chip, n_set=results.pulses["set"], n_reset=results.pulses["reset"])
     return dict(results.to_json(), programs=programs)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..chip.faults import find_faults, masks_around
 from ..chip.levels import draw_signs
-from ..device.cell import CellModel
+from ..device.interface import Cell
 from ..errors import ConfigError
 from ..files import part, read_json, write_json
 from ..inference.examine import examine
@@ -34,7 +34,7 @@ def transfer(
     folder: Path,
     *,
     changes: Mapping[str, Any],
-    cell_model: Optional[CellModel] = None,
+    cell_model: Optional[Cell] = None,
     know_faults: bool = False,
     threads: int = 1,
     progress: Optional[Progress] = None,
@@ -137,7 +137,7 @@ def _check_source(origin: RunFolder, changes: Mapping[str, Any]) -> None:
 
 
 def _config_of_copy(
-    config: RunConfig, changes: Mapping[str, Any], *, cell_model: Optional[CellModel], data: Optional[str]
+    config: RunConfig, changes: Mapping[str, Any], *, cell_model: Optional[Cell], data: Optional[str]
 ) -> RunConfig:
     """The configuration of the re-learning."""
     unknown = set(changes) - {"epochs", "learning_rate", "chip_seed"}
@@ -170,9 +170,11 @@ def _learner_on(config: RunConfig, at_home: Arrays, *, know_faults: bool, thread
     learned, scores = best_learned(at_home), part(at_home, "scores")
     masks = learned.groups["masks"]
     masks = {name: learner.forced[name].on(mask) if name in learner.forced else mask for name, mask in masks.items()}
-    if know_faults and config.recipe.level == "pair":
+    if faults is not None and config.recipe.level == "pair":
         drawn = draw_signs(config.recipe.seed, chip.placement)
-        masks, scores = masks_around(masks, scores, learner.signs, drawn, faults, chip.placement)
+        masks, scores = masks_around(
+            masks, scores, signs=learner.signs, drawn=drawn, faults=faults, placement=chip.placement
+        )
     learner.learn_on_from(scores)
     learner.adopt(replace(learned, groups={"masks": masks}))
     return learner

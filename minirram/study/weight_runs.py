@@ -157,10 +157,11 @@ def _account(config: WeightConfig, learner: Union[FloatLearner, WriteLearner], d
     }
     if isinstance(learner, WriteLearner):
         rows = learner.history[: learner.best.epoch]
+        n_set, n_reset = learner.pulse_counts()
         results.update(
             chip_seed=config.run.recipe.chip_seed,
             writing=plain(config.writing),
-            programs=program_counts(learner.chip, *learner.pulse_counts()),
+            programs=program_counts(learner.chip, n_set=n_set, n_reset=n_reset),
             budget_spent_at_step=learner.spent_at_step,
             programs_to_best=sum(row["set_pulses"] + row["reset_pulses"] for row in rows),
         )
@@ -177,7 +178,13 @@ def _examiner(
     codes, chip, scales_S = data.calibration_codes(), learner.chip, learner.scales_S
     try:
         adcs = calibration.calibrate_adcs(
-            run.network, learner.state, codes, chip, scales_S, run.adc_bits, run.adc_arrangement
+            run.network,
+            learner.state,
+            codes=codes,
+            chip=chip,
+            scales_S=scales_S,
+            adc_bits=run.adc_bits,
+            arrangement=run.adc_arrangement,
         )
     except ConfigError as error:
         raise DivergedError(

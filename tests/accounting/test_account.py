@@ -85,10 +85,18 @@ def test_energy_and_accuracy_at_the_same_adc_bits(trained, capsys):
     run = RunFolder.open(trained)
     chip, model, _ = run.load_trained()
     data = open_training(run.config)
-    adcs = calibrate_adcs(run.config.network, model.state, data.calibration_codes(), chip, model.scales_S, 5, "pair")
+    adcs = calibrate_adcs(
+        run.config.network,
+        model.state,
+        codes=data.calibration_codes(),
+        chip=chip,
+        scales_S=model.scales_S,
+        adc_bits=5,
+        arrangement="pair",
+    )
     bits = input_bits(run.config.network)
     noise_seed = int(stream(run.config.recipe.seed, "read", "validation", 0).integers(2**32))
-    product = ChipProduct(chip, adcs, bits, model.scales_S, noise_seed)
+    product = ChipProduct(chip, adcs, input_bits=bits, scales_S=model.scales_S, noise_seed=noise_seed)
     figures = data.validation.figures(lambda codes: predict(run.config.network, model.state, codes, product))
     assert found["accuracy"] == figures["accuracy"]
     assert account(capsys, trained, "--adc-bits", "14")["total"]["adc_J"] > 50 * found["total"]["adc_J"]
@@ -180,7 +188,7 @@ def test_training_pays_for_reads_and_pulses(trained, capsys):
 
 def test_macros_programmed_in_turn_are_paid_for(trained):
     chip, _, _ = RunFolder.open(trained).load_trained()
-    chip.macros, chip.used = chip.macros * 2, np.concatenate([chip.used, chip.used])
+    chip.macros, chip.used = [*chip.macros, *chip.macros], np.concatenate([chip.used, chip.used])
     other = chip.macros[0].on ^ (np.arange(512) == 7)  # the second macro differs in one column
     chip.macros[1] = type("Turned", (), {"on": other, "formed": chip.macros[0].formed})()
     turns = reprogramming_account(chip, 1, costs=load_costs())

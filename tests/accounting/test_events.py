@@ -34,7 +34,7 @@ from ..support.tiny import StripeData, tiny_learner
 
 
 def small_chip(shapes, level, seed):
-    chip = Chip.sample(TAOX_40NM, shapes, level, seed)
+    chip = Chip.sample(TAOX_40NM, shapes, level=level, seed=seed)
     chip.form(3.95)
     generator = np.random.default_rng(seed)
     masks = {name: generator.random(mask_shape(level, shape)) < 0.4 for name, shape in shapes}
@@ -147,7 +147,7 @@ def test_conversions_are_those_that_inference_makes():
     learner.epoch(data)
     codes = data.calibration_codes()
     counter = EventCounter(bits)
-    product = ChipProduct(learner.chip, adcs, bits, learner.scales_S, observer=counter)
+    product = ChipProduct(learner.chip, adcs, input_bits=bits, scales_S=learner.scales_S, observer=counter)
     predict(learner.network, learner.state, codes, product)
     counted = counted_events(counter, learner.chip, adcs=adcs, inferences=len(codes))
     for name, found in counted.items():
@@ -160,7 +160,7 @@ def test_pruning_changes_the_siemens_and_nothing_else():
     counter("w", np.full((1, 60), 15, np.uint8))
     found = []
     for density in (1.0, 0.5, 0.1):
-        chip = Chip.sample(TAOX_40NM, (("w", shape),), "cell", 0)
+        chip = Chip.sample(TAOX_40NM, (("w", shape),), level="cell", seed=0)
         chip.form(3.95)
         masks = {"w": np.random.default_rng(1).random((2,) + shape) < density}
         chip.program(masks, draw_signs(0, chip.placement))

@@ -144,7 +144,7 @@ def test_pulses_by_kind():
 
 @pytest.mark.parametrize("arrangement, conversions", [("pair", 1), ("polarity", 2)])
 def test_a_read_out_reads_the_cells_in_use_row_by_row(arrangement, conversions):
-    chip = Chip.sample(replace(TAOX_40NM, hrs_sigma_ln=0.1), (("v", (515, 2)), ("w", (4, 3))), "cell", 0)
+    chip = Chip.sample(replace(TAOX_40NM, hrs_sigma_ln=0.1), (("v", (515, 2)), ("w", (4, 3))), level="cell", seed=0)
     chip.form(3.95)
     costs, truth_S = load_costs(), chip.conductance_S()
     expected = dict.fromkeys(("array_J", "lines_J", "drive_J", "adc_J"), 0.0)

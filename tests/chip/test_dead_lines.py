@@ -58,7 +58,10 @@ def test_a_chip_keeps_the_cells_of_its_live_lines(policy):
     shapes = (("fc", (700, 300)),)
     dead_rows, dead_cols = ((0, 3), (0, 510), (1, 0)), ((0, 10), (1, 511))
     lines = ChipLines(dead_rows, dead_cols, policy)
-    chip, intact = Chip.sample(TAOX_40NM, shapes, "pair", 1, lines), Chip.sample(TAOX_40NM, shapes, "pair", 1)
+    chip, intact = (
+        Chip.sample(TAOX_40NM, shapes, level="pair", seed=1, lines=lines),
+        Chip.sample(TAOX_40NM, shapes, level="pair", seed=1),
+    )
     assert (chip.placement.macro_rows, chip.placement.macro_pairs) == (510, 255)
     for index, macro in enumerate(chip.macros):
         where = np.ix_(lines.row_map(index), lines.col_map(index))
@@ -70,7 +73,7 @@ def test_a_chip_keeps_the_cells_of_its_live_lines(policy):
 
 def test_dead_lines_of_a_macro_that_the_chip_does_not_have():
     with pytest.raises(ConfigError, match=r"macro 2: the chip has macros 0\.\.0"):
-        Chip.sample(TAOX_40NM, (("fc", (20, 3)),), "pair", 1, ChipLines(dead_rows=((2, 5),)))
+        Chip.sample(TAOX_40NM, (("fc", (20, 3)),), level="pair", seed=1, lines=ChipLines(dead_rows=((2, 5),)))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_hostile_files_of_stuck_cells(tmp_path, data, message):
 
 def test_stuck_cells_have_physical_numbers():
     lines = ChipLines(dead_rows=((0, 3),), dead_cols=((0, 6),))
-    chip = Chip.sample(TAOX_40NM, (("fc", (40, 30)),), "pair", 1, lines)
+    chip = Chip.sample(TAOX_40NM, (("fc", (40, 30)),), level="pair", seed=1, lines=lines)
     chip.stick(((0, 5, 9, True), (0, 2, 1, False), (0, 3, 0, True), (0, 100, 200, True)))
     macro = chip.macros[0]
     # Row 3 and columns 6 and 7 are out of use: what lies beyond has moved up.

@@ -33,7 +33,8 @@ def expected_maps(made_case):
     chip, model, masks = made_case.chip, made_case.model, made_case.masks
     limits, volts = thresholds(TAOX_40NM), made_case.config.forming_voltage_V
     shape = (chip.placement.n_macros, ROWS, 2 * PAIRS)
-    intact = [Macro.sample(TAOX_40NM, made_case.config.recipe.chip_seed, k, *shape[1:]) for k in range(shape[0])]
+    seed, (macros, rows, cols) = made_case.config.recipe.chip_seed, shape
+    intact = [Macro.sample(TAOX_40NM, seed, index=k, rows=rows, cols=cols) for k in range(macros)]
     mask, partners, target_S = np.full(shape, -1, np.int8), np.zeros(shape, bool), np.full(shape, np.nan)
     for name, row, col, minus, where in cells_of(made_case):
         macro, cell = intact[where[0]], where[1:]
@@ -165,7 +166,7 @@ def test_a_read_back_in_another_unit_is_still_one():
 
 def test_a_chip_in_more_pieces_than_a_file_numbers_is_refused():
     every_other = np.arange(512) * 2, np.arange(129) * 2
-    cut = place((("fc", (512, 129)),), 512, 129).on_lines([every_other], 1024, 258)
+    cut = place((("fc", (512, 129)),), 512, macro_pairs=129).on_lines([every_other], macro_rows=1024, macro_pairs=258)
     on = np.zeros((1, 1024, 516), bool)
     with pytest.raises(ConfigError, match="66048 tiles, a program file holds 65536: dead lines part"):
         build_program(
@@ -204,8 +205,15 @@ def test_a_measured_chip_keeps_its_numbers(lines, tmp_path):
 def test_a_measured_chip_of_another_size_than_its_lines_is_refused():
     shapes = case(SKIP).chip.placement.shapes
     with pytest.raises(ConfigError, match="macros of 512 rows and 256 pairs, maps of 24 x 20 cells: state rows and"):
-        Chip.from_maps(TAOX_40NM, measured_maps(8), shapes, "pair", 0, ChipLines(((0, 3),)))
+        Chip.from_maps(TAOX_40NM, measured_maps(8), shapes=shapes, level="pair", seed=0, lines=ChipLines(((0, 3),)))
     with pytest.raises(ConfigError, match=r"macro 9: the chip has macros 0\.\."):
-        Chip.from_maps(TAOX_40NM, measured_maps(8), shapes, "pair", 0, ChipLines(((9, 3),), (), "skip", ROWS, PAIRS))
+        Chip.from_maps(
+            TAOX_40NM,
+            measured_maps(8),
+            shapes=shapes,
+            level="pair",
+            seed=0,
+            lines=ChipLines(((9, 3),), (), "skip", ROWS, PAIRS),
+        )
     with pytest.raises(ConfigError, match=r"macros of 22 x 18 cells, 2 map\(s\) were given"):
-        Chip.from_maps(TAOX_40NM, measured_maps(2), shapes, "pair", 0, SKIP)
+        Chip.from_maps(TAOX_40NM, measured_maps(2), shapes=shapes, level="pair", seed=0, lines=SKIP)

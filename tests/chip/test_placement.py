@@ -19,7 +19,7 @@ shapes = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 50)), min_size=1,
 
 @given(shapes, st.integers(4, 40), st.integers(3, 20))
 def test_tiles_cover_each_matrix_once_and_never_overlap(matrices, rows, pairs):
-    placement = place(matrices, rows, pairs)
+    placement = place(matrices, rows, macro_pairs=pairs)
     occupied = np.zeros((placement.n_macros, rows, 2 * pairs), int)
     covered = {name: np.zeros(shape, int) for name, shape in matrices}
     for tile in placement.tiles:
@@ -35,7 +35,7 @@ def test_tiles_cover_each_matrix_once_and_never_overlap(matrices, rows, pairs):
 
 @given(shapes, st.integers(4, 40), st.integers(3, 20))
 def test_scatter_then_gather_is_the_identity(matrices, rows, pairs):
-    placement = place(matrices, rows, pairs)
+    placement = place(matrices, rows, macro_pairs=pairs)
     cells = np.full((placement.n_macros, rows, 2 * pairs), -1)
     values = {}
     for k, (name, shape) in enumerate(matrices):
@@ -56,7 +56,7 @@ def test_cnn_takes_62272_pairs_of_one_macro():
 
 
 def test_pair_is_two_neighbouring_columns():
-    placement = place([("w", (2, 2))], 4, 3)
+    placement = place([("w", (2, 2))], 4, macro_pairs=3)
     cells = np.zeros((1, 4, 6))
     placement.scatter("w", np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6], [7, 8]]), cells)
     tile = placement.tiles[0]
@@ -100,7 +100,7 @@ def test_bad_shapes_are_refused(matrices, message):
 
 
 def test_wrong_arrays_are_refused():
-    placement = place([("w", (2, 2))], 4, 3)
+    placement = place([("w", (2, 2))], 4, macro_pairs=3)
     with pytest.raises(ShapeError, match="expected"):
         placement.gather("w", np.zeros((1, 4, 5)))
     with pytest.raises(ShapeError, match="plus of w"):

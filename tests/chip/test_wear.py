@@ -21,7 +21,7 @@ def learned(**changes):
 
 def test_counts_of_a_mask_run():
     chip = learned(model=replace(TAOX_40NM, endurance_cycles=10_000)).chip
-    counts = program_counts(chip, *(chip.pulses[kind] for kind in ("set", "reset")))
+    counts = program_counts(chip, n_set=chip.pulses["set"], n_reset=chip.pulses["reset"])
     assert counts["total"] == chip.pulses["set"] + chip.pulses["reset"] > 0
     assert counts["per_weight"] == counts["total"] / 972
     assert counts["energy_J"] == pytest.approx(counts["set"] * 6.0e-12 + counts["reset"] * 4.1e-12, rel=0.05)

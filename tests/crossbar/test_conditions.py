@@ -25,7 +25,7 @@ SCALES_S = {"first": 1e-6, "second": 1e-6}
 
 
 def chip_of(cell_model=TAOX_40NM):
-    chip = Chip.sample(cell_model, SHAPES, "pair", 1, ChipLines(rows=96, pairs=24))
+    chip = Chip.sample(cell_model, SHAPES, level="pair", seed=1, lines=ChipLines(rows=96, pairs=24))
     chip.form(5.0)
     chip.reset_partners(draw_signs(1, chip.placement))
     return chip
@@ -33,7 +33,9 @@ def chip_of(cell_model=TAOX_40NM):
 
 def products(conditions, chip=None, arrangement="pair", noise_seed=None, lsb=1.0):
     adcs = {name: Adc(20, lsb, arrangement) for name in BITS}
-    return ChipProduct(chip or chip_of(), adcs, BITS, SCALES_S, noise_seed, conditions=conditions)
+    return ChipProduct(
+        chip or chip_of(), adcs, input_bits=BITS, scales_S=SCALES_S, noise_seed=noise_seed, conditions=conditions
+    )
 
 
 def codes_of(name):
@@ -55,7 +57,7 @@ def test_wires_reach_every_tile():
     product = products(Conditions(wires=wires), chip)
     for name in BITS:
         (tile,) = chip.placement.tiles_of(name)
-        effective_S = transfer_S(chip.macros[0].conductance_S(), wires, tile.rows, tile.cols, 1e-6)
+        effective_S = transfer_S(chip.macros[0].conductance_S(), wires, rows=tile.rows, cols=tile.cols, tolerance=1e-6)
         expected = codes_of(name) @ (effective_S[:, 0::2] - effective_S[:, 1::2]) / 1e-6
         assert np.allclose(product(name, codes_of(name)), expected, rtol=0, atol=2e-3 * 15 * 40 / 2)
         ideal = products(Conditions(), chip)(name, codes_of(name))
@@ -89,11 +91,11 @@ def test_time_changes_a_chip_that_ages():
     model = dataclasses.replace(TAOX_40NM, drift_exponent=0.05)
     chip = chip_of(model)
     before = products(Conditions(), chip)("first", codes_of("first"))
-    Conditions(age_s=1000.0).let_time_pass(chip)
+    chip.age(1000.0)
     after = products(Conditions(), chip)("first", codes_of("first"))
     assert np.allclose(after, before * 1000.0**-0.05, rtol=0.01, atol=1.0)
     with pytest.raises(ConfigError, match="neither drift nor relaxation"):
-        Conditions(age_s=1000.0).let_time_pass(chip_of())
+        chip_of().age(1000.0)
 
 
 STEEP = Wires(40.0, 40.0)
@@ -105,7 +107,7 @@ def run(learner, epochs, data):
     return learner
 
 
-def test_learning_feels_the_wires():
+def test_learning_sees_the_ir_drop():
     learner, recipe = tiny_learner(), tiny_recipe()
     felt = MaskLearner(tiny_network(), tiny_chip(recipe), recipe=recipe, wires=STEEP)
     data = StripeData()

@@ -61,7 +61,7 @@ def exact_product(codes, cells_grid):
 def test_multiply_against_the_oracle(seed, rows, pairs, bits, adc_bits, arrangement, lsb, shift):
     codes, cells_grid = draw(seed, rows, pairs, bits)
     adc = Adc(adc_bits, lsb, arrangement, shift)
-    y, saturated = multiply(codes, cells_grid, bits, adc)
+    y, saturated = multiply(codes, cells_grid, input_bits=bits, adc=adc)
     expected, expected_saturated = oracle(codes, cells_grid, bits, adc)
     assert y.dtype == np.int64
     assert np.array_equal(y, expected) and saturated == expected_saturated
@@ -75,7 +75,7 @@ def test_exact_integers_at_unit_lsb(threads, seed, rows, pairs, bits, arrangemen
     if arrangement == "pair":
         cells_grid = np.floor(cells_grid / 2)
     with mock.patch.object(read_noise_module, "_BLOCK_VALUES", 9000):
-        y, saturated = multiply(codes, cells_grid, bits, Adc(24, 1.0, arrangement), threads=threads)
+        y, saturated = multiply(codes, cells_grid, input_bits=bits, adc=Adc(24, 1.0, arrangement), threads=threads)
     assert saturated == 0
     assert np.array_equal(y, exact_product(codes, cells_grid))
 
@@ -83,7 +83,9 @@ def test_exact_integers_at_unit_lsb(threads, seed, rows, pairs, bits, arrangemen
 @given(seeds, st.integers(1, 40), sizes, input_bits, arrangements, st.integers(1, 12))
 def test_tiling_changes_nothing_with_an_ideal_adc(seed, rows, pairs, bits, arrangement, tile_rows):
     codes, cells_grid = draw(seed, rows, pairs, bits, g_max=20_000)
-    y, saturated = multiply_tiles(codes, cells_grid, bits, Adc(24, 1.0, arrangement), tile_rows)
+    y, saturated = multiply_tiles(
+        codes, cells_grid, input_bits=bits, adc=Adc(24, 1.0, arrangement), tile_rows=tile_rows
+    )
     assert saturated.shape == (-(-rows // tile_rows),) and not saturated.any()
     assert np.array_equal(y, exact_product(codes, cells_grid))
 
@@ -97,8 +99,10 @@ def test_a_product_onto_a_total_is_the_sum(held, seed, rows, pairs, bits, arrang
     wide = np.random.default_rng(seed).integers(-(2**40), 2**40, (n, pairs + 3))
     before, total = wide.copy(), wide[:, 1 : pairs + 1]  # a view, as a run has it
     with mock.patch.object(read_noise_module, "_BLOCK_VALUES", 9000):
-        y, saturated = multiply(codes, cells_grid, bits, adc, noise[0], variance)
-        found, again = multiply(codes, cells_grid, bits, adc, noise[1], variance, threads=2, onto=total)
+        y, saturated = multiply(codes, cells_grid, input_bits=bits, adc=adc, noise=noise[0], variance=variance)
+        found, again = multiply(
+            codes, cells_grid, input_bits=bits, adc=adc, noise=noise[1], variance=variance, threads=2, onto=total
+        )
     assert found is total and again == saturated and np.array_equal(total, before[:, 1 : pairs + 1] + y)
     wide[:, 1 : pairs + 1] = before[:, 1 : pairs + 1]
     assert np.array_equal(wide, before)
@@ -107,7 +111,7 @@ def test_a_product_onto_a_total_is_the_sum(held, seed, rows, pairs, bits, arrang
 @given(seeds, sizes, sizes, input_bits, arrangements)
 def test_zero_in_zero_out(seed, rows, pairs, bits, arrangement):
     codes, cells_grid = draw(seed, rows, pairs, bits)
-    y, _ = multiply(np.zeros_like(codes), cells_grid, bits, Adc(8, 37.0, arrangement))
+    y, _ = multiply(np.zeros_like(codes), cells_grid, input_bits=bits, adc=Adc(8, 37.0, arrangement))
     assert not y.any()
 
 
@@ -115,7 +119,7 @@ def test_zero_in_zero_out(seed, rows, pairs, bits, arrangement):
 def test_a_pruned_column_with_equal_off_states_reads_zero(seed, rows, pairs, bits, arrangement):
     codes, cells_grid = draw(seed, rows, pairs, bits)
     cells_grid[:, 1::2] = cells_grid[:, 0::2]
-    y, _ = multiply(codes, cells_grid, bits, Adc(8, 37.0, arrangement))
+    y, _ = multiply(codes, cells_grid, input_bits=bits, adc=Adc(8, 37.0, arrangement))
     assert not y.any()
 
 
@@ -123,7 +127,7 @@ def test_a_pruned_column_with_equal_off_states_reads_zero(seed, rows, pairs, bit
 def test_a_pruned_column_leaks_no_more_than_its_off_cells_allow(seed, rows, pairs, bits, arrangement):
     codes, cells_grid = draw(seed, rows, pairs, bits, g_max=1500)
     adc = Adc(10, 400.0, arrangement)
-    y, saturated = multiply(codes, cells_grid, bits, adc)
+    y, saturated = multiply(codes, cells_grid, input_bits=bits, adc=adc)
     leak_lsb = np.abs(cells_grid[:, 0::2] - cells_grid[:, 1::2]).sum(axis=0) / 400.0
     conversions = 1 if arrangement == "pair" else 2
     assert saturated == 0
@@ -134,8 +138,8 @@ def test_a_pruned_column_leaks_no_more_than_its_off_cells_allow(seed, rows, pair
 def test_superposition_of_bit_planes(seed, rows, pairs, bits, arrangement):
     codes, cells_grid = draw(seed, rows, pairs, bits)
     adc = Adc(8, 300.0, arrangement)
-    y, saturated = multiply(codes, cells_grid, bits, adc)
-    parts = [multiply(codes & np.uint8(1 << b), cells_grid, bits, adc) for b in range(bits)]
+    y, saturated = multiply(codes, cells_grid, input_bits=bits, adc=adc)
+    parts = [multiply(codes & np.uint8(1 << b), cells_grid, input_bits=bits, adc=adc) for b in range(bits)]
     assert np.array_equal(y, sum(part for part, _ in parts)) and saturated == sum(count for _, count in parts)
 
 
@@ -145,17 +149,20 @@ def test_permuting_rows_with_their_inputs_changes_nothing(seed, rows, pairs, bit
     order = np.random.default_rng(seed).permutation(rows)
     adc = Adc(8, 300.0, arrangement)
     assert np.array_equal(
-        multiply(codes, cells_grid, bits, adc)[0], multiply(codes[:, order], cells_grid[order], bits, adc)[0]
+        multiply(codes, cells_grid, input_bits=bits, adc=adc)[0],
+        multiply(codes[:, order], cells_grid[order], input_bits=bits, adc=adc)[0],
     )
 
 
 @given(seeds, st.integers(1, 30), sizes, input_bits, arrangements, st.integers(4, 14), st.integers(1, 10))
 def test_error_bound_without_noise(seed, rows, pairs, bits, arrangement, adc_bits, tile_rows):
     codes, cells_grid = draw(seed, rows, pairs, bits)
-    lsb = converters.bounding_lsb(cells_grid, adc_bits, arrangement)
+    lsb = converters.bounding_lsb(cells_grid, adc_bits, arrangement=arrangement)
     if not lsb > 0:
         return
-    y, saturated = multiply_tiles(codes, cells_grid, bits, Adc(adc_bits, lsb, arrangement), tile_rows)
+    y, saturated = multiply_tiles(
+        codes, cells_grid, input_bits=bits, adc=Adc(adc_bits, lsb, arrangement), tile_rows=tile_rows
+    )
     tiles = -(-rows // tile_rows)
     bound = tiles * (2**bits - 1) * (0.5 if arrangement == "pair" else 1.0)
     error = np.abs(y - exact_product(codes, cells_grid) / np.float64(np.float32(lsb)))
@@ -169,8 +176,10 @@ def test_zero_point_is_taken_back(seed, rows, pairs, bits, zero_point):
     codes, cells_grid = draw(seed, rows, pairs, bits)
     zero_point %= 2**bits
     adc = Adc(24, 1.0)
-    y, _ = multiply(codes, cells_grid, bits, adc)
-    product.remove_zero_point(y, zero_point, product.column_sums_lsb(cells_grid, adc))
+    y, _ = multiply(codes, cells_grid, input_bits=bits, adc=adc)
+    product.remove_zero_point(
+        y, zero_point, sums_lsb=product.Operand(cells_grid).column_sums_grid / float(adc.tile_lsb)
+    )
     assert np.array_equal(y, exact_product(codes.astype(np.int64) - zero_point, cells_grid))
 
 
@@ -178,12 +187,12 @@ def test_errors_of_converters_are_per_column():
     codes, cells_grid = draw(1, 8, 3, 2)
     columns = 2100  # more than one block of columns
     wide = np.tile(cells_grid, (1, columns // 6))
-    errors = converters.sample_column_errors(rng.stream(1, "adc"), columns, 2.0, 0.05)
-    y, _ = multiply(codes, wide, 2, Adc(14, 100.0, "polarity"), errors=errors)
+    errors = converters.sample_column_errors(rng.stream(1, "adc"), columns, offset_std_lsb=2.0, gain_std=0.05)
+    y, _ = multiply(codes, wide, input_bits=2, adc=Adc(14, 100.0, "polarity"), errors=errors)
     for column in (0, 512, 1049):
         own = slice(2 * column, 2 * column + 2)
         its = ColumnErrors(errors.offset_lsb[own], errors.gain[own])
-        alone, _ = multiply(codes, wide[:, own], 2, Adc(14, 100.0, "polarity"), errors=its)
+        alone, _ = multiply(codes, wide[:, own], input_bits=2, adc=Adc(14, 100.0, "polarity"), errors=its)
         assert np.array_equal(y[:, column], alone[:, 0])
 
 
@@ -205,16 +214,18 @@ def test_noise_is_the_same_for_any_split_and_any_threads(small_blocks, seed, spl
         return ReadNoise(seed, "tile", 3, held=held)
 
     whole = noise()
-    expected = multiply(codes, cells_grid, bits, adc, whole, variance)
-    threaded = multiply(codes, cells_grid, bits, adc, noise(), variance, threads=2)
+    expected = multiply(codes, cells_grid, input_bits=bits, adc=adc, noise=whole, variance=variance)
+    threaded = multiply(codes, cells_grid, input_bits=bits, adc=adc, noise=noise(), variance=variance, threads=2)
     assert np.array_equal(expected[0], threaded[0]) and expected[1] == threaded[1]
     parts, stops, source = [], np.cumsum(split), noise()
     for first, last in zip([0] + list(stops[:-1]), stops):
-        parts.append(multiply(codes[first:last], cells_grid, bits, adc, source, variance)[0])
+        parts.append(
+            multiply(codes[first:last], cells_grid, input_bits=bits, adc=adc, noise=source, variance=variance)[0]
+        )
     assert np.array_equal(expected[0], np.concatenate(parts))
     assert source.position == whole.position == n
     resumed = ReadNoise(seed, "tile", 3, position=int(stops[0]), held=held)
-    rest, _ = multiply(codes[stops[0] :], cells_grid, bits, adc, resumed, variance)
+    rest, _ = multiply(codes[stops[0] :], cells_grid, input_bits=bits, adc=adc, noise=resumed, variance=variance)
     assert np.array_equal(rest, expected[0][stops[0] :])
 
 
@@ -224,8 +235,10 @@ def test_noise_differs_between_reads_names_planes_and_polarities():
     variance = read_variance(0.1 * cells_grid)
     adc = Adc(14, 10.0)
     noise = ReadNoise(1, "a")
-    first, second = (multiply(codes, cells_grid, 2, adc, noise, variance)[0] for _ in range(2))
-    other, _ = multiply(codes, cells_grid, 2, adc, ReadNoise(1, "b"), variance)
+    first, second = (
+        multiply(codes, cells_grid, input_bits=2, adc=adc, noise=noise, variance=variance)[0] for _ in range(2)
+    )
+    other, _ = multiply(codes, cells_grid, input_bits=2, adc=adc, noise=ReadNoise(1, "b"), variance=variance)
     assert not np.array_equal(first, second) and not np.array_equal(first, other)
     assert len(np.unique(first)) > 30  # samples, columns and planes differ
     assert first.any()  # equal G+ and G- would cancel if both had one and the same noise
@@ -234,10 +247,12 @@ def test_noise_differs_between_reads_names_planes_and_polarities():
 def noise_currents(codes, cells_grid, bits, std_grid, held, n_reads):
     """The noise currents of the fast path, before the ADC: (n_reads, bits, columns)."""
     variance = read_variance(std_grid)
-    columns = product._Columns(cells_grid, variance, Adc(8, 1.0, "polarity"), None, bits)
+    columns = product._Columns(product.Operand(cells_grid, variance), Adc(8, 1.0, "polarity"), None, bits)
     planes = converters.bit_planes(np.repeat(codes, n_reads, axis=0), bits)
     cols = slice(0, cells_grid.shape[1])
-    normals = ReadNoise(11, "law").normals(5, 5 + n_reads, bits, cols, 64, read_noise_module.Buffers())
+    normals = ReadNoise(11, "law").normals(
+        5, 5 + n_reads, planes=bits, cols=cols, samples=64, buffers=read_noise_module.Buffers()
+    )
     return columns._noise(planes, cols, normals, held, read_noise_module.Buffers()).transpose(1, 0, 2)
 
 
@@ -271,7 +286,7 @@ def test_held_noise_with_dependent_planes():
     planes[0] = planes[2] = [[1, 0, 1]]
     planes[3] = [[1, 1, 1]]
     normals = np.random.default_rng(1).standard_normal((4, 1, 5)).astype(np.float32)
-    noise = read_noise_module.held_noise(planes, np.full((3, 5), 4, np.float32), normals)
+    noise = read_noise_module.held_noise(planes, np.full((3, 5), 4, np.float32), normals=normals)
     assert np.allclose(noise[0], noise[2], rtol=1e-5, atol=0)
     assert not noise[1].any() and np.isfinite(noise).all()
     assert not np.allclose(noise[3], noise[0], rtol=0.1, atol=0)
@@ -311,7 +326,14 @@ def test_a_pair_of_off_cells_beside_on_cells_keeps_its_noise(arrangement):
     cells_grid[:, 0] = 12_000
     n, read_noise = 20_000, np.float32(0.0065)
     noise, variance = ReadNoise(3, "off"), read_variance(read_noise * cells_grid)
-    y, _ = multiply(np.ones((n, 512), np.uint8), cells_grid, 1, Adc(24, 1.0, arrangement), noise, variance)
+    y, _ = multiply(
+        np.ones((n, 512), np.uint8),
+        cells_grid,
+        input_bits=1,
+        adc=Adc(24, 1.0, arrangement),
+        noise=noise,
+        variance=variance,
+    )
     measured = y[:, 1].std()
     assert np.isclose(measured**2, 2 * 512 * 0.65**2, rtol=6 * np.sqrt(2 / n), atol=0)
 
@@ -364,7 +386,14 @@ def test_noisy_products_are_pinned():
     cells_grid = np.rint(cells_grid / 3)
     for held, checksum in ((False, PINNED_FRESH), (True, PINNED_HELD)):
         noise = ReadNoise(5, "pin", held=held)
-        y, _ = multiply(codes, cells_grid, 4, Adc(14, 40.0), noise, read_variance(np.float32(0.02) * cells_grid))
+        y, _ = multiply(
+            codes,
+            cells_grid,
+            input_bits=4,
+            adc=Adc(14, 40.0),
+            noise=noise,
+            variance=read_variance(np.float32(0.02) * cells_grid),
+        )
         assert zlib.crc32(y.astype("<i8").tobytes()) == checksum
 
 
@@ -381,7 +410,7 @@ PINNED = [
 @pytest.mark.parametrize("n", [0, 1])
 def test_small_batches(n):
     codes, cells_grid = draw(1, 4, 2, 3, n=n)
-    y, saturated = multiply(codes, cells_grid, 3, Adc(14, 10.0))
+    y, saturated = multiply(codes, cells_grid, input_bits=3, adc=Adc(14, 10.0))
     assert y.shape == (n, 2) and saturated == 0
 
 

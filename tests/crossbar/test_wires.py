@@ -57,7 +57,7 @@ def draw(seed, m, n):
 @given(seeds, sizes, sizes, ohms, ohms)
 def test_currents_against_the_dense_solve(seed, m, n, row_ohm, col_ohm):
     conductance_S, inputs_V = draw(seed, m, n)
-    currents_A = column_currents_A(conductance_S, inputs_V, Wires(row_ohm, col_ohm), 1e-10)
+    currents_A = column_currents_A(conductance_S, inputs_V, Wires(row_ohm, col_ohm), tolerance=1e-10)
     expected_A = nodal_solve(conductance_S, inputs_V, row_ohm, col_ohm)
     scale = np.abs(inputs_V).max() * conductance_S.sum(axis=0).max()
     assert np.allclose(currents_A, expected_A, rtol=1e-6, atol=1e-8 * scale)
@@ -75,7 +75,7 @@ def test_transfer_against_the_dense_solve(seed, m, n, row_ohm, col_ohm, region_s
         (slice(None), slice(0, 1)),
         (slice(first[0], last[0]), slice(first[1], last[1])),
     ):
-        found_S = transfer_S(conductance_S, Wires(row_ohm, col_ohm), rows, cols, 1e-10)
+        found_S = transfer_S(conductance_S, Wires(row_ohm, col_ohm), rows=rows, cols=cols, tolerance=1e-10)
         assert found_S.shape == expected_S[rows, cols].shape
         assert np.allclose(found_S, expected_S[rows, cols], rtol=1e-6, atol=1e-9 * conductance_S.max())
 
@@ -84,8 +84,8 @@ def test_transfer_against_the_dense_solve(seed, m, n, row_ohm, col_ohm, region_s
 def test_superposition_of_inputs(seed, m, n, ohm):
     conductance_S, inputs_V = draw(seed, m, n)
     lines = Wires(ohm, 2 * ohm)
-    together_A = column_currents_A(conductance_S, inputs_V.sum(axis=0, keepdims=True), lines, 1e-10)
-    apart_A = column_currents_A(conductance_S, inputs_V, lines, 1e-10).sum(axis=0, keepdims=True)
+    together_A = column_currents_A(conductance_S, inputs_V.sum(axis=0, keepdims=True), lines, tolerance=1e-10)
+    apart_A = column_currents_A(conductance_S, inputs_V, lines, tolerance=1e-10).sum(axis=0, keepdims=True)
     assert np.allclose(together_A, apart_A, rtol=1e-6, atol=1e-7 * conductance_S.sum())
 
 
@@ -101,7 +101,7 @@ def test_ideal_wires_drop_nothing(seed, m, n):
 def test_equal_inputs_only_lose_current(seed, m, n, ohm):
     """No cell can see more than the common drive. (Unequal inputs may gain: a strong row can lift a weak one.)"""
     conductance_S, _ = draw(seed, m, n)
-    volts = wires.cell_voltages_V(conductance_S, np.full((1, m), 0.2), Wires(ohm, ohm), 1e-10)
+    volts = wires.cell_voltages_V(conductance_S, np.full((1, m), 0.2), Wires(ohm, ohm), tolerance=1e-10)
     assert np.all(volts <= 0.2 * (1 + 1e-7)) and np.all(volts >= -1e-8)
 
 
@@ -110,15 +110,15 @@ def test_reduced_model_is_exact_for_uniform_inputs(seed, m, n, ohm):
     conductance_S, _ = draw(seed, m, n)
     lines = Wires(ohm, ohm, "reduced")
     uniform_V = np.full((1, m), 0.2)
-    reduced_A = uniform_V @ wires.attenuated_S(conductance_S, lines, 1e-10)
-    exact_A = column_currents_A(conductance_S, uniform_V, lines, 1e-10)
+    reduced_A = uniform_V @ wires.attenuated_S(conductance_S, lines, tolerance=1e-10)
+    exact_A = column_currents_A(conductance_S, uniform_V, lines, tolerance=1e-10)
     assert np.allclose(reduced_A, exact_A, rtol=1e-6, atol=1e-9 * conductance_S.max())
 
 
 def test_reduced_model_error_on_the_macro():
     """The figures of `attenuated_S`, on a quarter of the area with twice the resistance: the same drop."""
     generator = np.random.default_rng(0)
-    macro = Macro.sample(TAOX_40NM, 1, 0, 256, 256)
+    macro = Macro.sample(TAOX_40NM, 1, index=0, rows=256, cols=256)
     macro.form(5.0)
     macro.reset(generator.random((256, 256)) < 0.75)
     conductance_S, lines = macro.conductance_S(), Wires(4.0, 4.0)
@@ -138,8 +138,10 @@ def test_tolerance_is_what_it_says():
     conductance_S = 10 ** np.random.default_rng(1).uniform(-6, -4, (64, 64))
     inputs_V = np.random.default_rng(2).uniform(0, 1, (2, 64))
     lines = Wires(20.0, 20.0)
-    best_A = column_currents_A(conductance_S, inputs_V, lines, 1e-12)
-    found_A = [column_currents_A(conductance_S, inputs_V, lines, tolerance) for tolerance in (1e-3, 1e-5, 1e-7)]
+    best_A = column_currents_A(conductance_S, inputs_V, lines, tolerance=1e-12)
+    found_A = [
+        column_currents_A(conductance_S, inputs_V, lines, tolerance=tolerance) for tolerance in (1e-3, 1e-5, 1e-7)
+    ]
     errors = [np.abs(currents_A / best_A - 1).max() for currents_A in found_A]
     assert errors[0] > errors[1] > errors[2] and errors[2] < 1e-5
 
@@ -147,8 +149,8 @@ def test_tolerance_is_what_it_says():
 def test_many_inputs_in_batches_equal_one_at_a_time():
     conductance_S, _ = draw(3, 40, 30)
     inputs_V = np.random.default_rng(4).uniform(0, 1, (1900, 40))
-    currents_A = column_currents_A(conductance_S, inputs_V, Wires(5.0, 5.0), 1e-9)
-    alone_A = column_currents_A(conductance_S, inputs_V[1890:1891], Wires(5.0, 5.0), 1e-9)
+    currents_A = column_currents_A(conductance_S, inputs_V, Wires(5.0, 5.0), tolerance=1e-9)
+    alone_A = column_currents_A(conductance_S, inputs_V[1890:1891], Wires(5.0, 5.0), tolerance=1e-9)
     assert np.allclose(currents_A[1890], alone_A[0], rtol=1e-7, atol=0)
 
 

@@ -21,7 +21,7 @@ def test_ks_distance_sees_a_wrong_spread():
     generator = rng.stream(1, "ks")
     assert ks_distance(TAOX_40NM.sample_lrs_S(generator, 2000), wrong.lrs_cdf) > 0.05
     rounded = np.round(TAOX_40NM.sample_forming_V(generator, 2000) / 0.02) * 0.02
-    assert ks_distance_on_grid(rounded, wrong.formed_share, 0.02) > 0.05
+    assert ks_distance_on_grid(rounded, wrong.formed_share, step=0.02) > 0.05
 
 
 @pytest.mark.parametrize("name", sorted(TECHNOLOGIES))
@@ -70,8 +70,10 @@ def test_write_factor_is_clipped():
 def test_read_std_adds_the_floor_in_quadrature():
     conductance = np.array([3.0, 4.0])
     model = dataclasses.replace(TAOX_40NM, read_noise=1.0)
-    assert np.allclose(model.read_std(conductance, 0.0), conductance, rtol=1e-12, atol=0)
-    assert np.allclose(model.read_std(conductance, 4.0), [5.0, math.sqrt(32)], rtol=1e-12, atol=0)
+    assert np.allclose(model.read_std(conductance), conductance, rtol=1e-12, atol=0)
+    model = dataclasses.replace(model, read_noise_floor_S=4e-6)
+    assert np.allclose(model.read_std(conductance, 1e-6), [5.0, math.sqrt(32)], rtol=1e-12, atol=0)
+    assert np.allclose(model.read_std(conductance * 1e-6), [5e-6, math.sqrt(32) * 1e-6], rtol=1e-12, atol=0)
 
 
 RAMP_S = np.linspace(8e-6, 16e-6, 30)
@@ -81,7 +83,7 @@ def test_fit_of_the_published_maps():
     names = ("random_conductance_50x8.csv", "random_conductance_50x50.csv")
     maps = [np.loadtxt(str(data_folder("devices", name)), delimiter=",") * 1e-6 for name in names]
     forming_V = np.loadtxt(str(data_folder("devices", "breakdown_voltage_400.csv")))
-    fit = fit_maps(maps, TAOX_40NM, forming_V)
+    fit = fit_maps(maps, TAOX_40NM, forming_V=forming_V)
     assert (fit.cells, fit.formed) == (2900, 1430)
     assert math.isclose(fit.model.lrs_median_S, TAOX_40NM.lrs_median_S, rel_tol=1e-4)
     assert math.isclose(fit.model.lrs_sigma_ln, TAOX_40NM.lrs_sigma_ln, rel_tol=1e-3)
@@ -119,8 +121,8 @@ def test_repeated_reads_count_each_cell_once():
 
 def test_swept_forming_voltages_are_compared_on_their_grid():
     drawn_V = TAOX_40NM.sample_forming_V(rng.stream(6, "sweep"), 4000)
-    exact = fit_maps([RAMP_S], TAOX_40NM, drawn_V).ks_forming
-    swept = fit_maps([RAMP_S], TAOX_40NM, np.rint(drawn_V / 0.1) * 0.1).ks_forming
+    exact = fit_maps([RAMP_S], TAOX_40NM, forming_V=drawn_V).ks_forming
+    swept = fit_maps([RAMP_S], TAOX_40NM, forming_V=np.rint(drawn_V / 0.1) * 0.1).ks_forming
     assert exact < 0.03 and swept < 0.03  # steps of nearly a standard deviation would cost 0.17 off their grid
 
 

@@ -46,7 +46,7 @@ def test_each_fault_has_its_error(tmp_path):
     with pytest.raises(ShapeError, match="at most 512 x 512, an even number"):
         read_conductance_map(written("odd.csv", "1,2,3\n"), "uS")
     with pytest.raises(ShapeError, match="at most 1 x 2"):
-        read_conductance_map(written("tall.csv", "1,2\n3,4\n"), "uS", 1, 2)
+        read_conductance_map(written("tall.csv", "1,2\n3,4\n"), "uS", rows=1, cols=2)
     with pytest.raises(DataError, match="row 1, column 0 is not finite"):
         read_conductance_map(written("nan.csv", "1,2\nnan,4\n"), "uS")
     with pytest.raises(DataError, match="row 0, column 1 is negative"):

@@ -29,13 +29,13 @@ def test_on_conductance_follows_the_measured_maps():
 
 def test_forming_voltage_follows_the_measured_sweep():
     measured = np.loadtxt(str(data_folder("devices", "breakdown_voltage_400.csv")))
-    assert fit.ks_distance_on_grid(measured, TAOX_40NM.formed_share, 0.02) <= 0.05
+    assert fit.ks_distance_on_grid(measured, TAOX_40NM.formed_share, step=0.02) <= 0.05
 
 
 @pytest.mark.parametrize("name", sorted(TECHNOLOGIES))
 def test_every_preset_makes_a_macro_that_works(name):
     model = technology(name)
-    macro = Macro.sample(model, 1, 0, 32, 32)
+    macro = Macro.sample(model, 1, index=0, rows=32, cols=32)
     macro.form(model.forming_voltage_V(0.9999))
     on_S = macro.conductance_S()
     macro.reset(np.ones((32, 32), bool))
@@ -53,7 +53,11 @@ def test_sonos_relaxes_as_its_fit_says(days, mean_nA, std_nA):
     model = technology("sonos-40nm")
     normal = np.random.default_rng(1).standard_normal(200_000)
     programmed_S = np.full(normal.shape, model.lrs_median_S)
-    change_nA = (model.aged_S(programmed_S, days * 86400, normal, normal) - programmed_S) * model.read_voltage_V * 1e9
+    change_nA = (
+        (model.aged_S(programmed_S, days * 86400, drift_normal=normal, relaxation_normal=normal) - programmed_S)
+        * model.read_voltage_V
+        * 1e9
+    )
     assert np.isclose(change_nA.mean(), mean_nA, rtol=0.01, atol=0)
     assert np.isclose(np.hypot(change_nA.std(), 19.9), std_nA, rtol=0.01, atol=0)
 

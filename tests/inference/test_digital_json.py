@@ -7,14 +7,13 @@ import pytest
 
 from minirram.chip.dead_lines import ChipLines
 from minirram.inference import digital_json
-from minirram.inference.calibration import calibrate_adcs
 from minirram.inference.forward import forward
 from minirram.inference.model import Model
 from minirram.inference.product import ChipProduct
 from minirram.learn.mask_learner import MaskLearner
 from minirram.nn.network import input_bits
 
-from ..support.tiny import StripeData, tiny_chip, tiny_network, tiny_recipe
+from ..support.tiny import StripeData, tiny_adcs, tiny_chip, tiny_network, tiny_recipe
 
 
 def controller(description, codes, sums_of):
@@ -97,7 +96,7 @@ def test_a_controller_needs_only_the_file(lines):
     learner = MaskLearner(tiny_network(), tiny_chip(recipe, lines=DEAD[lines]), recipe=recipe)
     learner.epoch(data)
     learner.adopt(learner.best)
-    adcs = calibrate_adcs(learner.network, learner.state, data.calibration_codes(), learner.chip, learner.scales_S, 10)
+    adcs = tiny_adcs(learner, data.calibration_codes(), 10)
     model = Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
     description = json.loads(json.dumps(digital_json.describe(learner.network, model, learner.chip), allow_nan=False))
 
@@ -108,7 +107,7 @@ def test_a_controller_needs_only_the_file(lines):
         return sums_from_file(entries[name], codes, map_S, reads_of(entries[name]["tiles"]))
 
     codes = data.validation_codes
-    product = ChipProduct(learner.chip, adcs, input_bits(learner.network), learner.scales_S)
+    product = ChipProduct(learner.chip, adcs, input_bits=input_bits(learner.network), scales_S=learner.scales_S)
     expected = forward(learner.network, learner.state, codes, product)
     got = controller(description, codes, sums_of)
     assert np.mean(np.abs(got - expected) < 1e-3) > 0.97  # float64 here: a code may round the other way

@@ -7,7 +7,6 @@ import pytest
 
 from minirram.crossbar.converters import Adc
 from minirram.errors import DataError, ShapeError
-from minirram.inference.calibration import calibrate_adcs
 from minirram.inference.forward import forward, predict
 from minirram.inference.product import ChipProduct, IdealProduct
 from minirram.nn.engine.engine import Engine
@@ -21,7 +20,7 @@ from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.retina import retina_unet
 from minirram.tasks.spoken_digits import spoken_digit_crnn
 
-from ..support.tiny import StripeData, tiny_learner, tiny_network
+from ..support.tiny import StripeData, tiny_adcs, tiny_learner, tiny_network
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def trained():
 
 def product_of(learner, adcs, **options):
     bits = input_bits(learner.network)
-    return ChipProduct(learner.chip, adcs, bits, learner.scales_S, **options)
+    return ChipProduct(learner.chip, adcs, input_bits=bits, scales_S=learner.scales_S, **options)
 
 
 def exact_adcs(learner):
@@ -113,7 +112,7 @@ def test_signed_inputs_of_a_recurrent_layer():
 
 def test_chunks_and_threads_do_not_matter_and_noise_does(trained):
     learner, data = trained
-    adcs = calibrate_adcs(learner.network, learner.state, data.calibration_codes(), learner.chip, learner.scales_S, 10)
+    adcs = tiny_adcs(learner, data.calibration_codes(), 10)
 
     def logits(chunk=90, **options):
         product = product_of(learner, adcs, **options)
@@ -129,7 +128,7 @@ def test_chunks_and_threads_do_not_matter_and_noise_does(trained):
 def test_calibration_covers_what_it_saw_and_saturation_is_counted(trained):
     learner, data = trained
     codes = data.calibration_codes(50)
-    adcs = calibrate_adcs(learner.network, learner.state, codes, learner.chip, learner.scales_S, 8)
+    adcs = tiny_adcs(learner, codes, 8)
     product = product_of(learner, adcs)
     predict(learner.network, learner.state, codes, product)
     assert not any(map(any, product.saturated.values()))
@@ -153,7 +152,7 @@ def test_clipped_activations_are_counted(trained):
 
 def test_accuracy_survives_the_macro(trained):
     learner, data = trained
-    adcs = calibrate_adcs(learner.network, learner.state, data.calibration_codes(), learner.chip, learner.scales_S, 8)
+    adcs = tiny_adcs(learner, data.calibration_codes(), 8)
     product = product_of(learner, adcs, noise_seed=0)
     predicted = predict(learner.network, learner.state, data.validation_codes, product).argmax(axis=1)
     assert np.mean(predicted == data.validation_labels) > 0.9

@@ -46,14 +46,14 @@ def test_each_macro_has_converters_of_its_own(arrangement):
     rows, pairs, n = 16, 200, 30
     map_S = np.random.default_rng(1).lognormal(np.log(12e-6), 0.2, (rows, 2 * pairs))
     shapes = (("a", (rows, pairs)), ("b", (rows, pairs)))
-    chip = Chip.from_maps(TAOX_40NM, [map_S, map_S], shapes, "cell", 0)
+    chip = Chip.from_maps(TAOX_40NM, [map_S, map_S], shapes=shapes, level="cell", seed=0)
     assert [tile.macro for tile in chip.placement.tiles] == [0, 1]
     adcs, scales_S = {name: Adc(14, 32.0, arrangement) for name in "ab"}, dict.fromkeys("ab", 1e-6)
     codes = np.random.default_rng(2).integers(0, 2, (n, rows)).astype(np.uint8)
 
     def answers(**conditions):
         use = Conditions(**conditions)
-        product = ChipProduct(chip, adcs, dict.fromkeys("ab", 1), scales_S, conditions=use)
+        product = ChipProduct(chip, adcs, input_bits=dict.fromkeys("ab", 1), scales_S=scales_S, conditions=use)
         return [product(name, codes).astype(np.float64) for name in "ab"]
 
     a, b = answers()

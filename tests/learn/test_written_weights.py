@@ -257,7 +257,6 @@ def test_dead_cells_are_found_by_their_writes_and_left_alone():
     on = dead & (generator.random(used.shape) < 0.5)
     for macro, lrs, hrs in zip(learner.chip.macros, on, dead & ~on):
         macro.stick(lrs, hrs)
-    learner.chip._weights_grid.clear()
     data = StripeData()
     run(learner, 2, data)
     found = {name: [~cells for cells in learner.answers[name]] for name in learner.wanted}

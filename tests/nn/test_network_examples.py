@@ -9,12 +9,13 @@ import numpy as np
 from minirram.chip.chip import Chip
 from minirram.chip.placement import place
 from minirram.device.presets import TAOX_40NM
-from minirram.inference.calibration import calibrate_adcs
 from minirram.inference.forward import predict
 from minirram.inference.product import ChipProduct
 from minirram.learn.mask_learner import MaskLearner
 from minirram.learn.recipe import Recipe
 from minirram.nn.network import input_bits, matrices, weights_by_layer
+
+from ..support.tiny import tiny_adcs
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "networks.md"
 STEPS = 60
@@ -42,7 +43,7 @@ def test_a_residual_network_of_three_channels_trains_on_one_macro(tmp_path):
     network, generator = example(0, tmp_path)["network"], np.random.default_rng(1)
     assert sum(weights_by_layer(network).values()) == 4384
     recipe = Recipe(batch_size=40)
-    chip = Chip.sample(TAOX_40NM, matrices(network), recipe.level, recipe.chip_seed)
+    chip = Chip.sample(TAOX_40NM, matrices(network), level=recipe.level, seed=recipe.chip_seed)
     assert chip.placement.n_macros == 1 and chip.placement.n_pairs == 4384
     chip.form(TAOX_40NM.forming_voltage_V(recipe.formed_share))
     learner = MaskLearner(network, chip, recipe=recipe)
@@ -50,8 +51,8 @@ def test_a_residual_network_of_three_channels_trains_on_one_macro(tmp_path):
         codes, labels = coloured_stripes(generator, recipe.batch_size)
         learner.step(codes, labels, weight=None, rate=0.1 * (1 - step / STEPS))
     codes, labels = coloured_stripes(generator, 200)
-    adcs = calibrate_adcs(network, learner.state, codes[:50], chip, learner.scales_S, 8)
-    product = ChipProduct(chip, adcs, input_bits(network), learner.scales_S, noise_seed=3)
+    adcs = tiny_adcs(learner, codes[:50], 8)
+    product = ChipProduct(chip, adcs, input_bits=input_bits(network), scales_S=learner.scales_S, noise_seed=3)
     answers = predict(network, learner.state, codes, product).argmax(axis=1)
     assert np.mean(answers == labels) > 0.9
 

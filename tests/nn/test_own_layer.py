@@ -14,7 +14,6 @@ import pytest
 from minirram.accounting import shapes
 from minirram.device.presets import TAOX_40NM
 from minirram.inference import digital_json
-from minirram.inference.calibration import calibrate_adcs
 from minirram.inference.forward import predict
 from minirram.inference.model import Model
 from minirram.inference.product import ChipProduct, IdealProduct
@@ -32,7 +31,7 @@ from minirram.runs.config import RunConfig, config_from_json
 
 from ..support.places import ROOT
 from ..support.plain import plain_step
-from ..support.tiny import StripeData, tiny_chip, tiny_recipe
+from ..support.tiny import StripeData, tiny_adcs, tiny_chip, tiny_recipe
 from .engine.test_engine import problem
 
 OWN_LAYERS = '''
@@ -186,8 +185,8 @@ def test_it_trains_infers_is_counted_and_exported(own):
     np.testing.assert_allclose(
         np.median(predict(network, learner.state, codes, IdealProduct(weights)) - trained), 0, atol=1e-5
     )
-    adcs = calibrate_adcs(network, learner.state, data.calibration_codes(), learner.chip, learner.scales_S, 10)
-    product = ChipProduct(learner.chip, adcs, input_bits(network), learner.scales_S)
+    adcs = tiny_adcs(learner, data.calibration_codes(), 10)
+    product = ChipProduct(learner.chip, adcs, input_bits=input_bits(network), scales_S=learner.scales_S)
     answers = predict(network, learner.state, codes, product).argmax(axis=1)
     assert np.mean(answers == data.validation_labels) > 0.9
 

@@ -149,7 +149,7 @@ def test_without_targets_there_are_no_codes():
 
 
 def test_a_program_for_many_macros_finds_its_directory_or_does_without():
-    placement = place([(f"m{k}", (16, 8)) for k in range(33)], 16, 8)
+    placement = place([(f"m{k}", (16, 8)) for k in range(33)], 16, macro_pairs=8)
     on = np.zeros((33, 16, 16), bool)
     built = [
         build_program(placement, on, level="cell", recipes=RECIPES, limits=LIMITS, chip_id=1, max_payload=size)
@@ -351,7 +351,7 @@ def _one_cell(code, step_nS):
 
 
 def test_one_macro_may_come_without_its_axis():
-    placement = place([("a", (3, 2))], 4, 4)
+    placement = place([("a", (3, 2))], 4, macro_pairs=4)
     made = build_program(placement, np.zeros((1, 4, 8), bool), level="cell", recipes=RECIPES, limits=LIMITS, chip_id=1)
     assert readback.verify(made, np.full((4, 8), 1e-7)).passed
 

@@ -403,7 +403,7 @@ def test_damaged_run_folders_are_named(trained, tmp_path):
         ("model.npz", "signs/fc2", lambda a: a.astype(np.uint8), "expected bool"),
         ("chip.npz", "macro0/formed", lambda a: a.astype(float), "formed is float64"),
         ("chip.npz", "macro0/on_grid", lambda a: a * np.nan, "holds NaN"),
-        ("chip.npz", "macro0/counters", lambda a: a[:3], "differ in shape"),
+        ("chip.npz", "macro0/operations", lambda a: np.arange(3), "count operations"),
     ):
         with pytest.raises(DataError, match=name + ".*" + message):
             RunFolder.open(altered(name, key, change)).load_trained()

@@ -112,7 +112,7 @@ def test_a_network_that_passes_no_signal_has_diverged(data, tmp_path, monkeypatc
 
         def adopt(self, learned):
             super().adopt(learned)
-            self.chip.tune(self.chip.used, np.zeros(self.chip.used.shape), 0.0)
+            self.chip.tune(self.chip.used, np.zeros(self.chip.used.shape), relative_error=0.0)
 
     monkeypatch.setattr(weight_runs, "WriteLearner", Silent)
     with pytest.raises(DivergedError, match="no signal passes .* lower the learning rate, it is 0.05"):

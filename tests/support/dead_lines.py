@@ -36,7 +36,7 @@ def case(lines, level="pair", seed=0, stuck=()):
     """A formed chip on those lines with random signs and masks; stuck: see `Chip.stick`."""
     recipe = tiny_recipe(level=level, chip_seed=seed)
     config = RunConfig("fashion-mnist", "synthetic", tiny_network(), recipe, TAOX_40NM, lines=lines)
-    chip = Chip.sample(TAOX_40NM, network.matrices(config.network), level, seed, lines)
+    chip = Chip.sample(TAOX_40NM, network.matrices(config.network), level=level, seed=seed, lines=lines)
     chip.stick(stuck)
     chip.form(config.forming_voltage_V)
     model = Model(chip.placement, draw_signs(seed, chip.placement), {}, {}, {})

@@ -103,7 +103,7 @@ def make_case(network: Any, seed: int = 0) -> Case:
         density=float(random.uniform(0.3, 0.9)),
     )
     lines = ChipLines(((0, 3), (0, 17)), ((0, 5),), "skip", int(random.integers(24, 96)), int(random.integers(5, 24)))
-    chip = Chip.sample(TAOX_40NM, networks.matrices(network), recipe.level, recipe.chip_seed, lines)
+    chip = Chip.sample(TAOX_40NM, networks.matrices(network), level=recipe.level, seed=recipe.chip_seed, lines=lines)
     chip.form(TAOX_40NM.forming_voltage_V(recipe.formed_share))
     learner = MaskLearner(network, chip, recipe=recipe)
     weights = learner.read_weights()
@@ -211,7 +211,11 @@ def exact_product(case: Case, **options: Any) -> ChipProduct:
     """The product on the chip: noiseless reads, and an ADC whose LSB is one grid unit."""
     adcs = {name: Adc(24, 1.0) for name in case.weights}
     return ChipProduct(
-        case.learner.chip, adcs, networks.input_bits(case.network), case.learner.scales_S, None, **options
+        case.learner.chip,
+        adcs,
+        input_bits=networks.input_bits(case.network),
+        scales_S=case.learner.scales_S,
+        **options,
     )
 
 

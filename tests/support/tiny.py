@@ -4,6 +4,7 @@ import numpy as np
 
 from minirram.chip.chip import Chip
 from minirram.device.presets import TAOX_40NM
+from minirram.inference.calibration import calibrate_adcs
 from minirram.learn.mask_learner import MaskLearner
 from minirram.learn.recipe import Recipe
 from minirram.nn.layers.activation import Quantize, Relu
@@ -78,7 +79,9 @@ def tiny_recipe(**changes):
 
 def tiny_chip(recipe, network=None, model=TAOX_40NM, lines=None):
     """A formed chip for the tiny network."""
-    chip = Chip.sample(model, matrices(network or tiny_network()), recipe.level, recipe.chip_seed, lines)
+    chip = Chip.sample(
+        model, matrices(network or tiny_network()), level=recipe.level, seed=recipe.chip_seed, lines=lines
+    )
     chip.form(model.forming_voltage_V(recipe.formed_share))
     return chip
 
@@ -87,6 +90,18 @@ def tiny_learner(threads=1, model=TAOX_40NM, faults=None, **changes):
     """A mask learner on the tiny network."""
     recipe = tiny_recipe(**changes)
     return MaskLearner(tiny_network(), tiny_chip(recipe, model=model), recipe=recipe, threads=threads, faults=faults)
+
+
+def tiny_adcs(learner, codes, adc_bits):
+    """ADCs of a learner's chip, calibrated on input codes."""
+    return calibrate_adcs(
+        learner.network,
+        learner.state,
+        codes=codes,
+        chip=learner.chip,
+        scales_S=learner.scales_S,
+        adc_bits=adc_bits,
+    )
 
 
 def save_garments(folder, **sizes):
