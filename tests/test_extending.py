@@ -130,6 +130,31 @@ def test_a_technology_by_numbers_is_one_json_file(bars, tmp_path):
     assert plain(command(bars, "evaluate", "runs/nano")) == plain(run.evaluate())
 
 
+# -- a technology with physics of its own ------------------------------------------------------------------------------
+
+
+def test_a_technology_with_physics_of_its_own_is_one_file(bars, tmp_path, monkeypatch, forgotten):
+    """It is learned on, and evaluated, accounted for and exported by a process that imports it."""
+    (tmp_path / "filaments.py").write_text(python_blocks(PAGE["A technology with physics of its own"])[0])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    cell = importlib.import_module("filaments").TwoFilaments(noise_at_10uS=0.02)
+    run = mr.train(registry.task(str(bars / "bars.py")), "synthetic", out=tmp_path / "run", cell=cell)
+    assert run.results.test.accuracy > 0.8 and run.config.cell_model == cell
+    chip, _, _ = RunFolder.open(run.folder).load_trained()
+    on_S = chip.formed_S()[chip.formed_S() > 5e-6]
+    assert np.histogram(on_S, [5e-6, 13e-6, 15e-6, 40e-6])[0][1] < 0.05 * on_S.size  # two peaks
+    run.export(tmp_path / "filaments.xbp")
+    script = f"import filaments, json, minirram as mr; run = mr.Run({run.folder!r}); "
+    script += "print(json.dumps([run.evaluate('test').accuracy, run.energy().total_J]))"
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    found = subprocess.run(
+        [sys.executable, "-c", script], env=dict(os.environ, PYTHONPATH=path), stdout=subprocess.PIPE, check=True
+    )
+    assert json.loads(found.stdout) == [run.evaluate("test").accuracy, run.energy().total_J]
+    with pytest.raises(subprocess.CalledProcessError):  # where it is not imported, its folder says so
+        command(tmp_path, "evaluate", "run")
+
+
 # -- a layer -----------------------------------------------------------------------------------------------------------
 
 

@@ -116,7 +116,9 @@ def test_types_that_mypy_sees(tmp_path):
             """
         )
     )
-    out, _, _ = api.run(["--config-file=", "--cache-dir", str(tmp_path / "cache"), str(user)])
+    out, _, _ = api.run(
+        ["--config-file=", "--follow-imports=silent", "--cache-dir", str(tmp_path / "cache"), str(user)]
+    )
     assert 'Revealed type is "builtins.float"' in out and "minirram.nn.layers.linear.Linear" in out
     assert 'Unexpected keyword argument "drws"' in out and 'Module has no attribute "tune"' in out
     assert "Found 2 errors" in out, out

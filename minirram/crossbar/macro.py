@@ -10,13 +10,16 @@ import numpy as np
 from ..device.interface import Cell
 from ..errors import ConfigError, DataError, ShapeError
 from ..rng import stream
-from .converters import Adc
+from .converters import Adc, bounding_lsb
 from .macro_state import MacroState, check_map, checked_shape, pristine, read_only
 from .memo import Memo
 from .product import Operand
 from .read_noise import ReadNoise, read_variance
 from .region import IDEAL, Reading, Region
 from .wires import Wires, cell_voltages_V, effective_S
+
+FORMED_SHARE = 0.9999
+"""share of cells that a forming pulse of no stated voltage is expected to form; `Recipe.formed_share` has the same"""
 
 
 class Macro:
@@ -178,11 +181,14 @@ class Macro:
         checked_shape(len(row_map), len(col_map))
         return type(self)(self.model, self._state.on_lines(row_map, col_map))
 
-    def form(self, voltage_V: float, cells: Optional[np.ndarray] = None) -> int:
+    def form(self, voltage_V: Optional[float] = None, cells: Optional[np.ndarray] = None) -> int:
         """Apply one forming pulse of `voltage_V` to `cells` (default: all); what forms is on. Returns the pulses.
 
-        A pulse counts for every cell addressed, formed or not: forming drives whole lines.
+        voltage_V: None for the voltage that is expected to form FORMED_SHARE of all cells. A pulse counts for every
+        cell addressed, formed or not: forming drives whole lines.
         """
+        if voltage_V is None:
+            voltage_V = self.model.forming_voltage_V(FORMED_SHARE)
         index = np.arange(self.on.size) if cells is None else self._flat(cells)
         arrays = self._change()
         flat = index[~self.formed.reshape(-1)[index] & ~self.stuck.reshape(-1)[index]]
@@ -463,10 +469,14 @@ class Macro:
         """sum_i (G+ - G-)_ij of the conductances that a product multiplies: float64 (pairs,), grid units."""
         return self.operand(region, Reading(wires=wires), threads=threads).column_sums_grid
 
+    def calibrated_adc(self, *, bits: int, arrangement: str = "pair", region: Optional[Region] = None) -> Adc:
+        """A converter for one region (default: all), its range the largest current that any input can give."""
+        return Adc(bits, bounding_lsb(self.conductance_grid(region), bits, arrangement=arrangement), arrangement)
+
     def multiply(
         self,
         codes: np.ndarray,
-        region: Region,
+        region: Optional[Region] = None,
         *,
         input_bits: int,
         adc: Adc,
@@ -474,13 +484,13 @@ class Macro:
         threads: int = 1,
         onto: Optional[np.ndarray] = None,
     ) -> Tuple[np.ndarray, int]:
-        """The crossbar product of one region as it is now; see `product.multiply`.
+        """The crossbar product of one region (default: all) as it is now; see `product.multiply`.
 
         codes: uint8 (n, region rows). reading: read noise, errors of converters, wires. onto: int64 (n, pairs) that
         the product is added to; None: a new array. Returns (int64 (n, pairs), saturated conversions). ConfigError for
         a region outside the macro.
         """
-        return self.operand(region, reading, threads=threads).multiply(
+        return self.operand(self.whole if region is None else region, reading, threads=threads).multiply(
             codes,
             input_bits=input_bits,
             adc=adc,

@@ -14,6 +14,7 @@ from minirram.crossbar.region import Reading, Region
 from minirram.crossbar.wires import Wires, column_currents_A, transfer_S
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DataError, ShapeError
+from minirram.learn.recipe import Recipe
 
 from ..support.places import data_folder
 
@@ -503,3 +504,39 @@ def test_regions_are_whole_pairs():
         rows, cols = slice(*rows), slice(*cols)
         with pytest.raises(ConfigError, match="no region"):
             macro.check(Region(rows, cols))
+
+
+def test_forming_without_a_voltage_takes_the_share_of_a_recipe():
+    named, plain = (Macro.sample(TAOX_40NM, seed=4, rows=128, cols=256) for _ in range(2))
+    named.form(TAOX_40NM.forming_voltage_V(Recipe().formed_share))
+    plain.form()
+    np.testing.assert_array_equal(named.formed, plain.formed)
+    assert plain.formed.mean() > 0.999
+
+
+@pytest.mark.parametrize("arrangement", ["pair", "polarity"])
+def test_a_calibrated_converter_is_filled_by_the_largest_current_and_never_saturates(arrangement):
+    macro = Macro.sample(TAOX_40NM, seed=4, rows=32, cols=8)
+    macro.form()
+    adc = macro.calibrated_adc(bits=8, arrangement=arrangement)
+    grid = macro.conductance_grid().astype(float)
+    largest = grid[:, 0::2] - grid[:, 1::2]
+    rows = [(side > 0) for pair in largest.T for side in (pair, -pair)] + [np.ones(32, bool)]
+    codes = np.array(rows, np.uint8)
+    y, saturated = macro.multiply(codes, input_bits=1, adc=adc)
+    assert saturated == 0
+    if arrangement == "pair":
+        assert np.abs(y).max() == adc.top
+    else:
+        assert np.rint(grid.sum(axis=0).max() / adc.lsb) == adc.top
+
+
+def test_a_product_without_a_region_is_that_of_the_whole_macro():
+    macro = Macro.sample(TAOX_40NM, seed=4, rows=32, cols=8)
+    macro.form()
+    codes = np.random.default_rng(0).integers(0, 16, (5, 32)).astype(np.uint8)
+    adc = macro.calibrated_adc(bits=10)
+    whole, _ = macro.multiply(codes, macro.whole, input_bits=4, adc=adc)
+    np.testing.assert_array_equal(macro.multiply(codes, input_bits=4, adc=adc)[0], whole)
+    half = Region(slice(0, 16), slice(2, 6))
+    assert macro.calibrated_adc(bits=10, region=half).lsb < adc.lsb
