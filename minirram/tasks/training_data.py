@@ -5,7 +5,7 @@ from typing import Iterator, Optional, Tuple, Union
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..learn.recipe import Schedule
 from ..nn.network import Network
 from . import datasets
@@ -66,7 +66,8 @@ class CropData:
 
     def __init__(self, codes: np.ndarray, training: Dataset, validation: Examination, *, size: int) -> None:
         """size: side of a crop, pixels."""
-        assert training.region is not None  # the layout says so
+        if training.region is None:
+            raise DataError("images that are labelled by pixel need a region: the pixels that count")
         self.crops = Crops(codes[..., 0], training.labels, region=training.region, size=size)
         self.crc = zlib.crc32(training.labels.tobytes(), zlib.crc32(codes.tobytes()))
         self.validation = validation
