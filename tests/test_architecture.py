@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import lru_cache
 
 import pytest
 
@@ -35,20 +36,26 @@ def modules(package=PACKAGE):
     return found
 
 
+@lru_cache(maxsize=None)
+def import_statements(text):
+    """The import statements of a module's text, wherever they stand; each text is parsed once for all tests."""
+    nodes = ast.walk(ast.parse(text))
+    return tuple(node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)))
+
+
 def imports_of(name, path, known):
     """Dotted names below minirram of the modules that a module imports, at its top or inside its functions."""
     parts = name.split(".") if name else []
     here = parts if path.stem == "__init__" else parts[:-1]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in import_statements(path.read_text(encoding="utf-8")):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = here[: len(here) - node.level + 1] + (node.module.split(".") if node.module else [])
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minirram":
             base = node.module.split(".")[1:]
-        elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".", 1)[1] for alias in node.names if alias.name.startswith("minirram.")}
-            continue
         else:
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".", 1)[1] for alias in node.names if alias.name.startswith("minirram.")}
             continue
         for alias in node.names:
             inner = ".".join(base + [alias.name])
@@ -180,7 +187,7 @@ def test_what_depends_on_the_kind_of_a_layer_is_asked_of_the_layer():
     named = {
         name
         for name, path in modules().items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in import_statements(path.read_text(encoding="utf-8"))
         if isinstance(node, ast.ImportFrom) and kinds & {alias.name for alias in node.names}
     }
     assert {name for name in named - {"nn"} if not name.startswith(("nn.layers.", "nn.engine.", "tasks."))} == set()
