@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import replace
-from typing import Any
 
 from ..device.presets import load_cell_model
 from ..errors import ConfigError
@@ -10,8 +9,11 @@ from ..runs.config import RunConfig
 from ..study import report
 from ..study.arms import ARMS, DEFAULT_ARMS
 from ..study.comparison import compare
+from ..study.summary import Comparison
 from ..tasks.registry import task
 from .arguments import given, positive, source_of, task_argument, tell, threads_option
+
+RESULT = Comparison
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     threads_option(parser)
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> Comparison:
     """Run what is not done yet, sum up, write the tables."""
     if (options.rates or options.tuning_epochs) and all(ARMS[name].level is not None for name in options.arms):
         raise ConfigError("--rates and --tuning-epochs are of learned weights; the arms named learn masks alone")
@@ -50,13 +52,13 @@ def run(options: argparse.Namespace) -> Any:
     summary = compare(
         base,
         options.out,
-        options.arms,
-        options.seeds,
-        options.processes,
-        options.threads,
-        options.rates,
-        options.tuning_epochs,
-        tell,
+        names=options.arms,
+        seeds=options.seeds,
+        processes=options.processes,
+        threads=options.threads,
+        rates=options.rates,
+        tuning_epochs=options.tuning_epochs,
+        progress=tell,
     )
     note = report.write_report(options.out, summary)
     if note is not None:
@@ -64,6 +66,6 @@ def run(options: argparse.Namespace) -> Any:
     return summary
 
 
-def text(summary: Any) -> str:
+def text(summary: Comparison) -> str:
     """The table, one line per arm."""
     return report.as_text(summary)

@@ -1,12 +1,14 @@
 """minirram transfer: take the masks of a run to another chip and learn on."""
 
 import argparse
-from typing import Any
 
 from ..errors import ConfigError
 from ..runs.folder import RunFolder
-from ..study.transfer import transfer
+from ..study.transfer import TransferResults, transfer
 from .arguments import data_option, given, source_of, tell, threads_option
+from .counts import count_lines, saturated
+
+RESULT = TransferResults
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     threads_option(parser)
 
 
-def run(options: argparse.Namespace) -> Any:
+def run(options: argparse.Namespace) -> TransferResults:
     """Transfer, or continue a transfer."""
     changes = given(options, ["epochs", "chip_seed", "learning_rate"])
     cell_model = RunFolder.open(options.run).config.cell_model
@@ -44,18 +46,21 @@ def run(options: argparse.Namespace) -> Any:
     )
 
 
-def text(results: Any) -> str:
+def text(results: TransferResults) -> str:
     """Validation before, with the digital side alone, and after each epoch; the test set before and after."""
-    lines = [f"validation on the first chip {results['home']:.4f}, with its masks on the other {results['before']:.4f}"]
-    digital = results["digital_only"]
-    stages = [("without a pulse, digital statistics of the other chip", digital["validation"], digital["recovered"])]
-    for epoch, (score, share) in enumerate(zip(results["after"], results["recovered"]), 1):
+    lines = [f"validation on the first chip {results.home:.4f}, with its masks on the other {results.before:.4f}"]
+    digital = results.digital_only
+    stages = [("without a pulse, digital statistics of the other chip", digital.validation, digital.recovered)]
+    for epoch, (score, share) in enumerate(zip(results.after, results.recovered), 1):
         stages.append((f"after epoch {epoch}", score, share))
     for stage, score, share in stages:
         won = "" if share is None else f"   {share:.1%} of the gap"
         lines.append(f"{stage} {score:.4f}{won}")
-    test = results["test"]
-    name = test["before"]["primary"]
-    before, after = test["before"][name], test["after"][name]
-    lines.append(f"test {name} {before:.4f} before, {after:.4f} after, on the simulated macros")
-    return "\n".join(lines)
+    before, after = results.test.before, results.test.after
+    lines.append(f"test {after.primary} {before.value:.4f} before, {after.value:.4f} after, on the simulated macros")
+    counts = {
+        "saturated conversions": saturated(after),
+        "clipped activations": sum(after.clipped.values()),
+        "stuck cells": results.stuck_cells,
+    }
+    return "\n".join([*lines, *count_lines(counts)])

@@ -6,6 +6,8 @@ from typing import Any, Dict
 from ..inference.examine import Figures, Score
 
 _FIGURES = [field.name for field in fields(Figures)]
+OF_MASKS = {"stuck_cells": 0, "moved": []}
+"""what the first runs of masks did not say"""
 _GONE = ("primary", "val_accuracy", "test_accuracy", "ideal_accuracy")
 """figures that were said twice"""
 
@@ -14,7 +16,7 @@ def renamed(value: Dict[str, Any]) -> Dict[str, Any]:
     """A results file of format 1 with the keys of `TrainingResults` or `WeightResults`; a newer one as it is."""
     if "images_per_second" not in value:
         return value
-    found = {"stuck_cells": 0, "moved": []}
+    found: Dict[str, Any] = dict(OF_MASKS)
     found.update({name: entry for name, entry in value.items() if name not in _GONE and name != "images_per_second"})
     found["samples_per_second"] = value["images_per_second"]
     for split in ("validation", "test"):

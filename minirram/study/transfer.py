@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from ..chip.levels import draw_signs
 from ..device.interface import Cell
 from ..errors import ConfigError
 from ..files import part, read_json, write_json
-from ..inference.examine import examine
-from ..json_codec import built
+from ..inference.examine import Score, examine
+from ..json_codec import Result, built
 from ..learn.learned import Arrays, copies
 from ..learn.learner import best_learned
 from ..learn.mask_learner import MaskLearner
@@ -29,6 +29,76 @@ ADAPTATION_STEPS = 50
 """batches that the digital statistics see on the other chip; 0.5 % of what they were is then left in them"""
 
 
+@dataclass(frozen=True)
+class DigitalOnly(Result):
+    """The other chip when no cell is pulsed, and batch norms and ranges alone see it."""
+
+    validation: float
+    """validation score of the training forward"""
+    recovered: Optional[float]
+    """share of the gap between home and before that this won back; None: there was no gap"""
+    steps: int
+    """batches that the statistics saw"""
+
+
+@dataclass(frozen=True)
+class BeforeAfter(Result):
+    """Scores on the simulated macros of the other chip."""
+
+    before: Score
+    """with the masks of the first chip"""
+    after: Score
+    """with those that were learned on"""
+
+
+@dataclass(frozen=True)
+class TransferResults(Result):
+    """What a transfer gives, as in `results.json`. Scores are the primary figure of the task."""
+
+    task: str
+    """name of the task"""
+    from_chip_seed: int
+    """which individual the first chip is"""
+    chip_seed: int
+    """which individual the other chip is"""
+    seed: int
+    """of batches and read noise"""
+    stuck_lrs: float
+    """share of cells that are always on"""
+    stuck_hrs: float
+    """share of cells that are always off"""
+    stuck_cells: int
+    """cells in use that answer to no pulse"""
+    faults_known: Optional[Tuple[int, ...]]
+    """cells found to be stuck on, and off, before learning; None: nobody looked"""
+    home: float
+    """validation score of the training forward on the first chip"""
+    before: float
+    """the same on the other chip, with the masks of the first"""
+    after: Tuple[float, ...]
+    """the same after each epoch of the re-learning"""
+    recovered: Tuple[Optional[float], ...]
+    """shares of the gap between home and before that were won back; None: there was no gap"""
+    digital_only: DigitalOnly
+    """what the digital side alone wins back"""
+    epochs: int
+    """of the re-learning"""
+    learning_rate: float
+    """of the re-learning, at its first step"""
+    steps_share: float
+    """steps of the re-learning over those of the first training"""
+    pulses: Tuple[int, ...]
+    """SET and RESET pulses of each epoch"""
+    seconds: Tuple[float, ...]
+    """of each epoch"""
+    validation: BeforeAfter
+    """on the validation set"""
+    test: BeforeAfter
+    """on the test set"""
+    test_openings: int
+    """how often this run's test set was opened so far"""
+
+
 def transfer(
     source: Path,
     folder: Path,
@@ -39,7 +109,7 @@ def transfer(
     threads: int = 1,
     progress: Optional[Progress] = None,
     data: Optional[str] = None,
-) -> Dict[str, Any]:
+) -> TransferResults:
     """Take what the run in `source` learned to another chip, and learn on; a transfer that was stopped continues.
 
     changes: dict of the fields of the run's `Recipe` that are to differ: `epochs` and `learning_rate` of the
@@ -48,11 +118,7 @@ def transfer(
     whether its faults are read out first, so that signs (pair level) or bits (cell level) avoid them. data: folder of
     the run's data set, where it has moved.
 
-    `folder` becomes a run of its own. Returns its results: `home` (validation of the first chip), `before` (with its
-    masks on the other chip) and `after` (each epoch) as validation scores of the training forward; `recovered`, the
-    share of the gap between home and before that the re-learning won back, on validation; `digital_only`, score and
-    share when no cell is pulsed and batch norms and ranges alone see the other chip; `validation` and `test` before
-    and after on the simulated macros; `steps_share`, the steps of the re-learning over those of the first training.
+    `folder` becomes a run of its own.
     """
     origin = RunFolder.open(source)
     _check_source(origin, changes)
@@ -61,26 +127,35 @@ def transfer(
     config = replace(config, data_crc=training.crc)
     run = _open(folder, config, origin=Origin(origin.config, know_faults))
     if run.has("results.json"):
-        return read_json(run.path("results.json"))
+        path = run.path("results.json")
+        return built(TransferResults, read_json(path), where=path)
     at_home = origin.load_checkpoint()
     learner = _learner_on(config, at_home, know_faults=know_faults, threads=threads)
     first = learner.learned()
     before = float(training.validation_score(learner.predict))
     digital = _digital_only(learner, training)
     run.learn(learner, training, progress=progress)
-    results = _figures(learner, best_learned(at_home).validation, before=before, digital=digital, origin=origin)
     run.log_test_opening("end of transfer")
     sets = {"validation": training.validation, "test": open_test(config)}
+    scores: Dict[str, List[Score]] = {split: [] for split in sets}
     pulsed = copies(learner.chip.state())
-    for when, learned in (("before", first), ("after", learner.best)):
+    for learned in (first, learner.best):
         learner.chip.restore(pulsed)  # the look at the first masks is none of the chip's pulses
         model = finish(learner, learned, data=training, config=config)
         for split, examination in sets.items():
             score = examine(config, learner.chip, model=model, examination=examination, split=split, threads=threads)
-            results.setdefault(split, {})[when] = score.to_json()
+            scores[split].append(score)
     run.save_trained(learner.chip, model, masks=learner.masks)
-    results["test_openings"] = run.test_openings()
-    write_json(run.path("results.json"), results)
+    results = _results(
+        learner,
+        origin,
+        home=best_learned(at_home).validation,
+        before=before,
+        digital=digital,
+        looks={split: BeforeAfter(*found) for split, found in scores.items()},
+        test_openings=run.test_openings(),
+    )
+    write_json(run.path("results.json"), results.to_json())
     return results
 
 
@@ -192,31 +267,43 @@ def _digital_only(learner: MaskLearner, data: Any) -> float:
     return score
 
 
-def _figures(learner: MaskLearner, home: float, *, before: float, digital: float, origin: RunFolder) -> Dict[str, Any]:
+def _results(
+    learner: MaskLearner,
+    origin: RunFolder,
+    *,
+    home: float,
+    before: float,
+    digital: float,
+    looks: Dict[str, BeforeAfter],
+    test_openings: int,
+) -> TransferResults:
     """What the re-learning was and how far it came. home: validation score of the first chip."""
-    after = [row["validation"] for row in learner.history]
+    history, faults = learner.history, learner.faults
+    after = tuple(row["validation"] for row in history)
     gap = home - before
 
     def share(score: float) -> Optional[float]:
         return (score - before) / gap if gap > 0 else None
 
-    faults = learner.faults
-    return {
-        "task": origin.config.task,
-        "from_chip_seed": origin.config.recipe.chip_seed,
-        "chip_seed": learner.recipe.chip_seed,
-        "seed": learner.recipe.seed,
-        "stuck_lrs": learner.chip.cell_model.stuck_lrs,
-        "stuck_hrs": learner.chip.cell_model.stuck_hrs,
-        "faults_known": None if faults is None else [int(np.count_nonzero(cells)) for cells in faults],
-        "home": home,
-        "before": before,
-        "after": after,
-        "recovered": [share(score) for score in after],
-        "digital_only": {"validation": digital, "recovered": share(digital), "steps": ADAPTATION_STEPS},
-        "epochs": learner.recipe.epochs,
-        "learning_rate": learner.recipe.learning_rate,
-        "steps_share": learner.recipe.epochs / origin.config.recipe.epochs,
-        "pulses": [row["set_pulses"] + row["reset_pulses"] for row in learner.history],
-        "seconds": [row["seconds"] for row in learner.history],
-    }
+    return TransferResults(
+        task=origin.config.task,
+        from_chip_seed=origin.config.recipe.chip_seed,
+        chip_seed=learner.recipe.chip_seed,
+        seed=learner.recipe.seed,
+        stuck_lrs=learner.chip.cell_model.stuck_lrs,
+        stuck_hrs=learner.chip.cell_model.stuck_hrs,
+        faults_known=None if faults is None else tuple(int(np.count_nonzero(cells)) for cells in faults),
+        home=home,
+        before=before,
+        after=after,
+        recovered=tuple(share(score) for score in after),
+        digital_only=DigitalOnly(digital, share(digital), ADAPTATION_STEPS),
+        epochs=learner.recipe.epochs,
+        learning_rate=learner.recipe.learning_rate,
+        steps_share=learner.recipe.epochs / origin.config.recipe.epochs,
+        pulses=tuple(row["set_pulses"] + row["reset_pulses"] for row in history),
+        seconds=tuple(row["seconds"] for row in history),
+        stuck_cells=int(learner.chip.stuck_cells()),
+        **looks,
+        test_openings=test_openings,
+    )

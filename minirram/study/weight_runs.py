@@ -5,19 +5,19 @@ Free weights on ideal hardware, and weight optimisation on a simulated chip. The
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Callable, Dict, Optional, Union
 
 import numpy as np
 
 from .. import __version__
-from ..chip.wear import program_counts
+from ..chip.wear import Programs, program_counts
 from ..errors import ConfigError, DataError, DivergedError
 from ..files import read_json, write_json
 from ..inference import calibration
-from ..inference.examine import examine, score_without_chip
+from ..inference.examine import Score, examine, score_without_chip
 from ..inference.model import Model
-from ..json_codec import built, plain
+from ..json_codec import Result, built, plain
 from ..learn.free_weights import FloatLearner
 from ..learn.recipe import Schedule
 from ..learn.written_weights import WriteLearner, Writing
@@ -25,6 +25,7 @@ from ..nn.network import weights_by_layer
 from ..runs.config import RunConfig, config_from_json
 from ..runs.folder import open_test, open_training
 from ..runs.learning_folder import LearningFolder, Path, Progress, blaming
+from ..runs.old_results import OF_MASKS, renamed
 from ..runs.train import make_chip
 
 
@@ -106,14 +107,55 @@ def make_learner(config: WeightConfig, threads: int = 1) -> Union[FloatLearner, 
     return WriteLearner(network, make_chip(config.run), recipe=config.schedule, writing=config.writing, threads=threads)
 
 
+@dataclass(frozen=True)
+class WeightResults(Result):
+    """What a finished training of weights gives, as in `results.json`, or `validation.json` without the test set."""
+
+    version: str
+    """of minirram"""
+    task: str
+    """name of the task"""
+    data: str
+    """where the data come from"""
+    weights: int
+    """weights of the network"""
+    epochs: int
+    """passes over the training set"""
+    best_epoch: int
+    """the epoch with the best validation, whose weights these are"""
+    learning_rate: float
+    """at the first step"""
+    seed: int
+    """of weights, batches and read noise"""
+    samples_per_second: float
+    """rate of the training, mean over the epochs"""
+    training_seconds: float
+    """of all epochs, without validation"""
+    validation: Score
+    """on the validation set: on the simulated macros, or by the digital forward pass of free weights"""
+    test: Optional[Score]
+    """the same on the test set; None: it was not opened"""
+    test_openings: Optional[int]
+    """how often this run's test set was opened so far; None: never"""
+    chip_seed: Optional[int]
+    """which individual the chip is; None: there is none"""
+    writing: Optional[Writing]
+    """how cells are written; None: none are"""
+    programs: Optional[Programs]
+    """pulses of learning; None: there is no chip"""
+    budget_spent_at_step: Optional[int]
+    """the step at which the budget of writes was spent; None: it was not"""
+    programs_to_best: Optional[int]
+    """pulses up to the best epoch; None: there is no chip"""
+
+
 def train_weights(
     folder: Path, config: WeightConfig, *, threads: int = 1, progress: Optional[Progress] = None, test: bool = True
-) -> Dict[str, Any]:
+) -> WeightResults:
     """Learn the weights of `config` (a `WeightConfig`) in `folder`; a run that was stopped there continues.
 
     progress: called with each row of the history. test: whether to open the test set at the end (once: a later call
-    finds the results); without it only the validation figures are given. Free weights are examined by the digital
-    forward pass, those of a chip on its simulated macros. Returns the results, as `results.json` holds them, or
+    finds the results); without it only the validation figures are given. Returns what `results.json` holds, or
     `validation.json` without the test. ConfigError when the folder holds a run of another configuration or other data.
     """
     data = None
@@ -122,58 +164,76 @@ def train_weights(
         config = replace(config, run=replace(config.run, data_crc=data.crc))
     run = WeightFolder.open(folder) if WeightFolder.exists(folder) else WeightFolder.create(folder, config)
     run.check_config(config)
-    done = "results.json" if test else "validation.json"
-    if run.has(done):
-        return read_json(run.path(done))
+    path = run.path("results.json" if test else "validation.json")
+    if os.path.isfile(path):
+        return built(WeightResults, _renamed(read_json(path)), where=path)
     if data is None:
         data = open_training(config.run)
     learner = make_learner(config, threads)
     run.learn(learner, data, progress=progress)
-    results = _account(config, learner, data)
+    results = _results(run, learner, data=data, test=test, threads=threads)
+    write_json(path, results.to_json())
+    return results
+
+
+def _renamed(value: Dict[str, Any]) -> Dict[str, Any]:
+    """A results file of format 1 in the names of today: it left out what did not apply."""
+    names = [field.name for field in fields(WeightResults)]
+    value = renamed(value)
+    programs = value.get("programs")
+    if programs is not None and "from" in programs["wear"]:
+        wear = dict(programs["wear"])
+        wear["from_writes"] = wear.pop("from")
+        value = dict(value, programs=dict(programs, wear=wear))
+    known = {name: value.get(name) for name in names}
+    return dict(known, **{name: entry for name, entry in value.items() if name not in OF_MASKS})
+
+
+def _results(
+    run: WeightFolder, learner: Union[FloatLearner, WriteLearner], *, data: Any, test: bool, threads: int
+) -> WeightResults:
+    """What the learning was, how well its best epoch answers, and what it has cost."""
+    config, history = run.config, learner.history
+    chip_seed = programs = spent = to_best = None
+    if isinstance(learner, WriteLearner):
+        n_set, n_reset = learner.pulse_counts()
+        chip_seed, programs = config.run.recipe.chip_seed, program_counts(learner.chip, n_set=n_set, n_reset=n_reset)
+        spent = learner.spent_at_step
+        to_best = sum(row["set_pulses"] + row["reset_pulses"] for row in history[: learner.best.epoch])
     learner.adopt(learner.best)
     look = _examiner(config, learner, data=data, threads=threads)
-    results["validation"] = look(data.validation, "validation")
+    validation, found = look(data.validation, "validation"), None
     if test:
         run.log_test_opening("end of training")
-        results["test"] = look(open_test(config.run), "test")
-        results["test_openings"] = run.test_openings()
-    write_json(run.path(done), results)
-    return results
-
-
-def _account(config: WeightConfig, learner: Union[FloatLearner, WriteLearner], data: Any) -> Dict[str, Any]:
-    """What the learning was and what it has cost: the figures that are known before the best epoch is taken."""
-    results = {
-        "version": __version__,
-        "task": config.run.task,
-        "data": data.origin,
-        "weights": sum(weights_by_layer(config.run.network).values()),
-        "epochs": len(learner.history),
-        "best_epoch": learner.best.epoch,
-        "learning_rate": config.learning_rate,
-        "seed": config.run.recipe.seed,
-        "samples_per_second": float(np.mean([row["samples_per_second"] for row in learner.history])),
-        "training_seconds": float(sum(row["seconds"] for row in learner.history)),
-    }
-    if isinstance(learner, WriteLearner):
-        rows = learner.history[: learner.best.epoch]
-        n_set, n_reset = learner.pulse_counts()
-        results.update(
-            chip_seed=config.run.recipe.chip_seed,
-            writing=plain(config.writing),
-            programs=program_counts(learner.chip, n_set=n_set, n_reset=n_reset),
-            budget_spent_at_step=learner.spent_at_step,
-            programs_to_best=sum(row["set_pulses"] + row["reset_pulses"] for row in rows),
-        )
-    return results
+        found = look(open_test(config.run), "test")
+    return WeightResults(
+        version=__version__,
+        task=config.run.task,
+        data=data.origin,
+        weights=sum(weights_by_layer(config.run.network).values()),
+        epochs=len(history),
+        best_epoch=learner.best.epoch,
+        learning_rate=config.learning_rate,
+        seed=config.run.recipe.seed,
+        samples_per_second=float(np.mean([row["samples_per_second"] for row in history])),
+        training_seconds=float(sum(row["seconds"] for row in history)),
+        validation=validation,
+        test=found,
+        test_openings=run.test_openings() if test else None,
+        chip_seed=chip_seed,
+        writing=config.writing,
+        programs=programs,
+        budget_spent_at_step=spent,
+        programs_to_best=to_best,
+    )
 
 
 def _examiner(
     config: WeightConfig, learner: Union[FloatLearner, WriteLearner], *, data: Any, threads: int
-) -> Callable[[Any, str], Dict[str, Any]]:
+) -> Callable[[Any, str], Score]:
     """A function (examination, its split) -> figures of what has been learned."""
     if not isinstance(learner, WriteLearner):
-        return lambda examination, _: score_without_chip(examination, learner.predict).to_json()
+        return lambda examination, _: score_without_chip(examination, learner.predict)
     run = config.run
     codes, chip, scales_S = data.calibration_codes(), learner.chip, learner.scales_S
     try:
@@ -194,4 +254,4 @@ def _examiner(
     model = Model(chip.placement, {}, scales_S, adcs, learner.state)
     return lambda examination, split: examine(
         run, chip, model=model, examination=examination, split=split, threads=threads
-    ).to_json()
+    )

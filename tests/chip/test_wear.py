@@ -22,14 +22,14 @@ def learned(**changes):
 def test_counts_of_a_mask_run():
     chip = learned(model=replace(TAOX_40NM, endurance_cycles=10_000)).chip
     counts = program_counts(chip, n_set=chip.pulses["set"], n_reset=chip.pulses["reset"])
-    assert counts["total"] == chip.pulses["set"] + chip.pulses["reset"] > 0
-    assert counts["per_weight"] == counts["total"] / 972
-    assert counts["energy_J"] == pytest.approx(counts["set"] * 6.0e-12 + counts["reset"] * 4.1e-12, rel=0.05)
-    assert counts["time_s"] == pytest.approx(counts["total"] * 50e-9)
-    wear = counts["wear"]
-    assert sum(wear["cells"]) == 2 * 972 == len(writes_per_cell(chip))
-    assert wear["mean"] * 2 * 972 == pytest.approx(counts["total"] + chip.pulses["partner_reset"])
-    assert wear["cycles_left"] == 10_000 - wear["max"] / 2
+    assert counts.total == chip.pulses["set"] + chip.pulses["reset"] > 0
+    assert counts.per_weight == counts.total / 972
+    assert counts.energy_J == pytest.approx(counts.set * 6.0e-12 + counts.reset * 4.1e-12, rel=0.05)
+    assert counts.time_s == pytest.approx(counts.total * 50e-9)
+    wear = counts.wear
+    assert sum(wear.cells) == 2 * 972 == len(writes_per_cell(chip))
+    assert wear.mean * 2 * 972 == pytest.approx(counts.total + chip.pulses["partner_reset"])
+    assert wear.cycles_left == 10_000 - wear.max / 2
 
 
 def test_hysteresis_spreads_less_wear():
@@ -40,8 +40,8 @@ def test_hysteresis_spreads_less_wear():
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=50))
 def test_histogram_is_that_of_a_loop(writes):
     wear = wear_histogram(np.array(writes))
-    borders = wear["from"] + [10**9]
+    borders = [*wear.from_writes, 10**9]
     counted = [sum(low <= n < high for n in writes) for low, high in zip(borders, borders[1:])]
-    assert wear["cells"] == counted and sum(counted) == len(writes)
-    assert wear["max"] == max(writes) and wear["cycles_left"] is None
-    assert wear["from"][:2] == [0, 1][: len(wear["from"])]
+    assert list(wear.cells) == counted and sum(counted) == len(writes)
+    assert wear.max == max(writes) and wear.cycles_left is None
+    assert wear.from_writes[:2] == (0, 1)[: len(wear.from_writes)]

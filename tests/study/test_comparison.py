@@ -14,6 +14,7 @@ from minirram.chip.dead_lines import ChipLines
 from minirram.cli import main
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DivergedError
+from minirram.json_codec import bare
 from minirram.learn.recipe import Recipe
 from minirram.nn.network import weights_by_layer
 from minirram.runs.config import RunConfig
@@ -44,7 +45,11 @@ def base(tmp_path_factory):
 def done(base, tmp_path_factory):
     """A finished comparison: (folder, summary, lines of progress)."""
     out, lines = str(tmp_path_factory.mktemp("compared")), []
-    return out, comparison.compare(base, out, NAMES, [0, 1], rates=(0.02, 0.1), progress=lines.append), lines
+    return (
+        out,
+        comparison.compare(base, out, names=NAMES, seeds=[0, 1], rates=(0.02, 0.1), progress=lines.append),
+        lines,
+    )
 
 
 def results_of(out, arm, folder):
@@ -53,7 +58,7 @@ def results_of(out, arm, folder):
 
 
 def row_of(summary, arm):
-    return next(row for row in summary["arms"] if row["arm"] == arm)
+    return bare(next(row for row in summary.arms if row.arm == arm))
 
 
 def test_free_settings_are_chosen_on_validation_and_the_rest_never_sees_the_test_set(done):
@@ -94,16 +99,16 @@ def test_budgets_are_the_program_counts_of_the_masks(done):
         assert 0 < found["programs"]["total"] <= budget
     assert pair["programs"]["over_pair"] == 1.0 and row["programs"]["over_pair"] <= 1.0
     n_weights = 72 + 576 + 3200 + 160
-    assert summary["every_weight_every_step"] == n_weights * 12 == summary["steps"] * n_weights
+    assert summary.every_weight_every_step == n_weights * 12 == summary.steps * n_weights
     assert pair["programs"]["share_of_every_step"] == pytest.approx(np.mean(budgets) / (n_weights * 12))
 
 
 def test_what_is_done_is_not_run_again(done, base):
     out, summary, lines = done
     before = {path: os.path.getmtime(path) for path in _results(out)}
-    again = comparison.compare(base, out, NAMES, [0, 1], rates=(0.02, 0.1))
+    again = comparison.compare(base, out, names=NAMES, seeds=[0, 1], rates=(0.02, 0.1))
     assert again == summary and before == {path: os.path.getmtime(path) for path in _results(out)}
-    tried = sum(len(row["tried"]) for row in summary["arms"])
+    tried = sum(len(row.tried) for row in summary.arms)
     assert len(lines) == 3 * 2 + tried and len(before) == 3 * 2 + tried
 
 
@@ -114,8 +119,8 @@ def _results(out):
 
 def test_processes_give_the_same_results(done, base, tmp_path):
     names = ["pair", "wo-every-free-5"]
-    alone = comparison.compare(base, str(tmp_path / "alone"), names, [0], rates=(0.1,))
-    both = comparison.compare(base, str(tmp_path / "both"), names, [0, 1], 2, rates=(0.1,))
+    alone = comparison.compare(base, str(tmp_path / "alone"), names=names, seeds=[0], rates=(0.1,))
+    both = comparison.compare(base, str(tmp_path / "both"), names=names, seeds=[0, 1], processes=2, rates=(0.1,))
     assert row_of(both, "pair")["by_seed"] == row_of(done[1], "pair")["by_seed"]
     assert row_of(both, names[1])["by_seed"]["0"] == row_of(alone, names[1])["by_seed"]["0"]
 
@@ -123,7 +128,7 @@ def test_processes_give_the_same_results(done, base, tmp_path):
 def test_short_trainings_choose_and_long_ones_are_compared(done, base, tmp_path):
     _, summary, _ = done
     names, folder = ["pair", "wo-step-budget-5"], "tuning-1-epochs"
-    short = comparison.compare(base, str(tmp_path), names, [0], rates=(0.02, 0.1), tuning_epochs=1)
+    short = comparison.compare(base, str(tmp_path), names=names, seeds=[0], rates=(0.02, 0.1), tuning_epochs=1)
     row = row_of(short, "wo-step-budget-5")
     assert sorted(os.listdir(str(tmp_path / row["arm"] / folder))) == sorted("seed0-" + name for name in row["tried"])
     for tried in os.listdir(str(tmp_path / row["arm"] / folder)):
@@ -133,7 +138,7 @@ def test_short_trainings_choose_and_long_ones_are_compared(done, base, tmp_path)
         assert not os.path.exists(str(tmp_path / row["arm"] / folder / tried / "test-openings.jsonl"))
     assert row_of(short, "pair")["by_seed"]["0"] == row_of(summary, "pair")["by_seed"]["0"]
     with pytest.raises(ConfigError, match="tuning epochs are 3; they must be 1..2"):
-        comparison.compare(base, str(tmp_path), names, [0], tuning_epochs=3)
+        comparison.compare(base, str(tmp_path), names=names, seeds=[0], tuning_epochs=3)
 
 
 def test_report_as_table_and_figure(done, tmp_path):
@@ -167,20 +172,22 @@ def test_without_matplotlib_the_extra_is_named(done, tmp_path, monkeypatch):
 
 def test_seeds_and_changed_plans_are_checked(done, base):
     with pytest.raises(ConfigError, match="each once"):
-        comparison.compare(base, done[0], ["pair"], [0, 0])
+        comparison.compare(base, done[0], names=["pair"], seeds=[0, 0])
     with pytest.raises(ConfigError, match="epochs"):
         changed = replace(base, recipe=Recipe(epochs=1, batch_size=40))
-        comparison.compare(changed, done[0], ["pair"], [0])
+        comparison.compare(changed, done[0], names=["pair"], seeds=[0])
 
 
 def test_seeds_may_be_added_and_data_may_move(base, tmp_path):
     names, out = ["pair", "wo-every-budget-5"], str(tmp_path / "compared")
-    first = comparison.compare(base, out, names, [0], rates=(0.05,))
+    first = comparison.compare(base, out, names=names, seeds=[0], rates=(0.05,))
     before = {path: os.path.getmtime(path) for path in _results(out)}
     shutil.copytree(base.data, str(tmp_path / "moved"))
-    both = comparison.compare(replace(base, data=str(tmp_path / "moved")), out, names, [0, 1], rates=(0.05,))
+    both = comparison.compare(
+        replace(base, data=str(tmp_path / "moved")), out, names=names, seeds=[0, 1], rates=(0.05,)
+    )
     assert before.items() < {path: os.path.getmtime(path) for path in _results(out)}.items()
-    for row in both["arms"]:
+    for row in bare(both.arms):
         assert row["by_seed"]["0"] == row_of(first, row["arm"])["by_seed"]["0"] and set(row["by_seed"]) == {"0", "1"}
     assert len(set(row_of(both, names[1])["budgets"].values())) == 2
 
@@ -189,17 +196,17 @@ def test_data_that_changed_are_refused(base, tmp_path):
     folder = tmp_path / "data"
     save_garments(folder, train=240, validation=60, test=60)
     own, out = replace(base, data=str(folder)), str(tmp_path / "compared")
-    comparison.compare(own, out, ["float"], [0], rates=(0.1,))
+    comparison.compare(own, out, names=["float"], seeds=[0], rates=(0.1,))
     save_garments(folder, train=280, validation=60, test=60)
     with pytest.raises(ConfigError, match="data_crc = "):
-        comparison.compare(own, out, ["float"], [0], rates=(0.1,))
+        comparison.compare(own, out, names=["float"], seeds=[0], rates=(0.1,))
 
 
 def test_arms_at_other_errors_begin_at_the_optimum_of_the_least(base, tmp_path):
     names = ["wo-step-free-15", "wo-step-free-1", "wo-every-free-15"]
-    summary = comparison.compare(base, str(tmp_path), names, [0], rates=(0.02, 0.1), tuning_epochs=1)
+    summary = comparison.compare(base, str(tmp_path), names=names, seeds=[0], rates=(0.02, 0.1), tuning_epochs=1)
     least, other = (row_of(summary, name) for name in ("wo-step-free-1", "wo-step-free-15"))
-    assert len(least["tried"]) >= 2 + 2 + 2 and summary["tuning_epochs"] == 1
+    assert len(least["tried"]) >= 2 + 2 + 2 and summary.tuning_epochs == 1
     begun = Settings(**least["settings"])
     for factor in (0.5, 1.0, 2.0):
         assert comparison.settings_name(replace(begun, learning_rate=factor * begun.learning_rate)) in other["tried"]
@@ -215,22 +222,25 @@ def test_what_diverges_loses(base, tmp_path, monkeypatch):
         if config.learning_rate > 0.05 or (config.learning_rate == 0.05 and config.run.recipe.seed == 1):
             raise DivergedError("too fast")
         results = train_weights(folder, config, threads=threads, test=test)
-        results["validation"]["accuracy"] = config.learning_rate
-        return results
+        return replace(results, validation=replace(results.validation, accuracy=config.learning_rate))
 
     monkeypatch.setattr(comparison.weight_runs, "train_weights", fragile)
-    summary = comparison.compare(base, str(tmp_path), ["float"], [0, 1], rates=(0.0125, 0.05, 0.1), tuning_epochs=1)
-    (row,) = summary["arms"]
+    summary = comparison.compare(
+        base, str(tmp_path), names=["float"], seeds=[0, 1], rates=(0.0125, 0.05, 0.1), tuning_epochs=1
+    )
+    row = row_of(summary, "float")
     assert row["settings"]["learning_rate"] == 0.0125 and set(row["by_seed"]) == {"0", "1"}
     rates = {name: float(name.split("-")[0][len("rate") :]) for name in row["tried"]}
     assert max(rates.values()) > 0.05
     assert {name: score is None for name, score in row["tried"].items()} == {
         name: rates[name] >= 0.05 for name in rates
     }
-    summary = comparison.compare(base, str(tmp_path / "down"), ["float"], [0], rates=(0.3, 0.4), tuning_epochs=1)
-    assert summary["arms"][0]["settings"]["learning_rate"] <= 0.0375  # found by halves
+    summary = comparison.compare(
+        base, str(tmp_path / "down"), names=["float"], seeds=[0], rates=(0.3, 0.4), tuning_epochs=1
+    )
+    assert summary.arms[0].settings.learning_rate <= 0.0375  # found by halves
     with pytest.raises(ConfigError, match="no training of the arm float went through: too fast; without it"):
-        comparison.compare(base, str(tmp_path / "all"), ["float"], [0], rates=(0.1,))
+        comparison.compare(base, str(tmp_path / "all"), names=["float"], seeds=[0], rates=(0.1,))
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +256,11 @@ def eyes(tmp_path_factory):
     lines = ChipLines(rows=300, pairs=128)
     base = RunConfig("retina", str(folder), retina_unet(width=2), recipe, TAOX_40NM, lines=lines)
     names = ["pair", "wo-every-budget-1", "wo-every-budget-15"]
-    return base, comparison.compare(base, str(folder / "out"), names, [0], rates=(0.05,)), str(folder / "out")
+    return (
+        base,
+        comparison.compare(base, str(folder / "out"), names=names, seeds=[0], rates=(0.05,)),
+        str(folder / "out"),
+    )
 
 
 def test_images_are_compared_by_both_areas(eyes):
@@ -274,9 +288,9 @@ def test_a_budget_of_less_than_a_write_per_weight_is_spent_all_the_same(eyes):
     row = row_of(summary, "wo-every-budget-1")
     assert 0 < row["budgets"]["0"] < n_weights and ARMS[row["arm"]].whole_updates(base.network, n_weights) is None
     assert row["budgets"]["0"] - 1 <= row["programs"]["total"] <= row["budgets"]["0"]
-    assert row["budget_spent_at_step"]["0"] == 8 == summary["steps"]
-    better = max(summary["arms"][1:], key=lambda row: row["validation"])
-    assert summary["best_weights"] == better["arm"]
+    assert row["budget_spent_at_step"]["0"] == 8 == summary.steps
+    better = max(summary.arms[1:], key=lambda row: row.validation)
+    assert summary.best_weights == better.arm
 
 
 def test_command_line(base, tmp_path, capsys):

@@ -18,12 +18,16 @@ from minirram.runs.evaluate import evaluate
 from minirram.runs.folder import RunFolder
 from minirram.runs.train import train
 from minirram.study import transfer as transfer_module
-from minirram.study.transfer import transfer
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 
 from ..support.tiny import save_garments
 
 STILL = replace(TAOX_40NM, read_noise=0.0, write_noise=0.0)
+
+
+def transfer(*arguments, **options):
+    """What a transfer gives, as JSON."""
+    return transfer_module.transfer(*arguments, **options).to_json()
 
 
 class Stopped(Exception):

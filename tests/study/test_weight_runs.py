@@ -15,7 +15,7 @@ from minirram.learn.recipe import Recipe
 from minirram.learn.written_weights import Writing
 from minirram.runs.config import RunConfig
 from minirram.study import weight_runs
-from minirram.study.weight_runs import WeightConfig, train_weights
+from minirram.study.weight_runs import WeightConfig
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 
 from ..support.tiny import save_garments
@@ -35,6 +35,11 @@ def config_of(data, writing=None, **changes):
     recipe = Recipe(**dict(dict(epochs=3, batch_size=40, level="cell"), **changes))
     network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=16)
     return WeightConfig(RunConfig("fashion-mnist", data, network, recipe, TAOX_40NM), 0.05, writing)
+
+
+def train_weights(*arguments, **options):
+    """What a training of weights gives, as JSON."""
+    return weight_runs.train_weights(*arguments, **options).to_json()
 
 
 class Stopped(Exception):
@@ -57,12 +62,12 @@ def test_a_run_continues_and_opens_the_test_set_once(data, writing, tmp_path):
         train_weights(folder, config, progress=stop_at_two)
     seen = []
     validated = train_weights(folder, config, progress=lambda row: seen.append(row["epoch"]), test=False)
-    assert seen == [3] and "test" not in validated and not os.path.exists(os.path.join(folder, "results.json"))
+    assert seen == [3] and validated["test"] is None and not os.path.exists(os.path.join(folder, "results.json"))
     results = train_weights(folder, config)
     assert results == train_weights(folder, config)
     assert results["test_openings"] == 1 and 0 <= results["test"]["accuracy"] <= 1
     assert untimed(results["validation"]) == untimed(validated["validation"])
-    assert (writing is None) == ("programs" not in results)
+    assert (writing is None) == (results["programs"] is None)
     whole = train_weights(str(tmp_path / "whole"), config)
     assert untimed(whole) == untimed(results)
     json.dumps(whole, allow_nan=False)
