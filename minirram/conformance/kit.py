@@ -10,7 +10,7 @@ example.
 Needs hypothesis (`pip install minirram[conformance]`).
 """
 
-from typing import NamedTuple, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ..crossbar.converters import Adc
 from ..crossbar.product import multiply_tiles
 from ..crossbar.read_noise import ReadNoise, read_variance
 from ..errors import ConfigError
-from .laws import EXACT_LAWS, FALSE_ALARM, STATISTICAL_LAWS, NotTried, Spec, Violation, largest_code
+from .laws import EXACT_LAWS, FALSE_ALARM, STATISTICAL_LAWS, Factory, NotTried, Spec, Violation, largest_code
 
 __all__ = ["FALSE_ALARM", "Report", "Result", "Simulator", "Spec", "check", "simulator_factory"]
 
@@ -32,12 +32,12 @@ class Result(NamedTuple):
     """the counterexample; empty when the law holds; why, when no case of this `Spec` could tell"""
 
     @property
-    def tried(self):
+    def tried(self) -> bool:
         """False when no case of this `Spec` could tell whether the law holds."""
         return not (self.passed and self.message)
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """The word for it: "holds", "BROKEN" or, when it could not be tried, "open"."""
         return "BROKEN" if not self.passed else "holds" if self.tried else "open"
 
@@ -48,22 +48,22 @@ class Report(NamedTuple):
     results: Tuple[Result, ...]
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """True when every law holds."""
         return all(result.passed for result in self.results)
 
     @property
-    def broken(self):
+    def broken(self) -> Tuple[str, ...]:
         """Names of the laws that do not hold."""
         return tuple(result.law for result in self.results if not result.passed)
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [f"{result.verdict:6s} {result.law}" for result in self.results]
         lines += ["", *(result.law + ": " + result.message for result in self.results if result.message)]
         return "\n".join(lines).rstrip()
 
 
-def check(factory, spec, exact=True):
+def check(factory: Factory, spec: Spec, *, exact: bool = True) -> Report:
     """Try the device that `factory` makes against every law; returns a `Report`.
 
     exact: True for simulators and RTL without noise: integers are compared bit for bit on random cases, which
@@ -76,7 +76,7 @@ def check(factory, spec, exact=True):
     return Report(tuple(_verdict(law, factory, spec, exact) for law in laws))
 
 
-def _verdict(law, factory, spec, exact):
+def _verdict(law: Callable[..., None], factory: Factory, spec: Spec, exact: bool) -> Result:
     name = law.__name__.replace("_", " ")
     try:
         if exact:
@@ -92,12 +92,12 @@ def _verdict(law, factory, spec, exact):
     return Result(name, True, "")
 
 
-def _search(law, factory, spec):
+def _search(law: Callable[..., None], factory: Factory, spec: Spec) -> None:
     """Let hypothesis look for a case that breaks `law`, and shrink it."""
     hypothesis = _hypothesis()
     st = hypothesis.strategies
 
-    def sizes(tile, largest):
+    def sizes(tile: int, largest: int) -> Any:
         near = [size for size in (tile - 1, tile, tile + 1, 2 * tile, 2 * tile + 3) if 1 <= size <= largest]
         small = st.integers(1, min(9, largest))
         return st.one_of(small, st.sampled_from(near)) if near else small
@@ -119,7 +119,7 @@ def _search(law, factory, spec):
         st.sampled_from(spec.adc_bits),
         st.integers(0, 2**32 - 1),
     )
-    def attempt(rows, pairs, input_bits, adc_bits, seed):
+    def attempt(rows: int, pairs: int, input_bits: int, adc_bits: int, seed: int) -> None:
         law(factory, spec, rows, pairs, input_bits, adc_bits, np.random.default_rng(seed))
 
     try:
@@ -128,7 +128,7 @@ def _search(law, factory, spec):
         raise Violation("a case that failed passed when it was repeated: the device is not deterministic") from None
 
 
-def _hypothesis():
+def _hypothesis() -> Any:
     try:
         import hypothesis
     except ImportError:
@@ -139,16 +139,17 @@ def _hypothesis():
 class Simulator:
     """minirram's own crossbar as a device under test; `simulator_factory` makes it."""
 
-    def __init__(self, spec, cells_grid, input_bits, adc, seed):
+    def __init__(self, spec: Spec, cells_grid: np.ndarray, *, input_bits: int, adc: Adc, seed: int) -> None:
         self.spec, self.cells_grid, self.input_bits, self.adc = spec, cells_grid, input_bits, adc
-        self.noises = self.variances = None
+        self.noises: Optional[List[ReadNoise]] = None
+        self.variances: Optional[List[np.ndarray]] = None
         if spec.read_noise:
             starts = range(0, len(cells_grid), spec.tile_rows)
             self.noises = [ReadNoise(seed, "conformance", row, held=spec.held_noise) for row in starts]
             std_grid = np.float32(spec.read_noise) * cells_grid
             self.variances = [read_variance(std_grid[row : row + spec.tile_rows]) for row in starts]
 
-    def multiply(self, codes):
+    def multiply(self, codes: np.ndarray) -> Tuple[np.ndarray, int]:
         """(int64 (n, pairs), saturated conversions) of codes (n, rows)."""
         y, saturated = multiply_tiles(
             codes,
@@ -162,13 +163,15 @@ class Simulator:
         return y, int(saturated.sum())
 
 
-def simulator_factory(spec, seed=0):
+def simulator_factory(spec: Spec, seed: int = 0) -> Factory:
     """A factory for `check` that makes minirram's own simulator of `spec`."""
 
-    def factory(G_plus_S, G_minus_S, input_bits, adc_bits, range_A):
+    def factory(
+        G_plus_S: np.ndarray, G_minus_S: np.ndarray, input_bits: int, adc_bits: int, range_A: float
+    ) -> Simulator:
         cells_grid = np.stack([G_plus_S, G_minus_S], axis=2).reshape(len(G_plus_S), -1) / spec.grid_S
         lsb = range_A / largest_code(spec, adc_bits) / (spec.grid_S * spec.read_voltage_V)
         adc = Adc(adc_bits, lsb, spec.arrangement)
-        return Simulator(spec, np.rint(cells_grid).astype(np.float32), input_bits, adc, seed)
+        return Simulator(spec, np.rint(cells_grid).astype(np.float32), input_bits=input_bits, adc=adc, seed=seed)
 
     return factory

@@ -91,8 +91,13 @@ def column_currents_A(
         volts = cell_voltages_V(conductance_S, inputs_V[some], wires, tolerance=tolerance)
         currents_A[some] = np.einsum("ij,nij->nj", conductance_S, volts)
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(solve, range(0, len(inputs_V), batch)))
+    firsts = range(0, len(inputs_V), batch)
+    if threads == 1 or len(firsts) < 2:
+        for first in firsts:
+            solve(first)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(solve, firsts))
     return currents_A
 
 

@@ -49,7 +49,7 @@ class RunConfig:
     maps: Tuple[str, ...] = ()
     """measured maps that the chip started from, "NAME CRC-32"; none: it was drawn"""
     wires: Optional[Wires] = None
-    """lines of the macros, felt in training and in use; None: no IR drop"""
+    """lines of the macros, whose IR drop counts in training and in use; None: no IR drop"""
     lines: Optional[ChipLines] = None
     """dead lines of the macros; None: all are alive"""
     faults: str = ""

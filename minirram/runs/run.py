@@ -6,7 +6,7 @@ from typing import Optional, Sequence, Tuple, Union
 from ..chip.dead_lines import ChipLines
 from ..crossbar.conditions import Conditions
 from ..crossbar.wires import Wires
-from ..device.cell import CellModel
+from ..device.interface import Cell
 from ..device.presets import load_cell_model
 from ..errors import ConfigError, DataError
 from ..learn.recipe import Recipe
@@ -37,7 +37,7 @@ def train(
     recipe: Union[Recipe, str] = "full",
     *,
     out: Path,
-    cell: Union[CellModel, str] = "taox-40nm",
+    cell: Union[Cell, str] = "taox-40nm",
     adc_bits: int = 14,
     adc_arrangement: str = "pair",
     wires: Optional[Wires] = None,

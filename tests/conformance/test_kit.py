@@ -336,15 +336,16 @@ def test_expected_is_the_simulator():
 def test_the_worked_example_says_what_the_page_says(capsys, tmp_path):
     """Runs the code of docs/conformance.md, wrong and right, and compares the verdicts that the page prints."""
     page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
-    example, noisy = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    example, noisy, cell = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     rounded_down = "len(self.difference_S) // SPEC.tile_rows"
     rounded_up = re.search(r"`(-\(-len.*?)`", page).group(1)
     assert rounded_down in example
     printed = []
-    for code in (example, example.replace(rounded_down, rounded_up), noisy):
+    for code in (example, example.replace(rounded_down, rounded_up), noisy, cell):
         script = tmp_path / "example.py"
         script.write_text(code, encoding="utf-8")
         runpy.run_path(str(script))
         printed.append(re.findall(r"^(holds|BROKEN) +(.*)", capsys.readouterr().out, re.MULTILINE))
     assert printed[0] + printed[1] == re.findall(r"^    (holds|BROKEN) +(.*)", page, re.MULTILINE)
     assert [verdict for verdict, _ in printed[2]] == 7 * ["holds"]
+    assert [verdict for verdict, _ in printed[3]] == 8 * ["holds"]
