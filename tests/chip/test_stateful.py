@@ -251,7 +251,7 @@ def test_nothing_is_stale_after_ten_thousand_operations():
 
 @pytest.mark.slow
 def test_nothing_is_stale_after_many_more():
-    run(Doors, 1000, 50)
+    run(Doors, 80, 40)
 
 
 COUNTING_DOORS = ("form", "set", "reset", "tune", "stick", "age", "replace_conductances", "restore")

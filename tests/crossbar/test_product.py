@@ -440,3 +440,29 @@ def test_wrong_operands_are_refused(change, error, message):
     operands.update(change, adc=Adc(8, 1.0))
     with pytest.raises(error, match=message):
         multiply(**operands)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_flag_that_a_kernel_leaves_behind_is_no_error(threads):
+    """Seen once: "invalid value in matmul" of finite operands. Results are checked, flags are not."""
+    codes, cells_grid = draw(1, 9, 3, 4, n=40)
+    adc = Adc(14, 10.0)
+    expected = multiply(codes, cells_grid, input_bits=4, adc=adc)[0]
+    matmul = np.matmul
+
+    def leaves_a_flag(*operands, **options):
+        np.subtract(np.float32(np.inf), np.float32(np.inf))
+        return matmul(*operands, **options)
+
+    with mock.patch.object(product.np, "matmul", leaves_a_flag):
+        assert np.array_equal(multiply(codes, cells_grid, input_bits=4, adc=adc, threads=threads)[0], expected)
+    with mock.patch.object(product.np, "matmul", lambda *operands, **options: matmul(*operands, **options) * np.nan):
+        with pytest.raises(ConfigError, match="not a number"):
+            multiply(codes, cells_grid, input_bits=4, adc=adc, threads=threads)
+
+
+def test_working_memory_never_holds_what_others_left():
+    buffers = read_noise_module.Buffers()
+    assert not buffers.take("current", (50, 70)).any()
+    buffers.take("current", (50, 70))[:] = 3
+    assert (buffers.take("current", (10, 7)) == 3).all() and not buffers.take("current", (90, 70)).any()
