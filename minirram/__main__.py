@@ -4,7 +4,7 @@ import os
 import sys
 
 
-def main():
+def main() -> int:
     """Run the command line on `sys.argv`; returns the exit code."""
     # Work is spread over Python threads; more BLAS threads below them would only fight for the same cores.
     # It must be settled before NumPy loads its BLAS, so the import stands below.

@@ -31,9 +31,7 @@ class Macro:
     pulse; `writes` uint32, SET, RESET and tuning pulses each cell has seen.
 
     `changes` grows with every call that may have changed a conductance: what was worked out from the conductances
-    holds as long as it stays.
-
-    Made by `Macro.sample`, `Macro.from_map` or `Macro.from_state`.
+    holds as long as it stays. Made by `Macro.sample`, `Macro.from_map` or `Macro.from_state`.
     """
 
     def __init__(self, model: Cell, state: MacroState) -> None:

@@ -158,11 +158,11 @@ def multiply_tiles(
 
     noises, variances: one per row tile, or None. Returns (y int64 (n, pairs), saturated per tile int64 (tiles,)).
     """
-    total = None
+    total = np.zeros((len(codes), cells_grid.shape[1] // 2), np.int64)
     saturated = []
     for t, row in enumerate(range(0, len(cells_grid), tile_rows)):
         rows = slice(row, row + tile_rows)
-        total, count = multiply(
+        _, count = multiply(
             codes[:, rows],
             cells_grid[rows],
             input_bits=input_bits,
@@ -173,7 +173,6 @@ def multiply_tiles(
             onto=total,
         )
         saturated.append(count)
-    assert total is not None
     return total, np.array(saturated, np.int64)
 
 
@@ -302,8 +301,7 @@ class _Columns:
     ) -> np.ndarray:
         """Noise currents (planes, n, columns): normal numbers times the standard deviation of each column's sum."""
         bits, n, rows = planes.shape
-        assert self.variance is not None
-        variance = self.variance[:, cols]
+        variance = np.asarray(self.variance)[:, cols]
         if held:
             parts = [held_noise(planes[:, samples], variance, normals=block) for samples, block in normals]
             return np.concatenate(parts, axis=1)

@@ -4,18 +4,22 @@ With it and the macros' integer outputs a controller needs no Python: sums -> ac
 """
 
 from dataclasses import fields
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 
+from ..chip.chip import Chip
+from ..chip.placement import Placement
+from ..crossbar.wires import Wires
 from ..nn.layers.base import Layer, Shape
-from ..nn.network import input_bits, output_shapes
+from ..nn.network import Network, input_bits, output_shapes
+from .model import Model
 
 FORMAT = 1
 """version of `digital.json`"""
 
 
-def describe(network, model, chip, *, wires=None):
+def describe(network: Network, model: Model, chip: Chip, *, wires: Optional[Wires] = None) -> Dict[str, Any]:
     """The description of a trained network (`Model`) on a chip: a dict of numbers, text and lists.
 
     wires: `Wires` behind which the chip is read; the column sums are those of its products.
@@ -35,7 +39,9 @@ def describe(network, model, chip, *, wires=None):
     }
 
 
-def _matrix(name, model, chip, placement, bits, wires):
+def _matrix(
+    name: str, model: Model, chip: Chip, placement: Placement, bits: int, wires: Optional[Wires]
+) -> Dict[str, Any]:
     """One matrix: weighted sum = total * weight_per_lsb, total = the integers of its tiles after shift and add.
 
     placement: by physical numbers, as in the program file.

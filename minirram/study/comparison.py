@@ -110,32 +110,7 @@ def compare(
         programs = {seed: run.programs for seed, run in outcomes["pair"].items()}
         budgets = {seed: spent.total for seed, spent in programs.items() if spent is not None}
         outcomes.update(rounds.run(budgeted, budgets))
-    n_steps = per_epoch * base.recipe.epochs
-    every_write = sum(weights_by_layer(base.network).values()) * n_steps
-    rows = [
-        row_of(
-            arm,
-            outcomes[arm.name],
-            pair=outcomes.get("pair"),
-            every_write=every_write,
-            tried=rounds.tried.get(arm.name),
-        )
-        for arm in arms
-    ]
-    best_weights, beside = beside_best_weights(rows)
-    summary = Comparison(
-        task=base.task,
-        data=base.data,
-        network=base.network.name,
-        epochs=base.recipe.epochs,
-        tuning_epochs=tuning_epochs or base.recipe.epochs,
-        steps=n_steps,
-        seeds=tuple(seeds),
-        every_weight_every_step=every_write,
-        paper=PAPER.get(base.task),
-        best_weights=best_weights,
-        arms=beside,
-    )
+    summary = _summed_up(plan, arms, outcomes, tried=rounds.tried)
     write_json(os.path.join(out, "comparison.json"), summary.to_json())
     return summary
 
@@ -160,6 +135,31 @@ class Plan:
     """trainings at a time"""
     threads: int = 1
     """of each"""
+
+
+def _summed_up(
+    plan: Plan, arms: Sequence[Arm], outcomes: Dict[str, Dict[int, Outcome]], *, tried: Dict[str, Tried]
+) -> Comparison:
+    """The rows of all arms, each beside `pair` and the best written weights."""
+    base, n_steps = plan.base, plan.steps_per_epoch * plan.base.recipe.epochs
+    every_write, pair = sum(weights_by_layer(base.network).values()) * n_steps, outcomes.get("pair")
+    rows = [
+        row_of(arm, outcomes[arm.name], pair=pair, every_write=every_write, tried=tried.get(arm.name)) for arm in arms
+    ]
+    best_weights, beside = beside_best_weights(rows)
+    return Comparison(
+        task=base.task,
+        data=base.data,
+        network=base.network.name,
+        epochs=base.recipe.epochs,
+        tuning_epochs=plan.tuning_epochs or base.recipe.epochs,
+        steps=n_steps,
+        seeds=plan.seeds,
+        every_weight_every_step=every_write,
+        paper=PAPER.get(base.task),
+        best_weights=best_weights,
+        arms=beside,
+    )
 
 
 Budgets = Optional[Dict[int, int]]

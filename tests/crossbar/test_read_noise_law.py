@@ -41,7 +41,7 @@ def chip():
     return made
 
 
-def close(found, wanted):
+def check_variance(found, wanted):
     """Variances of READS reads, within five standard errors."""
     assert np.all(np.abs(found / wanted - 1) < 5 * np.sqrt(2 / READS))
 
@@ -49,9 +49,9 @@ def close(found, wanted):
 def test_every_read_has_the_law_of_the_cell(chip):
     variance_S = SHOT.shot_S * chip.conductance_S()[0]
     generator = stream(1, "reads")
-    close(np.var([chip.read_out(generator)[0] for _ in range(READS)], axis=0), variance_S)
+    check_variance(np.var([chip.read_out(generator)[0] for _ in range(READS)], axis=0), variance_S)
     of_pairs = variance_S[:, 0::2] + variance_S[:, 1::2]
-    close(np.var([chip.read_weights("w", 1e-6, generator) for _ in range(READS)], axis=0) * 1e-12, of_pairs)
+    check_variance(np.var([chip.read_weights("w", 1e-6, generator) for _ in range(READS)], axis=0) * 1e-12, of_pairs)
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -71,7 +71,7 @@ def test_every_product_has_the_law_of_the_cell(chip, held, wires, arrangement):
         noise_seed=1,
         conditions=Conditions(wires=wires, held_noise=held),
     )
-    close(product("w", np.tile(code, (READS, 1)).astype(np.uint8)).var(axis=0) * 1e-12, variance)
+    check_variance(product("w", np.tile(code, (READS, 1)).astype(np.uint8)).var(axis=0) * 1e-12, variance)
 
 
 def test_the_built_in_law_of_a_pair_is_that_of_its_cells():

@@ -155,11 +155,11 @@ def defaults(sources: Sequence[Source]) -> Dict[str, Dict[str, str]]:
     classes = {name for names in HOLDERS.values() for name in names} - {"options"}
     found: Dict[str, Dict[str, str]] = {name: {} for name in classes}
     for source in sources:
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.ClassDef) and node.name in classes:
-                for one in node.body:
-                    if isinstance(one, ast.AnnAssign) and isinstance(one.value, (ast.Constant, ast.Tuple)):
-                        found[node.name][source.text(one.target)] = source.text(one.value)
+        holders = [n for n in ast.walk(source.tree) if isinstance(n, ast.ClassDef) and n.name in classes]
+        for holder in holders:
+            for one in holder.body:
+                if isinstance(one, ast.AnnAssign) and isinstance(one.value, (ast.Constant, ast.Tuple)):
+                    found[holder.name][source.text(one.target)] = source.text(one.value)
     return found
 
 

@@ -50,7 +50,7 @@ JOINED = {
 }
 
 
-def agree(network, batch=5):
+def check_against_plain_layers(network, batch=5):
     """Loss, gradients and predictions of the engine, in several chunks, against plain layers."""
     weights, state, codes, labels = problem(network, batch, np.float64)
     calibrated(network, weights, state, codes, labels)
@@ -73,7 +73,7 @@ def test_joins_of(name, winograd, monkeypatch):
     if winograd:
         monkeypatch.setattr(convolution_choice, "FEW_INPUTS", 1)
         monkeypatch.setattr(convolution_choice, "FEW_POSITIONS", 0)
-    agree(JOINED[name])
+    check_against_plain_layers(JOINED[name])
 
 
 ALL = {**JOINED, **{name: make() for name, make in SMALL.items()}}
@@ -84,12 +84,12 @@ def test_every_layer_runs_by_its_own_forward_and_backward(network, monkeypatch):
     """All fast nodes but the batch norm's taken away."""
     kept = {BatchNorm: nodes.FAST[BatchNorm]._replace(takes=lambda *_: False)}
     monkeypatch.setattr(nodes, "FAST", kept)
-    agree(network)
+    check_against_plain_layers(network)
 
 
 def test_a_batch_norm_leaves_the_recurrent_layer_before_it_alone():
     """The way back through time needs the outputs of the layer, which a batch norm would write over."""
-    agree(of(Rnn("a", 2, 4, 3), BatchNorm("n", 4), Relu("r"), GlobalAverage("m"), shape=(1, 5, 2)))
+    check_against_plain_layers(of(Rnn("a", 2, 4, 3), BatchNorm("n", 4), Relu("r"), GlobalAverage("m"), shape=(1, 5, 2)))
 
 
 def test_a_class_derived_from_a_fast_one_runs_by_its_own_methods():
@@ -101,7 +101,7 @@ def test_a_class_derived_from_a_fast_one_runs_by_its_own_methods():
         def backward(self, dy, kept):
             return super().backward(2 * dy, kept)
 
-    agree(of(conv("a", 1, 4), BatchNorm("n", 4), Doubled("r"), conv("b", 4, 2)))
+    check_against_plain_layers(of(conv("a", 1, 4), BatchNorm("n", 4), Doubled("r"), conv("b", 4, 2)))
 
 
 def test_a_layer_of_the_whole_batch_needs_a_node():
@@ -112,4 +112,4 @@ def test_a_layer_of_the_whole_batch_needs_a_node():
 
     network = of(conv("a", 1, 4), Odd("n", 4))
     with pytest.raises(ConfigError, match="layer n: Odd needs the whole batch"):
-        agree(network)
+        check_against_plain_layers(network)
