@@ -64,8 +64,8 @@ class Signature(NamedTuple):
 
     names: Tuple[str, ...]
     """parameters in order, self left out"""
-    optional: Tuple[str, ...]
-    """those with a default"""
+    optional: Dict[str, str]
+    """default of each parameter that has one, as written"""
     kinds: Dict[str, str]
     """annotation of each, as written"""
 
@@ -117,11 +117,12 @@ def _of_function(source: Source, node: ast.FunctionDef) -> Signature:
     parameters = node.args.posonlyargs + node.args.args
     if parameters and parameters[0].arg in ("self", "cls"):
         parameters = parameters[1:]
-    by_name = [keyword.arg for keyword, default in zip(node.args.kwonlyargs, node.args.kw_defaults) if default]
-    optional = [one.arg for one in parameters[len(parameters) - len(node.args.defaults) :]] + by_name
+    by_place = zip(parameters[len(parameters) - len(node.args.defaults) :], node.args.defaults)
+    by_name = zip(node.args.kwonlyargs, node.args.kw_defaults)
+    optional = {one.arg: source.text(default) for one, default in (*by_place, *by_name) if default is not None}
     every = parameters + node.args.kwonlyargs
     kinds = {one.arg: source.text(one.annotation) if one.annotation else "" for one in every}
-    return Signature(tuple(one.arg for one in parameters), tuple(optional), kinds)
+    return Signature(tuple(one.arg for one in parameters), optional, kinds)
 
 
 def _of_class(source: Source, node: ast.ClassDef) -> Optional[Signature]:
@@ -133,7 +134,7 @@ def _of_class(source: Source, node: ast.ClassDef) -> Optional[Signature]:
     if not fields or not any("dataclass" in source.text(decorator) for decorator in node.decorator_list):
         return None
     names = tuple(one.target.id for one in fields if isinstance(one.target, ast.Name))
-    optional = tuple(name for name, one in zip(names, fields) if one.value is not None)
+    optional = {name: source.text(one.value) for name, one in zip(names, fields) if one.value is not None}
     return Signature(names, optional, {name: source.text(one.annotation) for name, one in zip(names, fields)})
 
 
@@ -204,8 +205,8 @@ def _dropped(source: Source, node: ast.Call, known: Dict[str, Optional[Signature
     every = list(node.args) + [keyword.value for keyword in node.keywords]
     given = list(signature.names[: len(node.args)]) + [str(keyword.arg) for keyword in node.keywords]
     for place, argument in enumerate(given):
-        last_by_place = place == len(node.args) - 1
-        if argument in signature.optional and (last_by_place or place >= len(node.args)):
+        droppable = place >= len(node.args) - 1  # by keyword, or the last by place
+        if droppable and signature.optional.get(argument) not in (None, source.text(every[place])):
             kept = [
                 source.text(one) if place_of < len(node.args) else f"{given[place_of]}={source.text(one)}"
                 for place_of, one in enumerate(every)
