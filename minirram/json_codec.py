@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import reprlib
 import textwrap
 from dataclasses import MISSING, fields, is_dataclass
@@ -207,13 +208,18 @@ def _object_schema(kind: Any, definitions: Dict[str, Any]) -> Dict[str, Any]:
         raise TypeError(f"{kind.__name__}: no docstring line below {', '.join(undescribed)}")
     return {
         "type": "object",
-        "description": " ".join((kind.__doc__ or "").split("\n\n")[0].split()),
+        "description": _in_json(" ".join((kind.__doc__ or "").split("\n\n")[0].split())),
         "properties": {name: _described(_schema_of(types[name], definitions), docs[name]) for name in names},
         "required": names,
         "additionalProperties": False,
     }
 
 
+def _in_json(text: str) -> str:
+    """A docstring in the words of JSON."""
+    return re.sub(r"\bNone\b", "null", text)
+
+
 def _described(entry: Dict[str, Any], text: str) -> Dict[str, Any]:
     """The entry with a description; draft 7 reads nothing beside a reference, so that is wrapped."""
-    return dict({"allOf": [entry]} if "$ref" in entry else entry, description=text)
+    return dict({"allOf": [entry]} if "$ref" in entry else entry, description=_in_json(text))

@@ -32,6 +32,7 @@ from minirram.study.transfer import transfer
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.registry import TASKS
 
+from ..support.schemas import checked_json
 from ..support.tiny import save_garments
 
 
@@ -52,7 +53,7 @@ def account(capsys, trained, *options):
     code = main.main(["energy", trained, "--json"] + list(options))
     captured = capsys.readouterr()
     assert code == 0, captured.err
-    return json.loads(captured.out)
+    return checked_json("energy", captured.out)
 
 
 def test_the_total_is_the_sum_of_its_rows(trained, capsys):

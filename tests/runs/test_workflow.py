@@ -22,6 +22,7 @@ from minirram.runs.folder import RunFolder
 from minirram.tasks import datasets, registry
 
 from ..support.places import ROOT, data_folder
+from ..support.schemas import checked_json
 from ..support.tiny import save_garments
 
 SHORT = ["--epochs", "6", "--batch-size", "50"]
@@ -58,7 +59,7 @@ def call_json(capsys, *arguments):
     """The JSON object that a good command prints, alone on stdout."""
     code, out, err = call(capsys, *arguments, "--json")
     assert code == 0, err
-    return json.loads(out)
+    return checked_json(arguments[0], out)
 
 
 def test_results_and_files_of_a_run(trained):

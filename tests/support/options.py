@@ -19,6 +19,7 @@ from minirram.tasks import datasets, registry
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.retina import retina_unet
 
+from .schemas import checked_json
 from .tiny import save_garments
 
 SHOWN: Dict[Tuple[str, str], List[str]] = {}
@@ -80,10 +81,10 @@ def call(*arguments: str) -> Answer:
 
 
 def figures(*arguments: str, code: int = 0) -> Dict[str, Any]:
-    """The JSON object that a command prints; fails unless it ends with `code`."""
+    """The JSON object that a command prints; fails unless it ends with `code`, and its schema allows what it says."""
     answer = call(*arguments, "--json")
     assert answer.code == code, answer.err
-    return json.loads(answer.out)
+    return checked_json(arguments[0], answer.out)
 
 
 class SmallRuns:

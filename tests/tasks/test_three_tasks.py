@@ -3,7 +3,6 @@
 (The CNN goes the same way, at full size, in test_workflow.)
 """
 
-import json
 import os
 from dataclasses import replace
 
@@ -25,6 +24,7 @@ from minirram.tasks.spoken_digits import spoken_digit_crnn
 from minirram.tasks.task import Drawing
 
 from ..nn.engine.test_engine import problem
+from ..support.schemas import checked_json
 
 HELD = dict(hysteresis=0.001, hysteresis_end=0.001)
 CRNN = (
@@ -47,7 +47,7 @@ def call_json(capsys, *arguments):
     code = main.main(list(arguments) + ["--json"])
     captured = capsys.readouterr()
     assert code == 0, captured.err
-    return json.loads(captured.out)
+    return checked_json(arguments[0], captured.out)
 
 
 def timeless(value):
