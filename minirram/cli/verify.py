@@ -9,9 +9,6 @@ from ..errors import ConfigError, DataError
 from ..programming import readback
 from ..programming.readback import read_program
 from ..programming.results import Verification
-from ..runs.evaluate import accuracy_of_readback
-from ..runs.export import build_program
-from ..runs.folder import RunFolder
 from ..xbp.records import Program
 from .arguments import FAILED, GOOD, file_option
 
@@ -49,6 +46,8 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
     found = readback.verify(built, measured_S, tolerance=options.tolerance)
     if options.run is None:
         return VerifiedProgram(**vars(found), accuracy_programmed=None, accuracy_read_back=None)
+    from ..runs.evaluate import accuracy_of_readback
+
     programmed, read_back = accuracy_of_readback(options.run, measured_S, data=options.data)
     return VerifiedProgram(
         **vars(found), accuracy_programmed=programmed.accuracy, accuracy_read_back=read_back.accuracy
@@ -57,6 +56,9 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
 
 def _check_belongs(built: Program, file: str, folder: str) -> None:
     """DataError unless the program leaves the run's chip with the run's masks."""
+    from ..runs.export import build_program
+    from ..runs.folder import RunFolder
+
     run = RunFolder.open(folder)
     chip, model, masks = run.load_trained()
     code_bits = built.tiles[0].code_bits if built.tiles else 0

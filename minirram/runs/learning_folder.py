@@ -6,15 +6,17 @@ import datetime
 import io
 import json
 import os
-from typing import Any, Callable, Dict, Iterator, Optional, Type, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Type, TypeVar
 
 import numpy as np
 
 from ..errors import ConfigError, DataError, MissingFileError, ShapeError
 from ..files import Path, atomic_writer, read_json, read_npz, write_json, write_npz
-from ..learn.learner import Learner, TrainingData
 from . import format1
 from .config import FORMAT, check_same, checked_format, document
+
+if TYPE_CHECKING:  # a folder that is looked at loads no engine
+    from ..learn.learner import Learner, TrainingData
 
 Own = TypeVar("Own", bound="LearningFolder")
 Progress = Callable[[Dict[str, Any]], None]
@@ -95,7 +97,7 @@ class LearningFolder:
         write_json(self.path("config.json"), document(self.config))
         self.file_format = FORMAT
 
-    def save_checkpoint(self, learner: Learner) -> None:
+    def save_checkpoint(self, learner: "Learner") -> None:
         """Write `checkpoint.npz` and `history.csv`."""
         write_npz(self.path("checkpoint.npz"), learner.checkpoint(), compress=False)
         text = io.StringIO()
@@ -109,7 +111,7 @@ class LearningFolder:
         """The arrays of `checkpoint.npz`, for `Learner.restore`."""
         return self.arrays("checkpoint.npz")
 
-    def learn(self, learner: Learner, data: TrainingData, *, progress: Optional[Progress] = None) -> None:
+    def learn(self, learner: "Learner", data: "TrainingData", *, progress: Optional[Progress] = None) -> None:
         """Take `learner` from its checkpoint, if there is one, to its last epoch; save after each."""
         if self.file_format != FORMAT:
             self.upgrade()

@@ -40,20 +40,24 @@ def test_what_needs_no_numpy_loads_none(option):
     assert not [name for name in loaded(option) if name.split(".")[0] == "numpy"]
 
 
-@pytest.mark.parametrize("command", [["networks"], ["networks", "--network", "resnet50"], ["energy", "--help"]])
+@pytest.mark.parametrize("command", [["networks"], ["networks", "--network", "resnet50"]])
 def test_networks_loads_no_trainer(command):
     names = loaded(*command)
-    if command[0] == "energy":
-        assert "minirram.runs.energy" in names and not any(name.startswith("minirram.study") for name in names)
-        return
     assert "minirram.runs.networks" in names
     assert not [name for name in names if name.startswith(TRAINERS)]
 
 
-@pytest.mark.parametrize("command", ["inspect", "diff", "dump"])
+@pytest.mark.parametrize("command", ["evaluate", "energy", "export", "chip"])
+def test_what_looks_at_a_run_loads_no_trainer(command):
+    names = loaded(command, "--help")
+    assert "minirram.runs.folder" in names
+    assert not [name for name in names if name.startswith(TRAINERS)]
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify", "diff", "dump", "fit"])
 def test_commands_on_files_load_no_trainer_and_no_task(command):
     names = loaded(command, "--help")
-    assert "minirram.programming.readback" in names
+    assert f"minirram.cli.{command}" in names
     assert not [name for name in names if name.startswith(TRAINERS + ("minirram.tasks",))]
 
 
