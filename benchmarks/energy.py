@@ -76,10 +76,12 @@ class RandomNetwork:
         self.config = RunConfig(name, "synthetic", self.network, recipe, technology("taox-40nm"))
         self.chip = train.make_chip(self.config)
         learner = MaskLearner(self.network, self.chip, recipe=recipe, threads=threads)
-        data = load_training(name, chosen.layout, "synthetic", network=self.network)
+        data = load_training(name, chosen.layout, source="synthetic", network=self.network)
         generator, reads = stream(recipe.seed, "benchmark"), learner.generators("benchmark", "read")
         for _, (codes, labels, weight) in zip(range(BATCHES[name]), data.batches(generator, recipe)):
-            learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight=weight)
+            learner.engine.training_step(
+                learner.read_weights(reads), learner.state, x=codes, labels=labels, weight=weight
+            )
         self.state, self.scales_S, self.signs, self.masks = (
             learner.state,
             learner.scales_S,
@@ -111,7 +113,7 @@ class RandomNetwork:
             threads=self.threads,
             observer=observer,
         )
-        predict(self.network, self.state, self.codes, product)
+        predict(self.network, self.state, codes=self.codes, product=product)
         return len(self.codes)
 
     def count(self):

@@ -117,7 +117,7 @@ class NumpyLearner:
         from minirram.learn.optim import sgd_step
 
         self.engine.share(self.read, self.kept)
-        loss, _, gradients = self.engine.training_step(self.weights, self.state, codes, labels)
+        loss, _, gradients = self.engine.training_step(self.weights, self.state, x=codes, labels=labels)
         self.engine.share(lambda name: self.learn(name, gradients[name]), self.kept)
         for name, velocity in self.affine_velocity.items():
             sgd_step(
@@ -241,7 +241,7 @@ def both_gradients(network, weights, state, codes, labels, dtype):
     theirs = {name: learner.matrix(name, leaf.grad).numpy() for name, leaf in leaves.items()}
     theirs.update({name: value.grad.numpy() for name, value in learner.affine.items()}, loss=np.array(loss))
     masked = {name: weights[name] * learner.matrix(name, learner.masks[name]).numpy() for name in weights}
-    loss, _, ours = Engine(network, len(codes), dtype=dtype).training_step(masked, state, codes, labels)
+    loss, _, ours = Engine(network, len(codes), dtype=dtype).training_step(masked, state, x=codes, labels=labels)
     return dict(ours, loss=np.array(loss)), theirs
 
 

@@ -43,7 +43,7 @@ def measure(size):
     conductance_S = 10.0 ** generator.uniform(-6, -4, (size, size))
     inputs_V = generator.uniform(0, 1, (1, size))
     lines = Wires(1.0, 1.0)
-    currents_A, times_s = timed(lambda: column_currents_A(conductance_S, inputs_V, lines), 7)
+    currents_A, times_s = timed(lambda: column_currents_A(conductance_S, inputs_V, wires=lines), 7)
     reference_A, spsolve_s = timed(lambda: sparse_solve(conductance_S, inputs_V[0], 1.0), 1)
     reduced_A, reduced_s = timed(lambda: inputs_V @ attenuated_S(conductance_S, lines), 3)
     ideal_A = inputs_V @ conductance_S

@@ -119,7 +119,7 @@ def main(arguments=None):
     training, validation = datasets.hold_back({"inputs": train_images, "labels": train_labels})
     test = {"inputs": test_images, "labels": test_labels}
     parts = {"train": training, "validation": validation, "test": test}
-    path = datasets.save(options.out, LAYOUT, parts, origin="Fashion-MNIST, Zalando SE, MIT licence")
+    path = datasets.save(options.out, LAYOUT, parts=parts, origin="Fashion-MNIST, Zalando SE, MIT licence")
     sizes = ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in datasets.PARTS)
     print(f"{path}: {sizes}")
 

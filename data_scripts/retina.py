@@ -221,7 +221,7 @@ def main(arguments=None):
             raise DataError(difference)
         warn(difference)
     parts = {part: read_part(source, eyes[part], part) for part in datasets.PARTS}
-    path = datasets.save(options.out, TASK.layout, parts, origin=origin)
+    path = datasets.save(options.out, TASK.layout, parts=parts, origin=origin)
     print("{}: {}".format(path, ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in parts)))
 
 

@@ -98,7 +98,7 @@ def main(arguments=None):
         inputs = np.stack([recording_features(source, recordings[key]) for key in keys])
         parts[part] = {"inputs": inputs, "labels": np.array([digit for digit, _, _ in keys], np.uint8)}
     origin = f"Free Spoken Digit Dataset, CC BY-SA 4.0, {len(recordings)} recordings"
-    path = datasets.save(options.out, TASK.layout, parts, origin=origin)
+    path = datasets.save(options.out, TASK.layout, parts=parts, origin=origin)
     print("{}: {}".format(path, ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in parts)))
 
 

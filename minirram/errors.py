@@ -32,7 +32,7 @@ class FormatError(MinirramError):
     Python and in C).
     """
 
-    def __init__(self, message: str, offset: int, kind: str = "FORMAT") -> None:
+    def __init__(self, message: str, offset: int, *, kind: str = "FORMAT") -> None:
         super().__init__(f"{message} (byte offset {offset}, {kind})")
         self.offset = offset
         self.kind = kind

@@ -83,7 +83,7 @@ def test_a_task_learns_from_a_prepared_folder_and_from_arrays(bars, tmp_path, ca
     test = task.draw_test()
     parts = zip(datasets.PARTS, (training, validation, test))
     arrays = {part: {"inputs": data.inputs, "labels": data.labels} for part, data in parts}
-    datasets.save(str(tmp_path), task.layout, arrays, origin="synthetic, drawn by code")
+    datasets.save(str(tmp_path), task.layout, parts=arrays, origin="synthetic, drawn by code")
     arguments = ["train", str(bars / "bars.py"), "--data", str(tmp_path), "--out", str(tmp_path / "prepared")]
     assert main.main(arguments) == 0
     prepared = mr.Run(tmp_path / "prepared")

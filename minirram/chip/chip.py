@@ -138,7 +138,7 @@ class Chip:
         """Bool map (macros, rows, cols): the cell of each pair that its sign does not use."""
         unused: np.ndarray = np.zeros(self.used.shape, bool)
         for name in self.placement.names:
-            self.placement.scatter(name, ~signs[name], signs[name], unused)
+            self.placement.scatter(name, (~signs[name], signs[name]), cells=unused)
         return unused
 
     @property
@@ -202,7 +202,7 @@ class Chip:
             if name not in masks or masks[name].shape != expected:
                 found = masks[name].shape if name in masks else "none"
                 raise DataError(f"mask of {name}: shape {found}, expected {expected}")
-            self.placement.scatter(name, *cells_on(self.level, masks[name], sign=signs[name]), wanted)
+            self.placement.scatter(name, cells_on(self.level, masks[name], sign=signs[name]), cells=wanted)
         return wanted
 
     def program(self, masks: ByName, signs: ByName) -> Tuple[int, int]:
@@ -258,7 +258,7 @@ class Chip:
 
         As reads of weights see them: after `update_ir_drop`, times the share of the voltage that reaches the cell.
         """
-        return self._memo.get(self.changes, ("pairs", name), lambda: self._gather_pairs(name))
+        return self._memo.get(self.changes, ("pairs", name), make=lambda: self._gather_pairs(name))
 
     def _gather_pairs(self, name: str) -> Tuple[np.ndarray, np.ndarray]:
         plus = np.empty(self.placement.shape(name), np.float32)
@@ -285,9 +285,9 @@ class Chip:
                 total[tile.matrix_cols] += own
             return total
 
-        return self._memo.get(self.changes, ("sums", name, wires), sums) / float(adc.tile_lsb)
+        return self._memo.get(self.changes, ("sums", name, wires), make=sums) / float(adc.tile_lsb)
 
-    def read_weights(self, name: str, scale_S: float, generator: Optional[np.random.Generator] = None) -> np.ndarray:
+    def read_weights(self, name: str, scale_S: float, *, generator: Optional[np.random.Generator] = None) -> np.ndarray:
         """Weights (G+ - G-) / scale of matrix `name`, float32 (fan_in, fan_out), from one fresh read of each of
         its cells.
 
@@ -298,7 +298,7 @@ class Chip:
         weights = plus - minus
         if generator is not None:
             noise = generator.standard_normal(plus.shape, dtype=np.float32)
-            noise *= self.cell_model.pair_read_std(plus, minus, self.cell_model.grid_S)
+            noise *= self.cell_model.pair_read_std(plus, minus, unit_S=self.cell_model.grid_S)
             weights += noise
         weights *= np.float32(self.cell_model.grid_S / scale_S)
         return weights

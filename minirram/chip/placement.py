@@ -160,9 +160,9 @@ class Placement:
             minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]
         return plus, minus
 
-    def scatter(self, name: str, plus: np.ndarray, minus: np.ndarray, cells: np.ndarray) -> None:
-        """Write (plus, minus), each (fan_in, fan_out), into `cells` (macros, rows, 2 * pairs) in place."""
-        shape = self.shape(name)
+    def scatter(self, name: str, pair: Tuple[np.ndarray, np.ndarray], *, cells: np.ndarray) -> None:
+        """Write the pair (plus, minus), each (fan_in, fan_out), into `cells` (macros, rows, 2 * pairs) in place."""
+        shape, (plus, minus) = self.shape(name), pair
         self._check_cells(cells)
         for part, array in (("plus", plus), ("minus", minus)):
             if array.shape != shape:

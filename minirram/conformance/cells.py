@@ -123,7 +123,7 @@ def read_noise(model: Cell) -> None:
     grid = (cells_S / model.grid_S).astype(np.float32)
     on_grid = np.asarray(model.read_std(grid, model.grid_S), np.float64)
     _must(np.allclose(on_grid * model.grid_S, std_S, rtol=1e-5, atol=0), "read_std is another law in other units")
-    pair = np.asarray(model.pair_read_std(grid[:20], grid[20:], model.grid_S), np.float64)
+    pair = np.asarray(model.pair_read_std(grid[:20], grid[20:], unit_S=model.grid_S), np.float64)
     of_two = np.hypot(on_grid[:20], on_grid[20:])
     _must(np.allclose(pair, of_two, rtol=1e-5, atol=0), "pair_read_std is not that of two independent reads")
     _must_read_with(model)
@@ -167,7 +167,7 @@ def writing(model: Cell) -> None:
     if model.redraws_hrs:
         off_S = np.asarray(model.reset_S(model.sample_hrs_S(stream(6, "hrs"), _SHAPE), stream(6, "reset")))
         _must(off_S.shape == _SHAPE and (np.isfinite(off_S) & (off_S >= 0)).all(), "reset_S gives no conductance")
-    tuned_S = np.asarray(model.tuned_S(np.full(1000, 5e-6), stream(6, "tune"), 0.0))
+    tuned_S = np.asarray(model.tuned_S(np.full(1000, 5e-6), stream(6, "tune"), relative_error=0.0))
     _must(np.allclose(tuned_S, 5e-6, rtol=1e-9, atol=0), "tuned_S misses its target without an error")
 
 

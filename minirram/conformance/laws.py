@@ -114,7 +114,7 @@ def _device(factory: Factory, spec: Spec, case: Case) -> Multiply:
     return multiply
 
 
-def expected(spec: Spec, case: Case, codes: Optional[np.ndarray] = None) -> Tuple[np.ndarray, int]:
+def expected(spec: Spec, case: Case, *, codes: Optional[np.ndarray] = None) -> Tuple[np.ndarray, int]:
     """What an ideal device gives: (int64 (n, pairs), saturated conversions), in exact integers."""
     codes = case.codes if codes is None else codes
     top = largest_code(spec, case.adc_bits)

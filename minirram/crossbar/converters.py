@@ -46,7 +46,7 @@ def check_input_bits(bits: int) -> None:
         raise ConfigError(f"{bits} input bits; choose 1 to 8")
 
 
-def bit_planes(codes: np.ndarray, bits: int, out: Optional[np.ndarray] = None) -> np.ndarray:
+def bit_planes(codes: np.ndarray, bits: int, *, out: Optional[np.ndarray] = None) -> np.ndarray:
     """Codes (n, rows) uint8 -> planes (bits, n, rows) float32 of 0 and 1; plane b holds bit b."""
     planes = np.empty((bits,) + codes.shape, np.float32) if out is None else out
     # Three calls over all planes: many small ones make two threads wait for each other.

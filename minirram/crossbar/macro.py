@@ -96,7 +96,7 @@ class Macro:
         lrs_grid, clipped_on = model.to_grid(model.sample_lrs_S(streamed("lrs"), shape), rows)
         hrs_grid, clipped_off = model.to_grid(model.sample_hrs_S(streamed("hrs"), shape), rows)
         forming_V = model.sample_forming_V(streamed("form"), shape).astype(np.float32)
-        cells = pristine(forming_V, lrs_grid, hrs_grid)
+        cells = pristine(forming_V, lrs_grid, hrs_grid=hrs_grid)
         macro = cls(model, MacroState(int(seed), int(index), cells, clipped=clipped_on + clipped_off))
         macro.stick(*model.sample_stuck(streamed("stuck"), shape))
         return macro
@@ -126,7 +126,8 @@ class Macro:
             raise ShapeError(f"a conductance map has rows and columns; this one has {measured_S.ndim} axes")
         shape = checked_shape(rows or measured_S.shape[0], cols or measured_S.shape[1])
         if measured_S.shape[0] > shape[0] or measured_S.shape[1] > shape[1]:
-            raise ShapeError("a map of {} x {} does not fit a macro of {} x {}".format(*measured_S.shape, *shape))
+            measured = f"{measured_S.shape[0]} x {measured_S.shape[1]}"
+            raise ShapeError(f"a map of {measured} does not fit a macro of {shape[0]} x {shape[1]}")
         check_map(measured_S, model.grid_max(shape[0]) * model.grid_S)
         on_S = np.zeros(shape)
         on_S[: measured_S.shape[0], : measured_S.shape[1]] = measured_S
@@ -134,7 +135,7 @@ class Macro:
         hrs_S = model.sample_hrs_S(stream(seed, "macro", index, "hrs"), shape)
         hrs_grid, clipped = model.to_grid(hrs_S, shape[0])
         formed = on_S > 0
-        cells = pristine(np.where(formed, 0.0, np.inf).astype(np.float32), lrs_grid, hrs_grid)
+        cells = pristine(np.where(formed, 0.0, np.inf).astype(np.float32), lrs_grid, hrs_grid=hrs_grid)
         cells["formed"], cells["on"] = formed, formed.copy()
         macro = cls(model, MacroState(int(seed), int(index), cells, clipped=clipped))
         if draw_stuck:
@@ -242,7 +243,7 @@ class Macro:
         changed = self._count_writes(index, "tune")
         able = np.isin(index, changed, assume_unique=True)
         generator = self._write_stream()
-        reached_S = self.model.tuned_S(targets_S[able], generator, relative_error)
+        reached_S = self.model.tuned_S(targets_S[able], generator, relative_error=relative_error)
         arrays = self._change()
         arrays["on_grid"].reshape(-1)[changed] = self._to_grid(reached_S)
         arrays["on"].reshape(-1)[changed] = True
@@ -391,7 +392,7 @@ class Macro:
         of each cell; no noise."""
         where = self.whole if region is None else region
         self.check(where)
-        return self._memo.get(self.changes, ("cells", where), lambda: read_only(self._present_grid(where)))
+        return self._memo.get(self.changes, ("cells", where), make=lambda: read_only(self._present_grid(where)))
 
     def _present_grid(self, region: Region) -> np.ndarray:
         where = region.rows, region.cols
@@ -420,7 +421,7 @@ class Macro:
     def voltage_share(self, wires: Wires) -> np.ndarray:
         """Share of the read voltage that each cell sees when all rows are driven, float32 (rows, cols)."""
         array_S = self.on_array(self.conductance_S())  # cells on lines out of use are taken to carry no current
-        volts = cell_voltages_V(array_S, np.ones((1, len(array_S))), wires, tolerance=1e-4)[0]
+        volts = cell_voltages_V(array_S, np.ones((1, len(array_S))), wires=wires, tolerance=1e-4)[0]
         return self.in_use(volts).astype(np.float32)
 
     def read_noise(self, seed: int, region: Region, *, held: bool = False) -> ReadNoise:
@@ -450,7 +451,7 @@ class Macro:
             found_S = effective_S(array_S, wires, rows=row_map[where.rows], cols=col_map[where.cols], threads=threads)
             return read_only(np.rint(found_S / self.model.grid_S).astype(np.float32))
 
-        return self._memo.get(self.changes, ("effective", where, wires), behind_wires)
+        return self._memo.get(self.changes, ("effective", where, wires), make=behind_wires)
 
     def operand(self, region: Region, reading: Reading = IDEAL, *, threads: int = 1) -> Operand:
         """One region as a product takes it: its effective conductances, and with noise the variances of its reads."""
@@ -461,7 +462,7 @@ class Macro:
                 return Operand(grid)
             return Operand(grid, read_variance(self.model.read_std(grid, self.model.grid_S)))
 
-        return self._memo.get(self.changes, ("operand", region, reading.wires, reading.noise is not None), make)
+        return self._memo.get(self.changes, ("operand", region, reading.wires, reading.noise is not None), make=make)
 
     def column_sums_grid(self, region: Region, wires: Optional[Wires] = None, *, threads: int = 1) -> np.ndarray:
         """sum_i (G+ - G-)_ij of the conductances that a product multiplies: float64 (pairs,), grid units."""

@@ -144,7 +144,7 @@ def checked_shape(rows: int, cols: int) -> Tuple[int, int]:
     return int(rows), int(cols)
 
 
-def pristine(forming_V: np.ndarray, lrs_grid: np.ndarray, hrs_grid: np.ndarray) -> Dict[str, np.ndarray]:
+def pristine(forming_V: np.ndarray, lrs_grid: np.ndarray, *, hrs_grid: np.ndarray) -> Dict[str, np.ndarray]:
     """Arrays of cells never pulsed. RESET never raises a conductance: off <= on where on is known."""
     shape = lrs_grid.shape
     off_grid = np.where(lrs_grid > 0, np.minimum(hrs_grid, lrs_grid), hrs_grid)

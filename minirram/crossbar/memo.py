@@ -11,7 +11,7 @@ class Memo:
     def __init__(self) -> None:
         self._kept: Tuple[Hashable, Dict] = (None, {})
 
-    def get(self, stamp: Hashable, key: Hashable, make: Callable[[], Value]) -> Value:
+    def get(self, stamp: Hashable, key: Hashable, *, make: Callable[[], Value]) -> Value:
         """The result for `key` in the state `stamp`: from `make`, unless it was made in the same state before.
 
         Threads may ask at a time; two that ask for one key may both make it.

@@ -238,7 +238,7 @@ class _Columns:
         self.errors = errors
         self.input_bits = input_bits
         self.is_pair = adc.arrangement == "pair"
-        self.block = block_samples(input_bits, *operand.grid.shape)
+        self.block = block_samples(input_bits, operand.grid.shape)
         self.conductance, self.variance = operand.converted(adc.arrangement)
         # While the shifted sum stays below 2^24 the shift-and-add may run in float32 and still be exact.
         exact = (2**input_bits - 1) * adc.top < EXACT_FLOAT32
@@ -249,7 +249,7 @@ class _Columns:
     ) -> int:
         """Fill `result` (n, pairs) for a few samples, a block of columns at a time; returns the saturations."""
         n, rows = codes.shape
-        planes = bit_planes(codes, self.input_bits, buffers.take("planes", (self.input_bits, n, rows)))
+        planes = bit_planes(codes, self.input_bits, out=buffers.take("planes", (self.input_bits, n, rows)))
         stacked = planes.reshape(-1, rows)
         width = self.conductance.shape[1]
         saturated = 0

@@ -68,7 +68,7 @@ class ReadNoise:
                 block = self._begun.pop(key)
             else:
                 generator = stream(self.seed, *self.name, index, cols.start, *shape)
-                block = fast_normals(generator, shape, buffers)
+                block = fast_normals(generator, shape, buffers=buffers)
             if origin + samples > last:
                 block = self._begun[key] = block.copy()
             start, stop = max(origin, first), min(origin + samples, last)
@@ -80,11 +80,13 @@ class ReadNoise:
         self._begun = {key: block for key, block in self._begun.items() if 0 < self.position - key[0] * key[3] < key[3]}
 
 
-def block_samples(planes: int, rows: int, columns: int) -> int:
+def block_samples(planes: int, shape: Tuple[int, int]) -> int:
     """Samples whose noise comes from one random stream and that are worked on together: set by the shape alone.
 
-    As many as keep a plane stack of rows and one of currents within a working set of the cache; a power of two.
+    shape: (rows, columns). As many as keep a plane stack of rows and one of currents within a working set of the
+    cache; a power of two.
     """
+    rows, columns = shape
     widest = max(rows, min(columns, STACKED_COLS))
     return 2 ** int(np.log2(max(1, min(_BLOCK_VALUES // (planes * widest), 4096))))
 
@@ -117,7 +119,7 @@ class Buffers:
         return self._flat[name][:size].reshape(shape)
 
 
-def fast_normals(generator: np.random.Generator, shape: Tuple[int, ...], buffers: Buffers) -> np.ndarray:
+def fast_normals(generator: np.random.Generator, shape: Tuple[int, ...], *, buffers: Buffers) -> np.ndarray:
     """Standard normal numbers, float32: a table of 2^16 quantiles of N(0, 1/2), drawn from twice, a + b and a - b.
 
     A turn by 45 degrees keeps two independent normal numbers independent: as many come out as go in, and the table's

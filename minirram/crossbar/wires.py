@@ -47,7 +47,7 @@ class Wires:
 
 
 def cell_voltages_V(
-    conductance_S: np.ndarray, inputs_V: np.ndarray, wires: Wires, *, tolerance: float = 1e-7
+    conductance_S: np.ndarray, inputs_V: np.ndarray, *, wires: Wires, tolerance: float = 1e-7
 ) -> np.ndarray:
     """Voltage on every cell, float64 (n, rows, cols), for inputs (n, rows) in volt.
 
@@ -79,7 +79,7 @@ def cell_voltages_V(
 
 
 def column_currents_A(
-    conductance_S: np.ndarray, inputs_V: np.ndarray, wires: Wires, *, tolerance: float = 1e-7, threads: int = 1
+    conductance_S: np.ndarray, inputs_V: np.ndarray, *, wires: Wires, tolerance: float = 1e-7, threads: int = 1
 ) -> np.ndarray:
     """Current of every column, ampere, float64 (n, cols), for many inputs (n, rows), volt, shared out to threads."""
     conductance_S, inputs_V = _checked(conductance_S, inputs_V)
@@ -88,7 +88,7 @@ def column_currents_A(
 
     def solve(first: int) -> None:
         some = slice(first, first + batch)
-        volts = cell_voltages_V(conductance_S, inputs_V[some], wires, tolerance=tolerance)
+        volts = cell_voltages_V(conductance_S, inputs_V[some], wires=wires, tolerance=tolerance)
         currents_A[some] = np.einsum("ij,nij->nj", conductance_S, volts)
 
     firsts = range(0, len(inputs_V), batch)
@@ -121,13 +121,13 @@ def transfer_S(
     row_index, col_index = np.arange(n_rows)[rows], np.arange(n_cols)[cols]
     if len(row_index) <= len(col_index):
         inputs_V = np.eye(n_rows)[row_index]
-        currents_A = column_currents_A(conductance_S, inputs_V, wires, tolerance=tolerance, threads=threads)
+        currents_A = column_currents_A(conductance_S, inputs_V, wires=wires, tolerance=tolerance, threads=threads)
         return currents_A[:, col_index]
     # Mirrored at the other diagonal, the driven end of a row and the held end of a column change places.
     mirrored = conductance_S[::-1, ::-1].T
     inputs_V = np.eye(n_cols)[n_cols - 1 - col_index]
     turned = Wires(wires.col_ohm, wires.row_ohm)
-    currents_A = column_currents_A(mirrored, inputs_V, turned, tolerance=tolerance, threads=threads)
+    currents_A = column_currents_A(mirrored, inputs_V, wires=turned, tolerance=tolerance, threads=threads)
     return currents_A[:, ::-1].T[row_index]
 
 
@@ -139,7 +139,7 @@ def attenuated_S(conductance_S: np.ndarray, wires: Wires, *, tolerance: float = 
     differences of pairs within 5 %; ideal wires are off by 93 % there.
     """
     conductance_S = np.asarray(conductance_S, np.float64)
-    share = cell_voltages_V(conductance_S, np.ones((1, conductance_S.shape[0])), wires, tolerance=tolerance)[0]
+    share = cell_voltages_V(conductance_S, np.ones((1, conductance_S.shape[0])), wires=wires, tolerance=tolerance)[0]
     return conductance_S * share
 
 

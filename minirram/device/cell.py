@@ -164,7 +164,7 @@ class CellModel(Cell):
         return self.re_set == "redraw"
 
     def tuned_S(
-        self, target_S: np.ndarray, generator: np.random.Generator, relative_error: Optional[float] = None
+        self, target_S: np.ndarray, generator: np.random.Generator, *, relative_error: Optional[float] = None
     ) -> np.ndarray:
         """Normal around the target, not below 0; the deviation is `tuning_std_S` without a `relative_error`."""
         spread_S = self.tuning_std_S if relative_error is None else relative_error * target_S
@@ -177,10 +177,10 @@ class CellModel(Cell):
         floor = np.asarray(self.read_noise_floor_S / unit_S, dtype=conductance.dtype)
         return np.hypot(self.read_noise * conductance, floor)
 
-    def pair_read_std(self, plus: np.ndarray, minus: np.ndarray, unit_S: float = 1.0) -> np.ndarray:
+    def pair_read_std(self, plus: np.ndarray, minus: np.ndarray, *, unit_S: float = 1.0) -> np.ndarray:
         """The same for G+ - G-: two relative errors and two floors in quadrature, from one square root."""
         if type(self).read_std is not CellModel.read_std:
-            return super().pair_read_std(plus, minus, unit_S)  # a subclass has a law of its own
+            return super().pair_read_std(plus, minus, unit_S=unit_S)  # a subclass has a law of its own
         relative = self.read_noise * np.sqrt(plus * plus + minus * minus)
         if not self.read_noise_floor_S:
             return relative

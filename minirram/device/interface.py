@@ -102,7 +102,7 @@ class Cell(ABC):
     def read_std(self, conductance: np.ndarray, unit_S: float = 1.0) -> np.ndarray:
         """Standard deviation of one read of each cell. Both are in multiples of `unit_S` and of one dtype and shape."""
 
-    def pair_read_std(self, plus: np.ndarray, minus: np.ndarray, unit_S: float = 1.0) -> np.ndarray:
+    def pair_read_std(self, plus: np.ndarray, minus: np.ndarray, *, unit_S: float = 1.0) -> np.ndarray:
         """Standard deviation of one read of G+ - G-: two cells with independent noise, in multiples of `unit_S`."""
         return np.hypot(self.read_std(plus, unit_S), self.read_std(minus, unit_S))
 
@@ -120,7 +120,7 @@ class Cell(ABC):
         return self.sample_hrs_S(generator, off_S.shape)
 
     def tuned_S(
-        self, target_S: np.ndarray, generator: np.random.Generator, relative_error: Optional[float] = None
+        self, target_S: np.ndarray, generator: np.random.Generator, *, relative_error: Optional[float] = None
     ) -> np.ndarray:
         """What closed-loop tuning to `target_S` reaches, float64. relative_error: of the target; None: the model's."""
         spread_S = 0.0 if relative_error is None else relative_error * target_S

@@ -49,7 +49,7 @@ def calibrate_adcs(
         largest[name] = max(lsb, largest.get(name, 0.0))
         return ideal(name, codes, zero_point)
 
-    predict(network, state, codes, recording, chunk=CALIBRATION_CHUNK)
+    predict(network, state, codes=codes, product=recording, chunk=CALIBRATION_CHUNK)
     return {name: Adc(adc_bits, float(np.float32(HEADROOM * lsb)), arrangement) for name, lsb in largest.items()}
 
 

@@ -19,7 +19,7 @@ FORMAT = 1
 """version of `digital.json`"""
 
 
-def describe(network: Network, model: Model, chip: Chip, *, wires: Optional[Wires] = None) -> Dict[str, Any]:
+def describe(network: Network, model: Model, *, chip: Chip, wires: Optional[Wires] = None) -> Dict[str, Any]:
     """The description of a trained network (`Model`) on a chip: a dict of numbers, text and lists.
 
     wires: `Wires` behind which the chip is read; the column sums are those of its products.

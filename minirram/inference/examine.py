@@ -154,4 +154,6 @@ def score_without_chip(examination: Any, predict: Callable[[np.ndarray], np.ndar
 
 def _answer(examination: Any, network: Any, model: Model, product: Any, clipped: Optional[Counter]) -> Figures:
     """The examination's figures for one way to multiply."""
-    return Figures.of(examination.figures(lambda codes: predict(network, model.state, codes, product, clipped=clipped)))
+    return Figures.of(
+        examination.figures(lambda codes: predict(network, model.state, codes=codes, product=product, clipped=clipped))
+    )

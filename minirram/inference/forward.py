@@ -16,9 +16,9 @@ CHUNK = 500
 def forward(
     network: Network,
     state: Dict[str, np.ndarray],
+    *,
     codes: np.ndarray,
     product: Product,
-    *,
     clipped: Optional[CounterOf[str]] = None,
 ) -> np.ndarray:
     """The network's output for input codes: float32 (n, classes) or (n, height, width, classes).
@@ -41,14 +41,15 @@ def forward(
 def predict(
     network: Network,
     state: Dict[str, np.ndarray],
+    *,
     codes: np.ndarray,
     product: Product,
-    *,
     clipped: Optional[CounterOf[str]] = None,
     chunk: int = CHUNK,
 ) -> np.ndarray:
     """`forward` in chunks of samples: the same output with little memory."""
     parts = [
-        forward(network, state, codes[k : k + chunk], product, clipped=clipped) for k in range(0, len(codes), chunk)
+        forward(network, state, codes=codes[k : k + chunk], product=product, clipped=clipped)
+        for k in range(0, len(codes), chunk)
     ]
     return np.concatenate(parts)

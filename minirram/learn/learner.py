@@ -91,7 +91,7 @@ class Learner:
         """One fresh read of every mapped cell of `chip` as weights; `generators` as for `read_weights`."""
 
         def read(name: str) -> np.ndarray:
-            return chip.read_weights(name, scales_S[name], None if generators is None else generators[name])
+            return chip.read_weights(name, scales_S[name], generator=None if generators is None else generators[name])
 
         return self.by_matrix(read)
 
@@ -121,7 +121,9 @@ class Learner:
     ) -> Tuple[float, int]:
         """One step: read, forward, backward, learn. Returns (loss, n_correct)."""
         weights = self.read_weights(self.read_generators)
-        loss, n_correct, gradients = self.engine.training_step(weights, self.state, codes, labels, weight=weight)
+        loss, n_correct, gradients = self.engine.training_step(
+            weights, self.state, x=codes, labels=labels, weight=weight
+        )
         momentum = self.recipe.momentum
         for name, velocity in self.affine_velocity.items():
             gradient = gradients.pop(name)
@@ -132,7 +134,7 @@ class Learner:
     def predict(self, codes: np.ndarray) -> np.ndarray:
         """The network's output for `codes` from one fresh read-out, digital product (the training forward)."""
         generators = self.generators("validation", len(self.history))
-        return self.engine.predict(self.read_weights(generators), self.state, codes)
+        return self.engine.predict(self.read_weights(generators), self.state, x=codes)
 
     def epoch(self, data: TrainingData) -> Dict[str, Any]:
         """One pass over `data` (see `tasks`), then its validation score. Returns the row for the history."""

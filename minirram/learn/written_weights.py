@@ -156,9 +156,9 @@ class WriteLearner(Learner):
         for name, plan in plans.items():
             shape = self.wanted[name].shape
             plus, minus = plan.spread(plan.cells, shape)
-            self.chip.placement.scatter(name, plus, minus, cells)
+            self.chip.placement.scatter(name, (plus, minus), cells=cells)
             plus, minus = plan.spread(plan.target_S, shape)
-            self.chip.placement.scatter(name, plus, minus, target_S)
+            self.chip.placement.scatter(name, (plus, minus), cells=target_S)
             rises = plan.target_S > plan.present_S
             self.pulses["set"] += int(np.count_nonzero(plan.cells & rises))
             self.pulses["reset"] += int(np.count_nonzero(plan.cells & ~rises))

@@ -95,14 +95,14 @@ def output_shapes(network: Network) -> Dict[str, Shape]:
     return {step.layer.name: step.output for step in walk(network)}
 
 
-def fitting_size(network: Network, height: int, width: int) -> Tuple[int, int]:
-    """(rows, columns) that an image of height x width is continued to, so that the network takes it.
+def fitting_size(network: Network, size: Tuple[int, int]) -> Tuple[int, int]:
+    """(rows, columns) that an image of size (height, width) is continued to, so that the network takes it.
 
     The network's own size and every size that fits stay as they are. Only where the network gives a label per pixel, an
     image is continued, to the next size with as many labels as pixels. ShapeError says which lengths fit.
     """
-    own = network.input_shape[:2]
-    if (height, width) == own or _fits(network, height, width):
+    own, (height, width) = network.input_shape[:2], size
+    if size == own or _fits(network, height, width):
         return height, width
     # What is pooled to at least one pixel fits again after at most its own length.
     sizes = [

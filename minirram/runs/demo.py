@@ -136,5 +136,7 @@ def _unpruned(config: RunConfig, data: Any, test_set: Any) -> float:
     learner.chip.program(everything, learner.signs)
     batches, reads = data.batches(stream(config.recipe.seed, "unpruned"), config.recipe), learner.generators("unpruned")
     for _, (batch, batch_labels, weight) in zip(range(UNPRUNED_STEPS), batches):
-        learner.engine.training_step(learner.read_weights(reads), learner.state, batch, batch_labels, weight=weight)
+        learner.engine.training_step(
+            learner.read_weights(reads), learner.state, x=batch, labels=batch_labels, weight=weight
+        )
     return float(test_set.figures(learner.predict)["accuracy"])

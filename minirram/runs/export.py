@@ -54,7 +54,7 @@ def export(folder: Path, out: Optional[Path] = None, *, code_bits: int = 8, old:
     beside = os.path.join(os.path.dirname(path), "digital.json")
     with atomic_writer(path) as handle:
         handle.write(data)
-    write_json(beside, digital_json.describe(config.network, model, chip, wires=config.wires))
+    write_json(beside, digital_json.describe(config.network, model, chip=chip, wires=config.wires))
     return Export(**vars(readback.describe(built, len(data))), file=path, not_formed=not_formed)
 
 

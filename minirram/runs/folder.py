@@ -27,7 +27,7 @@ def open_training(config: RunConfig, source: Optional[str] = None) -> Any:
 
     ConfigError when a run that has read its data (`data_crc`) would go on with others.
     """
-    data = registry.load_training(config.task, config.data_layout, source or config.data, network=config.network)
+    data = registry.load_training(config.task, config.data_layout, source=source or config.data, network=config.network)
     if config.data_crc and data.crc != config.data_crc:
         raise ConfigError(
             f"the training data in {source or config.data} are not those that the run was learned "
@@ -38,7 +38,7 @@ def open_training(config: RunConfig, source: Optional[str] = None) -> Any:
 
 def open_test(config: RunConfig, source: Optional[str] = None) -> Any:
     """The test set of a `RunConfig` as an examination, from `source` instead of its own. The caller logs it."""
-    return registry.load_test(config.task, config.data_layout, source or config.data, network=config.network)
+    return registry.load_test(config.task, config.data_layout, source=source or config.data, network=config.network)
 
 
 class RunFolder(LearningFolder):

@@ -146,7 +146,7 @@ def learn(
     if arrays is None:
         data = open_training(config)
     else:
-        data = training_data(config.data_layout, arrays.training, arrays.validation, network=config.network)
+        data = training_data(config.data_layout, arrays.training, validation=arrays.validation, network=config.network)
     data.steps_per_epoch(config.recipe)
     config = replace(config, data_crc=data.crc)
     run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
@@ -154,7 +154,7 @@ def learn(
     if run.has("results.json"):
         return read_results(run.path("results.json")), None
     if arrays is not None and not run.has(f"{DATA_SET}.npz"):
-        datasets.save(run.folder, config.data_layout, arrays.arrays(), origin=arrays.training.origin)
+        datasets.save(run.folder, config.data_layout, parts=arrays.arrays(), origin=arrays.training.origin)
     learner = MaskLearner(config.network, chip, recipe=config.recipe, threads=threads, wires=config.wires)
     run.learn(learner, data, progress=progress)
     model = finish(learner, learner.best, data=data, config=config)

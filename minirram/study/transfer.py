@@ -261,7 +261,7 @@ def _digital_only(learner: MaskLearner, data: Any) -> float:
     order, reads = stream(recipe.seed, "digital-only"), learner.generators("digital-only", "read")
     passes = itertools.chain.from_iterable(data.batches(order, recipe) for _ in itertools.count())
     for codes, labels, weight in itertools.islice(passes, ADAPTATION_STEPS):
-        learner.engine.training_step(learner.read_weights(reads), learner.state, codes, labels, weight=weight)
+        learner.engine.training_step(learner.read_weights(reads), learner.state, x=codes, labels=labels, weight=weight)
     score = float(data.validation_score(learner.predict))
     learner.state = before
     return score

@@ -55,7 +55,7 @@ class CodeRule:
         (n, steps) one of (1, steps, 1), grey images (n, height, width) one of (height, width, 1). ShapeError when the
         shapes differ in more than that.
         """
-        images = pooled(as_images(inputs, network, self.pool), self.pool)
+        images = pooled(as_images(inputs, network, pool=self.pool), self.pool)
         if len(self.low) not in (1, images.shape[-1]):
             raise ShapeError(f"a code rule for {len(self.low)} channels; the inputs have {images.shape[-1]}")
         offset, per_unit = self.step(network)
@@ -80,7 +80,7 @@ def fitted_rule(inputs: np.ndarray, network: Network) -> CodeRule:
     return CodeRule(tuple(low.astype(float).tolist()), tuple(high.astype(float).tolist()), clips=True)
 
 
-def as_images(inputs: np.ndarray, network: Network, pool: int = 1) -> np.ndarray:
+def as_images(inputs: np.ndarray, network: Network, *, pool: int = 1) -> np.ndarray:
     """Inputs (n, ...) as (n, height, width, channels): axes of length 1 put in where the network has them.
 
     A network that labels every pixel takes images of any size. ShapeError when the shapes do not fit.

@@ -92,7 +92,7 @@ def load_test(layout: Layout, folder: str) -> Dataset:
     return _read_part(layout, folder, "test")
 
 
-def save(folder: str, layout: Layout, parts: Mapping[str, Mapping[str, np.ndarray]], *, origin: str) -> str:
+def save(folder: str, layout: Layout, *, parts: Mapping[str, Mapping[str, np.ndarray]], origin: str) -> str:
     """Check the parts and write `NAME.npz` into `folder` (made if missing), whole or not at all; returns its path.
 
     parts: part -> {"inputs", "labels" and, for pixel labels, "region": array}. origin: one line on what the data are.
@@ -101,7 +101,7 @@ def save(folder: str, layout: Layout, parts: Mapping[str, Mapping[str, np.ndarra
     arrays: Dict[str, np.ndarray] = {"origin": np.array(origin)}
     for part in PARTS:
         named = {member: np.ascontiguousarray(parts[part][member]) for member in layout.members}
-        check(layout, named, f"{layout.data_set} {part}")
+        check(layout, named, where=f"{layout.data_set} {part}")
         arrays.update({f"{part}_{member}": array for member, array in named.items()})
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, layout.data_set + ".npz")
@@ -134,13 +134,13 @@ def batches(order: np.ndarray, size: int) -> List[np.ndarray]:
     return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
 
 
-def dataset(layout: Layout, arrays: Mapping[str, np.ndarray], origin: str) -> Dataset:
+def dataset(layout: Layout, arrays: Mapping[str, np.ndarray], *, origin: str) -> Dataset:
     """The `Dataset` of the arrays of one part, which `check` has passed."""
     labels = arrays["labels"] if layout.per_pixel else arrays["labels"].astype(np.int64)
     return Dataset(arrays["inputs"], labels, layout.class_names, origin, arrays.get("region"))
 
 
-def check(layout: Layout, arrays: Mapping[str, np.ndarray], where: str) -> None:
+def check(layout: Layout, arrays: Mapping[str, np.ndarray], *, where: str) -> None:
     """DataError unless the arrays of one part have the layout's shapes, dtypes and ranges. where: named in errors."""
     inputs, labels = arrays["inputs"], arrays["labels"]
     expected = ("n",) + tuple("any" if length is None else str(length) for length in layout.input_shape)
@@ -200,5 +200,5 @@ def _read_part(layout: Layout, folder: str, part: str) -> Dataset:
     if origin.dtype.kind != "U" or origin.shape != ():
         raise DataError(f"{path}: 'origin' must be one text, not {origin.dtype} {origin.shape}")
     named = {member: arrays[name] for name, member in names.items()}
-    check(layout, named, f"{path}, part {part}")
-    return dataset(layout, named, str(origin))
+    check(layout, named, where=f"{path}, part {part}")
+    return dataset(layout, named, origin=str(origin))

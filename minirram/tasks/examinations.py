@@ -79,7 +79,7 @@ class PixelExamination:
 Examination = Union[LabelExamination, PixelExamination]
 
 
-def examination(layout: Layout, data: Dataset, network: Network) -> Examination:
+def examination(layout: Layout, data: Dataset, *, network: Network) -> Examination:
     """The examination of one part of a task's data. ShapeError when the network gives another number of classes."""
     classes = answer_shape(network)[-1]
     if classes != len(data.class_names):

@@ -30,8 +30,7 @@ def normalise_contrast(
     """
     grey, region = np.asarray(grey, np.float64), np.asarray(region, bool)
     if grey.shape != region.shape or grey.ndim != 2:
-        message = "image {} and region {}: they must have one shape (height, width)"
-        raise ShapeError(message.format(grey.shape, region.shape))
+        raise ShapeError(f"image {grey.shape} and region {region.shape}: they must have one shape (height, width)")
     if not region.any():
         raise DataError("the field of view is empty")
     smooth = smooth or _gaussian()
@@ -111,7 +110,7 @@ def turned(crops: np.ndarray, which: np.ndarray) -> np.ndarray:
     return out
 
 
-def tile_starts(length: int, size: int, step: int) -> np.ndarray:
+def tile_starts(length: int, size: int, *, step: int) -> np.ndarray:
     """Where tiles of `size` begin so that they cover 0..length - 1 with at most `step` between them; int64."""
     return np.unique(np.minimum(np.arange(0, length, step, dtype=np.int64), max(length - size, 0)))
 
@@ -131,7 +130,7 @@ def predict_by_tiles(
     ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)).astype(np.float32)
     weight = np.outer(ramp, ramp)
     total, weights = np.zeros(padded.shape, np.float32), np.zeros(padded.shape, np.float32)
-    rows, cols = (tile_starts(length, size, step) for length in padded.shape)
+    rows, cols = (tile_starts(length, size, step=step) for length in padded.shape)
     places = [(slice(row, row + size), slice(col, col + size)) for row in rows for col in cols]
     for start in range(0, len(places), batch):
         group = places[start : start + batch]

@@ -21,8 +21,7 @@ def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, *, classes: int)
     predicted, labels = _pair(predicted, labels, "predicted", "labels")
     for name, values in (("predicted", predicted), ("labels", labels)):
         if values.min() < 0 or values.max() >= classes:
-            message = "{} holds {}..{}: classes are 0..{}"
-            raise ShapeError(message.format(name, values.min(), values.max(), classes - 1))
+            raise ShapeError(f"{name} holds {values.min()}..{values.max()}: classes are 0..{classes - 1}")
     flat = labels.astype(np.int64).ravel() * classes + predicted.astype(np.int64).ravel()
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
@@ -113,6 +112,6 @@ def _pair(first: np.ndarray, second: np.ndarray, first_name: str, second_name: s
     """Both as arrays of one shape with at least one entry, or ShapeError."""
     first, second = np.asarray(first), np.asarray(second)
     if first.shape != second.shape or not first.size:
-        message = "{} has the shape {} and {} {}: they must be equal and not empty"
-        raise ShapeError(message.format(first_name, first.shape, second_name, second.shape))
+        shapes = f"{first_name} has the shape {first.shape} and {second_name} {second.shape}"
+        raise ShapeError(f"{shapes}: they must be equal and not empty")
     return first, second

@@ -55,7 +55,7 @@ def _task_of_file(path: str) -> Task:
     return found[0]
 
 
-def load_training(name: str, layout: Layout, source: str, *, network: Network) -> TrainingData:
+def load_training(name: str, layout: Layout, *, source: str, network: Network) -> TrainingData:
     """Training and validation data, as codes for `network`.
 
     source: folder that holds the data set of `layout`, or "synthetic": what task `name` draws.
@@ -63,12 +63,13 @@ def load_training(name: str, layout: Layout, source: str, *, network: Network) -
     parts = (
         _drawing_task(name, layout).draw_training() if source == SYNTHETIC else datasets.load_training(layout, source)
     )
-    return training_data(layout, *parts, network=network)
+    training, validation = parts
+    return training_data(layout, training, validation=validation, network=network)
 
 
-def load_test(name: str, layout: Layout, source: str, *, network: Network) -> Examination:
+def load_test(name: str, layout: Layout, *, source: str, network: Network) -> Examination:
     """The test set as an examination. Every call is an opening of the test set: the caller logs it."""
-    return examination(layout, _test_part(name, layout, source), network)
+    return examination(layout, _test_part(name, layout, source), network=network)
 
 
 def _test_part(name: str, layout: Layout, source: str) -> Dataset:

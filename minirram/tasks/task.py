@@ -67,11 +67,11 @@ class Task:
     def draw_training(self) -> Tuple[Dataset, Dataset]:
         """The built-in training and validation parts. The set is fixed: it depends on its name and the part alone."""
         training, validation = hold_back(self._draw("train", self._drawing().training))
-        return dataset(self.layout, training, _DRAWN), dataset(self.layout, validation, _DRAWN)
+        return dataset(self.layout, training, origin=_DRAWN), dataset(self.layout, validation, origin=_DRAWN)
 
     def draw_test(self) -> Dataset:
         """The built-in test part."""
-        return dataset(self.layout, self._draw("test", self._drawing().test), _DRAWN)
+        return dataset(self.layout, self._draw("test", self._drawing().test), origin=_DRAWN)
 
     def _drawing(self) -> Drawing:
         if self.drawn is None:
@@ -80,5 +80,5 @@ class Task:
 
     def _draw(self, part: str, n: int) -> Dict[str, np.ndarray]:
         arrays = self._drawing().draw(stream(0, "synthetic", self.layout.data_set, part), n)
-        check(self.layout, arrays, f"task {self.name}, drawn {part}")
+        check(self.layout, arrays, where=f"task {self.name}, drawn {part}")
         return arrays

@@ -21,7 +21,7 @@ class SampleData:
     """Training samples with one label each, and an examination to validate on."""
 
     def __init__(
-        self, codes: np.ndarray, labels: np.ndarray, validation: Examination, *, origin: str, mirrored: bool = False
+        self, codes: np.ndarray, labels: np.ndarray, *, validation: Examination, origin: str, mirrored: bool = False
     ) -> None:
         self.codes, self.labels = codes, labels
         self.validation = validation
@@ -64,7 +64,7 @@ class SampleData:
 class CropData:
     """Random turned crops of whole images with a label per pixel, and an examination of whole images."""
 
-    def __init__(self, codes: np.ndarray, training: Dataset, validation: Examination, *, size: int) -> None:
+    def __init__(self, codes: np.ndarray, training: Dataset, *, validation: Examination, size: int) -> None:
         """size: side of a crop, pixels."""
         if training.region is None:
             raise DataError("images that are labelled by pixel need a region: the pixels that count")
@@ -100,10 +100,10 @@ class CropData:
 TrainingData = Union[SampleData, CropData]
 
 
-def training_data(layout: Layout, training: Dataset, validation: Dataset, *, network: Network) -> TrainingData:
+def training_data(layout: Layout, training: Dataset, *, validation: Dataset, network: Network) -> TrainingData:
     """What a learner of `network` is given of a training and a validation part."""
     codes = layout.codes.codes(training.inputs, network)
-    held_back = examination(layout, validation, network)
+    held_back = examination(layout, validation, network=network)
     if layout.per_pixel:
-        return CropData(codes, training, held_back, size=network.input_shape[0])
-    return SampleData(codes, training.labels, held_back, origin=training.origin, mirrored=layout.mirrored)
+        return CropData(codes, training, validation=held_back, size=network.input_shape[0])
+    return SampleData(codes, training.labels, validation=held_back, origin=training.origin, mirrored=layout.mirrored)

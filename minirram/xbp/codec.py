@@ -31,7 +31,7 @@ def read(data: bytes, chip_id: Optional[int] = None, *, max_payload: int = table
 
 def check(data: bytes, chip_id: Optional[int] = None, *, max_payload: int = table.LIMITS["MAX_PAYLOAD"]) -> Reader:
     """The checks of a streaming reader alone; arguments as of `read`. The `reader.Reader` with the records."""
-    reader = Reader(data, chip_id, max_payload)
+    reader = Reader(data, chip_id, max_payload=max_payload)
     reader.run()
     return reader
 

@@ -15,7 +15,7 @@ def program_of(reader: Reader) -> Program:
     _check_size(reader.tiles)
     tiles = tuple(_expand(tile) for tile in reader.tiles)
     for kind, at, text in host_faults(reader, tiles):
-        raise FormatError(text, at, kind)
+        raise FormatError(text, at, kind=kind)
     chip, header = reader.chip, reader.header
     return Program(
         tiles=tiles,
@@ -35,7 +35,7 @@ def _check_size(tiles: Sequence[TileRecords]) -> None:
         cells += tile.values["n_row"] * tile.values["n_col"] * maps
         if cells > MOST_CELLS:
             message = f"the maps up to tile {tile.number} cover {cells} cells, this reader expands {MOST_CELLS}"
-            raise FormatError(message, tile.at, "LIMIT")
+            raise FormatError(message, tile.at, kind="LIMIT")
 
 
 def _expand(tile: TileRecords) -> TileProgram:
@@ -47,10 +47,10 @@ def _expand(tile: TileRecords) -> TileProgram:
         rows = np.zeros((n_row, tile.stride), np.uint8)
         for row, count, bitmap in records:
             rows[row : row + count] = np.frombuffer(bitmap, np.uint8).reshape(count, -1)
-        passes.append((recipe, unpack_bits(rows, n_row, n_col)))
+        passes.append((recipe, unpack_bits(rows, (n_row, n_col))))
     return TileProgram(
         number=tile.number,
-        mask=unpack_bits(b"".join(tile.mask), n_row, n_col) if tile.mask else None,
+        mask=unpack_bits(b"".join(tile.mask), (n_row, n_col)) if tile.mask else None,
         codes=_codes(b"".join(tile.codes), bits, n_row, n_col) if tile.codes else None,
         passes=tuple(passes),
         **values,

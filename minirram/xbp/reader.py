@@ -27,7 +27,7 @@ _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 class TileRecords:
     """The tile that is being read: its fields, its row records so far, and how far it has come."""
 
-    def __init__(self, number: int, values: Dict[str, int], at: int) -> None:
+    def __init__(self, number: int, values: Dict[str, int], *, at: int) -> None:
         self.number, self.values, self.at = number, values, at
         self.stage, self.next_row = _MASK, 0
         self.mask: List[bytes] = []
@@ -46,7 +46,7 @@ class TileRecords:
 class Reader:
     """State while a file is read; `run` makes all streaming checks."""
 
-    def __init__(self, data: bytes, chip_id: Optional[int], max_payload: int) -> None:
+    def __init__(self, data: bytes, chip_id: Optional[int], *, max_payload: int) -> None:
         self.data = bytes(data)
         self.expected_chip, self.limit = chip_id, max_payload
         self.header: Dict[str, int] = {}
@@ -63,92 +63,92 @@ class Reader:
         self.decoded: Dict[int, Optional[bytes]] = {}  # offset of a record -> its payload, not trusted yet
         self.decoded_to, self.cells = 0, 0
 
-    def fail(self, kind: str, at: int, message: str) -> NoReturn:
+    def _fail(self, kind: str, at: int, message: str) -> NoReturn:
         """Raise FormatError of class `kind` at byte offset `at`."""
-        raise FormatError(message, at, kind)
+        raise FormatError(message, at, kind=kind)
 
     def run(self) -> None:
         """All streaming checks. FormatError for the first that fails."""
-        self.read_header()
+        self._read_header()
         while not self.ended:
-            self.read_record()
+            self._read_record()
         if len(self.data) > self.at:
-            self.fail("EXTRA", self.at, f"{len(self.data) - self.at} bytes after END")
+            self._fail("EXTRA", self.at, f"{len(self.data) - self.at} bytes after END")
 
-    def read_header(self) -> None:
+    def _read_header(self) -> None:
         """Checks H1 to H7."""
         if len(self.data) < table.HEADER.size:
-            self.fail("TRUNCATED", len(self.data), f"{len(self.data)} bytes, a file header takes 32")
-        values = self.fields(table.HEADER, table.HEADER_FIELDS, 0)
+            self._fail("TRUNCATED", len(self.data), f"{len(self.data)} bytes, a file header takes 32")
+        values = self._fields(table.HEADER, table.HEADER_FIELDS, 0)
         if values["magic"] != table.MAGIC:
             message = "not a program file (or one damaged by a text-mode transfer): it starts with"
-            self.fail("MAGIC", 0, f"{message} {values['magic']!r}")
+            self._fail("MAGIC", 0, f"{message} {values['magic']!r}")
         if values["major"] != table.MAJOR:
-            self.fail("VERSION", 8, f"format version {values['major']}, this reader takes {table.MAJOR}")
+            self._fail("VERSION", 8, f"format version {values['major']}, this reader takes {table.MAJOR}")
         self.seed = zlib.crc32(self.data[:28])
         if values["crc"] != self.seed:
-            self.fail("CRC", 28, f"the header's checksum is {values['crc']:08x}, expected {self.seed:08x}")
-        self.refuse(0, table.HEADER_FIELDS, rules.header_faults(values, self.limit))
+            self._fail("CRC", 28, f"the header's checksum is {values['crc']:08x}, expected {self.seed:08x}")
+        self._refuse(0, table.HEADER_FIELDS, rules.header_faults(values, self.limit))
         if self.expected_chip is not None and values["chip_id"] != self.expected_chip:
-            self.fail("CHIP", 24, f"made for chip {values['chip_id']:08x}, this is chip {self.expected_chip:08x}")
+            self._fail("CHIP", 24, f"made for chip {values['chip_id']:08x}, this is chip {self.expected_chip:08x}")
         self.header, self.at = values, table.HEADER.size
         self.max_payload, self.file_length = values["max_payload"], values["file_length"]
         self.n_records = values["n_records"]
 
-    def read_record(self) -> None:
+    def _read_record(self) -> None:
         """Checks R1 to R10, then those of the record's type."""
         at, data, index = self.at, self.data, self.index
         if len(data) - at < _HEAD:
-            self.fail("TRUNCATED", len(data), f"the file ends inside the head of record {index}")
+            self._fail("TRUNCATED", len(data), f"the file ends inside the head of record {index}")
         kind, encoding, reserved, tile, row, n_row, length, stored, sequence = _unpack_head(data, at)
         if length > self.max_payload or stored > self.max_payload:
-            self.fail("LENGTH", at + 10, f"lengths {length} and {stored}, the header allows {self.max_payload}")
+            self._fail("LENGTH", at + 10, f"lengths {length} and {stored}, the header allows {self.max_payload}")
         end = at + _HEAD + (stored + 3 & ~3) + 4
         if end > self.file_length:
-            self.fail("LENGTH", at + 12, f"the record ends at {end}, the file at {self.file_length}")
+            self._fail("LENGTH", at + 12, f"the record ends at {end}, the file at {self.file_length}")
         if end > len(data):
-            self.fail("TRUNCATED", len(data), f"the file ends inside record {index}")
+            self._fail("TRUNCATED", len(data), f"the file ends inside record {index}")
         if zlib.crc32(data[at:end], self.seed) != _GOOD_CRC:
-            self.fail("CRC", end - 4, f"the checksum of record {index} differs")
+            self._fail("CRC", end - 4, f"the checksum of record {index} differs")
         if sequence != index & 0xFFFF:
-            self.fail("SEQUENCE", at + 14, f"record {index} says it is number {sequence}")
+            self._fail("SEQUENCE", at + 14, f"record {index} says it is number {sequence}")
         if reserved or (stored & 3 and any(data[at + _HEAD + stored : end - 4])):
-            self.fail("RESERVED", at + 3, f"byte 3 or a pad byte of record {index} is not 0")
+            self._fail("RESERVED", at + 3, f"byte 3 or a pad byte of record {index} is not 0")
         name = _NAMES.get(kind)
         if name is None and not kind & table.ANCILLARY:
-            self.fail("TYPE", at, f"unknown record type {kind:04x}")
+            self._fail("TYPE", at, f"unknown record type {kind:04x}")
         if (name == "END") != (index == self.n_records - 1):
             message = f"record {index} of {self.n_records} has type {kind:04x}; the last one is END and no other"
-            self.fail("COUNT", at, message)
+            self._fail("COUNT", at, message)
         if (name == "CHIP") != (index == 0):
-            self.fail("ORDER", at, f"record {index} has type {kind:04x}; the first one is CHIP and no other")
+            self._fail("ORDER", at, f"record {index} has type {kind:04x}; the first one is CHIP and no other")
         self.at, self.index = end, index + 1
         if name is not None:
-            payload = self.payload(at, name, encoding, tile, row, n_row, length, stored)
+            payload = self._payload(at, name, encoding, tile, row, n_row, length, stored)
             _PARSERS[name](self, at, payload, tile, row, n_row, name)
 
-    def payload(
+    def _payload(
         self, at: int, name: str, encoding: int, tile: int, row: int, n_row: int, length: int, stored: int
     ) -> bytes:
         """Checks R11 to R14; the decoded payload."""
         rows = name in _STAGES
         if encoding > rows:
-            self.fail("ENCODING", at + 2, f"encoding {encoding} of a {name} record")
+            self._fail("ENCODING", at + 2, f"encoding {encoding} of a {name} record")
         if stored >= length if encoding else stored != length:
             message = f"{stored} bytes stored for {length} decoded ones in encoding {encoding}"
-            self.fail("LENGTH", at + 12, message)
+            self._fail("LENGTH", at + 12, message)
         if length != table.FIXED_SIZES.get(name, length):
-            self.fail("LENGTH", at + 10, f"{length} bytes in a {name} record, expected {table.FIXED_SIZES[name]}")
+            self._fail("LENGTH", at + 10, f"{length} bytes in a {name} record, expected {table.FIXED_SIZES[name]}")
         if not rows and (row or n_row or (tile and name != "TILE")):
-            self.fail("RESERVED", at + 4, f"tile or row numbers in a {name} record")
+            self._fail("RESERVED", at + 4, f"tile or row numbers in a {name} record")
         if not encoding:
             return self.data[at + _HEAD : at + _HEAD + stored]
-        payload = self.unpacked(at)
+        payload = self._unpacked(at)
         if payload is None:
-            self.fail("PACKBITS", at + _HEAD, f"these are not {length} bytes in PackBits")
+            self._fail("PACKBITS", at + _HEAD, f"these are not {length} bytes in PackBits")
         return payload
 
-    def unpacked(self, at: int) -> Optional[bytes]:
+    def _unpacked(self, at: int) -> Optional[bytes]:
         """The PackBits payload of the record at `at`; many records ahead are decoded in one go, still untrusted."""
         if at >= self.decoded_to:
             here, offsets, stored, lengths, total = at, [], [], [], 0
@@ -163,48 +163,48 @@ class Reader:
             self.decoded, self.decoded_to = dict(zip(offsets, packbits.decode(stored, lengths))), here
         return self.decoded[at]
 
-    def fields(self, layout: struct.Struct, fields: rules.Fields, at: int) -> Dict[str, Any]:
+    def _fields(self, layout: struct.Struct, fields: rules.Fields, at: int) -> Dict[str, Any]:
         """The integers of a layout at byte offset `at`, by name."""
         return dict(zip((name for name, _ in fields), layout.unpack_from(self.data, at)))
 
-    def refuse(self, at: int, fields: rules.Fields, faults: Iterable[rules.Fault]) -> None:
+    def _refuse(self, at: int, fields: rules.Fields, faults: Iterable[rules.Fault]) -> None:
         """Fail with the first of `faults`, at the offset of its field behind `at`."""
         for kind, name, text in faults:
             before = [character for _, character in fields[: [field for field, _ in fields].index(name)]]
             offset = struct.calcsize("<" + "".join(before))
-            self.fail(kind, at + offset, f"{name} {text}")
+            self._fail(kind, at + offset, f"{name} {text}")
 
-    def read_chip(self, at: int, *_: Any) -> None:
+    def _read_chip(self, at: int, *_: Any) -> None:
         """Checks C1 and C2."""
-        self.chip = self.fields(table.CHIP, table.CHIP_FIELDS, at + _HEAD)
-        self.refuse(at + _HEAD, table.CHIP_FIELDS, rules.chip_faults(self.chip))
+        self.chip = self._fields(table.CHIP, table.CHIP_FIELDS, at + _HEAD)
+        self._refuse(at + _HEAD, table.CHIP_FIELDS, rules.chip_faults(self.chip))
 
-    def read_recipe(self, at: int, *_: Any) -> None:
+    def _read_recipe(self, at: int, *_: Any) -> None:
         """Checks P1 to P4."""
         if self.tile:
-            self.fail("ORDER", at, "a RECIPE after the first TILE")
+            self._fail("ORDER", at, "a RECIPE after the first TILE")
         body = at + _HEAD
-        values = self.fields(table.RECIPE, table.RECIPE_FIELDS, body)
-        self.refuse(body, table.RECIPE_FIELDS, rules.recipe_faults(values))
-        self.refuse(body, table.RECIPE_FIELDS, rules.recipe_order_faults(values, self.kinds))
+        values = self._fields(table.RECIPE, table.RECIPE_FIELDS, body)
+        self._refuse(body, table.RECIPE_FIELDS, rules.recipe_faults(values))
+        self._refuse(body, table.RECIPE_FIELDS, rules.recipe_order_faults(values, self.kinds))
         self.kinds[values["id"]] = values["kind"]
         self.recipes.append(values)
 
-    def read_tile(self, at: int, payload: bytes, number: int, *_: Any) -> None:
+    def _read_tile(self, at: int, payload: bytes, number: int, *_: Any) -> None:
         """Checks T1 to T3."""
         if self.tile:
-            self.advance(at, self.tile, _OPS)
+            self._advance(at, self.tile, _OPS)
             if number <= self.tile.number:
-                self.fail("ORDER", at + 4, f"tile {number} after tile {self.tile.number}")
-        values = self.fields(table.TILE, table.TILE_FIELDS, at + _HEAD)
-        self.refuse(at + _HEAD, table.TILE_FIELDS, rules.tile_faults(values, self.chip))
-        self.tile = TileRecords(number, values, at)
+                self._fail("ORDER", at + 4, f"tile {number} after tile {self.tile.number}")
+        values = self._fields(table.TILE, table.TILE_FIELDS, at + _HEAD)
+        self._refuse(at + _HEAD, table.TILE_FIELDS, rules.tile_faults(values, self.chip))
+        self.tile = TileRecords(number, values, at=at)
         self.tiles.append(self.tile)
 
-    def advance(self, at: int, tile: TileRecords, stage: int) -> None:
+    def _advance(self, at: int, tile: TileRecords, stage: int) -> None:
         """Checks M1 and M2: a tile enters a later stage only when its rows so far are complete; none comes back."""
         if stage < tile.stage:
-            self.fail("ORDER", at, f"{table.ROW_TYPES[stage]} of tile {tile.number} too late")
+            self._fail("ORDER", at, f"{table.ROW_TYPES[stage]} of tile {tile.number} too late")
         if stage == tile.stage:
             return
         whole = tile.next_row == tile.values["n_row"]
@@ -213,34 +213,34 @@ class Reader:
         if not (whole or none) or skipped:
             shape = f"tile {tile.number} of {tile.values['n_row']} rows with {tile.values['code_bits']} code bits"
             order = f"{table.ROW_TYPES[tile.stage]} ends at row {tile.next_row}, then comes {table.ROW_TYPES[stage]}"
-            self.fail("ORDER", at, f"{shape}: {order}")
+            self._fail("ORDER", at, f"{shape}: {order}")
         ones = int(_ONES[np.frombuffer(b"".join(tile.mask), np.uint8)].sum(dtype=np.int64)) if tile.mask else 0
         if stage == _OPS and ones != tile.values["n_keep"]:
-            self.fail("TOTAL", tile.at, f"tile {tile.number} keeps {tile.values['n_keep']} cells, its mask has {ones}")
+            self._fail("TOTAL", tile.at, f"tile {tile.number} keeps {tile.values['n_keep']} cells, its mask has {ones}")
         tile.stage, tile.next_row = stage, 0
 
-    def read_rows(self, at: int, payload: bytes, number: int, row: int, n_row: int, name: str) -> None:
+    def _read_rows(self, at: int, payload: bytes, number: int, row: int, n_row: int, name: str) -> None:
         """Checks W1 to W5, O1 to O4 and K1 on rows of MASK, GTAR and OPS."""
         tile, stage = self.tile, _STAGES[name]
         if tile is None or number != tile.number:
-            self.fail("ORDER", at, f"rows of tile {number}, which is not the present one")
+            self._fail("ORDER", at, f"rows of tile {number}, which is not the present one")
         if stage != tile.stage:
-            self.advance(at, tile, stage)
+            self._advance(at, tile, stage)
         if not 1 <= n_row <= tile.values["n_row"] - row:
-            self.fail("RANGE", at + 6, f"rows {row} + {n_row} of a tile of {tile.values['n_row']}")
+            self._fail("RANGE", at + 6, f"rows {row} + {n_row} of a tile of {tile.values['n_row']}")
         prefix = table.OPS.size if stage == _OPS else 0
         if len(payload) != prefix + n_row * tile.row_bytes[stage]:
-            self.fail("LENGTH", at + 10, f"{len(payload)} bytes for {n_row} rows of {tile.row_bytes[stage]}")
+            self._fail("LENGTH", at + 10, f"{len(payload)} bytes for {n_row} rows of {tile.row_bytes[stage]}")
         if stage == _OPS:
-            self.check_pulses(at, tile, payload, row)
+            self._check_pulses(at, tile, payload, row)
         elif row != tile.next_row:
-            self.fail("ORDER", at + 6, f"{table.ROW_TYPES[stage]} from row {row}, expected row {tile.next_row}")
+            self._fail("ORDER", at + 6, f"{table.ROW_TYPES[stage]} from row {row}, expected row {tile.next_row}")
         tile.next_row = row + n_row
-        self.count_cells(at, n_row * tile.values["n_col"])
+        self._count_cells(at, n_row * tile.values["n_col"])
         bitmap = payload[prefix:]
         bits = int.from_bytes(bitmap, "little") if stage != _GTAR else 0
         if tile.pad and stage != _GTAR and bits & tile.repeated(tile.pad, n_row):
-            self.fail("RESERVED", at + _HEAD, f"a bit beyond column {tile.values['n_col'] - 1}")
+            self._fail("RESERVED", at + _HEAD, f"a bit beyond column {tile.values['n_col'] - 1}")
         if stage == _OPS:
             tile.passes[-1][1].append((row, n_row, bitmap))
             return
@@ -248,61 +248,61 @@ class Reader:
         (tile.mask if stage == _MASK else tile.codes).append(payload)
         pairs = stage == _MASK and tile.values["level"] == table.LEVELS["pair"]
         if pairs and bits & bits >> 1 & int.from_bytes(b"\x55" * len(payload), "little"):
-            self.fail("PAIR", at + _HEAD, "both cells of a pair on at pair level")
+            self._fail("PAIR", at + _HEAD, "both cells of a pair on at pair level")
 
-    def count_cells(self, at: int, cells: int) -> None:
+    def _count_cells(self, at: int, cells: int) -> None:
         """Check Y6, made while reading: the memory of the host is at stake."""
         self.cells += cells
         if self.cells > MOST_CELLS:
-            self.fail("LIMIT", at, f"the maps up to here cover more than {MOST_CELLS} cells")
+            self._fail("LIMIT", at, f"the maps up to here cover more than {MOST_CELLS} cells")
 
-    def check_pulses(self, at: int, tile: TileRecords, payload: bytes, row: int) -> None:
+    def _check_pulses(self, at: int, tile: TileRecords, payload: bytes, row: int) -> None:
         """Checks O1 to O4; opens a new pass."""
         recipe, pass_, reserved = table.OPS.unpack_from(payload)
         body = at + _HEAD
         if reserved:
-            self.fail("RESERVED", body + 2, "bytes 2 and 3 are not 0")
+            self._fail("RESERVED", body + 2, "bytes 2 and 3 are not 0")
         if self.kinds.get(recipe, table.KINDS["READ"]) == table.KINDS["READ"]:
-            self.fail("RECIPE", body, f"recipe {recipe} is no FORM, SET or RESET of this file")
+            self._fail("RECIPE", body, f"recipe {recipe} is no FORM, SET or RESET of this file")
         if pass_ == len(tile.passes):
             tile.passes.append((recipe, []))
             tile.next_row = 0
         if pass_ != len(tile.passes) - 1 or row < tile.next_row:
             message = f"pass {pass_} from row {row} after pass {len(tile.passes) - 1} up to row {tile.next_row}"
-            self.fail("ORDER", body + 1, message)
+            self._fail("ORDER", body + 1, message)
         if recipe != tile.passes[-1][0]:
-            self.fail("RECIPE", body, f"a second recipe in pass {pass_}")
+            self._fail("RECIPE", body, f"a second recipe in pass {pass_}")
 
-    def read_meta(self, at: int, payload: bytes, *_: Any) -> None:
+    def _read_meta(self, at: int, payload: bytes, *_: Any) -> None:
         """Check A1."""
         if len(payload) < 3 or payload[0] < 1 or len(payload) != 2 + payload[0] + payload[1]:
-            self.fail("LENGTH", at + _HEAD, "key and text do not fill the record")
+            self._fail("LENGTH", at + _HEAD, "key and text do not fill the record")
         self.meta.append((at, payload[2 : 2 + payload[0]], payload[2 + payload[0] :]))
 
-    def read_directory(self, at: int, payload: bytes, *_: Any) -> None:
+    def _read_directory(self, at: int, payload: bytes, *_: Any) -> None:
         """Nothing that a streaming reader checks."""
         self.directories.append((at, payload))
 
-    def read_end(self, at: int, *_: Any) -> None:
+    def _read_end(self, at: int, *_: Any) -> None:
         """Checks E1 to E3."""
         if self.at != self.file_length:
-            self.fail("LENGTH", at, f"END ends at {self.at}, the header says at {self.file_length}")
+            self._fail("LENGTH", at, f"END ends at {self.at}, the header says at {self.file_length}")
         if self.tile:
-            self.advance(at, self.tile, _OPS)
+            self._advance(at, self.tile, _OPS)
         if self.program_id != self.chip["program_id"]:
             message = f"program_id {self.chip['program_id']:08x}, the masks and codes give {self.program_id:08x}"
-            self.fail("TOTAL", table.HEADER.size + _HEAD + 12, message)
+            self._fail("TOTAL", table.HEADER.size + _HEAD + 12, message)
         self.ended = True
 
 
 _PARSERS: Dict[str, Callable] = {
-    "CHIP": Reader.read_chip,
-    "RECIPE": Reader.read_recipe,
-    "TILE": Reader.read_tile,
-    "MASK": Reader.read_rows,
-    "GTAR": Reader.read_rows,
-    "OPS": Reader.read_rows,
-    "META": Reader.read_meta,
-    "DIR": Reader.read_directory,
-    "END": Reader.read_end,
+    "CHIP": Reader._read_chip,
+    "RECIPE": Reader._read_recipe,
+    "TILE": Reader._read_tile,
+    "MASK": Reader._read_rows,
+    "GTAR": Reader._read_rows,
+    "OPS": Reader._read_rows,
+    "META": Reader._read_meta,
+    "DIR": Reader._read_directory,
+    "END": Reader._read_end,
 }

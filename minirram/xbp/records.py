@@ -229,8 +229,9 @@ def pack_bits(map_: np.ndarray) -> np.ndarray:
     return np.packbits(map_, axis=1, bitorder="little")
 
 
-def unpack_bits(data: Union[bytes, np.ndarray], n_row: int, n_col: int) -> np.ndarray:
-    """The inverse of `pack_bits`, from bytes."""
+def unpack_bits(data: Union[bytes, np.ndarray], shape: Tuple[int, int]) -> np.ndarray:
+    """The inverse of `pack_bits`, from bytes: bool of shape (n_row, n_col)."""
+    n_row, n_col = shape
     rows = np.frombuffer(data, np.uint8).reshape(n_row, (n_col + 7) // 8)
     return np.unpackbits(rows, axis=1, count=n_col, bitorder="little").view(np.bool_)
 

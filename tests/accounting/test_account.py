@@ -98,7 +98,9 @@ def test_energy_and_accuracy_at_the_same_adc_bits(trained, capsys):
     bits = input_bits(run.config.network)
     noise_seed = int(stream(run.config.recipe.seed, "read", "validation", 0).integers(2**32))
     product = ChipProduct(chip, adcs, input_bits=bits, scales_S=model.scales_S, noise_seed=noise_seed)
-    figures = data.validation.figures(lambda codes: predict(run.config.network, model.state, codes, product))
+    figures = data.validation.figures(
+        lambda codes: predict(run.config.network, model.state, codes=codes, product=product)
+    )
     assert found["accuracy"] == figures["accuracy"]
     assert account(capsys, trained, "--adc-bits", "14")["total"]["adc_J"] > 50 * found["total"]["adc_J"]
 

@@ -148,7 +148,7 @@ def test_conversions_are_those_that_inference_makes():
     codes = data.calibration_codes()
     counter = EventCounter(bits)
     product = ChipProduct(learner.chip, adcs, input_bits=bits, scales_S=learner.scales_S, observer=counter)
-    predict(learner.network, learner.state, codes, product)
+    predict(learner.network, learner.state, codes=codes, product=product)
     counted = counted_events(counter, learner.chip, adcs=adcs, inferences=len(codes))
     for name, found in counted.items():
         assert found.conversions.sum() * len(codes) == pytest.approx(product.conversions[name], rel=1e-12)

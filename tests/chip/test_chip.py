@@ -94,7 +94,7 @@ def test_read_weights_follows_the_two_cells_law():
     plus, minus = (part.astype(np.float64) * 1e-9 for part in chip.pair_grid("a"))
     generator = np.random.default_rng(5)
     n = 4000
-    reads = np.stack([chip.read_weights("a", 1e-6, generator) for _ in range(n)]).astype(np.float64)
+    reads = np.stack([chip.read_weights("a", 1e-6, generator=generator) for _ in range(n)]).astype(np.float64)
     variance = (0.05**2 * (plus**2 + minus**2)) / 1e-12
     z = (reads.mean(0) - (plus - minus) / 1e-6) / np.sqrt(variance / n)
     assert np.abs(z).max() < 4.5 and abs(np.mean(z**2) - 1) < 0.4

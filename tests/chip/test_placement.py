@@ -41,7 +41,7 @@ def test_scatter_then_gather_is_the_identity(matrices, rows, pairs):
     for k, (name, shape) in enumerate(matrices):
         plus = np.arange(np.prod(shape)).reshape(shape) + 10000 * k
         values[name] = plus, -plus - 5
-        placement.scatter(name, *values[name], cells)
+        placement.scatter(name, values[name], cells=cells)
     for name, (plus, minus) in values.items():
         got_plus, got_minus = placement.gather(name, cells)
         assert np.array_equal(got_plus, plus) and np.array_equal(got_minus, minus)
@@ -58,7 +58,7 @@ def test_cnn_takes_62272_pairs_of_one_macro():
 def test_pair_is_two_neighbouring_columns():
     placement = place([("w", (2, 2))], 4, macro_pairs=3)
     cells = np.zeros((1, 4, 6))
-    placement.scatter("w", np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6], [7, 8]]), cells)
+    placement.scatter("w", (np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6], [7, 8]])), cells=cells)
     tile = placement.tiles[0]
     assert cells[0, tile.rows, tile.cols].tolist() == [[1, 5, 2, 6], [3, 7, 4, 8]]
 
@@ -104,6 +104,6 @@ def test_wrong_arrays_are_refused():
     with pytest.raises(ShapeError, match="expected"):
         placement.gather("w", np.zeros((1, 4, 5)))
     with pytest.raises(ShapeError, match="plus of w"):
-        placement.scatter("w", np.zeros((1, 2)), np.zeros((2, 2)), np.zeros((1, 4, 6)))
+        placement.scatter("w", (np.zeros((1, 2)), np.zeros((2, 2))), cells=np.zeros((1, 4, 6)))
     with pytest.raises(ConfigError, match="no matrix 'v'"):
         placement.gather("v", np.zeros((1, 4, 6)))

@@ -192,7 +192,7 @@ class Doors(RuleBasedStateMachine):
         assert all(map(np.array_equal, chip.pair_grid(name), (plus, minus)))
         std = np.hypot(*(chip.cell_model.read_std(cells, grid_S) for cells in (plus, minus)))
         drawn = np.random.default_rng(1).standard_normal(plus.shape, dtype=np.float32)
-        found = chip.read_weights(name, 1e-6, np.random.default_rng(1)) * (1e-6 / grid_S)
+        found = chip.read_weights(name, 1e-6, generator=np.random.default_rng(1)) * (1e-6 / grid_S)
         assert np.abs(found - (plus - minus + std * drawn)).max() < 0.1
 
     def look_at_products(self, name, grids, draw, wires):

@@ -20,7 +20,7 @@ def run(tmp_path_factory):
     trained, file, readback, data = (str(folder / name) for name in ("run", "program.xbp", "readback.npy", "data"))
     drawn = {part: drawn_garments.garments(stream(0, part), 30) for part in ("train", "validation", "test")}
     parts = {p: {"inputs": x, "labels": y} for p, (x, y) in drawn.items()}
-    datasets.save(data, fashion_mnist.LAYOUT, parts, origin="drawn")
+    datasets.save(data, fashion_mnist.LAYOUT, parts=parts, origin="drawn")
     small = ["--epochs", "1", "--batch-size", "10"]
     assert main.main(["train", "fashion-mnist", "--data", data, "--out", trained, "--json"] + small) == 0
     export.export(trained, file)

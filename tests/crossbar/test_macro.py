@@ -468,7 +468,7 @@ def test_ir_drop_is_an_option_of_multiply():
     lines = Wires(100.0, 100.0)
     driven_V = np.zeros((5, 12))
     driven_V[:, 3:9] = codes
-    grid = column_currents_A(macro.conductance_S(), driven_V, lines)[:, 2:8] / 1e-9
+    grid = column_currents_A(macro.conductance_S(), driven_V, wires=lines)[:, 2:8] / 1e-9
     y, _ = macro.multiply(codes, region, input_bits=4, adc=adc, reading=Reading(wires=lines))
     expected = grid[:, 0::2] - grid[:, 1::2]
     assert np.abs(y - expected).max() <= 6 * 15  # half a grid unit per cell and code

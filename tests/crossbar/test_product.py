@@ -344,14 +344,14 @@ def test_noise_words_do_not_depend_on_the_byte_order():
     table = read_noise_module._normal_table()
     a, b, c, d = (table[raw >> 16 * k & 0xFFFF] for k in range(4))
     wanted = [a + c, b + d, a - c, b - d]
-    found = read_noise_module.fast_normals(rng.stream(7, "words"), (4,), read_noise_module.Buffers())
+    found = read_noise_module.fast_normals(rng.stream(7, "words"), (4,), buffers=read_noise_module.Buffers())
     assert found.tolist() == [float(value) for value in wanted]
 
 
 def test_fast_normals_are_normal():
-    draws = read_noise_module.fast_normals(rng.stream(1, "n"), (1000, 1000), read_noise_module.Buffers()).astype(
-        np.float64
-    )
+    draws = read_noise_module.fast_normals(
+        rng.stream(1, "n"), (1000, 1000), buffers=read_noise_module.Buffers()
+    ).astype(np.float64)
     assert ks_distance(draws[:100], normal_cdf) < 1.95 / math.sqrt(1e5)
     assert abs(draws.mean()) < 5e-3 and abs(draws.var() - 1) < 5 * math.sqrt(2e-6)
     assert abs(np.mean(draws**4) - 3) < 5 * math.sqrt(96e-6)
@@ -363,9 +363,9 @@ def test_fast_normals_are_normal():
 def test_the_two_halves_of_fast_normals_are_independent():
     """a + b and a - b share their draws: products of their first, second and fourth powers must not tell."""
     n = 1_000_000
-    first, second = read_noise_module.fast_normals(rng.stream(2, "n"), (2, n), read_noise_module.Buffers()).astype(
-        np.float64
-    )
+    first, second = read_noise_module.fast_normals(
+        rng.stream(2, "n"), (2, n), buffers=read_noise_module.Buffers()
+    ).astype(np.float64)
     for power, moment, fourth in ((1, 0.0, 1.0), (2, 1.0, 9.0), (4, 9.0, 105.0**2)):
         products = first**power * second**power
         assert abs(products.mean() - moment) < 5 * math.sqrt((fourth - moment**2) / n)
@@ -376,7 +376,7 @@ def test_the_two_halves_of_fast_normals_are_independent():
 
 def test_noise_numbers_are_pinned():
     """The first numbers of a named stream: a change here changes every noisy result."""
-    values = read_noise_module.fast_normals(rng.stream(7, "pin", 1), (5,), read_noise_module.Buffers())
+    values = read_noise_module.fast_normals(rng.stream(7, "pin", 1), (5,), buffers=read_noise_module.Buffers())
     assert values.tolist() == PINNED
 
 

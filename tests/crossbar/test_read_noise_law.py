@@ -51,7 +51,9 @@ def test_every_read_has_the_law_of_the_cell(chip):
     generator = stream(1, "reads")
     check_variance(np.var([chip.read_out(generator)[0] for _ in range(READS)], axis=0), variance_S)
     of_pairs = variance_S[:, 0::2] + variance_S[:, 1::2]
-    check_variance(np.var([chip.read_weights("w", 1e-6, generator) for _ in range(READS)], axis=0) * 1e-12, of_pairs)
+    check_variance(
+        np.var([chip.read_weights("w", 1e-6, generator=generator) for _ in range(READS)], axis=0) * 1e-12, of_pairs
+    )
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -79,5 +81,5 @@ def test_the_built_in_law_of_a_pair_is_that_of_its_cells():
     for floor_S in (0.0, 60e-9):
         model = dataclasses.replace(TAOX_40NM, read_noise_floor_S=floor_S)
         of_two = np.hypot(*(model.read_std(cells.astype(np.float64), model.grid_S) for cells in (plus, minus)))
-        pair = model.pair_read_std(plus, minus, model.grid_S)
+        pair = model.pair_read_std(plus, minus, unit_S=model.grid_S)
         assert pair.dtype == np.float32 and np.allclose(pair, of_two, rtol=1e-6, atol=0)

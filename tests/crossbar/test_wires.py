@@ -57,7 +57,7 @@ def draw(seed, m, n):
 @given(seeds, sizes, sizes, ohms, ohms)
 def test_currents_against_the_dense_solve(seed, m, n, row_ohm, col_ohm):
     conductance_S, inputs_V = draw(seed, m, n)
-    currents_A = column_currents_A(conductance_S, inputs_V, Wires(row_ohm, col_ohm), tolerance=1e-10)
+    currents_A = column_currents_A(conductance_S, inputs_V, wires=Wires(row_ohm, col_ohm), tolerance=1e-10)
     expected_A = nodal_solve(conductance_S, inputs_V, row_ohm, col_ohm)
     scale = np.abs(inputs_V).max() * conductance_S.sum(axis=0).max()
     assert np.allclose(currents_A, expected_A, rtol=1e-6, atol=1e-8 * scale)
@@ -84,15 +84,15 @@ def test_transfer_against_the_dense_solve(seed, m, n, row_ohm, col_ohm, region_s
 def test_superposition_of_inputs(seed, m, n, ohm):
     conductance_S, inputs_V = draw(seed, m, n)
     lines = Wires(ohm, 2 * ohm)
-    together_A = column_currents_A(conductance_S, inputs_V.sum(axis=0, keepdims=True), lines, tolerance=1e-10)
-    apart_A = column_currents_A(conductance_S, inputs_V, lines, tolerance=1e-10).sum(axis=0, keepdims=True)
+    together_A = column_currents_A(conductance_S, inputs_V.sum(axis=0, keepdims=True), wires=lines, tolerance=1e-10)
+    apart_A = column_currents_A(conductance_S, inputs_V, wires=lines, tolerance=1e-10).sum(axis=0, keepdims=True)
     assert np.allclose(together_A, apart_A, rtol=1e-6, atol=1e-7 * conductance_S.sum())
 
 
 @given(seeds, sizes, sizes)
 def test_ideal_wires_drop_nothing(seed, m, n):
     conductance_S, inputs_V = draw(seed, m, n)
-    currents_A = column_currents_A(conductance_S, inputs_V, Wires(0.0, 0.0))
+    currents_A = column_currents_A(conductance_S, inputs_V, wires=Wires(0.0, 0.0))
     assert np.allclose(currents_A, inputs_V @ conductance_S, rtol=1e-12, atol=1e-18)
     assert np.array_equal(wires.effective_S(conductance_S, Wires(0.0, 0.0)), conductance_S)
 
@@ -101,7 +101,7 @@ def test_ideal_wires_drop_nothing(seed, m, n):
 def test_equal_inputs_only_lose_current(seed, m, n, ohm):
     """No cell can see more than the common drive. (Unequal inputs may gain: a strong row can lift a weak one.)"""
     conductance_S, _ = draw(seed, m, n)
-    volts = wires.cell_voltages_V(conductance_S, np.full((1, m), 0.2), Wires(ohm, ohm), tolerance=1e-10)
+    volts = wires.cell_voltages_V(conductance_S, np.full((1, m), 0.2), wires=Wires(ohm, ohm), tolerance=1e-10)
     assert np.all(volts <= 0.2 * (1 + 1e-7)) and np.all(volts >= -1e-8)
 
 
@@ -111,7 +111,7 @@ def test_reduced_model_is_exact_for_uniform_inputs(seed, m, n, ohm):
     lines = Wires(ohm, ohm, "reduced")
     uniform_V = np.full((1, m), 0.2)
     reduced_A = uniform_V @ wires.attenuated_S(conductance_S, lines, tolerance=1e-10)
-    exact_A = column_currents_A(conductance_S, uniform_V, lines, tolerance=1e-10)
+    exact_A = column_currents_A(conductance_S, uniform_V, wires=lines, tolerance=1e-10)
     assert np.allclose(reduced_A, exact_A, rtol=1e-6, atol=1e-9 * conductance_S.max())
 
 
@@ -123,7 +123,7 @@ def test_reduced_model_error_on_the_macro():
     macro.reset(generator.random((256, 256)) < 0.75)
     conductance_S, lines = macro.conductance_S(), Wires(4.0, 4.0)
     inputs = (generator.random((8, 256)) < 0.5).astype(np.float64)
-    exact = column_currents_A(conductance_S, inputs, lines)
+    exact = column_currents_A(conductance_S, inputs, wires=lines)
 
     def error(currents):
         pair, exact_pair = currents[:, 0::2] - currents[:, 1::2], exact[:, 0::2] - exact[:, 1::2]
@@ -138,9 +138,9 @@ def test_tolerance_is_what_it_says():
     conductance_S = 10 ** np.random.default_rng(1).uniform(-6, -4, (64, 64))
     inputs_V = np.random.default_rng(2).uniform(0, 1, (2, 64))
     lines = Wires(20.0, 20.0)
-    best_A = column_currents_A(conductance_S, inputs_V, lines, tolerance=1e-12)
+    best_A = column_currents_A(conductance_S, inputs_V, wires=lines, tolerance=1e-12)
     found_A = [
-        column_currents_A(conductance_S, inputs_V, lines, tolerance=tolerance) for tolerance in (1e-3, 1e-5, 1e-7)
+        column_currents_A(conductance_S, inputs_V, wires=lines, tolerance=tolerance) for tolerance in (1e-3, 1e-5, 1e-7)
     ]
     errors = [np.abs(currents_A / best_A - 1).max() for currents_A in found_A]
     assert errors[0] > errors[1] > errors[2] and errors[2] < 1e-5
@@ -149,8 +149,8 @@ def test_tolerance_is_what_it_says():
 def test_many_inputs_in_batches_equal_one_at_a_time():
     conductance_S, _ = draw(3, 40, 30)
     inputs_V = np.random.default_rng(4).uniform(0, 1, (1900, 40))
-    currents_A = column_currents_A(conductance_S, inputs_V, Wires(5.0, 5.0), tolerance=1e-9)
-    alone_A = column_currents_A(conductance_S, inputs_V[1890:1891], Wires(5.0, 5.0), tolerance=1e-9)
+    currents_A = column_currents_A(conductance_S, inputs_V, wires=Wires(5.0, 5.0), tolerance=1e-9)
+    alone_A = column_currents_A(conductance_S, inputs_V[1890:1891], wires=Wires(5.0, 5.0), tolerance=1e-9)
     assert np.allclose(currents_A[1890], alone_A[0], rtol=1e-7, atol=0)
 
 
@@ -162,6 +162,6 @@ def test_wrong_wires_are_refused(values):
 
 def test_wrong_operands_are_refused():
     with pytest.raises(ShapeError, match="inputs of shape"):
-        column_currents_A(np.ones((3, 2)), np.ones((1, 2)), Wires())
+        column_currents_A(np.ones((3, 2)), np.ones((1, 2)), wires=Wires())
     with pytest.raises(ConfigError, match="not negative"):
-        column_currents_A(-np.ones((3, 2)), np.ones((1, 3)), Wires())
+        column_currents_A(-np.ones((3, 2)), np.ones((1, 3)), wires=Wires())

@@ -98,7 +98,9 @@ def test_a_controller_needs_only_the_file(lines):
     learner.adopt(learner.best)
     adcs = tiny_adcs(learner, data.calibration_codes(), 10)
     model = Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
-    description = json.loads(json.dumps(digital_json.describe(learner.network, model, learner.chip), allow_nan=False))
+    description = json.loads(
+        json.dumps(digital_json.describe(learner.network, model, chip=learner.chip), allow_nan=False)
+    )
 
     map_S = learner.chip.physical(learner.chip.conductance_S(), 1e-3)
     entries = {matrix["name"]: matrix for matrix in description["matrices"]}
@@ -108,7 +110,7 @@ def test_a_controller_needs_only_the_file(lines):
 
     codes = data.validation_codes
     product = ChipProduct(learner.chip, adcs, input_bits=input_bits(learner.network), scales_S=learner.scales_S)
-    expected = forward(learner.network, learner.state, codes, product)
+    expected = forward(learner.network, learner.state, codes=codes, product=product)
     got = controller(description, codes, sums_of)
     assert np.mean(np.abs(got - expected) < 1e-3) > 0.97  # float64 here: a code may round the other way
 

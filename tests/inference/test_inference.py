@@ -69,9 +69,9 @@ def test_ideal_reads_agree_with_the_training_forward(trained):
     learner, data = trained
     codes = data.validation_codes
     weights = learner.read_weights()
-    trained_forward = learner.engine.predict(weights, learner.state, codes)
+    trained_forward = learner.engine.predict(weights, learner.state, x=codes)
     for product in (IdealProduct(weights), product_of(learner, exact_adcs(learner))):
-        logits = predict(learner.network, learner.state, codes, product)
+        logits = predict(learner.network, learner.state, codes=codes, product=product)
         assert np.mean(np.abs(logits - trained_forward) < 1e-4) > 0.98  # a code may flip where float32 sums round
 
 
@@ -89,8 +89,8 @@ def test_forward_walks_all_networks_like_the_engine(build, n):
         if name.endswith(".range"):
             state[name] = np.float32(3.0)
     codes = generator.integers(0, 2**network.input_bits, (n,) + network.input_shape).astype(np.uint8)
-    expected = Engine(network, n).predict(weights, state, codes)
-    got = forward(network, state, codes, IdealProduct(weights))
+    expected = Engine(network, n).predict(weights, state, x=codes)
+    got = forward(network, state, codes=codes, product=IdealProduct(weights))
     assert got.shape == expected.shape
     close = np.abs(got - expected) < 1e-3 * np.abs(expected).max()
     assert close.mean() > 0.95
@@ -104,8 +104,8 @@ def test_signed_inputs_of_a_recurrent_layer():
     weights = {name: generator.normal(0, 0.7, shape).astype(np.float32) for name, shape in matrices(network)}
     state = {name: np.float32(1.0) for name in initial_state(network)}
     codes = generator.integers(0, 16, (40, 1, 6, 2)).astype(np.uint8)
-    got = forward(network, state, codes, IdealProduct(weights))
-    expected = Engine(network, 40).predict(weights, state, codes)
+    got = forward(network, state, codes=codes, product=IdealProduct(weights))
+    expected = Engine(network, 40).predict(weights, state, x=codes)
     assert np.abs(expected).max() > 0.3
     assert np.mean(np.abs(got - expected) < 1e-5) > 0.95  # a code may flip where float32 sums round
 
@@ -116,7 +116,7 @@ def test_chunks_and_threads_do_not_matter_and_noise_does(trained):
 
     def logits(chunk=90, **options):
         product = product_of(learner, adcs, **options)
-        return predict(learner.network, learner.state, data.validation_codes, product, chunk=chunk)
+        return predict(learner.network, learner.state, codes=data.validation_codes, product=product, chunk=chunk)
 
     noisy = logits(noise_seed=1)
     assert np.array_equal(noisy, logits(chunk=7, noise_seed=1))
@@ -130,11 +130,11 @@ def test_calibration_covers_what_it_saw_and_saturation_is_counted(trained):
     codes = data.calibration_codes(50)
     adcs = tiny_adcs(learner, codes, 8)
     product = product_of(learner, adcs)
-    predict(learner.network, learner.state, codes, product)
+    predict(learner.network, learner.state, codes=codes, product=product)
     assert not any(map(any, product.saturated.values()))
     narrow = {name: Adc(8, adc.lsb / 4) for name, adc in adcs.items()}
     product = product_of(learner, narrow)
-    predict(learner.network, learner.state, codes, product)
+    predict(learner.network, learner.state, codes=codes, product=product)
     assert sum(product.saturated["fc1"]) > 0
 
 
@@ -145,7 +145,7 @@ def test_clipped_activations_are_counted(trained):
     for tried in (learner.state, state):
         clipped = Counter()
         product = IdealProduct(learner.read_weights())
-        predict(learner.network, tried, data.validation_codes, product, clipped=clipped)
+        predict(learner.network, tried, codes=data.validation_codes, product=product, clipped=clipped)
         counts.append(clipped["act"])
     assert counts[1] > counts[0]
 
@@ -154,7 +154,7 @@ def test_accuracy_survives_the_macro(trained):
     learner, data = trained
     adcs = tiny_adcs(learner, data.calibration_codes(), 8)
     product = product_of(learner, adcs, noise_seed=0)
-    predicted = predict(learner.network, learner.state, data.validation_codes, product).argmax(axis=1)
+    predicted = predict(learner.network, learner.state, codes=data.validation_codes, product=product).argmax(axis=1)
     assert np.mean(predicted == data.validation_labels) > 0.9
 
 
@@ -176,4 +176,4 @@ def test_uncalibrated_ranges_are_refused():
     network = tiny_network()
     ones = IdealProduct({name: np.ones(shape, np.float32) for name, shape in matrices(network)})
     with pytest.raises(DataError, match="never calibrated"):
-        forward(network, initial_state(network), np.zeros((1, 6, 6, 1), np.uint8), ones)
+        forward(network, initial_state(network), codes=np.zeros((1, 6, 6, 1), np.uint8), product=ones)

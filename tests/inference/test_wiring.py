@@ -36,7 +36,10 @@ def test_a_recurrent_matrix_has_no_zero_point_though_the_input_has():
         asked.add((name, zero_point))
         return IdealProduct(weights)(name, x, zero_point)
 
-    got, expected = forward(network, state, codes, product), Engine(network, 40).predict(weights, state, codes)
+    got, expected = (
+        forward(network, state, codes=codes, product=product),
+        Engine(network, 40).predict(weights, state, x=codes),
+    )
     assert asked == {("rnn.input", 5), ("rnn.hidden", 0), ("out", 0)}
     assert np.mean(np.abs(got - expected) < 1e-3 * np.abs(expected).max()) > 0.95  # a code may flip by rounding
 

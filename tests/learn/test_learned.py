@@ -74,7 +74,7 @@ def test_the_best_epoch_is_in_the_checkpoint(make):
     other.adopt(saved)
     assert all(np.array_equal(array, other.state[name]) for name, array in learner.state.items())
     codes = data.codes[:20]
-    outputs = [one.engine.predict(one.read_weights(), one.state, codes) for one in (learner, other)]
+    outputs = [one.engine.predict(one.read_weights(), one.state, x=codes) for one in (learner, other)]
     assert np.array_equal(*outputs)
 
 

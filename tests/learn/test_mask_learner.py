@@ -106,7 +106,7 @@ def test_one_step_by_hand(step):
         old_affine = {name: velocity.copy() for name, velocity in twin.affine_velocity.items()}
         state = {name: array.copy() for name, array in twin.state.items()}
         weights = twin.read_weights(twin.read_generators)
-        gradients = twin.engine.training_step(weights, state, codes, labels)[2]
+        gradients = twin.engine.training_step(weights, state, x=codes, labels=labels)[2]
         gradients = {name: gradient.astype(np.float64) for name, gradient in gradients.items()}
         learner.step(codes, labels, weight=None, rate=rate)
         for name, scores in learner.scores.items():
@@ -125,7 +125,7 @@ def test_validation_reads_with_noise():
     data = StripeData()
     learner = tiny_learner(model=replace(TAOX_40NM, read_noise=0.2))
     learner.epoch(data)
-    still = learner.engine.predict(learner.read_weights(), learner.state, data.validation_codes)
+    still = learner.engine.predict(learner.read_weights(), learner.state, x=data.validation_codes)
     assert np.abs(learner.predict(data.validation_codes) - still).max() > 0.01 * np.abs(still).max()
 
 

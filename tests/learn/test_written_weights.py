@@ -52,7 +52,7 @@ def plain_descent(initial, data, recipe):
     n_steps = data.steps_per_epoch(recipe)
     for step, (codes, labels, _) in enumerate(data.batches(stream(recipe.seed, "batches", 0), recipe)):
         rate = cosine_rate(recipe.learning_rate, step, n_steps=recipe.epochs * n_steps)
-        _, _, gradients = engine.training_step(weights, state, codes, labels)
+        _, _, gradients = engine.training_step(weights, state, x=codes, labels=labels)
         for name, gradient in gradients.items():
             moved, decay = (weights, recipe.weight_decay) if name in weights else (state, 0.0)
             speed[name] = recipe.momentum * speed[name] + gradient.astype(np.float64) + decay * moved[name]

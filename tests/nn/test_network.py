@@ -78,18 +78,18 @@ def per_pixel(*extra, size=8):
 
 def test_images_are_continued_to_the_next_size_that_fits():
     network = retina_unet()
-    assert fitting_size(network, 584, 565) == (592, 576)
-    assert fitting_size(network, 48, 48) == (48, 48) and fitting_size(network, 49, 1) == (64, 16)
-    assert fitting_size(per_pixel(), 9, 10) == (10, 10)
+    assert fitting_size(network, (584, 565)) == (592, 576)
+    assert fitting_size(network, (48, 48)) == (48, 48) and fitting_size(network, (49, 1)) == (64, 16)
+    assert fitting_size(per_pixel(), (9, 10)) == (10, 10)
 
 
 @given(st.integers(3, 9), st.integers(1, 3), st.integers(1, 20), st.integers(1, 20))
 def test_an_image_is_never_cut_and_fits_in_the_end(size, pool, height, width):
     """Its own size is never continued, whatever it is; any other gets as many labels as pixels, or is refused."""
     network = tiny(Conv2d("a", 1, 2, (3, 3), (1, 1), (1, 1)), MaxPool("p", pool), Upsample("u"), shape=(size, size, 1))
-    assert fitting_size(network, size, size) == (size, size)
+    assert fitting_size(network, (size, size)) == (size, size)
     try:
-        rows, columns = fitting_size(network, height, width)
+        rows, columns = fitting_size(network, (height, width))
     except ShapeError:
         assert min(height, width) < pool
         return
@@ -105,14 +105,14 @@ def test_an_image_is_never_cut_and_fits_in_the_end(size, pool, height, width):
 def test_a_size_that_does_not_fit_names_those_that_do():
     flat = tiny(Conv2d("a", 1, 2), Flatten("f"), Linear("l", 32, 3))
     with pytest.raises(ShapeError, match=r"layer l: .* images of 5 x 6 do not fit, heights of 6 and widths of 6 do"):
-        fitting_size(flat, 5, 6)
+        fitting_size(flat, (5, 6))
     sequence = tiny(Rnn("r", 1, 4, 3), GlobalAverage("m"), Linear("l", 4, 3), shape=(1, 3, 1))
-    assert fitting_size(sequence, 1, 50) == (1, 50)
+    assert fitting_size(sequence, (1, 50)) == (1, 50)
     with pytest.raises(ShapeError, match="layer r: .* heights of 1 and widths of 1, 2, 3, 4, 5, 6 do"):
-        fitting_size(sequence, 2, 3)
+        fitting_size(sequence, (2, 3))
     joined = tiny(Relu("r"), MaxPool("p"), Upsample("u"), Concat("c", "r"), Flatten("f"), Linear("l", 72, 3))
     with pytest.raises(ShapeError, match="layer c: .* heights of 6 and"):
-        fitting_size(joined, 7, 6)
+        fitting_size(joined, (7, 6))
 
 
 def test_the_hidden_matrix_of_a_recurrent_layer_has_no_zero_point():

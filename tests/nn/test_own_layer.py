@@ -181,13 +181,13 @@ def test_it_trains_infers_is_counted_and_exported(own):
     assert learner.best.validation > 0.9 and learner.state["gain.gain"] != 0.5
 
     weights, codes = learner.read_weights(), data.validation_codes
-    trained = learner.engine.predict(weights, learner.state, codes)
+    trained = learner.engine.predict(weights, learner.state, x=codes)
     np.testing.assert_allclose(
-        np.median(predict(network, learner.state, codes, IdealProduct(weights)) - trained), 0, atol=1e-5
+        np.median(predict(network, learner.state, codes=codes, product=IdealProduct(weights)) - trained), 0, atol=1e-5
     )
     adcs = tiny_adcs(learner, data.calibration_codes(), 10)
     product = ChipProduct(learner.chip, adcs, input_bits=input_bits(network), scales_S=learner.scales_S)
-    answers = predict(network, learner.state, codes, product).argmax(axis=1)
+    answers = predict(network, learner.state, codes=codes, product=product).argmax(axis=1)
     assert np.mean(answers == data.validation_labels) > 0.9
 
     digital = shapes.of_network(network).digital
@@ -196,7 +196,7 @@ def test_it_trains_infers_is_counted_and_exported(own):
     assert digital["gated"] == DigitalEvents(multiplies=24, bits_taken=12 * 16, bits_freed=12 * 16)
 
     model = Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
-    entries = {entry["name"]: entry for entry in digital_json.describe(network, model, learner.chip)["layers"]}
+    entries = {entry["name"]: entry for entry in digital_json.describe(network, model, chip=learner.chip)["layers"]}
     assert entries["gain"]["type"] == "TrainedGain" and entries["gain"]["start"] == 0.5
     assert entries["gain"]["gain"] == float(learner.state["gain.gain"])
     assert entries["gated"]["gate"] == "gain2"
@@ -216,7 +216,7 @@ def test_its_gradients_are_those_of_plain_layers(own, monkeypatch):
             importlib.import_module(file)
         engine = Engine(network, 7, dtype=np.float64, chunk_floats=1)
         fresh = {name: array.copy() for name, array in state.items()}
-        loss, _, gradients = engine.training_step(weights, fresh, codes, labels)
+        loss, _, gradients = engine.training_step(weights, fresh, x=codes, labels=labels)
         kinds = {type(node).__name__ for node in engine._lanes[0].chunks[0].nodes.values()}
         assert ("TrainedGainNode" in kinds) == bool(file)
         assert loss == pytest.approx(expected[0], rel=1e-12) and set(gradients) == set(expected[2])

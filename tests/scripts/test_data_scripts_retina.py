@@ -68,8 +68,8 @@ def test_a_network_learns_from_the_copy_and_is_examined_on_macros(drive, tmp_pat
     """From DRIVE's folder to figures of its test images; the twin with a rate of 0 only gathers its statistics."""
     prepare(monkeypatch, drive, tmp_path)
     network = retina.retina_unet(width=4)
-    data = registry.load_training("retina", retina.TASK.layout, str(tmp_path), network=network)
-    test = registry.load_test("retina", retina.TASK.layout, str(tmp_path), network=network).first(2)
+    data = registry.load_training("retina", retina.TASK.layout, source=str(tmp_path), network=network)
+    test = registry.load_test("retina", retina.TASK.layout, source=str(tmp_path), network=network).first(2)
     figures = {}
     for rate in (0.1, 0.0):
         recipe = Recipe(epochs=2, batch_size=8, samples_per_epoch=120, learning_rate=rate)

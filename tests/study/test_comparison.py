@@ -251,7 +251,7 @@ def eyes(tmp_path_factory):
         arrays = drawn_vessels.vessel_images(np.random.default_rng(n), n)
         corners = (array[:, 32:128, 32:128] for array in arrays)
         parts[part] = dict(zip(("inputs", "labels", "region"), corners))
-    datasets.save(str(folder), TASK.layout, parts, origin="drawn for a test")
+    datasets.save(str(folder), TASK.layout, parts=parts, origin="drawn for a test")
     recipe = Recipe(epochs=2, batch_size=8, samples_per_epoch=32, hysteresis=0.001, hysteresis_end=0.001)
     lines = ChipLines(rows=300, pairs=128)
     base = RunConfig("retina", str(folder), retina_unet(width=2), recipe, TAOX_40NM, lines=lines)

@@ -152,8 +152,10 @@ def _check_gradient(case: Case, state: Dict[str, np.ndarray], random: Any) -> bo
 
     def second_step(engine: Engine) -> Any:
         """A step in memory that another one has used."""
-        engine.training_step(weights, in_float64(state), case.codes[::-1], case.labels)
-        return engine.training_step(weights, in_float64(state), case.codes, case.labels, weight=case.label_weight)
+        engine.training_step(weights, in_float64(state), x=case.codes[::-1], labels=case.labels)
+        return engine.training_step(
+            weights, in_float64(state), x=case.codes, labels=case.labels, weight=case.label_weight
+        )
 
     loss, _, gradients = case.in_engine(second_step)
     ranges = {name: array for name, array in state.items() if name.endswith(".range")}
@@ -199,8 +201,8 @@ def engine_is_the_plain_forward(case: Case) -> bool:
     weights, state = in_float64(case.weights), in_float64(case.state)
 
     def second_answer(engine: Engine) -> Any:
-        engine.predict(weights, state, case.codes[::-1])
-        return engine.predict(weights, state, case.codes)
+        engine.predict(weights, state, x=case.codes[::-1])
+        return engine.predict(weights, state, x=case.codes)
 
     found = case.in_engine(second_answer)
     close(found, logits, EXACT * (1 + float(np.abs(logits).max())), "engine")
@@ -225,7 +227,7 @@ def inference_is_the_plain_forward(case: Case) -> bool:
     if error is None:
         return False
     for product in (IdealProduct(case.weights), exact_product(case)):
-        found = predict(case.network, case.state, case.codes, product)
+        found = predict(case.network, case.state, codes=case.codes, product=product)
         close(found, logits, error, type(product).__name__)
     return True
 
@@ -248,7 +250,7 @@ def operations_are_counted(case: Case) -> bool:
     bits = networks.input_bits(network)
     counter = EventCounter(bits)
     product = exact_product(case, observer=counter)
-    predict(network, case.state, case.codes, product)
+    predict(network, case.state, codes=case.codes, product=product)
     for name, (_, fan_out) in networks.matrices(network):
         assert counter.vectors.get(name, 0) * fan_out == n * counting.outputs[name], name
         conversions = n * counting.outputs[name] * row_tiles[name] * bits[name]
@@ -271,7 +273,7 @@ def digital_json_is_enough(case: Case) -> bool:
     chip = case.learner.chip
     adcs = {name: Adc(24, 1.0) for name in case.weights}
     model = Model(chip.placement, case.learner.signs, case.learner.scales_S, adcs, case.state)
-    description = json.loads(json.dumps(digital_json.describe(case.network, model, chip), allow_nan=False))
+    description = json.loads(json.dumps(digital_json.describe(case.network, model, chip=chip), allow_nan=False))
     controller = Controller(description, chip.physical(chip.conductance_S(), 1e-3))
     close(controller.answer(case.codes), logits, error, "reader")
     return True

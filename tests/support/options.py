@@ -146,7 +146,7 @@ def save_spots(folder: str) -> str:
         labels = (generator.random((2, 96, 96)) < 0.2).astype(np.uint8)
         inputs = generator.integers(0, 100, labels.shape, dtype=np.uint8) + 100 * labels
         parts[part] = {"inputs": inputs, "labels": labels, "region": np.ones(labels.shape, bool)}
-    datasets.save(folder, registry.TASKS["retina"].layout, parts, origin="spots")
+    datasets.save(folder, registry.TASKS["retina"].layout, parts=parts, origin="spots")
     return folder
 
 

@@ -110,4 +110,4 @@ def save_garments(folder, **sizes):
     for part, n in sizes.items():
         inputs, labels = drawn_garments.garments(stream(0, part), n)
         parts[part] = {"inputs": inputs, "labels": labels}
-    datasets.save(str(folder), fashion_mnist.LAYOUT, parts, origin="drawn for a test")
+    datasets.save(str(folder), fashion_mnist.LAYOUT, parts=parts, origin="drawn for a test")

@@ -29,7 +29,7 @@ def garment_parts():
 
 @pytest.fixture
 def folder(tmp_path):
-    datasets.save(tmp_path, GARMENTS, garment_parts(), origin="made up")
+    datasets.save(tmp_path, GARMENTS, parts=garment_parts(), origin="made up")
     return tmp_path
 
 
@@ -115,7 +115,7 @@ def spoil(member, array):
 )
 def test_arrays_that_do_not_fit_the_task_are_refused(tmp_path, parts, message):
     with pytest.raises(DataError, match="validation: .*" + message):
-        datasets.save(tmp_path, GARMENTS, parts, origin="made up")
+        datasets.save(tmp_path, GARMENTS, parts=parts, origin="made up")
     assert not list(tmp_path.iterdir())
     arrays = {part + "_" + member: array for part in parts for member, array in parts[part].items()}
     np.savez(tmp_path / "fashion-mnist.npz", origin="by hand", **arrays)
@@ -131,7 +131,7 @@ def eye_part(n=2, height=6, width=7):
 def test_images_labelled_by_pixel_keep_their_region(tmp_path):
     parts = {part: eye_part() for part in datasets.PARTS}
     parts["test"]["region"] = np.arange(84).reshape(2, 6, 7) % 3 == 0
-    datasets.save(tmp_path, TASKS["retina"].layout, parts, origin="made up")
+    datasets.save(tmp_path, TASKS["retina"].layout, parts=parts, origin="made up")
     test = datasets.load_test(TASKS["retina"].layout, tmp_path)
     assert test.region.dtype == np.bool_ and test.labels.dtype == np.uint8
     np.testing.assert_array_equal(test.region, parts["test"]["region"])
@@ -151,7 +151,7 @@ def test_pixel_arrays_that_do_not_fit_are_refused(tmp_path, member, array, messa
     parts = {part: eye_part() for part in datasets.PARTS}
     parts["train"][member] = array
     with pytest.raises(DataError, match="retina train: .*" + message):
-        datasets.save(tmp_path, TASKS["retina"].layout, parts, origin="made up")
+        datasets.save(tmp_path, TASKS["retina"].layout, parts=parts, origin="made up")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.1, 1.5])
@@ -163,7 +163,7 @@ def test_features_must_be_finite_and_in_range(tmp_path, value):
         datasets.save(
             tmp_path,
             TASKS["spoken-digits"].layout,
-            {"train": part, "validation": part, "test": wrong},
+            parts={"train": part, "validation": part, "test": wrong},
             origin="made up",
         )
 

@@ -148,7 +148,7 @@ def test_tiles_of_a_pixelwise_answer_give_the_whole_image(height, width, size, d
 @given(st.integers(1, 60), st.integers(1, 20), st.data())
 def test_tiles_cover_everything_and_stay_inside(length, size, data):
     step = data.draw(st.integers(1, size))
-    starts = fundus.tile_starts(length, size, step)
+    starts = fundus.tile_starts(length, size, step=step)
     covered = {place for start in starts for place in range(start, start + size)}
     assert set(range(length)) <= covered
     assert starts[0] == 0 and (np.diff(starts) <= step).all() and (np.diff(starts) > 0).all()

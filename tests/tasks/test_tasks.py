@@ -42,7 +42,7 @@ def sorted_set(n=1000, classes=10):
     labels = np.arange(n, dtype=np.int64) * classes // n
     codes = np.stack([np.arange(n) // 256, np.arange(n) % 256], axis=1).astype(np.uint8)[:, :, None, None]
     held_back = LabelExamination(codes[::7], labels[::7], classes)
-    return SampleData(codes, labels, held_back, origin="made up"), labels
+    return SampleData(codes, labels, validation=held_back, origin="made up"), labels
 
 
 def number_of(codes):
@@ -66,8 +66,8 @@ def test_prepared_spoken_digits_are_calibrated_on_all_digits(tmp_path):
     for name, part in zip(datasets.PARTS, (training, validation, validation)):
         order = np.argsort(part.labels, kind="stable")
         parts[name] = {"inputs": part.inputs[order], "labels": part.labels[order]}
-    datasets.save(str(tmp_path), digits.layout, parts, origin="sorted")
-    data = load_training(digits.name, digits.layout, str(tmp_path), network=digits.network)
+    datasets.save(str(tmp_path), digits.layout, parts=parts, origin="sorted")
+    data = load_training(digits.name, digits.layout, source=str(tmp_path), network=digits.network)
     calibrated = {codes.tobytes() for codes in data.calibration_codes(100)}
     found = {int(label) for codes, label in zip(data.codes, data.labels) if codes.tobytes() in calibrated}
     assert found == set(range(10)) and (np.diff(data.labels) >= 0).all()
@@ -167,7 +167,7 @@ def test_a_network_is_asked_in_tiles_of_codes():
 
 def crop_data(size=48):
     data = eyes()
-    return CropData(pixels(data.inputs), data, examined(data), size=size), data
+    return CropData(pixels(data.inputs), data, validation=examined(data), size=size), data
 
 
 def test_an_epoch_of_crops_has_the_samples_of_the_recipe():
@@ -212,9 +212,9 @@ def test_the_checksum_of_images_sees_pixels_and_labels():
     codes = pixels(images.inputs)
     for array in (codes, images.labels):
         array.flat[-1] ^= 1
-        assert CropData(codes, images, None, size=48).crc != data.crc
+        assert CropData(codes, images, validation=None, size=48).crc != data.crc
         array.flat[-1] ^= 1
-    assert CropData(codes, images, None, size=48).crc == data.crc
+    assert CropData(codes, images, validation=None, size=48).crc == data.crc
 
 
 def test_the_figure_that_chooses_the_best_epoch_is_the_primary_one():
@@ -227,7 +227,7 @@ def test_the_figure_that_chooses_the_best_epoch_is_the_primary_one():
 def test_mirrored_images_are_as_they_are_or_swapped():
     generator = np.random.default_rng(0)
     codes = generator.integers(0, 16, (60, 5, 4, 1)).astype(np.uint8)
-    data = SampleData(codes, np.arange(60), None, origin="drawn", mirrored=True)
+    data = SampleData(codes, np.arange(60), validation=None, origin="drawn", mirrored=True)
     recipe = Recipe(batch_size=20)
     swapped = 0
     for batch, labels, _ in data.batches(stream(1, "b"), recipe):
@@ -246,9 +246,9 @@ def test_the_macro_network_fills_one_macro_with_the_garments_of_its_namesake(tmp
     network = chosen.network
     placement = place(matrices(network))
     assert placement.n_macros == 1 and sum(rows * cols for _, (rows, cols) in matrices(network)) == 125264
-    data = load_training(chosen.name, chosen.layout, str(tmp_path), network=network)
+    data = load_training(chosen.name, chosen.layout, source=str(tmp_path), network=network)
     assert data.codes.shape == (30, 28, 28, 1) and data.codes.max() <= 63 and data.mirrored
-    assert len(load_test(chosen.name, chosen.layout, str(tmp_path), network=network)) == 10
+    assert len(load_test(chosen.name, chosen.layout, source=str(tmp_path), network=network)) == 10
 
 
 # -- a task as data ----------------------------------------------------------------------------------------------------

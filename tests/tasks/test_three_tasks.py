@@ -141,7 +141,7 @@ def test_float32_gradients_of_the_papers_networks_are_those_of_float64(build, ba
         for key in state:
             if key.endswith(".range"):
                 state[key][...] = np.inf
-        gradients[dtype] = Engine(network, batch, dtype=dtype).training_step(weights, state, codes, labels)[2]
+        gradients[dtype] = Engine(network, batch, dtype=dtype).training_step(weights, state, x=codes, labels=labels)[2]
     difference = {
         key: np.linalg.norm(gradients[np.float32][key] - exact) / np.linalg.norm(exact)
         for key, exact in gradients[np.float64].items()

@@ -71,9 +71,9 @@ class Engine:
         self,
         weights: Arrays,
         state: Arrays,
+        *,
         x: np.ndarray,
         labels: np.ndarray,
-        *,
         weight: Optional[np.ndarray] = None,
         smoothing: float = 0.0,
     ) -> Tuple[float, int, Gradients]:
@@ -108,7 +108,7 @@ class Engine:
         self._update(state, run)
         return sum(loss for loss, _ in losses), sum(n for _, n in losses), self._gradients(run)
 
-    def predict(self, weights: Arrays, state: Arrays, x: np.ndarray) -> np.ndarray:
+    def predict(self, weights: Arrays, state: Arrays, *, x: np.ndarray) -> np.ndarray:
         """Logits (n, classes), or per pixel (n, height, width, classes), with frozen statistics and ranges.
 
         x: any number of samples, codes or floats. Images of another size than the network's are allowed where every
@@ -155,7 +155,7 @@ class Engine:
 
     def _fitting_size(self, height: int, width: int) -> Tuple[int, int]:
         if (height, width) not in self._fitting:
-            self._fitting[height, width] = fitting_size(self.network, height, width)
+            self._fitting[height, width] = fitting_size(self.network, (height, width))
         return self._fitting[height, width]
 
     def _lanes_for(self, size: Tuple[int, int]) -> List[Lane]:
@@ -183,7 +183,7 @@ class Engine:
             if name not in weights or weights[name].shape != shape:
                 found = weights[name].shape if name in weights else None
                 raise ShapeError(f"weights of {name}: {found}, expected {shape}")
-        steps = {name: quantisation_step(state, name, bits) for name, bits in self._quantisers.items()}
+        steps = {name: quantisation_step(state, name, bits=bits) for name, bits in self._quantisers.items()}
         weights = {name: np.asarray(weights[name], self.dtype) for name in self._matrices}
         run = Pass(weights, state, steps=steps, training=not frozen)
         if frozen:

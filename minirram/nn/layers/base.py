@@ -107,10 +107,10 @@ class Parameters:
 
     def step(self, name: str, bits: int) -> Optional[float]:
         """As `quantisation_step`."""
-        return quantisation_step(self.state, name, bits)
+        return quantisation_step(self.state, name, bits=bits)
 
 
-def quantisation_step(state: Dict[str, np.ndarray], name: str, bits: int) -> Optional[float]:
+def quantisation_step(state: Dict[str, np.ndarray], name: str, *, bits: int) -> Optional[float]:
     """Step of quantiser `name`; None while its range is not calibrated (0) or infinite: values pass as they are."""
     value = float(state[name + ".range"])
     return value / (2**bits - 1) if 0 < value < math.inf else None
@@ -129,7 +129,7 @@ class Inference:
 
     def step(self, name: str, bits: int) -> float:
         """Step of quantiser `name`; DataError when its range was never calibrated."""
-        step = quantisation_step(self.state, name, bits)
+        step = quantisation_step(self.state, name, bits=bits)
         if step is None:
             raise DataError(f"the range of {name} was never calibrated (it is {float(self.state[name + '.range'])})")
         return step

@@ -94,7 +94,9 @@ def problem(network, batch, dtype=np.float32, seed=1):
 
 def calibrated(network, weights, state, codes, labels):
     """Give `state` ranges, by one step."""
-    Engine(network, len(codes), dtype=next(iter(weights.values())).dtype).training_step(weights, state, codes, labels)
+    Engine(network, len(codes), dtype=next(iter(weights.values())).dtype).training_step(
+        weights, state, x=codes, labels=labels
+    )
     for key in state:
         if key.endswith(".range"):
             state[key] *= 1.01  # it was one of the activations: now none lies on its edge
@@ -109,11 +111,11 @@ def test_loss_and_prediction_are_those_of_plain_layers(name):
     expected, n_correct, _ = softmax_cross_entropy(logits, labels, smoothing=0.1)
     frozen = {key: array.copy() for key, array in state.items()}
     engine = Engine(network, 11, dtype=np.float64)
-    result = engine.training_step(weights, state, codes, labels, smoothing=0.1)
+    result = engine.training_step(weights, state, x=codes, labels=labels, smoothing=0.1)
     assert result[0] == pytest.approx(expected, rel=1e-10)
     assert result[1] == n_correct
     np.testing.assert_allclose(
-        engine.predict(weights, frozen, codes[:7]),
+        engine.predict(weights, frozen, x=codes[:7]),
         plain_forward(network, weights, frozen, codes[:7], whole_batch=False),
         rtol=1e-9,
         atol=1e-12,
@@ -134,7 +136,7 @@ def test_gradients_of_the_whole_network(name):
     def step(**changed):
         some = {key: changed.get(key, array) for key, array in weights.items()}
         fresh = {key: changed.get(key, array).copy() for key, array in state.items()}
-        return engine.training_step(some, fresh, codes, labels, weight=weight, smoothing=0.05)
+        return engine.training_step(some, fresh, x=codes, labels=labels, weight=weight, smoothing=0.05)
 
     gradients = {key: array.copy() for key, array in step()[2].items()}
     assert set(gradients) == set(arrays)
@@ -157,7 +159,7 @@ def test_gradients_go_straight_through_the_quantisers():
     _, _, dlogits = softmax_cross_entropy(q @ weights["b"], labels)
     inside = (z >= 0) & (z <= 0.7)
     assert 0.1 < inside.mean() < 0.9
-    _, _, gradients = Engine(network, 30, dtype=np.float64).training_step(weights, state, codes, labels)
+    _, _, gradients = Engine(network, 30, dtype=np.float64).training_step(weights, state, x=codes, labels=labels)
     np.testing.assert_allclose(gradients["b"], q.T @ dlogits, rtol=1e-10, atol=1e-14)
     np.testing.assert_allclose(gradients["a"], x.T @ (dlogits @ weights["b"].T * inside), rtol=1e-10, atol=1e-14)
 
@@ -171,8 +173,8 @@ def test_threads_change_no_bit(name, monkeypatch):
         weights, state, codes, labels = problem(network, 13)
         engine = Engine(network, 13, threads=threads)
         for _ in range(3):
-            loss, n_correct, gradients = engine.training_step(weights, state, codes, labels)
-        results.append(({**gradients, **state, "logits": engine.predict(weights, state, codes)}, loss, n_correct))
+            loss, n_correct, gradients = engine.training_step(weights, state, x=codes, labels=labels)
+        results.append(({**gradients, **state, "logits": engine.predict(weights, state, x=codes)}, loss, n_correct))
     (first, *rest), (second, *other_rest) = results
     assert rest == other_rest
     for key in first:
@@ -188,7 +190,7 @@ def test_chunks_change_the_result_by_rounding_only(name):
     for floats in (1, 10**4, 10**9):
         fresh = {key: array.copy() for key, array in state.items()}
         engine = Engine(network, 12, dtype=np.float64, chunk_floats=floats)
-        results.append(engine.training_step(weights, fresh, codes, labels))
+        results.append(engine.training_step(weights, fresh, x=codes, labels=labels))
     for loss, _, gradients in results[1:]:
         assert loss == pytest.approx(results[0][0], rel=1e-10)
         for key, gradient in gradients.items():
@@ -210,7 +212,7 @@ def test_range_is_a_high_quantile_of_the_activations():
     weights, state, codes, labels = problem(network, 60)
     engine = Engine(network, 60)
     for _ in range(30):
-        engine.training_step(weights, state, codes, labels)
+        engine.training_step(weights, state, x=codes, labels=labels)
     z = conv2d_forward(codes * network.input_step, weights["conv1"].astype(float), kernel=(3, 3))
     a = np.maximum((z - z.mean((0, 1, 2))) / z.std((0, 1, 2)), 0)
     clipped = (a > state["act1.range"]).mean()
@@ -223,7 +225,7 @@ def test_images_of_another_size():
     calibrated(network, weights, state, codes, labels)
     engine = Engine(network, 4, dtype=np.float64)
     whole = np.random.default_rng(5).integers(0, 64, (3, 11, 14, 1)).astype(np.uint8)
-    logits = engine.predict(weights, state, whole)
+    logits = engine.predict(weights, state, x=whole)
     assert logits.shape == (3, 11, 14, 2)
     padded = np.pad(whole, ((0, 0), (0, 1), (0, 0), (0, 0)), mode="edge")
     expected = plain_forward(network, weights, state, padded, whole_batch=False)[:, :11]
@@ -236,7 +238,7 @@ def test_the_networks_own_size_is_never_padded(size):
     layers = (Conv2d("a", 1, 3, (3, 3), (1, 1), (1, 1)), MaxPool("p"), Upsample("u"), Conv2d("out", 3, 2, (1, 1)))
     network = Network("odd", (size, size, 1), 4, layers)
     weights, state, codes, labels = problem(network, 4, np.float64)
-    logits = Engine(network, 4, dtype=np.float64).predict(weights, state, codes)
+    logits = Engine(network, 4, dtype=np.float64).predict(weights, state, x=codes)
     assert logits.shape == labels.shape + (2,)
     np.testing.assert_allclose(logits, plain_forward(network, weights, state, codes, False), rtol=1e-9, atol=1e-12)
 
@@ -264,7 +266,7 @@ def test_small_batches_stay_in_one_thread():
 def test_no_samples_give_no_predictions():
     network = small_cnn()
     weights, state, codes, _ = problem(network, 4)
-    assert Engine(network, 4).predict(weights, state, codes[:0]).shape == (0, 10)
+    assert Engine(network, 4).predict(weights, state, x=codes[:0]).shape == (0, 10)
 
 
 def test_inputs_that_cannot_be_used():
@@ -272,14 +274,14 @@ def test_inputs_that_cannot_be_used():
     weights, state, codes, labels = problem(network, 4)
     engine = Engine(network, 4)
     with pytest.raises(ShapeError, match="a batch of 3, expected 4"):
-        engine.training_step(weights, state, codes[:3], labels[:3])
+        engine.training_step(weights, state, x=codes[:3], labels=labels[:3])
     with pytest.raises(ShapeError, match="labels of shape"):
-        engine.training_step(weights, state, codes, labels[:3])
+        engine.training_step(weights, state, x=codes, labels=labels[:3])
     with pytest.raises(ShapeError, match="input of shape"):
-        engine.predict(weights, state, codes[..., 0])
+        engine.predict(weights, state, x=codes[..., 0])
     with pytest.raises(ShapeError, match=r"weights of fc1: \(9, 100\), expected"):
-        engine.training_step(dict(weights, fc1=weights["fc1"].T), state, codes, labels)
+        engine.training_step(dict(weights, fc1=weights["fc1"].T), state, x=codes, labels=labels)
     with pytest.raises(ShapeError, match="layer fc1"):
-        engine.predict(weights, state, np.zeros((1, 20, 20, 1), np.uint8))
+        engine.predict(weights, state, x=np.zeros((1, 20, 20, 1), np.uint8))
     with pytest.raises(ConfigError, match="at least 1"):
         Engine(network, 0)

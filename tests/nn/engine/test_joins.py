@@ -56,11 +56,11 @@ def check_against_plain_layers(network, batch=5):
     calibrated(network, weights, state, codes, labels)
     expected = plain_step(network, weights, state, codes, labels, smoothing=0.1)
     engine = Engine(network, batch, dtype=np.float64, chunk_floats=1)
-    logits = engine.predict(weights, state, codes)
+    logits = engine.predict(weights, state, x=codes)
     np.testing.assert_allclose(logits, plain_forward(network, weights, state, codes, False), rtol=1e-8, atol=1e-10)
     for _ in range(2):  # the second step finds the memory of the first
         fresh = {name: array.copy() for name, array in state.items()}
-        loss, n_correct, gradients = engine.training_step(weights, fresh, codes, labels, smoothing=0.1)
+        loss, n_correct, gradients = engine.training_step(weights, fresh, x=codes, labels=labels, smoothing=0.1)
         assert loss == pytest.approx(expected[0], rel=1e-10) and n_correct == expected[1]
         assert set(gradients) == set(expected[2])
         for name, gradient in gradients.items():

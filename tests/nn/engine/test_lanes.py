@@ -48,11 +48,11 @@ def test_codes_and_their_values_give_the_same():
     network = Network("n", (5, 5, 1), 4, (Conv2d("a", 1, 2), Flatten("f"), Linear("l", 18, 3)), input_zero=7)
     weights, state, codes, labels = problem(network, 6, np.float64)
     engine = Engine(network, 6, dtype=np.float64)
-    from_codes = engine.training_step(weights, state, codes, labels)[0]
+    from_codes = engine.training_step(weights, state, x=codes, labels=labels)[0]
     values = (codes.astype(float) - 7) / 15
-    assert engine.training_step(weights, state, values, labels)[0] == from_codes
+    assert engine.training_step(weights, state, x=values, labels=labels)[0] == from_codes
     np.testing.assert_allclose(
-        engine.predict(weights, state, codes), plain_forward(network, weights, state, codes, False), rtol=1e-9
+        engine.predict(weights, state, x=codes), plain_forward(network, weights, state, codes, False), rtol=1e-9
     )
 
 
@@ -61,7 +61,7 @@ def test_samples_for_a_range_come_from_all_over():
     network = Network("n", (8, 8, 1), 4, (Conv2d("a", 1, 16), Quantize("q", 4), Flatten("f"), Linear("l", 576, 2)))
     weights, state, codes, labels = problem(network, 64)
     engine = Engine(network, 64, chunk_floats=4000)
-    engine.training_step(weights, state, codes, labels)
+    engine.training_step(weights, state, x=codes, labels=labels)
     chunks = [chunk for lane in engine._lanes for chunk in lane.chunks]
     assert len(chunks) > 4
     sizes = [chunk.samples["q"].size for chunk in chunks]
@@ -78,9 +78,9 @@ def test_chunks_of_unequal_size_get_the_same_nodes(few, monkeypatch):
     layers = (Conv2d("a", 1, 8), Conv2d("b", 8, 8, padding=(1, 1)), Flatten("f"), Linear("l", 288, 3))
     network = Network("n", (8, 8, 1), 4, layers)
     weights, state, codes, labels = problem(network, 9, np.float64)
-    expected = Engine(network, 9, dtype=np.float64).training_step(weights, state, codes, labels)
+    expected = Engine(network, 9, dtype=np.float64).training_step(weights, state, x=codes, labels=labels)
     monkeypatch.setattr("minirram.nn.engine.convolution_choice.FEW_POSITIONS", few)
-    loss, _, gradients = Engine(network, 9, dtype=np.float64).training_step(weights, state, codes, labels)
+    loss, _, gradients = Engine(network, 9, dtype=np.float64).training_step(weights, state, x=codes, labels=labels)
     assert loss == pytest.approx(expected[0], rel=1e-12)
     for name, gradient in gradients.items():
         np.testing.assert_allclose(gradient, expected[2][name], rtol=1e-9, atol=1e-12)

@@ -42,14 +42,14 @@ def check_network(network, batch=5):
     engine = Engine(network, batch, dtype=np.float64, chunk_floats=1)
     calibrated(network, weights, state, codes, labels)
     expected = plain_forward(network, weights, state, codes, whole_batch=False)
-    np.testing.assert_allclose(engine.predict(weights, state, codes), expected, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(engine.predict(weights, state, x=codes), expected, rtol=1e-8, atol=1e-10)
 
     def step(name=None, value=None):
         fresh = {key: array.copy() for key, array in state.items()}
         some = dict(weights)
         if name:
             (some if name in some else fresh)[name] = value
-        return engine.training_step(some, fresh, codes, labels)
+        return engine.training_step(some, fresh, x=codes, labels=labels)
 
     gradients = {key: array.copy() for key, array in step()[2].items()}
     for name, gradient in gradients.items():
