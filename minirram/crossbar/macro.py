@@ -25,10 +25,9 @@ FORMED_SHARE = 0.9999
 class Macro:
     """One array of rows x cols cells; pair k of a row is columns 2k (G+) and 2k+1 (G-).
 
-    Arrays (rows, cols), read-only, changed by the modes below alone:
-    `formed`, `on` bool; `on_grid`, `off_grid` float32, what a cell conducts when on and when off, in grid units;
-    `lrs_grid` float32, the on conductance as formed; `forming_V` float32; `stuck` bool, cells that answer to no
-    pulse; `writes` uint32, SET, RESET and tuning pulses each cell has seen.
+    Arrays (rows, cols), read-only, changed by the modes below alone: `formed`, `on` bool; `on_grid`, `off_grid`
+    float32, what a cell conducts when on and when off, in grid units; `lrs_grid` float32, the on conductance as formed;
+    `forming_V` float32; `stuck` bool, cells that answer to no pulse; `writes` uint32, SET, RESET and tuning pulses.
 
     `changes` grows with every call that may have changed a conductance: what was worked out from the conductances
     holds as long as it stays. Made by `Macro.sample`, `Macro.from_map` or `Macro.from_state`.
@@ -326,7 +325,7 @@ class Macro:
         return stream(self.seed, "macro", self.index, "write", self.operations)
 
     def _to_grid(self, conductance_S: np.ndarray) -> np.ndarray:
-        """Siemens -> grid units; what is cut at the grid's maximum is counted."""
+        """Siemens -> grid units; what is cut at the maximum is counted."""
         grid, clipped = self.model.to_grid(conductance_S, self.rows)
         self._state.clipped += clipped
         return grid

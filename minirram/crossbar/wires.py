@@ -92,7 +92,7 @@ def column_currents_A(
         currents_A[some] = np.einsum("ij,nij->nj", conductance_S, volts)
 
     firsts = range(0, len(inputs_V), batch)
-    if threads == 1 or len(firsts) < 2:
+    if threads == 1:
         for first in firsts:
             solve(first)
     else:

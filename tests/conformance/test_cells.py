@@ -51,7 +51,7 @@ class StatesAnotherSpread(CellModel):
 
 
 class NoiseOfPairsOfItsOwn(CellModel):
-    def pair_read_std(self, plus, minus, unit_S=1.0):
+    def pair_read_std(self, plus, minus, *, unit_S=1.0):
         return self.read_std(plus, unit_S) + self.read_std(minus, unit_S)
 
 
