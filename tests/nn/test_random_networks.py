@@ -143,7 +143,7 @@ def _hidden_with_zero_point(right: Any) -> Any:
 
 
 def _even(right: Any) -> Any:
-    return lambda network, height, width: (height + height % 2, width + width % 2)
+    return lambda network, size: (size[0] + size[0] % 2, size[1] + size[1] % 2)
 
 
 def _edited(edit: Callable[[Dict[str, Any]], None]) -> Callable[[Any], Any]:
