@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from minirram.chip.chip import PULSES, Chip
 from minirram.chip.levels import cells_on, check_level, draw_signs, kept_weights, mask_shape, weight_scale_S
+from minirram.crossbar.macro import Macro
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DataError, ShapeError
 
@@ -165,3 +166,16 @@ def test_a_chip_from_measured_maps():
         Chip.from_maps(TAOX_40NM, [map_S[:6, :14]], shapes=SHAPES, level="pair", seed=0)
     with pytest.raises(ShapeError, match="one size"):
         Chip.from_maps(TAOX_40NM, [map_S, map_S[:5]], shapes=SHAPES, level="pair", seed=0)
+
+
+def test_macros_of_maps_are_the_individuals_of_the_seed_and_their_number():
+    map_S = np.random.default_rng(5).lognormal(np.log(12e-6), 0.1, (6, 14))
+    shapes = tuple((name, (6, 7)) for name in "abc")
+    chip = Chip.from_maps(TAOX_40NM, [map_S] * 3, shapes=shapes, level="cell", seed=7)
+    everywhere = np.ones(map_S.shape, bool)
+    for index, macro in enumerate(chip.macros):
+        alone = Macro.from_map(TAOX_40NM, map_S, seed=7, index=index)
+        for one in (macro, alone):
+            one.reset(everywhere)
+        assert np.array_equal(macro.conductance_S(), alone.conductance_S())
+    assert len({macro.conductance_S().tobytes() for macro in chip.macros}) == 3

@@ -11,7 +11,7 @@ from minirram.device.presets import TAOX_40NM
 from minirram.runs.evaluate import accuracy_of_readback
 
 from ..support.options import PAIRS, ROWS, TRAIN, call, figures, pools_made, products_shared
-from .test_options_of_use import saturated, seen
+from .test_options_of_use import cost_file, saturated, seen
 
 QUIET = ("--read-noise", "0")
 OTHER = ("--adc-bits", "9", "--adc-arrangement", "polarity", "--level", "cell", "--epochs", "2", "--batch-size", "30")
@@ -57,6 +57,9 @@ def test_bits_arrangement_and_level_are_those_of_the_run(runs):
         assert account["total"]["conversions"] == 2 * plain["total"]["conversions"]
         reads, plain_reads = account["training"]["read_outs"], plain["training"]["read_outs"]
         assert account["training"]["conversions"] / reads == 2 * plain["training"]["conversions"] / plain_reads
+    costs = cost_file(runs, columns_per_adc=16)
+    adcs = [figures("energy", run, "--costs", costs)["adcs_per_macro"] for run in (folder, runs.trained())]
+    assert adcs == [2 * PAIRS // 16, PAIRS // 16]
     assert {tile["level"] for tile in figures("export", folder)["tiles"]} == {"cell"}
     assert {tile["level"] for tile in figures("export", runs.trained())["tiles"]} == {"pair"}
 

@@ -67,6 +67,13 @@ class RemembersWhatItRedraws(CellModel):
         return np.sqrt(formed_S * super().set_S(formed_S, generator))
 
 
+class RedrawsAnotherSpread(CellModel):
+    """New draws that forget the cell, by another law than that of forming."""
+
+    def set_S(self, formed_S, generator):
+        return super().set_S(formed_S, generator) ** 0.9 * self.lrs_median_S**0.1
+
+
 class ReplaysAnotherValue(CellModel):
     def set_S(self, formed_S, generator):
         return 1.001 * super().set_S(formed_S, generator)
@@ -123,6 +130,7 @@ PLANTED = [
     (NoiseOfPairsOfItsOwn, TAOX_40NM, "read noise"),
     (NoiseInSiemens, TAOX_40NM, "read noise"),
     (RemembersWhatItRedraws, PCM, "writing"),
+    (RedrawsAnotherSpread, PCM, "writing"),
     (ReplaysAnotherValue, TAOX_40NM, "writing"),
     (AgesAtOnce, PCM, "ageing"),
     (AgesAnew, PCM, "ageing"),

@@ -20,6 +20,8 @@ import tempfile
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+import pytest
+
 from .places import ROOT
 
 WEIGHTS = {room: 3 for room in ("runs", "inference", "learn", "study", "accounting", "cli")}
@@ -279,6 +281,8 @@ def run_tests(root: pathlib.Path, tests: Sequence[str]) -> str:
         return "no end"
     if done.returncode == 0:
         return ""
+    if done.returncode == pytest.ExitCode.USAGE_ERROR:
+        raise ValueError(f"pytest found no such tests: {' '.join(tests)}")
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout.decode(errors="replace"), re.M)
     return failed.group(1) if failed else "an error"
 
