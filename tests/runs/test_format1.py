@@ -90,7 +90,10 @@ def test_a_stopped_run_goes_on_in_the_present_format(folders):
         new, was = read_npz(run.path(name)), old.arrays(name)
         assert set(new) <= set(was)
         for key in set(new) - {"history/seconds", "history/samples_per_second"}:
-            assert np.array_equal(new[key], was[key]), (name, key)
+            if new[key].dtype.kind == "f":  # the last bits depend on the NumPy that made the folder
+                np.testing.assert_allclose(new[key], was[key], rtol=1e-4, atol=1e-6, err_msg=f"{name} {key}")
+            else:
+                assert np.array_equal(new[key], was[key]), (name, key)
 
 
 def test_a_kill_while_a_folder_is_brought_to_the_present_format(folders, monkeypatch):
