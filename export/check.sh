@@ -37,11 +37,11 @@ CC=gcc sh size.sh
 CC=clang sh size.sh
 
 echo "-- tests on this machine"
-(cd .. && $python -m pytest -q tests/test_export.py tests/test_export_dead_lines.py)
+(cd .. && $python -m pytest -q tests/export)
 
 echo "-- the same tests on an emulated big-endian machine (s390x)"
 (cd .. && MINIRRAM_CC="s390x-linux-gnu-gcc -static" MINIRRAM_RUN=qemu-s390x $python -m pytest -q \
-    tests/test_export.py tests/test_export_dead_lines.py)
+    tests/export)
 
 echo "-- $seconds s of coverage-guided fuzzing"
 make -s BUILD="$build" "$build/fuzz"
