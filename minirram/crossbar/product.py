@@ -158,11 +158,11 @@ def multiply_tiles(
 
     noises, variances: one per row tile, or None. Returns (y int64 (n, pairs), saturated per tile int64 (tiles,)).
     """
-    total = np.zeros((len(codes), cells_grid.shape[1] // 2), np.int64)
+    total = None  # the first tile fills it: adding to zeros would cost a twentieth of the product
     saturated = []
     for t, row in enumerate(range(0, len(cells_grid), tile_rows)):
         rows = slice(row, row + tile_rows)
-        _, count = multiply(
+        total, count = multiply(
             codes[:, rows],
             cells_grid[rows],
             input_bits=input_bits,
@@ -173,6 +173,8 @@ def multiply_tiles(
             onto=total,
         )
         saturated.append(count)
+    if total is None:
+        raise ShapeError(f"cells of shape {cells_grid.shape}, expected (rows, 2 * pairs)")
     return total, np.array(saturated, np.int64)
 
 
