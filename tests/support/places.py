@@ -13,5 +13,5 @@ def data_folder(*parts):
     base = pathlib.Path(os.environ.get("MINIRRAM_DATA") or ROOT.parent / "shared" / "datasets")
     path = base.joinpath(*parts)
     if not path.exists():
-        pytest.skip("real data {} is not in {} (set MINIRRAM_DATA)".format("/".join(parts), base))
+        pytest.skip(f"real data {'/'.join(parts)} is not in {base} (set MINIRRAM_DATA)")
     return path
