@@ -104,7 +104,7 @@ def main():
         print(json.dumps(figures, indent=2))
     else:
         for name, value in figures.items():
-            print("{:16s} {}".format(name, f"{value:.1f}" if isinstance(value, float) else value))
+            print(f"{name:16s} {value:.1f}" if isinstance(value, float) else f"{name:16s} {value}")
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def run(main):
     except MinirramError as error:
         fail(error, 2)
     except OSError as error:
-        fail("cannot read or write {}: {}".format(error.filename or "the output file", error.strerror or error), 3)
+        fail(f"cannot read or write {error.filename or 'the output file'}: {error.strerror or error}", 3)
 
 
 def fail(error, code):

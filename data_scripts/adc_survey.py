@@ -61,7 +61,7 @@ def converters(tables):
     found = []
     for name in ("ISSCC", "VLSI"):
         if name not in tables or not tables[name]:
-            raise DataError("the survey has no sheet {!r}; it has {}".format(name, ", ".join(tables)))
+            raise DataError(f"the survey has no sheet {name!r}; it has {', '.join(tables)}")
         header = tables[name][0]
         for row in tables[name][1:]:
             entry = dict(zip(header, row))

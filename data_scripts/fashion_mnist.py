@@ -65,7 +65,7 @@ def read_local(folder, name):
     """Bytes of one file of a local folder; DataError when it is missing."""
     path = os.path.join(folder, name)
     if not os.path.isfile(path):
-        raise DataError("{}: there is no such file; --source must hold {}".format(path, ", ".join(FILES)))
+        raise DataError(f"{path}: there is no such file; --source must hold {', '.join(FILES)}")
     with open(path, "rb") as handle:
         return handle.read()
 
@@ -120,7 +120,7 @@ def main(arguments=None):
     test = {"inputs": test_images, "labels": test_labels}
     parts = {"train": training, "validation": validation, "test": test}
     path = datasets.save(options.out, LAYOUT, parts=parts, origin="Fashion-MNIST, Zalando SE, MIT licence")
-    sizes = ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in datasets.PARTS)
+    sizes = ", ".join(f"{len(parts[part]['labels'])} {part}" for part in datasets.PARTS)
     print(f"{path}: {sizes}")
 
 

@@ -150,7 +150,7 @@ def hrf_files(source, root):
     for row in read_manifest(source, root):
         patient = row["id"].split("_")[0]
         part = "validation" if row["split"] == "train" and patient == HRF_VALIDATION_PATIENT else row["split"]
-        names = tuple("{}{}/{}.png".format(root, folder, row["id"]) for folder in ("images", "vessels", "fov"))
+        names = tuple(f"{root}{folder}/{row['id']}.png" for folder in ("images", "vessels", "fov"))
         for name in names:
             if not source.holds(name):
                 raise DataError(f"{source.where(name)}: there is no such file, MANIFEST.tsv lists it")
@@ -162,7 +162,7 @@ def check_hrf(source, root, _eyes):
     """Lines about the files whose pixels are not those of MANIFEST.tsv."""
     for row in read_manifest(source, root):
         for folder in ("images", "vessels", "fov"):
-            name = "{}{}/{}.png".format(root, folder, row["id"])
+            name = f"{root}{folder}/{row['id']}.png"
             column = "px_sha256_16_" + {"images": "image"}.get(folder, folder)
             found = hashlib.sha256(read_image(source, name).tobytes()).hexdigest()[:16]
             if found != row.get(column):
@@ -222,7 +222,8 @@ def main(arguments=None):
         warn(difference)
     parts = {part: read_part(source, eyes[part], part) for part in datasets.PARTS}
     path = datasets.save(options.out, TASK.layout, parts=parts, origin=origin)
-    print("{}: {}".format(path, ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in parts)))
+    sizes = ", ".join(f"{len(parts[part]['labels'])} {part}" for part in parts)
+    print(f"{path}: {sizes}")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,8 @@ def main(arguments=None):
         parts[part] = {"inputs": inputs, "labels": np.array([digit for digit, _, _ in keys], np.uint8)}
     origin = f"Free Spoken Digit Dataset, CC BY-SA 4.0, {len(recordings)} recordings"
     path = datasets.save(options.out, TASK.layout, parts=parts, origin=origin)
-    print("{}: {}".format(path, ", ".join("{} {}".format(len(parts[part]["labels"]), part) for part in parts)))
+    sizes = ", ".join(f"{len(parts[part]['labels'])} {part}" for part in parts)
+    print(f"{path}: {sizes}")
 
 
 if __name__ == "__main__":

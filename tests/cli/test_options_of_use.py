@@ -263,7 +263,7 @@ def test_the_program_of_the_run_with_codes_of_the_bits(runs, tmp_path):
     masks = runs.arrays("masks.npz", "")
     kept = sum(np.count_nonzero(mask) for mask in masks.values())
     for bits in (0, 8, 16):
-        file = str(tmp_path / "codes{}.xbp".format(bits))
+        file = str(tmp_path / f"codes{bits}.xbp")
         shown = figures("export", runs.trained(), "--out", file, "--code-bits", str(bits))
         assert shown["file"] == file and shown["bytes"] == os.path.getsize(file)
         assert {tile["code_bits"] for tile in shown["tiles"]} == {bits}

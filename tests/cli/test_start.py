@@ -3,10 +3,9 @@
 import argparse
 import dataclasses
 import json
-import statistics
+import os
 import subprocess
 import sys
-import time
 from typing import Optional
 
 import pytest
@@ -61,18 +60,21 @@ def test_commands_on_files_load_no_trainer_and_no_task(command):
     assert not [name for name in names if name.startswith(TRAINERS + ("minirram.tasks",))]
 
 
-def median_seconds(*arguments):
+def processor_seconds(*arguments):
+    """Least processor time of a few starts: what the machine does beside them is not what is measured."""
     seconds = []
-    for _ in range(15):
-        started = time.perf_counter()
+    for _ in range(9):
+        before = os.times()
         subprocess.run([sys.executable, *arguments], cwd=str(ROOT), stdout=subprocess.DEVNULL, check=True)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
+        after = os.times()
+        seconds.append(sum(after[2:4]) - sum(before[2:4]))  # of children, user and system
+    return min(seconds)
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells no processor time of children")
 def test_the_version_costs_at_most_a_tenth_of_a_second_over_bare_python():
-    assert median_seconds("-m", "minirram", "--version") - median_seconds("-c", "pass") < 0.1
+    assert processor_seconds("-m", "minirram", "--version") - processor_seconds("-c", "pass") < 0.1
 
 
 def test_every_command_has_help_and_json(capsys):

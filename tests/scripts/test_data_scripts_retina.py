@@ -229,7 +229,7 @@ def hrf(tmp_path):
         for kind in ("images", "vessels", "fov"):
             (folder / kind).mkdir(parents=True)
             for row in kept:
-                name = "{}/{}.png".format(kind, row.split("\t")[0])
+                name = kind + "/" + row.split("\t")[0] + ".png"
                 (folder / name).write_bytes(archive.read("hrf26-584x389/" + name))
     (folder / "MANIFEST.tsv").write_text("\n".join([rows[0]] + kept) + "\n")
     return folder

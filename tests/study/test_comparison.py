@@ -154,9 +154,9 @@ def test_report_as_table_and_figure(done, tmp_path):
     assert all(name in text for name in NAMES) and "best: wo-step-budget-5" in text
     assert "0.173 in accuracy below pruning" in text and "0.077 in accuracy" in text and "99.94% fewer" in text
     masks = row_of(summary, "pair")["programs"]
-    spent = ["{:.2f}".format(masks["per_weight"]), "{:.3%}".format(masks["share_of_every_step"]), "1"]
-    spent += ["{:.3g}".format(masks["over_best_weights"]), str(masks["max_per_cell"])]
-    spent += ["{:.1e}".format(masks["energy_J"]), "{:.2g}".format(masks["time_s"])]
+    spent = [f"{masks['per_weight']:.2f}", f"{masks['share_of_every_step']:.3%}", "1"]
+    spent += [f"{masks['over_best_weights']:.3g}", str(masks["max_per_cell"])]
+    spent += [f"{masks['energy_J']:.1e}", f"{masks['time_s']:.2g}"]
     assert text.splitlines()[2].split()[3:] == spent
     assert (note is None) == (tmp_path / "comparison.png").exists()
     pytest.importorskip("matplotlib")
