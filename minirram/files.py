@@ -57,11 +57,11 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The JSON value in `path`; DataError when the file is missing or is not JSON."""
     try:
-        with open(path, encoding="utf-8") as handle:
-            return json.load(handle)
+        with open(path, "rb") as handle:
+            return json.loads(handle.read())  # of bytes: UTF-8, UTF-16 or UTF-32, with or without a byte-order mark
     except FileNotFoundError:
         raise MissingFileError(f"{path}: there is no such file") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a JSON file ({error})") from None
 
 

@@ -12,8 +12,9 @@ from typing import Any, Dict, List, Set, Tuple, Union
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, MissingFileError
+from ..errors import ConfigError, DataError
 from ..files import read_json
+from ..labfiles.text import read_text
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -127,15 +128,8 @@ def read_faults(path: PathLike) -> Tuple[Tuple[int, int, int, bool], ...]:
     Returns a tuple of (macro, row, col, conducts). The same file plants faults in the example programmer's chip.
     DataError that names the line when it says anything else, or names a cell twice.
     """
-    try:
-        with open(path, encoding="utf-8") as handle:
-            texts = handle.read().splitlines()
-    except OSError as error:
-        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: no text ({error})") from None
     faults: Dict[Tuple[int, int, int], bool] = {}
-    for number, words in enumerate(map(str.split, texts), start=1):
+    for number, words in enumerate(map(str.split, read_text(path).lines), start=1):
         if not words:
             continue
         numbers = [int(word) for word in words[:3] if word.isdigit() and word.isascii()]

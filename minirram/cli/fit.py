@@ -6,10 +6,10 @@ from typing import Optional
 
 from ..device.cell import CellModel
 from ..device.fit import fit_maps
-from ..device.measured_maps import read_conductance_map, read_table
 from ..device.presets import load_cell_model, save_cell_model
 from ..errors import ConfigError
 from ..json_codec import Result
+from ..labfiles.maps import read_forming_voltages, read_map
 from ..units import si_format
 from .counts import count_lines
 
@@ -35,7 +35,6 @@ class FitReport(Result):
 
 
 RESULT = FitReport
-_LARGEST_MAP = (2**16, 2**16)  # a fit takes the cells of any array
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +53,8 @@ def run(options: argparse.Namespace) -> FitReport:
     """Fit, and write the model."""
     if options.repeated and len(options.maps) < 2:
         raise ConfigError("--repeated compares reads of one array: give at least two maps")
-    maps_S = [
-        read_conductance_map(path, options.unit, rows=_LARGEST_MAP[0], cols=_LARGEST_MAP[1], even=False)
-        for path in options.maps
-    ]
-    forming_V = None if options.forming is None else read_table(options.forming)
+    maps_S = [read_map(path, options.unit).conductances_S for path in options.maps]
+    forming_V = None if options.forming is None else read_forming_voltages(options.forming).values
     base = load_cell_model(options.base)
     if not isinstance(base, CellModel):
         raise ConfigError(f"{options.base} is a {type(base).__name__}; a fit gives the numbers of a CellModel")

@@ -4,8 +4,8 @@ import argparse
 from dataclasses import dataclass
 from typing import Optional
 
-from ..device.measured_maps import read_table
 from ..errors import ConfigError, DataError
+from ..labfiles.maps import KEEP, read_map
 from ..programming import readback
 from ..programming.readback import read_program
 from ..programming.results import Verification
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
     built = read_program(options.file)
     if options.run is not None:
         _check_belongs(built, options.file, options.run)
-    measured_S = read_table(options.readback, kinds="f")
+    measured_S = read_map(options.readback, "S", policy=KEEP, plausible=False).conductances_S
     found = readback.verify(built, measured_S, tolerance=options.tolerance)
     if options.run is None:
         return VerifiedProgram(**vars(found), accuracy_programmed=None, accuracy_read_back=None)

@@ -10,13 +10,13 @@ import numpy as np
 from .. import __version__
 from ..chip.chip import Chip
 from ..chip.dead_lines import read_faults
-from ..device.measured_maps import read_conductance_map
 from ..errors import ConfigError, MissingFileError
 from ..files import read_json, write_json
 from ..inference import calibration
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result, built
+from ..labfiles.maps import read_chip_map
 from ..learn.learned import Learned
 from ..learn.mask_learner import MaskLearner
 from ..nn.network import matrices, weights_by_layer
@@ -186,7 +186,7 @@ def make_chip(
         raise ConfigError(f"this run has the stuck cells of {config.faults!r}; {planted!r} was given")
     stuck = () if faults is None else read_faults(faults)
     if maps:
-        maps_S = [read_conductance_map(path, unit) for path in maps]
+        maps_S = [map_S for path in maps for map_S in read_chip_map(path, unit).macros_S()]
         chip = Chip.from_maps(
             config.cell_model,
             maps_S,

@@ -356,7 +356,7 @@ def bad_inputs(folder, data, trained):
             "NaN in a map",
             train + ["--map", str(folder / "nan.npy"), "--unit", "uS"],
             3,
-            "row 0, column 0 is not finite",
+            "row 0, column 0 is missing",
         ),
         ("run of another task", train[:-1] + [str(other), "--resume"], 2, "spoken-digits"),
         ("non-empty --out", train[:-1] + [str(folder / "full")], 2, "--resume"),

@@ -1,0 +1,75 @@
+"""A table of numbers from any lab file, before anybody says what it holds."""
+
+import os
+from dataclasses import dataclass
+from typing import NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from ..errors import DataError
+from .arrays import read_array, read_sheet
+from .dialect import UNSTATED, Dialect, Lines, read_rows
+from .numerals import marked
+from .text import PathLike, read_text
+
+FORMATS = (".csv", ".tsv", ".txt", ".npy", ".npz", ".mat", ".xlsx")
+
+
+class Found(NamedTuple):
+    """How a file was written."""
+
+    encoding: Optional[str] = None
+    """of text; None for arrays"""
+    way: Optional[str] = None
+    """delimiter and decimal mark of text, for people"""
+    header: Tuple[str, ...] = ()
+    """the lines above the data"""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Numbers of a file: NaN = missing, +-inf = beyond the range of the instrument."""
+
+    where: str
+    """path of the file"""
+    values: np.ndarray
+    """float64 (rows, columns), or (macros, rows, columns)"""
+    names: Tuple[str, ...] = ()
+    """of the columns, from the header line; () without"""
+    numbered: bool = False
+    """the header numbers the columns beside a corner"""
+    found: Found = Found()
+    source: Optional[Lines] = None
+    """the lines of text, for messages"""
+    numbers: Optional[np.ndarray] = None
+    """int64 (rows,): number of each row's line"""
+
+    def show(self, row: int) -> str:
+        """The line of a row, for messages; "" where there is none."""
+        return "" if self.source is None or self.numbers is None else self.source.show(int(self.numbers[row]))
+
+
+def read_table(path: PathLike, dialect: Dialect = UNSTATED) -> Table:
+    """The numbers in a `.csv`, `.tsv`, `.txt`, `.npy`, `.npz`, `.mat` or `.xlsx` file (also in upper case).
+
+    Text, also of any other ending, is read as numbers between delimiters; what is not stated in `dialect` is found.
+    MissingFileError without a file, DataError for what is no table of numbers or can be read in two ways, ConfigError
+    for a missing extra (`lab`).
+    """
+    where = os.fspath(path)
+    ending = os.path.splitext(where)[1].lower()
+    if ending in (".npy", ".npz", ".mat"):
+        array = marked(read_array(path, dialect.variable))
+        return Table(where, array[:, np.newaxis] if array.ndim == 1 else array)
+    if ending in (".xls", ".ods", ".h5", ".hdf5", ".zip", ".gz"):
+        raise DataError(f"{where}: {ending} is not read; save it as one of {', '.join(FORMATS)}")
+    encoding = None
+    if ending == ".xlsx":
+        source = read_sheet(path, dialect.variable)
+    else:
+        text = read_text(path)
+        source, encoding = Lines(where, text.lines), text.encoding
+    rows = read_rows(source, dialect)
+    names, numbered = rows.names(source)
+    found = Found(encoding, rows.way.describe(), tuple(source.lines[number] for number in rows.header))
+    return Table(where, marked(rows.table), names, numbered, found, source, rows.numbers)
