@@ -3,20 +3,27 @@
 The face offers `Network` and every layer.
 """
 
-from .layers.activation import Quantize, Relu
+from .layers.activation import Clip, Quantize, Relu, SignedQuantize
 from .layers.base import Layer
+from .layers.bias import Bias
 from .layers.convolution import Conv2d
-from .layers.join import Add, Concat, Flatten
+from .layers.join import Add, ChannelShuffle, Concat, Flatten, Recall
 from .layers.linear import Linear
 from .layers.norm import BatchNorm
 from .layers.recurrent import Rnn
 from .layers.resample import AveragePool, GlobalAverage, MaxPool, Upsample
+from .layers.resize import Resize
+from .layers.windows import AveragePool2d, MaxPool2d, Pad
 from .network import Network
 
 __all__ = [
     "Add",
     "AveragePool",
+    "AveragePool2d",
     "BatchNorm",
+    "Bias",
+    "ChannelShuffle",
+    "Clip",
     "Concat",
     "Conv2d",
     "Flatten",
@@ -24,9 +31,14 @@ __all__ = [
     "Layer",
     "Linear",
     "MaxPool",
+    "MaxPool2d",
     "Network",
+    "Pad",
     "Quantize",
+    "Recall",
     "Relu",
+    "Resize",
     "Rnn",
+    "SignedQuantize",
     "Upsample",
 ]

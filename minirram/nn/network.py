@@ -1,7 +1,8 @@
 """What a network is: its layers in order, and counts of weights, MACs and conversions.
 
 A network is a linear order of layers; a branch is a layer that joins the outputs of earlier ones by name. Matrices are
-(fan_in, fan_out), without biases. What depends on the kind of a layer is asked of the layer (`layers.base`).
+(fan_in, fan_out); biases are layers of their own (`Bias`). What depends on the kind of a layer is asked of the layer
+(`layers.base`).
 """
 
 from dataclasses import dataclass, replace
@@ -156,12 +157,13 @@ def matrix_codes(network: Network) -> Dict[str, Codes]:
     """{matrix name: the codes that enter it}; ShapeError where floats would enter one."""
     found: Dict[str, Codes] = {}
     codes: Optional[Codes] = Codes(network.input_bits, network.input_zero)
+    earlier: Dict[str, Optional[Codes]] = {}
     for layer in network.layers:
         if layer.matrices():
             if codes is None:
                 raise ShapeError(f"layer {layer.name}: its input is not quantised; put a Quantize before it")
             found.update(layer.codes_in(codes))
-        codes = layer.codes_out(codes)
+        codes = earlier[layer.name] = layer.codes_joined((codes,) + tuple(earlier[name] for name in layer.others))
     return found
 
 

@@ -16,7 +16,7 @@ from minirram.errors import MinirramError
 from minirram.inference import digital_json
 from minirram.nn.engine import engine, nodes, simple_nodes
 from minirram.nn.engine.chunk import Chunk, Workspace
-from minirram.nn.layers import convolution, join, recurrent, resample
+from minirram.nn.layers import bias, convolution, join, recurrent, resample, windows
 from minirram.nn.layers.base import FREE, Codes, Layer
 from minirram.nn.layers.recurrent import Rnn
 from minirram.runs import config
@@ -236,6 +236,34 @@ PLANTED = {
         join.Add,
         "backward",
         lambda right: lambda self, dy, kept: ((dy, 0 * dy), {}),
+    ),
+    "a branch that is taken up sends nothing back": (
+        "Recall",
+        laws.gradient_follows_differences,
+        join.Recall,
+        "backward",
+        lambda right: lambda self, dy, kept: ((np.zeros_like(kept), 0 * dy), {}),
+    ),
+    "a bias gets the mean of its gradient": (
+        "Bias",
+        laws.gradient_follows_differences,
+        bias.Bias,
+        "backward",
+        lambda right: lambda self, dy, kept: ((dy,), {self.name + ".offset": dy.reshape(-1, self.channels).mean(0)}),
+    ),
+    "the border of a window counts as pixels": (
+        "AveragePool2d",
+        laws.engine_is_the_plain_forward,
+        windows.AveragePool2d,
+        "_counts",
+        lambda right: lambda self, shape: np.full(right(self, shape).shape, float(np.prod(self.kernel))),
+    ),
+    "a border carries code 0": (
+        "Pad",
+        laws.inference_is_the_plain_forward,
+        windows,
+        "bordered",
+        lambda right: lambda x, border, *, fill=0: right(x, border),
     ),
     "images of odd sides are padded": ("Upsample", laws.engine_is_the_plain_forward, engine, "fitting_size", _even),
     "interpolation repeats pixels": (

@@ -23,12 +23,19 @@ class Counting:
         for _ in _elements(network.input_shape):
             self.digital["input"]["bits_written"] += network.input_bits
         shape, self.zero_point = tuple(network.input_shape), network.input_zero
+        zero_points: Dict[str, int] = {}
         for layer in network.layers:
             count = self.digital[layer.name] = Counter()
             COUNT[type(layer).__name__](self, layer, count, shape)
             shape = shapes[layer.name]
-            if type(layer).__name__ not in ("Flatten", "MaxPool"):
+            kind = type(layer).__name__
+            if kind == "SignedQuantize":
+                self.zero_point = 2 ** (layer.bits - 1)
+            elif kind == "Recall":
+                self.zero_point = zero_points[layer.other]
+            elif kind not in ("Flatten", "MaxPool", "MaxPool2d", "Pad", "ChannelShuffle"):
                 self.zero_point = 0
+            zero_points[layer.name] = self.zero_point
         self.peak_bits = self._buffer(network)
 
     def _buffer(self, network: Any) -> int:
@@ -120,6 +127,34 @@ def _average_pool(counting: Counting, layer: Any, count: Count, shape: Shape) ->
             count["adds"] += 1 if any(place) else 0
 
 
+def _signed_quantize(counting: Counting, layer: Any, count: Count, shape: Shape) -> None:
+    for _ in _elements(shape):
+        count.update(multiplies=1, adds=1, compares=2, bits_written=layer.bits)
+
+
+def _clip(counting: Counting, layer: Any, count: Count, shape: Shape) -> None:
+    for _ in _elements(shape):
+        count["compares"] += sum(bound is not None for bound in (layer.low, layer.high))
+
+
+def _in_window(layer: Any, shape: Shape, output: Shape) -> int:
+    """Pixels of the image in the window of one output."""
+    return sum(
+        all(0 <= output[k] * layer.stride[k] - layer.padding[k] + place[k] < shape[k] for k in (0, 1))
+        for place in _elements(layer.kernel)
+    )
+
+
+def _max_pool2d(counting: Counting, layer: Any, count: Count, shape: Shape) -> None:
+    for output in _elements(counting.shapes[layer.name]):
+        count["compares"] += _in_window(layer, shape, output) - 1
+
+
+def _average_pool2d(counting: Counting, layer: Any, count: Count, shape: Shape) -> None:
+    for output in _elements(counting.shapes[layer.name]):
+        count.update(multiplies=1, adds=_in_window(layer, shape, output) - 1)
+
+
 def _upsample(counting: Counting, layer: Any, count: Count, shape: Shape) -> None:
     for _ in _elements(counting.shapes[layer.name]):
         for _line in ("above", "below", "between"):
@@ -154,6 +189,15 @@ COUNT: Dict[str, Callable[[Counting, Any, Count, Shape], None]] = {
     "BatchNorm": _batch_norm,
     "Relu": _relu,
     "Quantize": _quantize,
+    "SignedQuantize": _signed_quantize,
+    "Clip": _clip,
+    "Bias": _add,
+    "MaxPool2d": _max_pool2d,
+    "AveragePool2d": _average_pool2d,
+    "Pad": _flatten,
+    "Resize": _upsample,
+    "Recall": _flatten,
+    "ChannelShuffle": _flatten,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "Upsample": _upsample,

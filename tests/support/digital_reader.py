@@ -1,6 +1,6 @@
 """A controller in few lines: it reads digital.json and a map of the chip, nothing else, by export/SPEC.md, part 2."""
 
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ class Controller:
         self.map_S = map_S
         self.matrices = {entry["name"]: entry for entry in description["matrices"]}
         self.kept: Dict[str, np.ndarray] = {}
+        self.signals: Dict[str, Signal] = {}
 
     def answer(self, codes: np.ndarray) -> np.ndarray:
         """Logits for input codes (n, height, width, channels)."""
@@ -24,6 +25,7 @@ class Controller:
         signal: Signal = codes.astype(np.int64), given["step"], given["zero_point"]
         for layer in self.description["layers"]:
             signal = READERS[layer["type"]](self, layer, signal)
+            self.signals[layer["name"]] = signal
             self.kept[layer["name"]] = _values(signal)
             assert list(signal[0].shape[1:]) == layer["output_shape"], layer["name"]
         return _values(signal)
@@ -66,6 +68,7 @@ def _values(signal: Signal) -> np.ndarray:
 def _conv2d(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
     codes, step, zero_point = signal
     (kh, kw), (sh, sw), (ph, pw) = layer["kernel"], layer["stride"], layer["padding"]
+    dh, dw = layer["dilation"]
     padded = np.pad(codes, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=zero_point)
     y = np.empty([len(codes)] + layer["output_shape"])
     groups = layer["groups"]
@@ -75,7 +78,8 @@ def _conv2d(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Si
         name = layer["name"] if groups == 1 else f"{layer['name']}.{group}"
         for i in range(y.shape[1]):
             for j in range(y.shape[2]):
-                patch = image[:, i * sh : i * sh + kh, j * sw : j * sw + kw].reshape(len(codes), -1)
+                lines = [i * sh + dh * k for k in range(kh)]
+                patch = image[:, lines][:, :, [j * sw + dw * k for k in range(kw)]].reshape(len(codes), -1)
                 result[:, i, j] = controller.product(name, (patch, step, zero_point))
     return y, 1.0, 0
 
@@ -111,6 +115,81 @@ def _codes(values: np.ndarray, step: float, bits: int) -> np.ndarray:
 
 def _quantize(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
     return _codes(_values(signal), layer["step"], layer["bits"]), layer["step"], 0
+
+
+def _signed_quantize(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    step, zero = layer["step"], layer["zero_point"]
+    codes = np.clip(np.rint(_values(signal) / step) + zero, 0, 2 ** layer["bits"] - 1).astype(np.int64)
+    return codes, step, zero
+
+
+def _clip(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    return np.clip(_values(signal), layer["low"], layer["high"]), 1.0, 0
+
+
+def _bias(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    return _values(signal) + np.array(layer["offset"]), 1.0, 0
+
+
+def _covered(layer: Dict[str, Any], x: np.ndarray) -> Iterator[Tuple[int, int, np.ndarray]]:
+    """(row, column, pixels of the image in that window of a pool)"""
+    top, left, bottom, right = layer["padding"]
+    for i in range(layer["output_shape"][0]):
+        for j in range(layer["output_shape"][1]):
+            row, col = i * layer["stride"][0] - top, j * layer["stride"][1] - left
+            window = x[:, max(row, 0) : row + layer["kernel"][0], max(col, 0) : col + layer["kernel"][1]]
+            yield i, j, window
+
+
+def _max_pool2d(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    codes, step, zero_point = signal
+    y = np.empty([len(codes)] + layer["output_shape"], codes.dtype)
+    for i, j, window in _covered(layer, codes):
+        y[:, i, j] = window.max(axis=(1, 2))
+    return y, step, zero_point
+
+
+def _average_pool2d(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    x = _values(signal)
+    y = np.empty([len(x)] + layer["output_shape"])
+    for i, j, window in _covered(layer, x):
+        count = np.prod(layer["kernel"]) if layer["counts_padding"] else np.prod(window.shape[1:3])
+        y[:, i, j] = window.sum(axis=(1, 2)) / count
+    return y, 1.0, 0
+
+
+def _pad(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    codes, step, zero_point = signal
+    top, left, bottom, right = layer["padding"]
+    border = ((0, 0), (top, bottom), (left, right), (0, 0))
+    return np.pad(codes, border, constant_values=zero_point), step, zero_point
+
+
+def _resize(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    x = _values(signal)
+    for axis, scale in zip((1, 2), layer["scale"]):
+        length, outputs = x.shape[axis], layer["output_shape"][axis - 1]
+        k = np.arange(outputs)
+        if layer["corners"] == "align_corners":
+            place = np.linspace(0, length - 1, outputs)
+        else:
+            place = k / scale if layer["corners"] == "asymmetric" else (k + 0.5) / scale - 0.5
+        place = np.clip(place, 0, length - 1)
+        below = np.floor(place).astype(int)
+        share = (place - below).reshape((-1,) + (1,) * (3 - axis))
+        x = (1 - share) * x.take(below, axis) + share * x.take(np.minimum(below + 1, length - 1), axis)
+    return x, 1.0, 0
+
+
+def _recall(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    return controller.signals[layer["other"]]
+
+
+def _channel_shuffle(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    codes, step, zero_point = signal
+    groups, channels = layer["groups"], codes.shape[-1]
+    order = [group * (channels // groups) + i for i in range(channels // groups) for group in range(groups)]
+    return codes[..., order], step, zero_point
 
 
 def _max_pool(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
@@ -165,6 +244,15 @@ READERS: Dict[str, Callable[[Controller, Dict[str, Any], Signal], Signal]] = {
     "BatchNorm": _batch_norm,
     "Relu": _relu,
     "Quantize": _quantize,
+    "SignedQuantize": _signed_quantize,
+    "Clip": _clip,
+    "Bias": _bias,
+    "MaxPool2d": _max_pool2d,
+    "AveragePool2d": _average_pool2d,
+    "Pad": _pad,
+    "Resize": _resize,
+    "Recall": _recall,
+    "ChannelShuffle": _channel_shuffle,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "Upsample": _upsample,

@@ -123,7 +123,7 @@ def _state(network: Any, weights: Dict[str, np.ndarray], codes: np.ndarray, rand
     state = in_float64(networks.initial_state(network))
     for name, array in state.items():
         kind = name.rsplit(".", 1)[1]
-        if kind in ("mean", "beta"):
+        if kind in ("mean", "beta", "offset"):
             array[...] = random.normal(0, 0.3, array.shape)
         elif kind in ("var", "gamma"):
             array[...] = random.uniform(0.6, 1.5, array.shape)

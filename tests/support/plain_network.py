@@ -65,13 +65,13 @@ class Pass:
         chosen = self.decide(equal.argmax(axis=1)[:, None])
         return np.take_along_axis(window, chosen, axis=1)[:, 0]
 
-    def quantised(self, layer: Any, x: np.ndarray) -> np.ndarray:
-        """x as codes of `layer` represent it; the range infinity leaves it as it is."""
+    def quantised(self, layer: Any, x: np.ndarray, zero: int = 0) -> np.ndarray:
+        """x as codes of `layer` represent it, `zero` that of 0.0; the range infinity leaves it as it is."""
         value = float(self.state[layer.name + ".range"])
         if np.isinf(value):
             return x
         top = 2**layer.bits - 1
-        code = x * top / value
+        code = x * top / value + zero
         self.tied |= _hangs(code) or _hangs(code - top)
         rounded = np.rint(np.minimum(np.maximum(code, 0), top))
         self.codes.append(rounded)
@@ -80,8 +80,8 @@ class Pass:
             self.decide(found) for found in ((code >= 0) & (code <= top), rounded, rounded - code)
         )
         if self.held is None:
-            return rounded * value / top
-        return np.where(passes, code + error, rounded) * value / top
+            return (rounded - zero) * value / top
+        return (np.where(passes, code + error, rounded) - zero) * value / top
 
 
 def _hangs(distance: np.ndarray) -> bool:
@@ -115,18 +115,20 @@ def plain_loss(logits: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> fl
 
 
 def _conv2d(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
-    (kh, kw), (sh, sw), (ph, pw) = layer.kernel, layer.stride, layer.padding
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = layer.kernel, layer.stride, layer.padding, layer.dilation
+    reach, across = (kh - 1) * dh + 1, (kw - 1) * dw + 1  # pixels from a kernel's first to its last
     n, height, width, _ = x.shape
     padded = np.zeros((n, height + 2 * ph, width + 2 * pw, layer.in_channels))
     padded[:, ph : ph + height, pw : pw + width] = x
-    out_height, out_width = (padded.shape[1] - kh) // sh + 1, (padded.shape[2] - kw) // sw + 1
+    out_height, out_width = (padded.shape[1] - reach) // sh + 1, (padded.shape[2] - across) // sw + 1
     y = np.empty((n, out_height, out_width, layer.out_channels))
     fan, out = layer.in_channels // layer.groups, layer.out_channels // layer.groups  # channels of a group
     for group in range(layer.groups):
         weight = run.weights[layer.name if layer.groups == 1 else f"{layer.name}.{group}"]
         for i in range(out_height):
             for j in range(out_width):
-                patch = padded[:, i * sh : i * sh + kh, j * sw : j * sw + kw, group * fan : (group + 1) * fan]
+                window = padded[:, i * sh : i * sh + reach : dh, j * sw : j * sw + across : dw]
+                patch = window[..., group * fan : (group + 1) * fan]
                 y[:, i, j, group * out : (group + 1) * out] = patch.reshape(n, -1) @ weight
     return y
 
@@ -174,6 +176,28 @@ def _quantize(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
     return run.quantised(layer, x)
 
 
+def _signed_quantize(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    zero = 2 ** (layer.bits - 1)
+    if run.chooses and run.state[layer.name + ".range"] == 0:
+        largest = np.abs(x).max() if x.any() else 1.0
+        run.state[layer.name + ".range"][...] = largest * (2**layer.bits - 1) / (zero - 1)
+        _choose_range(layer, run, lambda probe: probe.quantised(layer, x, zero))
+    return run.quantised(layer, x, zero)
+
+
+def _clip(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    """x within the bounds, as two kinks."""
+    if layer.low is not None:
+        x = run.relu(x - layer.low) + layer.low
+    if layer.high is not None:
+        x = layer.high - run.relu(layer.high - x)
+    return x
+
+
+def _bias(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    return x + run.state[layer.name + ".offset"]
+
+
 def _choose_range(layer: Any, run: Pass, forward: Callable[[Pass], Any]) -> None:
     """The range, of a few, that leaves all activations farthest from a rounding edge: float32 rounds alike there."""
     state = run.state
@@ -208,6 +232,76 @@ def _average_pool(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
     for i in range(y.shape[1]):
         for j in range(y.shape[2]):
             y[:, i, j] = x[:, i * size : (i + 1) * size, j * size : (j + 1) * size].mean(axis=(1, 2))
+    return y
+
+
+def _within(layer: Any, x: np.ndarray, i: int, j: int) -> np.ndarray:
+    """The pixels of the image that window (i, j) of a pool covers."""
+    top, left = i * layer.stride[0] - layer.padding[0], j * layer.stride[1] - layer.padding[1]
+    return x[:, max(top, 0) : top + layer.kernel[0], max(left, 0) : left + layer.kernel[1]]
+
+
+def _pool_size(layer: Any, x: np.ndarray) -> List[int]:
+    covered = [x.shape[1 + k] + layer.padding[k] + layer.padding[k + 2] for k in (0, 1)]
+    return [(length - layer.kernel[k]) // layer.stride[k] + 1 for k, length in enumerate(covered)]
+
+
+def _max_pool2d(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    rows, cols = _pool_size(layer, x)
+    y = np.empty((len(x), rows, cols, x.shape[3]))
+    for i in range(rows):
+        for j in range(cols):
+            y[:, i, j] = run.maximum(_within(layer, x, i, j).reshape(len(x), -1, x.shape[3]))
+    return y
+
+
+def _average_pool2d(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    rows, cols = _pool_size(layer, x)
+    y = np.empty((len(x), rows, cols, x.shape[3]))
+    for i in range(rows):
+        for j in range(cols):
+            window = _within(layer, x, i, j)
+            count = np.prod(layer.kernel) if layer.counts_padding else window.shape[1] * window.shape[2]
+            y[:, i, j] = window.sum(axis=(1, 2)) / count
+    return y
+
+
+def _pad(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    top, left, bottom, right = layer.padding
+    return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
+
+
+def _resize(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    """Output by output, by the place that each has among the inputs."""
+    for axis, scale in zip((1, 2), layer.scale):
+        length = x.shape[axis]
+        outputs = int(length * scale + 1e-6)
+        lines = []
+        for k in range(outputs):
+            place = {
+                "half_pixel": (k + 0.5) / scale - 0.5,
+                "asymmetric": k / scale,
+                "align_corners": k * (length - 1) / (outputs - 1) if outputs > 1 else 0.0,
+            }[layer.corners]
+            place = min(max(place, 0.0), length - 1.0)
+            above = int(np.ceil(place))
+            below = max(above - 1, 0)
+            share = above - place
+            lines.append(share * x.take(below, axis) + (1 - share) * x.take(above, axis))
+        x = np.stack(lines, axis)
+    return x
+
+
+def _recall(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    return run.outputs[layer.other]
+
+
+def _channel_shuffle(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    size = x.shape[-1] // layer.groups
+    y = np.empty_like(x)
+    for group in range(layer.groups):
+        for i in range(size):
+            y[..., i * layer.groups + group] = x[..., group * size + i]
     return y
 
 
@@ -249,6 +343,15 @@ FORWARD: Dict[str, Callable[[Any, np.ndarray, Pass], np.ndarray]] = {
     "BatchNorm": _batch_norm,
     "Relu": _relu,
     "Quantize": _quantize,
+    "SignedQuantize": _signed_quantize,
+    "Clip": _clip,
+    "Bias": _bias,
+    "MaxPool2d": _max_pool2d,
+    "AveragePool2d": _average_pool2d,
+    "Pad": _pad,
+    "Resize": _resize,
+    "Recall": _recall,
+    "ChannelShuffle": _channel_shuffle,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "Upsample": _upsample,

@@ -8,13 +8,16 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from hypothesis import strategies as st
 
-from minirram.nn.layers.activation import Quantize, Relu
+from minirram.nn.layers.activation import Clip, Quantize, Relu, SignedQuantize
+from minirram.nn.layers.bias import Bias
 from minirram.nn.layers.convolution import Conv2d
-from minirram.nn.layers.join import Add, Concat, Flatten
+from minirram.nn.layers.join import Add, ChannelShuffle, Concat, Flatten, Recall
 from minirram.nn.layers.linear import Linear
 from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.layers.recurrent import Rnn
 from minirram.nn.layers.resample import AveragePool, GlobalAverage, MaxPool, Upsample
+from minirram.nn.layers.resize import CORNERS, Resize
+from minirram.nn.layers.windows import AveragePool2d, MaxPool2d, Pad
 from minirram.nn.network import Network
 
 BITS = st.integers(1, 8)
@@ -34,6 +37,7 @@ class Grown:
         self.earlier: Dict[str, Tuple[int, ...]] = {}
         self.shape = shape
         self.bits = bits  # of the codes that the last layer gives; None: floats
+        self.earlier_bits: Dict[str, Optional[int]] = {}
 
     @property
     def is_image(self) -> bool:
@@ -58,10 +62,13 @@ class Grown:
         self.shape = layer.output_shape((self.shape,) + tuple(self.earlier[name] for name in layer.others))
         self.earlier[layer.name] = self.shape
         self.layers.append(layer)
-        if isinstance(layer, Quantize):
+        if isinstance(layer, (Quantize, SignedQuantize)):
             self.bits = layer.bits
-        elif not isinstance(layer, (Flatten, MaxPool)):
+        elif isinstance(layer, Recall):
+            self.bits = self.earlier_bits[layer.other]
+        elif not isinstance(layer, (Flatten, MaxPool, MaxPool2d, Pad, ChannelShuffle)):
             self.bits = None
+        self.earlier_bits[layer.name] = self.bits
 
 
 Side = Tuple[int, int, int]  # kernel, stride, padding along one side of an image
@@ -73,7 +80,13 @@ def _conv2d(grown: Grown) -> Layers:
         return None
     channels = grown.shape[2]
     sides = [_side(length) for length in grown.shape[:2]]
-    return st.builds(partial(_convolution, grown.name, channels), *sides, st.sampled_from((1, 2, 3, 4, 8)))
+    outputs = st.sampled_from((1, 2, 3, 4, 8))
+    return st.builds(partial(_convolution, grown.name, channels), *sides, outputs, dilation=_dilation(grown))
+
+
+def _dilation(grown: Grown) -> Any:
+    """1 mostly: with wide padding any kernel of 4 fits twice as far apart."""
+    return st.sampled_from(((1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (2, 2)))
 
 
 def _depthwise(grown: Grown) -> Layers:
@@ -86,9 +99,14 @@ def _depthwise(grown: Grown) -> Layers:
     return st.builds(partial(_convolution, grown.name, channels), *sides, st.integers(1, 2), groups)
 
 
-def _convolution(name: str, channels: int, rows: Side, cols: Side, outputs: int, groups: int = 1) -> Conv2d:
-    """outputs: channels that each group gives."""
-    return Conv2d(name, channels, groups * outputs, *zip(rows, cols), groups=groups)
+def _convolution(
+    name: str, channels: int, rows: Side, cols: Side, outputs: int, groups: int = 1, dilation: Any = (1, 1)
+) -> Conv2d:
+    """outputs: channels that each group gives. Padding grows with the kernel's reach, so that it fits where it did."""
+    kernel, stride, padding = zip(rows, cols)
+    more = [(apart - 1) * (side - 1) for apart, side in zip(dilation, kernel)]
+    padding = tuple(pad + -(-extra // 2) for pad, extra in zip(padding, more))
+    return Conv2d(name, channels, groups * outputs, kernel, stride, padding, groups, dilation)
 
 
 @st.composite
@@ -137,6 +155,72 @@ def _average_pool(grown: Grown) -> Layers:
     return st.builds(AveragePool, st.just(grown.name), st.integers(2, min(3, *grown.shape[:2])))
 
 
+def _signed_quantize(grown: Grown) -> Layers:
+    return st.builds(SignedQuantize, st.just(grown.name), st.integers(2, 8))
+
+
+def _clip(grown: Grown) -> Layers:
+    bounds = st.sampled_from(((None, 0.7), (-0.4, None), (0.0, 1.0), (-0.5, 0.5)))
+    return bounds.map(lambda pair: Clip(grown.name, *pair))
+
+
+def _bias(grown: Grown) -> Layers:
+    return st.just(Bias(grown.name, grown.shape[-1]))
+
+
+@st.composite
+def _window(draw: Any, length: int) -> Tuple[int, int, int, int]:
+    """(kernel, stride, padding before, padding after) along an image's side."""
+    kernel = draw(st.integers(1, 4))
+    before, after = (draw(st.integers(0, kernel - 1)) for _ in range(2))
+    kernel = min(kernel, length + before + after)
+    return kernel, draw(st.integers(1, 3)), min(before, kernel - 1), min(after, kernel - 1)
+
+
+@st.composite
+def _pools(draw: Any, kind: Any, grown: Grown) -> Any:
+    (kh, sh, top, bottom), (kw, sw, left, right) = (draw(_window(length)) for length in grown.shape[:2])
+    options = {"counts_padding": draw(st.booleans())} if kind is AveragePool2d else {}
+    shape = grown.shape[0] + top + bottom - kh, grown.shape[1] + left + right - kw
+    if min(shape) < 0:
+        kh = kw = 1
+        top = left = bottom = right = 0
+    return kind(grown.name, (kh, kw), (sh, sw), (top, left, bottom, right), **options)
+
+
+def _max_pool2d(grown: Grown) -> Layers:
+    return _pools(MaxPool2d, grown) if grown.is_image else None
+
+
+def _average_pool2d(grown: Grown) -> Layers:
+    return _pools(AveragePool2d, grown) if grown.is_image else None
+
+
+def _pad(grown: Grown) -> Layers:
+    if not grown.is_image or grown.shape[0] * grown.shape[1] > MOST_PIXELS:
+        return None
+    return st.builds(Pad, st.just(grown.name), st.tuples(*4 * (st.integers(0, 2),)))
+
+
+def _resize(grown: Grown) -> Layers:
+    if not grown.is_image or grown.shape[0] * grown.shape[1] > MOST_PIXELS // 4:
+        return None
+    scales = [
+        st.sampled_from([scale for scale in (0.5, 0.75, 1.0, 1.5, 2.0) if n * scale >= 1]) for n in grown.shape[:2]
+    ]
+    return st.builds(Resize, st.just(grown.name), st.tuples(*scales), st.sampled_from(CORNERS))
+
+
+def _recall(grown: Grown) -> Layers:
+    return st.builds(Recall, st.just(grown.name), st.sampled_from(sorted(grown.earlier))) if grown.earlier else None
+
+
+def _channel_shuffle(grown: Grown) -> Layers:
+    channels = grown.shape[-1]
+    groups = [n for n in range(1, channels + 1) if channels % n == 0]
+    return st.builds(ChannelShuffle, st.just(grown.name), st.sampled_from(groups))
+
+
 def _upsample(grown: Grown) -> Layers:
     if not grown.is_image or 4 * grown.shape[0] * grown.shape[1] > MOST_PIXELS:
         return None
@@ -174,11 +258,20 @@ RULES = {
     _concat: 2,
     _add: 2,
     _quantize: 3,
-    _batch_norm: 1,
+    _batch_norm: 3,
     _relu: 1,
     _max_pool: 1,
     _average_pool: 1,
     _upsample: 1,
+    _signed_quantize: 1,
+    _clip: 1,
+    _bias: 1,
+    _max_pool2d: 1,
+    _average_pool2d: 1,
+    _pad: 1,
+    _resize: 1,
+    _recall: 1,
+    _channel_shuffle: 1,
 }
 ON_CODES = (_conv2d, _depthwise, _linear, _rnn)
 ENDS_THE_IMAGE = {_flatten: 1, _global_average: 1}  # late

@@ -22,6 +22,8 @@ FEW_POSITIONS = 256  # outputs of a chunk below which the transform of the kerne
 
 def _make(group: Sequence[Layer], x: np.ndarray, y: np.ndarray, chunk: Chunk) -> Sequence[Node]:
     layer, following = cast(Conv2d, group[0]), group[1] if len(group) > 1 else None
+    if layer.dilation != (1, 1):
+        return (LayerNode(layer, x, y=y, chunk=chunk),)
     if layer.groups > 1:
         depthwise = layer.groups == layer.in_channels
         return ((DepthwiseNode if depthwise else LayerNode)(layer, x=x, y=y, chunk=chunk),)
@@ -34,8 +36,8 @@ def _make(group: Sequence[Layer], x: np.ndarray, y: np.ndarray, chunk: Chunk) ->
 
 
 def _takes(last: Layer, following: Layer, first: bool) -> bool:
-    """A pool; a batch norm where the network begins with short patches. Groups have no node that does more."""
-    if isinstance(last, Conv2d) and last.groups > 1:
+    """A pool; a batch norm where the network begins with short patches. Groups and dilation have no node that does."""
+    if isinstance(last, Conv2d) and (last.groups > 1 or last.dilation != (1, 1)):
         return False
     return type(following) is MaxPool or (first and type(following) is BatchNorm and _has_short_patches(last))
 

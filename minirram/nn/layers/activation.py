@@ -1,10 +1,12 @@
-"""What happens to each element alone: ReLU and quantisation."""
+"""What happens to each element alone: ReLU, clip and quantisation."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
+from ...errors import ConfigError
 from .base import Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal, n_values
 from .checks import check_bits
 
@@ -140,3 +142,122 @@ class Quantize(Layer):
     def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
         """step"""
         return {"step": float(state[self.name + ".range"]) / (2**self.bits - 1)}
+
+
+@dataclass(frozen=True)
+class SignedQuantize(Layer):
+    """Codes of values of both signs: 2**(bits - 1) stands for 0.0; the step is name.range / (2**bits - 1)."""
+
+    bits: int
+    """bits of the codes, 2 or more"""
+
+    def __post_init__(self) -> None:
+        check_bits(self.name, self.bits)
+        if self.bits < 2:
+            raise ConfigError(f"layer {self.name}: 1 bit has no code for either sign; 2 to 8 bits have")
+
+    @property
+    def zero_point(self) -> int:
+        """code that stands for 0.0"""
+        return 2 ** (self.bits - 1)
+
+    @property
+    def _span(self) -> float:
+        """name.range over the largest value that has a code."""
+        return (2**self.bits - 1) / (self.zero_point - 1)
+
+    def output_shape(self, inputs: Shapes) -> Shape:
+        """shape of the input"""
+        return inputs[0]
+
+    def initial_state(self, dtype: type) -> Dict[str, np.ndarray]:
+        """name.range = 0: not calibrated yet; infinity leaves activations as they are."""
+        return {self.name + ".range": np.zeros((), dtype)}
+
+    def quantisers(self) -> Dict[str, int]:
+        """{name: bits}"""
+        return {self.name: self.bits}
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """The values of the codes."""
+        (x,) = inputs
+        parameters.saw(self.name, np.abs(x) * x.dtype.type(self._span))
+        step = parameters.step(self.name, self.bits)
+        if step is None:
+            return x, (x, step)
+        codes = np.clip(np.rint(x * x.dtype.type(1 / step)), -self.zero_point, self.zero_point - 1)
+        return codes * x.dtype.type(step), (x, step)
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """Straight through; 0 where x was clipped."""
+        x, step = kept
+        if step is None:
+            return (dy,), {}
+        low, high = (x.dtype.type(step * code) for code in (-self.zero_point, self.zero_point - 1))
+        return (np.multiply(dy, (x >= low) & (x <= high)),), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Codes."""
+        step = inference.step(self.name, self.bits)
+        codes = np.rint(np.divide(inputs[0].floats(), step)) + self.zero_point
+        inference.clipped[self.name] += int(np.count_nonzero((codes < 0) | (codes > 2**self.bits - 1)))
+        return Signal(to_codes(codes, self.bits).astype(np.uint8), step, self.zero_point)
+
+    def codes_out(self, codes: Optional[Codes]) -> Optional[Codes]:
+        """Its own codes."""
+        return Codes(self.bits, self.zero_point)
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """Multiplication, addition of the zero point, clip at both ends, a code written."""
+        n = n_values(output)
+        return DigitalEvents(multiplies=n, adds=n, compares=2 * n, bits_written=n * self.bits)
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """step and zero_point"""
+        step = float(state[self.name + ".range"]) / (2**self.bits - 1)
+        return {"step": step, "zero_point": self.zero_point}
+
+
+@dataclass(frozen=True)
+class Clip(Layer):
+    """x, but not below `low` nor above `high`: ReLU6 is a clip from 0 to 6."""
+
+    low: Optional[float] = None
+    """smallest value; None: there is none"""
+    high: Optional[float] = None
+    """largest value; None: there is none"""
+
+    def __post_init__(self) -> None:
+        bounds = [bound for bound in (self.low, self.high) if bound is not None]
+        if not np.isfinite(bounds).all() or sorted(bounds) != bounds or not bounds:
+            raise ConfigError(f"layer {self.name}: clips from {self.low} to {self.high}; state one bound, low first")
+
+    def output_shape(self, inputs: Shapes) -> Shape:
+        """shape of the input"""
+        return inputs[0]
+
+    def _clipped(self, x: np.ndarray) -> np.ndarray:
+        y = x if self.low is None else np.maximum(x, x.dtype.type(self.low))
+        return y if self.high is None else np.minimum(y, x.dtype.type(self.high))
+
+    def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
+        """y = x within the bounds"""
+        y = self._clipped(inputs[0])
+        return y, y
+
+    def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
+        """dx = dy strictly within the bounds, else 0"""
+        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        return (np.multiply(dy, (kept > low) & (kept < high)),), {}
+
+    def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
+        """Floats."""
+        return Signal(self._clipped(inputs[0].floats()))
+
+    def operations(self, inputs: Shapes, output: Shape) -> DigitalEvents:
+        """A comparison per element and bound."""
+        return DigitalEvents(compares=n_values(output) * ((self.low is not None) + (self.high is not None)))
+
+    def digital(self, state: Dict[str, np.ndarray]) -> Dict[str, Any]:
+        """Nothing."""
+        return {}

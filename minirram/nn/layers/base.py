@@ -216,6 +216,10 @@ class Layer:
         """What leaves it when `codes` enter (None: floats); None where it gives floats."""
         return None
 
+    def codes_joined(self, codes: Tuple[Optional[Codes], ...]) -> Optional[Codes]:
+        """As `codes_out`, from what each of its inputs is; for a layer that passes on the codes of an earlier one."""
+        return self.codes_out(codes[0])
+
     def codes_in(self, codes: Codes) -> Dict[str, Codes]:
         """{matrix: codes that enter it} when `codes` enter the layer."""
         return {name: codes for name, _ in self.matrices()}

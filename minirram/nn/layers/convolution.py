@@ -16,10 +16,19 @@ Pair = Tuple[int, int]
 """rows, columns"""
 
 
-def output_size(height: int, width: int, *, kernel: Pair, stride: Pair = (1, 1), padding: Pair = (0, 0)) -> Pair:
+def output_size(
+    height: int,
+    width: int,
+    *,
+    kernel: Pair,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+) -> Pair:
     """(height, width) of a convolution's output; ShapeError when the kernel does not fit."""
     rows, cols = (
-        (length + 2 * pad - k) // s + 1 for length, k, s, pad in zip((height, width), kernel, stride, padding)
+        (length + 2 * pad - d * (k - 1) - 1) // s + 1
+        for length, k, s, pad, d in zip((height, width), kernel, stride, padding, dilation)
     )
     if min(rows, cols) < 1:
         raise ShapeError(f"a kernel of {kernel} with padding {padding} does not fit an image of {(height, width)}")
@@ -43,6 +52,7 @@ def im2col(
     *,
     stride: Pair = (1, 1),
     padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
     fill: int = 0,
     out: Optional[np.ndarray] = None,
 ) -> np.ndarray:
@@ -51,13 +61,13 @@ def im2col(
     Works on floats and on uint8 codes alike; `fill` is the value of padding pixels (for codes: the zero point).
     """
     n, height, width, channels = x.shape
-    rows, cols = output_size(height, width, kernel=kernel, stride=stride, padding=padding)
+    rows, cols = output_size(height, width, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
     x = pad(x, padding, fill=fill)
     by_n, by_row, by_col, by_channel = x.strides
     view = np.lib.stride_tricks.as_strided(
         x,
         (n, rows, cols, kernel[0], kernel[1], channels),
-        (by_n, by_row * stride[0], by_col * stride[1], by_row, by_col, by_channel),
+        (by_n, by_row * stride[0], by_col * stride[1], by_row * dilation[0], by_col * dilation[1], by_channel),
         writeable=False,
     )
     if out is None:
@@ -70,34 +80,51 @@ def im2col(
     return out
 
 
-def add_patches(dcolumns: np.ndarray, dx: np.ndarray, *, kernel: Pair, stride: Pair = (1, 1)) -> None:
+def add_patches(
+    dcolumns: np.ndarray, dx: np.ndarray, *, kernel: Pair, stride: Pair = (1, 1), dilation: Pair = (1, 1)
+) -> None:
     """The transpose of `im2col` without padding: adds each patch's gradient to the pixels of dx that it came from."""
     n, rows, cols, _ = dcolumns.shape
     patches = dcolumns.reshape(n, rows, cols, kernel[0], kernel[1], dx.shape[3])
     for i in range(kernel[0]):
         for j in range(kernel[1]):
-            dx[:, i : i + stride[0] * rows : stride[0], j : j + stride[1] * cols : stride[1]] += patches[:, :, :, i, j]
+            top, left = i * dilation[0], j * dilation[1]
+            place = dx[:, top : top + stride[0] * rows : stride[0], left : left + stride[1] * cols : stride[1]]
+            place += patches[:, :, :, i, j]
 
 
 def conv2d_forward(
-    x: np.ndarray, weight: np.ndarray, *, kernel: Pair, stride: Pair = (1, 1), padding: Pair = (0, 0)
+    x: np.ndarray,
+    weight: np.ndarray,
+    *,
+    kernel: Pair,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
 ) -> np.ndarray:
     """y (n, out_height, out_width, c_out) = patches of x times weight (kh * kw * c_in, c_out)."""
-    columns = im2col(x, kernel, stride=stride, padding=padding)
+    columns = im2col(x, kernel, stride=stride, padding=padding, dilation=dilation)
     return np.matmul(columns.reshape(-1, columns.shape[3]), weight).reshape(columns.shape[:3] + weight.shape[1:])
 
 
 def conv2d_backward(
-    dy: np.ndarray, x: np.ndarray, *, weight: np.ndarray, kernel: Pair, stride: Pair = (1, 1), padding: Pair = (0, 0)
+    dy: np.ndarray,
+    x: np.ndarray,
+    *,
+    weight: np.ndarray,
+    kernel: Pair,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
 ) -> Tuple[np.ndarray, np.ndarray]:
     """(dx, dweight) of `conv2d_forward`."""
-    columns = im2col(x, kernel, stride=stride, padding=padding)
+    columns = im2col(x, kernel, stride=stride, padding=padding, dilation=dilation)
     rows = dy.reshape(-1, weight.shape[1])
     dweight = np.matmul(columns.reshape(-1, columns.shape[3]).T, rows)
     dcolumns = np.matmul(rows, weight.T).reshape(columns.shape)
     n, height, width, channels = x.shape
     dx = np.zeros((n, height + 2 * padding[0], width + 2 * padding[1], channels), x.dtype)
-    add_patches(dcolumns, dx, kernel=kernel, stride=stride)
+    add_patches(dcolumns, dx, kernel=kernel, stride=stride, dilation=dilation)
     return dx[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width], dweight
 
 
@@ -127,6 +154,8 @@ class Conv2d(Layer):
     """pixels of zero above and below, left and right"""
     groups: int = 1
     """parts of the channels that do not meet; in_channels: depthwise, one kernel or more per channel"""
+    dilation: Pair = (1, 1)
+    """pixels between the rows and between the columns that a kernel meets"""
 
     def __post_init__(self) -> None:
         check_positive(self.name, in_channels=self.in_channels, out_channels=self.out_channels, groups=self.groups)
@@ -134,6 +163,8 @@ class Conv2d(Layer):
             raise ConfigError(f"layer {self.name}: kernel, stride and padding are pairs (rows, columns)")
         if min(self.kernel + self.stride) < 1 or min(self.padding) < 0:
             raise ConfigError(f"layer {self.name}: kernel and stride of at least 1, padding of at least 0")
+        if len(self.dilation) != 2 or min(self.dilation) < 1:
+            raise ConfigError(f"layer {self.name}: dilation {self.dilation}; a pair (rows, columns) of at least 1")
         if self.in_channels % self.groups or self.out_channels % self.groups:
             channels = f"{self.in_channels} and {self.out_channels} channels"
             raise ConfigError(f"layer {self.name}: {channels} do not part into {self.groups} groups")
@@ -153,7 +184,7 @@ class Conv2d(Layer):
 
     @property
     def _places(self) -> Dict[str, Any]:
-        return {"kernel": self.kernel, "stride": self.stride, "padding": self.padding}
+        return {name: getattr(self, name) for name in ("kernel", "stride", "padding", "dilation")}
 
     def _by_group(self, image: np.ndarray) -> List[Tuple[str, np.ndarray]]:
         """[(matrix, its channels of an image)]"""
