@@ -3,7 +3,11 @@
 import argparse
 import os
 import sys
-from typing import Any, Dict, Iterable, Optional, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Union, get_args, get_origin
+
+if TYPE_CHECKING:  # a command loads what it runs
+    from ..chip.dead_lines import ChipLines
+    from ..runs.chip_files import ChipFiles
 
 GOOD, FAILED, COMMAND_LINE, CONTENTS = 0, 1, 2, 3
 """exit codes"""
@@ -28,6 +32,45 @@ def task_argument(parser: argparse.ArgumentParser) -> None:
 def threads_option(parser: argparse.ArgumentParser) -> None:
     """--threads N"""
     parser.add_argument("--threads", type=positive, default=min(2, os.cpu_count() or 1), help="default %(default)s")
+
+
+def chip_options(parser: argparse.ArgumentParser, *, planted: bool = True) -> None:
+    """--map, --unit, --dead-lines, --rows, --cols and, with `planted`, --faults: which individual the chip is."""
+    parser.add_argument(
+        "--map", action="append", default=[], help="measured conductance map (.csv, .npy), one per macro"
+    )
+    parser.add_argument("--unit", help="unit of the maps: S, mS, uS or nS")
+    parser.add_argument(
+        "--dead-lines", metavar="FILE.json", help="dead_rows, dead_cols: lists of [macro, line]; policy: skip or spare"
+    )
+    parser.add_argument("--rows", type=positive, help="rows of a macro; default: of the dead lines' file, else 512")
+    parser.add_argument("--cols", type=positive, help="columns of cells of a macro; default as for --rows")
+    if planted:
+        parser.add_argument(
+            "--faults", metavar="FILE", help="stuck cells, one a line: macro row col stuck_on|stuck_off"
+        )
+
+
+def chip_files(options: argparse.Namespace) -> "ChipFiles":
+    """The files of the chip that `chip_options` name."""
+    from ..runs.chip_files import ChipFiles
+
+    return ChipFiles(tuple(options.map), options.unit, getattr(options, "faults", None))
+
+
+def chip_lines(options: argparse.Namespace, base: "Optional[ChipLines]" = None) -> "Optional[ChipLines]":
+    """The lines that `chip_options` state; `base` where they state none. ConfigError for an odd number of columns."""
+    from dataclasses import replace
+
+    from ..chip.dead_lines import ChipLines, read_lines
+    from ..errors import ConfigError
+
+    if options.cols is not None and options.cols % 2:
+        raise ConfigError(f"--cols is {options.cols}; columns come in pairs: it must be even")
+    lines = base if options.dead_lines is None else read_lines(options.dead_lines)
+    stated = dict(rows=options.rows, pairs=None if options.cols is None else options.cols // 2)
+    sizes = {name: size for name, size in stated.items() if size is not None}
+    return replace(lines or ChipLines(), **sizes) if sizes else lines
 
 
 def run_option(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,17 @@ from ..study.arms import ARMS, DEFAULT_ARMS
 from ..study.comparison import compare
 from ..study.summary import Comparison
 from ..tasks.registry import task
-from .arguments import given, positive, source_of, task_argument, tell, threads_option
+from .arguments import (
+    chip_files,
+    chip_lines,
+    chip_options,
+    given,
+    positive,
+    source_of,
+    task_argument,
+    tell,
+    threads_option,
+)
 
 RESULT = Comparison
 
@@ -37,6 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rates", nargs="+", type=float, help="first learning rates of weights; a single one stays")
     parser.add_argument("--tuning-epochs", type=positive, help="of trainings that choose settings (as all others)")
     parser.add_argument("--technology", default="taox-40nm", help="preset of the cells, or a fitted .json")
+    chip_options(parser)
     parser.add_argument("--processes", type=positive, default=1, help="trainings at a time (%(default)s)")
     threads_option(parser)
 
@@ -48,12 +59,16 @@ def run(options: argparse.Namespace) -> Comparison:
     chosen = task(options.task)
     recipe = replace(chosen.recipe(options.preset), **given(options, ["epochs", "samples_per_epoch", "score_step"]))
     cell_model = load_cell_model(options.technology)
-    base = RunConfig(chosen.name, source_of(options.data), chosen.network, recipe, cell_model)
+    files, lines = chip_files(options), chip_lines(options)
+    base = RunConfig(
+        chosen.name, source_of(options.data), chosen.network, recipe, cell_model, lines=lines, **files.names()
+    )
     summary = compare(
         base,
         options.out,
         names=options.arms,
         seeds=options.seeds,
+        files=files,
         processes=options.processes,
         threads=options.threads,
         rates=options.rates,

@@ -4,16 +4,24 @@ import argparse
 from dataclasses import fields, replace
 from typing import Iterator
 
-from ..chip.dead_lines import read_lines
 from ..crossbar.wires import Wires
 from ..device.presets import TECHNOLOGIES, load_cell_model, technology
-from ..errors import ConfigError
 from ..learn.recipe import Recipe
+from ..runs.chip_files import ChipFiles
 from ..runs.config import RunConfig
 from ..runs.folder import RunFolder
-from ..runs.train import TrainingResults, map_names, train
+from ..runs.train import TrainingResults, train
 from ..tasks.registry import task
-from .arguments import field_options, given, source_of, task_argument, threads_option
+from .arguments import (
+    chip_files,
+    chip_lines,
+    chip_options,
+    field_options,
+    given,
+    source_of,
+    task_argument,
+    threads_option,
+)
 from .counts import count_lines, saturated
 from .progress import Progress
 
@@ -31,14 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
     names = ", ".join(TECHNOLOGIES)
     parser.add_argument("--technology", metavar="NAME", help=f"preset of the cells ({names}) or a fitted .json")
-    parser.add_argument(
-        "--map", action="append", default=[], help="measured conductance map (.csv, .npy), one per macro"
-    )
-    parser.add_argument("--unit", help="unit of the maps: S, mS, uS or nS")
-    parser.add_argument(
-        "--dead-lines", metavar="FILE.json", help="dead_rows, dead_cols: lists of [macro, line]; policy: skip or spare"
-    )
-    parser.add_argument("--faults", metavar="FILE", help="stuck cells, one a line: macro row col stuck_on|stuck_off")
+    chip_options(parser)
     parser.add_argument("--read-noise", type=float, help="relative standard deviation of one read")
     parser.add_argument(
         "--re-set", choices=("replay", "redraw"), help="what a SET cell gets: its old value or a new draw"
@@ -55,23 +56,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> TrainingResults:
     """Train, or continue."""
-    if bool(options.map) != (options.unit is not None):
-        raise ConfigError("--map and --unit belong together: the unit of a map must be given")
-    config = _config(options)
+    files = chip_files(options)
+    config = _config(options, files)
     with Progress(config.recipe.epochs) as progress:
         return train(
             options.out,
             config,
             threads=options.threads,
             resume=options.resume,
-            maps=options.map,
-            unit=options.unit,
+            files=files,
             progress=progress.row,
-            faults=options.faults,
         )
 
 
-def _config(options: argparse.Namespace) -> RunConfig:
+def _config(options: argparse.Namespace, files: ChipFiles) -> RunConfig:
     """The RunConfig that the options ask for; the run to resume, else the task, gives what they leave open."""
     base = _base(options)
     cell_model = base.cell_model if options.technology is None else load_cell_model(options.technology)
@@ -80,10 +78,9 @@ def _config(options: argparse.Namespace) -> RunConfig:
         data=source_of(options.data),
         recipe=replace(base.recipe, **given(options, [field.name for field in fields(Recipe)])),
         cell_model=cell_model.changed(**given(options, ["read_noise", "re_set"])),
-        maps=map_names(options.map),
-        lines=base.lines if options.dead_lines is None else read_lines(options.dead_lines),
-        faults="" if options.faults is None else map_names((options.faults,))[0],
+        lines=chip_lines(options, base.lines),
         wires=base.wires if options.wire_ohm is None else Wires(options.wire_ohm, options.wire_ohm),
+        **files.names(),
         **given(options, ["adc_bits", "adc_arrangement"]),
     )
 

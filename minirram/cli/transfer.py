@@ -5,7 +5,7 @@ import argparse
 from ..errors import ConfigError
 from ..runs.folder import RunFolder
 from ..study.transfer import TransferResults, transfer
-from .arguments import data_option, given, source_of, tell, threads_option
+from .arguments import chip_files, chip_lines, chip_options, data_option, given, source_of, tell, threads_option
 from .counts import count_lines, saturated
 
 RESULT = TransferResults
@@ -16,6 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="run folder of the first chip")
     parser.add_argument("--out", required=True, help="run folder of the other chip; a stopped transfer continues there")
     parser.add_argument("--chip-seed", type=int, help="which individual the other chip is; default: the same one")
+    chip_options(parser)
     parser.add_argument("--epochs", type=int, required=True, help="of the re-learning")
     parser.add_argument("--learning-rate", type=float, help="of the re-learning; default: 0.05 of the run's")
     parser.add_argument("--stuck-lrs", type=float, help="share of cells that are always on; default: the technology's")
@@ -32,13 +33,15 @@ def run(options: argparse.Namespace) -> TransferResults:
     changes = given(options, ["epochs", "chip_seed", "learning_rate"])
     cell_model = RunFolder.open(options.run).config.cell_model
     faulty = cell_model.changed(**given(options, ["stuck_lrs", "stuck_hrs"]))
-    if options.know_faults and not faulty.stuck_lrs + faulty.stuck_hrs:
-        raise ConfigError("--know-faults without stuck cells; give --stuck-lrs or --stuck-hrs")
+    if options.know_faults and not faulty.stuck_lrs + faulty.stuck_hrs and options.faults is None:
+        raise ConfigError("--know-faults without stuck cells; give --stuck-lrs, --stuck-hrs or --faults")
     return transfer(
         options.run,
         options.out,
         changes=changes,
         cell_model=faulty,
+        lines=chip_lines(options),
+        files=chip_files(options),
         know_faults=options.know_faults,
         threads=options.threads,
         progress=lambda row: tell(f"epoch {row['epoch']}  validation {row['validation']:.4f}"),
@@ -48,7 +51,10 @@ def run(options: argparse.Namespace) -> TransferResults:
 
 def text(results: TransferResults) -> str:
     """Validation before, with the digital side alone, and after each epoch; the test set before and after."""
-    lines = [f"validation on the first chip {results.home:.4f}, with its masks on the other {results.before:.4f}"]
+    lines = []
+    if results.from_chip is not None:
+        lines = [f"first chip   {results.from_chip}", f"other chip   {results.chip}"]
+    lines += [f"validation on the first chip {results.home:.4f}, with its masks on the other {results.before:.4f}"]
     digital = results.digital_only
     stages = [("without a pulse, digital statistics of the other chip", digital.validation, digital.recovered)]
     for epoch, (score, share) in enumerate(zip(results.after, results.recovered), 1):
@@ -61,6 +67,8 @@ def text(results: TransferResults) -> str:
     counts = {
         "saturated conversions": saturated(after),
         "clipped activations": sum(after.clipped.values()),
+        "unformed pairs": results.unformed_pairs,
         "stuck cells": results.stuck_cells,
+        "rows and pairs moved": len(results.moved),
     }
     return "\n".join([*lines, *count_lines(counts)])

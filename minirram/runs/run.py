@@ -18,13 +18,14 @@ from ..tasks.task import Task
 from . import energy as energy_step
 from . import evaluate as evaluate_step
 from . import export as export_step
+from .chip_files import ChipFiles
 from .config import RunConfig
 from .energy import EnergyAccount, WhatIf
 from .evaluate import Evaluation
 from .export import Export
 from .folder import RunFolder
 from .own_data import drawn
-from .train import Progress, TrainingResults, learn, make_chip, map_names, read_results
+from .train import Progress, TrainingResults, learn, make_chip, read_results
 
 Path = Union[str, "os.PathLike[str]"]
 THREADS = min(2, os.cpu_count() or 1)
@@ -72,6 +73,7 @@ def train(
             arrays = drawn(chosen)
     if isinstance(recipe, str):
         recipe = Recipe() if isinstance(chosen, Network) and recipe == "full" else _recipe_of(chosen, recipe)
+    files = ChipFiles(tuple(maps), unit, faults)
     config = RunConfig(
         chosen.name,
         source,
@@ -80,13 +82,12 @@ def train(
         load_cell_model(cell) if isinstance(cell, str) else cell,
         adc_bits=adc_bits,
         adc_arrangement=adc_arrangement,
-        maps=map_names(maps),
         wires=wires,
         lines=lines,
-        faults="" if faults is None else map_names((faults,))[0],
         layout=layout,
+        **files.names(),
     )
-    chip = make_chip(config, maps, unit=unit, faults=faults)
+    chip = make_chip(config, files)
     learn(out, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays)
     return Run(out)
 

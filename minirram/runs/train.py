@@ -1,28 +1,27 @@
 """Train: learn the masks of a run on its chip, then examine it. No printing."""
 
 import os
-import zlib
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 import numpy as np
 
 from .. import __version__
 from ..chip.chip import Chip
 from ..chip.dead_lines import read_faults
-from ..errors import ConfigError, MissingFileError
+from ..errors import ConfigError
 from ..files import read_json, write_json
 from ..inference import calibration
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result, built
-from ..labfiles.maps import read_chip_map
 from ..learn.learned import Learned
 from ..learn.mask_learner import MaskLearner
 from ..nn.network import matrices, weights_by_layer
 from ..tasks import datasets
 from ..tasks.labelled_data import LabelledData
 from ..tasks.training_data import training_data
+from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
 from .folder import RunFolder, open_test, open_training
 from .old_results import renamed
@@ -113,18 +112,15 @@ def train(
     *,
     threads: int = 1,
     resume: bool = False,
-    maps: Sequence[str] = (),
-    unit: Optional[str] = None,
+    files: ChipFiles = DRAWN,
     progress: Optional[Progress] = None,
-    faults: Optional[str] = None,
 ) -> TrainingResults:
     """Learn the masks of `config` in `folder`, then evaluate on validation and, once, on the test set.
 
-    resume: continue the run in the folder, if there is one; its configuration must be `config`. maps, unit:
-    conductance maps to start from, as named in `config.maps`. faults: file of stuck cells, as named in
-    `config.faults`. Returns what `results.json` holds.
+    resume: continue the run in the folder, if there is one; its configuration must be `config`. files: those of the
+    chip that `config` names. Returns what `results.json` holds.
     """
-    chip = make_chip(config, maps, unit=unit, faults=faults)
+    chip = make_chip(config, files)
     return learn(folder, config, chip=chip, threads=threads, resume=resume, progress=progress)[0]
 
 
@@ -171,22 +167,16 @@ def read_results(path: str) -> TrainingResults:
     return built(TrainingResults, renamed(read_json(path)), where=path)
 
 
-def make_chip(
-    config: RunConfig, maps: Sequence[str] = (), *, unit: Optional[str] = None, faults: Optional[str] = None
-) -> Chip:
-    """The formed chip of a run, with the stuck cells in the file `faults`.
+def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
+    """The formed chip of a run: drawn from the technology, or as measured, with the stuck cells that are planted.
 
-    It is drawn from the technology, or starts from measured maps (paths) in `unit`.
+    ConfigError when `files` are not those that `config` names.
     """
     recipe, shapes = config.recipe, matrices(config.network)
-    if map_names(maps) != config.maps:
-        raise ConfigError(f"this run starts from the maps {config.maps}; {map_names(maps)} were given")
-    planted = "" if faults is None else map_names((faults,))[0]
-    if planted != config.faults:
-        raise ConfigError(f"this run has the stuck cells of {config.faults!r}; {planted!r} was given")
-    stuck = () if faults is None else read_faults(faults)
-    if maps:
-        maps_S = [map_S for path in maps for map_S in read_chip_map(path, unit).macros_S()]
+    files.check_named(config)
+    stuck = () if files.faults is None else read_faults(files.faults)
+    if files.maps:
+        maps_S = files.maps_S()
         chip = Chip.from_maps(
             config.cell_model,
             maps_S,
@@ -208,18 +198,6 @@ def make_chip(
     return chip
 
 
-def map_names(paths: Sequence[str]) -> Tuple[str, ...]:
-    """How a run remembers its maps: "NAME CRC-32" of each file; MissingFileError when there is none."""
-    names = []
-    for path in paths:
-        try:
-            with open(path, "rb") as handle:
-                names.append(f"{os.path.basename(path)} {zlib.crc32(handle.read()):08x}")
-        except OSError:
-            raise MissingFileError(f"{path}: there is no such file") from None
-    return tuple(names)
-
-
 def finish(learner: MaskLearner, learned: Learned, *, data: Any, config: RunConfig) -> Model:
     """Program masks that were learned onto the chip and calibrate its ADCs on training data: the Model."""
     learner.adopt(learned)
@@ -233,6 +211,11 @@ def finish(learner: MaskLearner, learned: Learned, *, data: Any, config: RunConf
         arrangement=config.adc_arrangement,
     )
     return Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
+
+
+def moved_lines(config: RunConfig) -> Tuple[MovedLine, ...]:
+    """Lines of a run's chip that stand in for others around dead ones."""
+    return () if config.lines is None else tuple(MovedLine(**line) for line in config.lines.report())
 
 
 def _results(
@@ -268,7 +251,7 @@ def _results(
         utilisation=chip.placement.utilisation,
         unformed_pairs=int(chip.unformed_pairs()),
         stuck_cells=int(chip.stuck_cells()),
-        moved=tuple(MovedLine(**line) for line in config.lines.report()) if config.lines is not None else (),
+        moved=moved_lines(config),
         pulses={kind: int(count) for kind, count in chip.pulses.items()},
         flips_per_weight=(chip.pulses["set"] + chip.pulses["reset"]) / chip.placement.n_pairs,
         test_openings=run.test_openings(),

@@ -18,6 +18,7 @@ from ..errors import ConfigError, DivergedError
 from ..files import write_json
 from ..nn.network import weights_by_layer
 from ..runs import train
+from ..runs.chip_files import DRAWN, ChipFiles
 from ..runs.config import RunConfig
 from ..runs.folder import RunFolder, open_training
 from ..runs.learning_folder import Path
@@ -46,6 +47,7 @@ class Trial:
     test: bool
     """whether the test set is opened at its end"""
     threads: int = 1
+    files: ChipFiles = DRAWN
 
 
 def run_trial(trial: Trial) -> Union[Outcome, Diverged]:
@@ -60,7 +62,9 @@ def run_trial(trial: Trial) -> Union[Outcome, Diverged]:
 
 def _outcome(trial: Trial) -> Outcome:
     if isinstance(trial.config, WeightConfig):
-        found = weight_runs.train_weights(trial.folder, trial.config, threads=trial.threads, test=trial.test)
+        found = weight_runs.train_weights(
+            trial.folder, trial.config, files=trial.files, threads=trial.threads, test=trial.test
+        )
         return Outcome(
             found.validation,
             found.test,
@@ -69,7 +73,7 @@ def _outcome(trial: Trial) -> Outcome:
             found.writing,
             found.budget_spent_at_step,
         )
-    results = train.train(trial.folder, trial.config, threads=trial.threads, resume=True)
+    results = train.train(trial.folder, trial.config, files=trial.files, threads=trial.threads, resume=True)
     chip, _, _ = RunFolder.open(trial.folder).load_trained()
     programs = program_counts(chip, n_set=results.pulses["set"], n_reset=results.pulses["reset"])
     return Outcome(results.validation, results.test, results.training_seconds, programs)
@@ -81,6 +85,7 @@ def compare(
     *,
     names: Sequence[str],
     seeds: Sequence[int],
+    files: ChipFiles = DRAWN,
     processes: int = 1,
     threads: int = 1,
     rates: Optional[Sequence[float]] = None,
@@ -89,10 +94,11 @@ def compare(
 ) -> Comparison:
     """Run the arms `names` (see `arms`) for all `seeds` in the folder `out`; returns what `comparison.json` holds.
 
-    base: `RunConfig` of the task, recipe and technology. processes: trainings at a time. threads: of each. rates:
-    learning rates of weights to begin the search with instead of the arms' own; a single one is taken as it is.
-    tuning_epochs: length of the trainings that free settings are chosen by; None: as long as the others. progress:
-    called with a line of text per training.
+    base: `RunConfig` of the task, recipe, technology and lines. files: maps and stuck cells of the one chip that all
+    arms and seeds share, as named in `base`; a seed then draws what the maps do not hold. processes: trainings at a
+    time. threads: of each. rates: learning rates of weights to begin the search with instead of the arms' own; a single
+    one is taken as it is. tuning_epochs: length of the trainings that free settings are chosen by; None: as long as the
+    others. progress: called with a line of text per training.
     """
     arms = choose(names)
     if tuning_epochs is not None and not 1 <= tuning_epochs <= base.recipe.epochs:
@@ -102,7 +108,7 @@ def compare(
     data = open_training(base)
     base = replace(base, data_crc=data.crc)
     per_epoch = data.steps_per_epoch(base.recipe)
-    plan = Plan(base, os.fspath(out), tuple(seeds), per_epoch, rates, tuning_epochs, processes, threads)
+    plan = Plan(base, os.fspath(out), tuple(seeds), per_epoch, files, rates, tuning_epochs, processes, threads)
     rounds = _Rounds(plan, progress)
     outcomes = rounds.run([arm for arm in arms if not arm.budgeted])
     budgeted = [arm for arm in arms if arm.budgeted]
@@ -127,6 +133,8 @@ class Plan:
     """of chip and learning; free settings are chosen with the first"""
     steps_per_epoch: int
     """optimiser steps"""
+    files: ChipFiles = DRAWN
+    """of the chip"""
     rates: Optional[Sequence[float]] = None
     """learning rates to begin with; None: the arms' own"""
     tuning_epochs: Optional[int] = None
@@ -156,6 +164,9 @@ def _summed_up(
         steps=n_steps,
         seeds=plan.seeds,
         every_weight_every_step=every_write,
+        maps=base.maps,
+        lines=base.lines,
+        faults=base.faults,
         paper=PAPER.get(base.task),
         best_weights=best_weights,
         arms=beside,
@@ -249,7 +260,7 @@ class _Rounds:
         folder = os.path.join(plan.out, arm.name)
         if search is None:
             masks = mask_config(arm, plan.base, seed=seed)
-            return Trial(arm.name, seed, os.path.join(folder, f"seed{seed}"), masks, True, plan.threads)
+            return Trial(arm.name, seed, os.path.join(folder, f"seed{seed}"), masks, True, plan.threads, plan.files)
         base, budget, settings = plan.base, (budgets or {}).get(seed), tried or search.best
         # All seeds of an arm follow one scheme: that of the smallest budget.
         updates = arm.whole_updates(base.network, min(budgets.values())) if budgets else None
@@ -262,7 +273,7 @@ class _Rounds:
         n_steps = plan.steps_per_epoch * base.recipe.epochs
         config = weight_config(arm, base, seed=seed, settings=settings, n_steps=n_steps, budget=budget, updates=updates)
         path = os.path.join(folder, f"seed{seed}-{settings_name(settings)}")
-        return Trial(arm.name, seed, path, config, not tried, plan.threads)
+        return Trial(arm.name, seed, path, config, not tried, plan.threads, plan.files)
 
     def _give_up_best(self, arm: Arm, search: Optional[Search], why: str) -> None:
         """Let the best settings lose, because a whole training with them diverged; ConfigError when none is left."""

@@ -79,7 +79,16 @@ def as_text(summary: Comparison) -> str:
     edges = [f"{row.arm} ({', '.join(row.at_edge)})" for row in summary.arms if row.at_edge]
     if edges:
         lines.append("best value at the edge of what was tried: " + ", ".join(edges))
-    return "\n".join(lines + _beside_paper(summary.paper))
+    return "\n".join(lines + _of_the_chip(summary) + _beside_paper(summary.paper))
+
+
+def _of_the_chip(summary: Comparison) -> List[str]:
+    """What all arms share of their chip, where it is more than a seed, as lines."""
+    lines = [f"one measured chip: {', '.join(summary.maps)}"] if summary.maps else []
+    if summary.lines is not None:
+        dead = f"{len(summary.lines.dead_rows)} rows and {len(summary.lines.dead_cols)} columns dead"
+        lines.append(f"macros of {summary.lines.rows} x {2 * summary.lines.pairs}, {dead}")
+    return lines + ([f"stuck cells of {summary.faults}"] if summary.faults else [])
 
 
 _FORMATS = {

@@ -5,6 +5,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..chip.dead_lines import ChipLines
 from ..chip.wear import Programs, Wear
 from ..inference.examine import Score
 from ..json_codec import Result
@@ -164,6 +165,12 @@ class Comparison(Result):
     """of chip and learning"""
     every_weight_every_step: int
     """writes that it takes to write every weight at every step"""
+    maps: Tuple[str, ...]
+    """measured maps that the chip of all arms starts from, "NAME CRC-32"; none: each seed draws its chip"""
+    lines: Optional[ChipLines]
+    """lines of the macros; None: all are alive, on macros as large as the maps"""
+    faults: str
+    """file of stuck cells that were planted, "NAME CRC-32"; "": none"""
     paper: Optional[Paper]
     """what the paper reports; None: nothing on this task"""
     best_weights: Optional[str]

@@ -6,21 +6,24 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
+from ..chip.dead_lines import ChipLines
 from ..chip.faults import find_faults, masks_around
 from ..chip.levels import draw_signs
 from ..device.interface import Cell
 from ..errors import ConfigError
 from ..files import part, read_json, write_json
 from ..inference.examine import Score, examine
+from ..inference.model import Model
 from ..json_codec import Result, built
-from ..learn.learned import Arrays, copies
+from ..learn.learned import Arrays, Learned, copies
 from ..learn.learner import best_learned
 from ..learn.mask_learner import MaskLearner
 from ..rng import stream
+from ..runs.chip_files import DRAWN, ChipFiles, WhichChip, which_chip
 from ..runs.config import RunConfig, config_from_json
 from ..runs.folder import RunFolder, open_test, open_training
 from ..runs.learning_folder import Path, Progress, blaming
-from ..runs.train import finish, make_chip
+from ..runs.train import MovedLine, finish, make_chip, moved_lines
 
 RELEARNING_RATE = 0.05
 """learning rate of a re-learning relative to that of the first training: at a higher one good masks flap first"""
@@ -97,6 +100,14 @@ class TransferResults(Result):
     """on the test set"""
     test_openings: int
     """how often this run's test set was opened so far"""
+    unformed_pairs: int = 0
+    """pairs in use on the other chip with a cell that never formed"""
+    moved: Tuple[MovedLine, ...] = ()
+    """lines of the other chip that stand in for others around dead ones"""
+    from_chip: Optional[WhichChip] = None
+    """the first chip; None: in a folder of an earlier version"""
+    chip: Optional[WhichChip] = None
+    """the other chip"""
 
 
 def transfer(
@@ -105,6 +116,8 @@ def transfer(
     *,
     changes: Mapping[str, Any],
     cell_model: Optional[Cell] = None,
+    lines: Optional[ChipLines] = None,
+    files: ChipFiles = DRAWN,
     know_faults: bool = False,
     threads: int = 1,
     progress: Optional[Progress] = None,
@@ -114,15 +127,20 @@ def transfer(
 
     changes: dict of the fields of the run's `Recipe` that are to differ: `epochs` and `learning_rate` of the
     re-learning (default: `RELEARNING_RATE` of the run's), `chip_seed` of the other chip. cell_model: technology of
-    the other chip, if not that of the first: one with `stuck_lrs` and `stuck_hrs` for a faulty chip. know_faults:
-    whether its faults are read out first, so that signs (pair level) or bits (cell level) avoid them. data: folder of
-    the run's data set, where it has moved.
+    the other chip, if not that of the first: one with `stuck_lrs` and `stuck_hrs` for a faulty chip. lines: of the
+    other chip; None: all lines are alive and macros are as large as its maps, or as those of the first. files: its
+    measured maps and stuck cells. know_faults: whether its faults are read out first, so that signs (pair level) or
+    bits (cell level) avoid them. data: folder of the run's data set, where it has moved.
 
     `folder` becomes a run of its own.
     """
     origin = RunFolder.open(source)
-    _check_source(origin, changes)
+    _check_source(origin, changes, files)
+    home = origin.load_trained()[0].macros[0].physical_shape
+    if lines is None and not files.maps and home != (ChipLines.rows, 2 * ChipLines.pairs):
+        lines = ChipLines(rows=home[0], pairs=home[1] // 2)
     config = _config_of_copy(origin.config, changes, cell_model=cell_model, data=data)
+    config = replace(config, lines=lines, **files.names())
     training = open_training(config)
     config = replace(config, data_crc=training.crc)
     run = _open(folder, config, origin=Origin(origin.config, know_faults))
@@ -130,21 +148,13 @@ def transfer(
         path = run.path("results.json")
         return built(TransferResults, read_json(path), where=path)
     at_home = origin.load_checkpoint()
-    learner = _learner_on(config, at_home, know_faults=know_faults, threads=threads)
+    learner = _learner_on(config, files, at_home=at_home, know_faults=know_faults, threads=threads)
     first = learner.learned()
     before = float(training.validation_score(learner.predict))
     digital = _digital_only(learner, training)
     run.learn(learner, training, progress=progress)
     run.log_test_opening("end of transfer")
-    sets = {"validation": training.validation, "test": open_test(config)}
-    scores: Dict[str, List[Score]] = {split: [] for split in sets}
-    pulsed = copies(learner.chip.state())
-    for learned in (first, learner.best):
-        learner.chip.restore(pulsed)  # the look at the first masks is none of the chip's pulses
-        model = finish(learner, learned, data=training, config=config)
-        for split, examination in sets.items():
-            score = examine(config, learner.chip, model=model, examination=examination, split=split, threads=threads)
-            scores[split].append(score)
+    model, looks = _before_and_after(learner, first, training=training, config=config, threads=threads)
     run.save_trained(learner.chip, model, masks=learner.masks)
     results = _results(
         learner,
@@ -152,7 +162,9 @@ def transfer(
         home=best_learned(at_home).validation,
         before=before,
         digital=digital,
-        looks={split: BeforeAfter(*found) for split, found in scores.items()},
+        looks=looks,
+        chips=(which_chip(origin.config, home), which_chip(config, learner.chip.macros[0].physical_shape)),
+        moved=moved_lines(config),
         test_openings=run.test_openings(),
     )
     write_json(run.path("results.json"), results.to_json())
@@ -194,7 +206,7 @@ def _open(folder: Path, config: RunConfig, *, origin: Origin) -> RunFolder:
     return run
 
 
-def _check_source(origin: RunFolder, changes: Mapping[str, Any]) -> None:
+def _check_source(origin: RunFolder, changes: Mapping[str, Any], files: ChipFiles) -> None:
     """ConfigError unless the run `origin` is finished and what it learned can go to the chip that `changes` name."""
     if not origin.has("results.json"):
         raise ConfigError(f"{origin.folder} is not finished: its results.json is missing")
@@ -204,10 +216,12 @@ def _check_source(origin: RunFolder, changes: Mapping[str, Any]) -> None:
             f"{origin.folder} was learned around known faults, with signs of its own: transfer from the run "
             "that it came from"
         )
-    if "chip_seed" not in changes and any(getattr(origin.config, name) != none for name, none in _OWN_CHIP.items()):
+    own = origin.config
+    dead = own.lines is not None and bool(own.lines.dead_rows or own.lines.dead_cols)
+    if "chip_seed" not in changes and not files.maps and (own.maps or dead or own.faults):
         raise ConfigError(
             f"{origin.folder} was learned on a chip with maps, dead lines or faults of its own, which a transfer "
-            "leaves behind: name the other chip by its seed"
+            "leaves behind: name the other chip by its maps, or by its seed"
         )
 
 
@@ -220,17 +234,14 @@ def _config_of_copy(
         raise ConfigError(f"a transfer changes epochs, learning_rate and chip_seed, not {sorted(unknown)}")
     changes = dict({"learning_rate": RELEARNING_RATE * config.recipe.learning_rate}, **changes)
     recipe = replace(config.recipe, hysteresis=config.recipe.hysteresis_end, **changes)
-    return replace(
-        config, recipe=recipe, cell_model=cell_model or config.cell_model, data=data or config.data, **_OWN_CHIP
-    )
+    return replace(config, recipe=recipe, cell_model=cell_model or config.cell_model, data=data or config.data)
 
 
-_OWN_CHIP: Dict[str, Any] = {"maps": (), "lines": None, "faults": ""}  # what belongs to the chip that was learned on
-
-
-def _learner_on(config: RunConfig, at_home: Arrays, *, know_faults: bool, threads: int) -> MaskLearner:
+def _learner_on(
+    config: RunConfig, files: ChipFiles, *, at_home: Arrays, know_faults: bool, threads: int
+) -> MaskLearner:
     """A learner on the other chip, which holds the first one's best masks and goes on from its scores."""
-    chip, faults = make_chip(config), None
+    chip, faults = make_chip(config, files), None
     if know_faults:
         faults = find_faults(chip, stream(config.recipe.chip_seed, "faults"))
     learner = MaskLearner(
@@ -255,6 +266,22 @@ def _learner_on(config: RunConfig, at_home: Arrays, *, know_faults: bool, thread
     return learner
 
 
+def _before_and_after(
+    learner: MaskLearner, first: Learned, *, training: Any, config: RunConfig, threads: int
+) -> Tuple[Model, Dict[str, BeforeAfter]]:
+    """(the model of the best masks, scores of the `first` masks and of those on both sets). The chip ends with them."""
+    sets = {"validation": training.validation, "test": open_test(config)}
+    scores: Dict[str, List[Score]] = {split: [] for split in sets}
+    pulsed = copies(learner.chip.state())
+    for learned in (first, learner.best):
+        learner.chip.restore(pulsed)  # the look at the first masks is none of the chip's pulses
+        model = finish(learner, learned, data=training, config=config)
+        for split, examination in sets.items():
+            score = examine(config, learner.chip, model=model, examination=examination, split=split, threads=threads)
+            scores[split].append(score)
+    return model, {split: BeforeAfter(*found) for split, found in scores.items()}
+
+
 def _digital_only(learner: MaskLearner, data: Any) -> float:
     """The validation score when the digital statistics see the other chip, and nothing else changes."""
     recipe, before = learner.recipe, copies(learner.state)
@@ -275,6 +302,8 @@ def _results(
     before: float,
     digital: float,
     looks: Dict[str, BeforeAfter],
+    chips: Tuple[WhichChip, WhichChip],
+    moved: Tuple[MovedLine, ...],
     test_openings: int,
 ) -> TransferResults:
     """What the re-learning was and how far it came. home: validation score of the first chip."""
@@ -304,6 +333,11 @@ def _results(
         pulses=tuple(row["set_pulses"] + row["reset_pulses"] for row in history),
         seconds=tuple(row["seconds"] for row in history),
         stuck_cells=int(learner.chip.stuck_cells()),
-        **looks,
+        validation=looks["validation"],
+        test=looks["test"],
         test_openings=test_openings,
+        unformed_pairs=int(learner.chip.unformed_pairs()),
+        moved=moved,
+        from_chip=chips[0],
+        chip=chips[1],
     )

@@ -22,6 +22,7 @@ from ..learn.free_weights import FloatLearner
 from ..learn.recipe import Schedule
 from ..learn.written_weights import WriteLearner, Writing
 from ..nn.network import weights_by_layer
+from ..runs.chip_files import DRAWN, ChipFiles
 from ..runs.config import RunConfig, config_from_json
 from ..runs.folder import open_test, open_training
 from ..runs.learning_folder import LearningFolder, Path, Progress, blaming
@@ -99,12 +100,15 @@ class WeightFolder(LearningFolder):
         os.unlink(self.path("weights.json"))
 
 
-def make_learner(config: WeightConfig, threads: int = 1) -> Union[FloatLearner, WriteLearner]:
+def make_learner(
+    config: WeightConfig, files: ChipFiles = DRAWN, *, threads: int = 1
+) -> Union[FloatLearner, WriteLearner]:
     """The learner of a `WeightConfig`, on a chip of its own where there is one."""
     network = config.run.network
     if config.writing is None:
         return FloatLearner(network, config.schedule, threads=threads)
-    return WriteLearner(network, make_chip(config.run), recipe=config.schedule, writing=config.writing, threads=threads)
+    chip = make_chip(config.run, files)
+    return WriteLearner(network, chip, recipe=config.schedule, writing=config.writing, threads=threads)
 
 
 @dataclass(frozen=True)
@@ -150,13 +154,20 @@ class WeightResults(Result):
 
 
 def train_weights(
-    folder: Path, config: WeightConfig, *, threads: int = 1, progress: Optional[Progress] = None, test: bool = True
+    folder: Path,
+    config: WeightConfig,
+    *,
+    files: ChipFiles = DRAWN,
+    threads: int = 1,
+    progress: Optional[Progress] = None,
+    test: bool = True,
 ) -> WeightResults:
     """Learn the weights of `config` (a `WeightConfig`) in `folder`; a run that was stopped there continues.
 
-    progress: called with each row of the history. test: whether to open the test set at the end (once: a later call
-    finds the results); without it only the validation figures are given. Returns what `results.json` holds, or
-    `validation.json` without the test. ConfigError when the folder holds a run of another configuration or other data.
+    files: maps and stuck cells of the chip, as `config.run` names them. progress: called with each row of the history.
+    test: whether to open the test set at the end (once: a later call finds the results); without it only the validation
+    figures are given. Returns what `results.json` holds, or `validation.json` without the test. ConfigError when the
+    folder holds a run of another configuration or other data.
     """
     data = None
     if not config.run.data_crc:
@@ -169,7 +180,7 @@ def train_weights(
         return built(WeightResults, _renamed(read_json(path)), where=path)
     if data is None:
         data = open_training(config.run)
-    learner = make_learner(config, threads)
+    learner = make_learner(config, files, threads=threads)
     run.learn(learner, data, progress=progress)
     results = _results(run, learner, data=data, test=test, threads=threads)
     write_json(path, results.to_json())

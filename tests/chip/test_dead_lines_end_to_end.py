@@ -19,6 +19,7 @@ from minirram.programming import dump, readback
 from minirram.programming.build import build_program, increment, pulse_counts
 from minirram.programming.results import WrongCell
 from minirram.runs import train
+from minirram.runs.chip_files import ChipFiles
 from minirram.xbp import codec
 
 from ..support.dead_lines import PAIRS, ROWS, after, case, cells_of, chip_lines, program_of, random_masks
@@ -188,8 +189,9 @@ def test_a_measured_chip_keeps_its_numbers(lines, tmp_path):
     paths = [str(tmp_path / f"{k}.npy") for k in range(8)]
     for path, map_S in zip(paths, maps_S):
         np.save(path, map_S * 1e6)
-    config = dataclasses.replace(drawn.config, maps=train.map_names(paths))
-    chip = train.make_chip(config, paths, unit="uS")
+    files = ChipFiles(tuple(paths), "uS")
+    config = dataclasses.replace(drawn.config, **files.names())
+    chip = train.make_chip(config, files)
     assert chip.placement == drawn.chip.placement
     made = program_of(drawn._replace(config=config, chip=chip))
     maps = dump.chip_maps(made)

@@ -11,7 +11,7 @@ import pytest
 from minirram.device.presets import PCM
 from minirram.nn.engine import engine
 
-from ..support.options import MATRICES, call, figures, pools_made, products_shared, save_spots, shows
+from ..support.options import MATRICES, PAIRS, ROWS, call, figures, pools_made, products_shared, save_spots, shows
 from ..support.tiny import save_garments
 
 # -- compare -----------------------------------------------------------------------------------------------------------
@@ -141,15 +141,6 @@ def on_share(folder):
 SOURCE = ("--learning-rate", "0.2", "--seed", "5", "--chip-seed", "7")
 
 
-def drawn_with(runs, seed):
-    """Folder of a training on whole macros, whose chip was drawn with the seed."""
-    lines, out = runs.path("whole.json"), runs.path("drawn")
-    with open(lines, "w") as handle:
-        json.dump({"rows": 512, "pairs": 256, "dead_rows": [], "dead_cols": []}, handle)
-    figures(*runs.arguments(out, "--dead-lines", lines, "--chip-seed", str(seed)))
-    return out
-
-
 @shows("transfer", "RUN", "--out", "--chip-seed", "--epochs", "--learning-rate", "--threads")
 def test_masks_go_to_the_other_chip_and_stay_without_a_learning_rate(runs, monkeypatch):
     monkeypatch.setattr(engine, "WORTH_TWO", 0)
@@ -167,7 +158,7 @@ def test_masks_go_to_the_other_chip_and_stay_without_a_learning_rate(runs, monke
     with np.load(os.path.join(out, "masks.npz")) as archive:
         assert all(np.array_equal(archive[name], masks[name]) for name in MATRICES)
     maps_S = []
-    for folder in (out, drawn_with(runs, 3)):
+    for folder in (out, runs.trained("--chip-seed", "3")):  # on macros as large as those of the source
         figures("chip", folder, "--out", os.path.join(folder, "formed.npy"))
         maps_S.append(np.load(os.path.join(folder, "formed.npy")))
     assert np.array_equal(*maps_S)
@@ -199,3 +190,106 @@ def test_a_transfer_reads_the_data_it_is_given(runs, many):
     arguments = ["--out", runs.path("elsewhere"), "--chip-seed", "3", "--epochs", "1", "--data", many]
     refused = call("transfer", runs.trained(), *arguments)
     assert refused.code == 2 and many in refused.err and "not those that the run was learned from" in refused.err
+
+
+# -- a measured chip ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def measured(runs):
+    """{letter: options} of two measured chips of two small macros, each with lines that are dead and stuck cells."""
+    chips = {}
+    for number, letter in enumerate("ab"):
+        generator, options = np.random.default_rng(number), ["--unit", "uS"]
+        for k in range(2):
+            map_uS = generator.normal(12.2, 1.8, (ROWS, 2 * PAIRS)).clip(8, 16)
+            map_uS[number + 3] = map_uS[:, 7] = 0  # what the dead lines read does not matter
+            np.save(runs.path(f"{letter}-{k}.npy"), map_uS)
+            options += ["--map", runs.path(f"{letter}-{k}.npy")]
+        lines, faults = runs.path(f"{letter}-dead.json"), runs.path(f"{letter}-faults.txt")
+        dead = [[k, number + 3] for k in range(2)], [[k, 7] for k in range(2)]
+        with open(lines, "w") as handle:
+            json.dump({"rows": ROWS, "pairs": PAIRS, "dead_rows": dead[0], "dead_cols": dead[1]}, handle)
+        with open(faults, "w") as handle:
+            handle.write(f"0 {number + 8} 1 stuck_off\n0 {number + 8} 2 stuck_on\n")
+        chips[letter] = [*options, "--dead-lines", lines, "--faults", faults]
+    return chips
+
+
+def formed_S(folder):
+    """The as-formed map of a run's chip, siemens (macros, rows, columns)."""
+    figures("chip", folder, "--out", os.path.join(folder, "formed.npy"))
+    return np.load(os.path.join(folder, "formed.npy"))
+
+
+def as_measured(runs, letter, number, folder):
+    """True when the live cells of a run's first macro conduct what map 0 says; its dead ones count for nothing."""
+    there_S, map_S = formed_S(folder)[0], 1e-6 * np.load(runs.path(f"{letter}-0.npy"))
+    alive = np.ones(map_S.shape, bool)
+    alive[number + 3] = alive[:, 6:8] = False
+    alive[number + 8, 1:3] = False  # stuck cells
+    used = alive & (there_S > 0)
+    return used.sum() > 1000 and np.allclose(there_S[used], map_S[used], rtol=0, atol=0.6e-9)
+
+
+@shows("transfer", "--map", "--unit", "--dead-lines", "--faults")
+def test_a_measured_chip_is_source_and_target(runs, measured, tmp_path):
+    """Masks of one measured chip go to another and from there to a drawn one, through dead lines and stuck cells."""
+    source = runs.trained(*measured["a"])
+    assert as_measured(runs, "a", 0, source)
+    refused = call("transfer", source, "--out", str(tmp_path / "none"), "--epochs", "1")
+    assert refused.code == 2 and "name the other chip by its maps" in refused.err
+    other, drawn = str(tmp_path / "other"), str(tmp_path / "drawn")
+    results = figures("transfer", source, "--out", other, "--epochs", "1", "--know-faults", *measured["b"])
+    assert as_measured(runs, "b", 1, other) and results["stuck_cells"] == 2 and results["faults_known"] == [1, 1]
+    names = [[name.split()[0] for name in results[key]["maps"]] for key in ("from_chip", "chip")]
+    assert names == [[f"{letter}-{k}.npy" for k in range(2)] for letter in "ab"]
+    assert results["chip"]["faults"].startswith("b-faults.txt ") and results["chip"]["dead_rows"] == 2
+    assert {line["physical"] for line in results["moved"] if line["line"] == "row"} >= {5, ROWS - 1}
+    again = call("transfer", source, "--out", other, "--epochs", "1", "--know-faults", *measured["b"])
+    assert "other chip   maps b-0.npy" in again.out and "rows and pairs moved" in again.out
+    wrong = call("transfer", source, "--out", other, "--epochs", "1", "--know-faults", *measured["a"])
+    assert wrong.code == 2 and "is a run with faults" in wrong.err
+    results = figures("transfer", source, "--out", drawn, "--epochs", "1", "--chip-seed", "3")
+    assert (results["chip"]["rows"], results["chip"]["cols"]) == (ROWS, 2 * PAIRS) and not results["moved"]
+    for folder in (other, drawn):
+        figures("export", folder)
+        read = str(tmp_path / "read.npy")
+        figures("chip", folder, "--out", read, "--state", "programmed")
+        stuck = {(0, 9, 1), (0, 9, 2)} if folder == other else set()
+        verified = json.loads(call("verify", os.path.join(folder, "program.xbp"), read, "--json").out)
+        assert verified["checked"] > 4000
+        assert {(cell["macro"], cell["row"], cell["col"]) for cell in verified["cells"]} <= stuck
+
+
+@shows("transfer", "--rows", "--cols")
+def test_macros_of_the_other_chip_have_the_size_asked_for(runs, tmp_path):
+    arguments = ["--chip-seed", "3", "--epochs", "1", "--rows", "96", "--cols", "80"]
+    results = figures("transfer", runs.trained(), "--out", str(tmp_path / "out"), *arguments)
+    assert (results["chip"]["rows"], results["chip"]["cols"]) == (96, 80)
+    assert formed_S(str(tmp_path / "out")).shape[1:] == (96, 80)
+
+
+@shows("compare", "--map", "--unit", "--dead-lines", "--faults")
+def test_all_arms_share_the_measured_chip(runs, many, measured, tmp_path):
+    arms = ["--arms", "pair", "wo-ideal", "--seeds", "0", "--epochs", "1", "--rates", "0.05"]
+    arguments = ["--data", many, "--out", str(tmp_path / "out"), *arms, *measured["a"]]
+    summary = figures("compare", "fashion-mnist", *arguments)
+    assert [name.split()[0] for name in summary["maps"]] == [f"a-{k}.npy" for k in range(2)]
+    assert len(summary["lines"]["dead_rows"]) == 2 and summary["faults"].startswith("a-faults.txt ")
+    assert as_measured(runs, "a", 0, str(tmp_path / "out" / "pair" / "seed0"))
+    (folder,) = [name for name in os.listdir(tmp_path / "out" / "wo-ideal") if name.startswith("seed0")]
+    with np.load(str(tmp_path / "out" / "wo-ideal" / folder / "checkpoint.npz")) as archive:
+        written = archive["chip/macro0/lrs_grid"]
+    assert written.shape == (ROWS - 1, 2 * PAIRS - 2)
+    assert np.array_equal(written[0, :6], np.rint(1e3 * np.load(runs.path("a-0.npy"))[0, :6]).astype(np.float32))
+    assert "one measured chip: a-0.npy" in call("compare", "fashion-mnist", *arguments).out
+
+
+@shows("compare", "--rows", "--cols")
+def test_macros_of_a_comparison_have_the_size_asked_for(runs, many, tmp_path):
+    size = ["--rows", "96", "--cols", "80"]
+    arguments = ["--data", many, "--out", str(tmp_path / "out"), "--arms", "pair", "--seeds", "0", "--epochs", "1"]
+    summary = figures("compare", "fashion-mnist", *arguments, *size)
+    assert (summary["lines"]["rows"], summary["lines"]["pairs"]) == (96, 40)
+    assert formed_S(str(tmp_path / "out" / "pair" / "seed0")).shape[1:] == (96, 80)

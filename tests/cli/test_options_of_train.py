@@ -331,3 +331,10 @@ def test_the_demo_is_a_training_of_the_quick_preset_with_its_seed(runs):
     assert demo["seed"] == 5 and os.path.exists(os.path.join(out, "program.xbp"))
     for split in ("validation", "test"):
         assert demo[split]["confusion"] == by_hand[split]["confusion"]
+
+
+@shows("train", "--rows", "--cols")
+def test_macros_have_the_size_asked_for(runs):
+    assert runs.chip("formed", "--rows", "40", "--cols", "26").shape[1:] == (40, 26)
+    odd = call(*runs.arguments(runs.path("odd"), "--cols", "27"))
+    assert odd.code == 2 and "must be even" in odd.err

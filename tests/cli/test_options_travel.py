@@ -126,7 +126,8 @@ def test_data_may_have_moved_for_every_command(runs, tmp_path):
 def test_wires_of_a_run_go_with_it_to_another_chip(runs):
     source, out = runs.trained("--read-noise", "0", "--wire-ohm", "300"), runs.path("wired-transfer")
     # On lines of 512 cells no current is left that the converters could measure: the transfer ends after the learning.
-    ended = call("transfer", source, "--out", out, "--chip-seed", "3", "--epochs", "1", "--learning-rate", "0")
+    arguments = ["--chip-seed", "3", "--epochs", "1", "--learning-rate", "0", "--rows", "512", "--cols", "512"]
+    ended = call("transfer", source, "--out", out, *arguments)
     assert ended.code == 2 and "LSB" in ended.err
     loss = np.genfromtxt(os.path.join(out, "history.csv"), delimiter=",", names=True)["loss"]
     assert float(loss) == pytest.approx(np.log(10), abs=1e-3)  # hardly a signal arrives: all classes are as likely

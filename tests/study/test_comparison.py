@@ -217,7 +217,7 @@ def test_arms_at_other_errors_begin_at_the_optimum_of_the_least(base, tmp_path):
 def test_what_diverges_loses(base, tmp_path, monkeypatch):
     train_weights = comparison.weight_runs.train_weights
 
-    def fragile(folder, config, threads, test):
+    def fragile(folder, config, files, threads, test):
         """Diverges at high rates; and at 0.05 with the second seed, which no tuning can tell."""
         if config.learning_rate > 0.05 or (config.learning_rate == 0.05 and config.run.recipe.seed == 1):
             raise DivergedError("too fast")

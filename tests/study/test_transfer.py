@@ -172,6 +172,6 @@ def test_sources_that_cannot_be_taken_elsewhere(home, tmp_path):
     os.remove(copy / "transfer.json")
     config["faults"] = "known-faults.npz"
     write_json(str(copy / "config.json"), config)
-    with pytest.raises(ConfigError, match="name the other chip by its seed"):
+    with pytest.raises(ConfigError, match="name the other chip by its maps, or by its seed"):
         transfer(str(copy), str(tmp_path / "out"), changes={"epochs": 1})
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,97 @@
+"""The files that say which individual a chip is, where its seed alone does not."""
+
+import os
+import zlib
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..errors import ConfigError, MissingFileError
+from ..json_codec import Result
+from ..labfiles.maps import read_chip_map
+from .config import RunConfig
+
+
+@dataclass(frozen=True)
+class ChipFiles:
+    """Measured maps and stuck cells of one chip, as paths. A run remembers each by name and checksum."""
+
+    maps: Tuple[str, ...] = ()
+    """conductance map of each macro; none: the chip is drawn"""
+    unit: Optional[str] = None
+    """of the maps"""
+    faults: Optional[str] = None
+    """list of stuck cells; None: none are planted"""
+
+    def __post_init__(self) -> None:
+        if bool(self.maps) != (self.unit is not None):
+            raise ConfigError("--map and --unit belong together: the unit of a map must be given")
+
+    def maps_S(self) -> List[np.ndarray]:
+        """Conductances of each macro, siemens, float64 (rows, columns); 0: unformed."""
+        return [map_S for path in self.maps for map_S in read_chip_map(path, self.unit).macros_S()]
+
+    def names(self) -> Dict[str, Any]:
+        """The fields of a `RunConfig` that name these files; MissingFileError when there is none."""
+        return {"maps": map_names(self.maps), "faults": "" if self.faults is None else map_names((self.faults,))[0]}
+
+    def check_named(self, config: RunConfig) -> None:
+        """ConfigError unless these are the files that `config` names."""
+        own = {"maps": config.maps, "faults": config.faults}
+        for what, given in self.names().items():
+            if given != own[what]:
+                raise ConfigError(f"this run has the {what} {own[what] or 'none'}; {given or 'none'} were given")
+
+
+DRAWN = ChipFiles()
+"""no file: the seed says it all"""
+
+
+@dataclass(frozen=True)
+class WhichChip(Result):
+    """Which individual a chip is."""
+
+    seed: int
+    """of all that is drawn: of a measured chip that is what its maps do not hold"""
+    maps: Tuple[str, ...]
+    """measured maps that it starts from, "NAME CRC-32"; none: it is drawn"""
+    rows: int
+    """rows of a macro, dead ones among them"""
+    cols: int
+    """columns of a macro, dead ones among them"""
+    dead_rows: int
+    """dead rows of all macros"""
+    dead_cols: int
+    """dead columns of all macros"""
+    faults: str
+    """file of stuck cells, "NAME CRC-32"; "": none"""
+
+    def __str__(self) -> str:
+        parts = [f"maps {', '.join(self.maps)}" if self.maps else f"drawn, seed {self.seed}"]
+        parts.append(f"macros of {self.rows} x {self.cols}")
+        if self.dead_rows or self.dead_cols:
+            parts.append(f"{self.dead_rows} rows and {self.dead_cols} columns dead")
+        if self.faults:
+            parts.append(f"stuck cells of {self.faults}")
+        return "; ".join(parts)
+
+
+def which_chip(config: RunConfig, shape: Tuple[int, int]) -> WhichChip:
+    """The chip of a run. shape: (rows, columns) of its macros, dead lines among them."""
+    dead_rows, dead_cols = (0, 0)
+    if config.lines is not None:
+        dead_rows, dead_cols = len(config.lines.dead_rows), len(config.lines.dead_cols)
+    return WhichChip(config.recipe.chip_seed, config.maps, *shape, dead_rows, dead_cols, config.faults)
+
+
+def map_names(paths: Sequence[str]) -> Tuple[str, ...]:
+    """How a run remembers its maps: "NAME CRC-32" of each file; MissingFileError when there is none."""
+    names = []
+    for path in paths:
+        try:
+            with open(path, "rb") as handle:
+                names.append(f"{os.path.basename(path)} {zlib.crc32(handle.read()):08x}")
+        except OSError:
+            raise MissingFileError(f"{path}: there is no such file") from None
+    return tuple(names)
