@@ -234,7 +234,30 @@ def test_a_training_that_was_stopped_goes_on_by_either_door(run, tmp_path, capsy
         mr.train(NETWORK, other, RECIPE, out=tmp_path / "library", resume=True)
 
 
-def test_a_task_by_its_name_is_trained_as_by_the_command(tmp_path, capsys, monkeypatch):
+def _map_and_faults(folder):
+    """(keywords, options): a measured map, and cells that are stuck."""
+    np.save(folder / "map.npy", np.random.default_rng(5).lognormal(np.log(12.0), 0.15, (512, 512)))
+    (folder / "stuck.txt").write_text("0 3 4 stuck_on\n0 5 6 stuck_off\n")
+    paths = str(folder / "map.npy"), str(folder / "stuck.txt")
+    options = ["--map", paths[0], "--unit", "uS", "--faults", paths[1]]
+    return {"maps": [paths[0]], "unit": "uS", "faults": paths[1]}, options
+
+
+def _lines_and_cell(folder):
+    """(keywords, options): dead lines, and cells of another technology."""
+    (folder / "dead.json").write_text(json.dumps({"dead_rows": [[0, 2]], "dead_cols": [[0, 9]]}))
+    lines = mr.ChipLines(dead_rows=((0, 2),), dead_cols=((0, 9),))
+    return {"lines": lines, "cell": "hfox-1t1r"}, ["--dead-lines", folder / "dead.json", "--technology", "hfox-1t1r"]
+
+
+def _converters_and_wires(folder):
+    """(keywords, options): converters, and lines that drop voltage."""
+    keywords = {"adc_bits": 10, "adc_arrangement": "polarity", "wires": mr.Wires(2.0, 2.0)}
+    return keywords, ["--adc-bits", "10", "--adc-arrangement", "polarity", "--wire-ohm", "2"]
+
+
+@pytest.mark.parametrize("chosen", [_converters_and_wires, _map_and_faults, _lines_and_cell])
+def test_a_task_by_its_name_is_trained_as_by_the_command(chosen, tmp_path, capsys, monkeypatch):
     from dataclasses import replace
 
     from minirram.tasks.fashion_mnist import fashion_mnist_cnn
@@ -244,10 +267,12 @@ def test_a_task_by_its_name_is_trained_as_by_the_command(tmp_path, capsys, monke
 
     save_garments(tmp_path, train=240, validation=20, test=20)
     fashion = TASKS["fashion-mnist"]
-    small = replace(fashion, network=fashion_mnist_cnn(conv1=8, conv2=4, hidden=16), recipes={"quick": RECIPE})
+    quick = replace(RECIPE, epochs=1, batch_size=120)
+    small = replace(fashion, network=fashion_mnist_cnn(conv1=8, conv2=4, hidden=16), recipes={"quick": quick})
     monkeypatch.setitem(TASKS, "fashion-mnist", small)
-    mine = mr.train("fashion-mnist", tmp_path, "quick", out=tmp_path / "mine", adc_bits=10)
-    options = ["--preset", "quick", "--adc-bits", "10", "--out", tmp_path / "theirs"]
+    keywords, options = chosen(tmp_path)
+    mine = mr.train("fashion-mnist", tmp_path, "quick", out=tmp_path / "mine", **keywords)
+    options = ["--preset", "quick", "--out", tmp_path / "theirs", *options]
     theirs = call_json(capsys, "train", "fashion-mnist", "--data", tmp_path, *options)
     assert timeless(theirs) == timeless(shown(mine.results))
     for name in ("config.json", "masks.npz", "model.npz", "chip.npz"):
