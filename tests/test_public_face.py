@@ -256,7 +256,10 @@ def _converters_and_wires(folder):
     return keywords, ["--adc-bits", "10", "--adc-arrangement", "polarity", "--wire-ohm", "2"]
 
 
-@pytest.mark.parametrize("chosen", [_converters_and_wires, _map_and_faults, _lines_and_cell])
+@pytest.mark.parametrize(
+    "chosen",
+    [_map_and_faults, _lines_and_cell, pytest.param(_converters_and_wires, marks=pytest.mark.slow)],
+)
 def test_a_task_by_its_name_is_trained_as_by_the_command(chosen, tmp_path, capsys, monkeypatch):
     from dataclasses import replace
 
