@@ -55,12 +55,50 @@ def check_complete(recordings, path):
                     raise DataError(message.format(path, part, digit, speaker, FIRST_NUMBER[part]))
 
 
+STREAMED = 0x7FFFF000
+"""sizes from here on stand for "not known", as of a recording that was written into a pipe"""
+
+
+def size_at(data, offset):
+    """The size that four bytes of a WAV file state."""
+    return int.from_bytes(data[offset : offset + 4], "little")
+
+
+def with_sizes(data):
+    """The bytes of a WAV file whose samples go to its end, with the sizes that its writer did not know.
+
+    A writer into a pipe states sizes from STREAMED on, or an empty `data` that ends where the samples begin.
+    """
+    offset, frame = 12, 1
+    while offset + 8 <= len(data):
+        name, size = data[offset : offset + 4], size_at(data, offset + 4)
+        if name == b"fmt ":
+            frame = max(1, int.from_bytes(data[offset + 20 : offset + 22], "little"))
+        if name == b"data":
+            start, whole = offset + 8, size_at(data, 4)
+            empty = size == 0 and (whole == 0 or whole + 8 == start)
+            if size < STREAMED and not empty:
+                break
+            length = (len(data) - start) // frame * frame
+            end = start + length
+            return (
+                data[:4]
+                + (end - 8).to_bytes(4, "little")
+                + data[8 : start - 4]
+                + length.to_bytes(4, "little")
+                + (data[start:end])
+            )
+        offset += 8 + size + size % 2
+    return data
+
+
 def read_wave(data, where):
     """One clip as float64 (samples,) at `features.RATE_Hz`; several channels are averaged, other rates resampled."""
     soundfile = optional("soundfile")
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise DataError(f"{where}: not a WAV file (begins with {data[:4]!r})")
-    missing = int.from_bytes(data[4:8], "little") + 8 - len(data)
+    data = with_sizes(data)
+    missing = size_at(data, 4) + 8 - len(data)
     if missing > 0:
         raise DataError(f"{where}: truncated, {missing} bytes are missing")
     try:

@@ -6,10 +6,10 @@ in `cost_files`; users pass the path of their own. A file may leave out what is 
 """
 
 import json
-import math
 import os
 import pkgutil
 import re
+import reprlib
 from dataclasses import dataclass
 from typing import Any, Dict, List, Tuple
 
@@ -56,6 +56,24 @@ MEANINGS = {
     "accelerator_activation_bit_J": "reading or writing one bit of an activation of an accelerator",
 }
 """name of a cost -> what it pays for; beside these adc_<bits>b_J, adc_<bits>b_s, adc_<bits>b_um2 of one conversion"""
+
+BOUNDS = {
+    "J": (0.0, 1.0),
+    "s": (0.0, 1.0),
+    "um2": (0.0, 1e12),
+    "F": (0.0, 1e-6),
+    "ratio": (0.0, 1e6),
+    "adc": (1.0, 1e6),
+    "bits": (1.0, 1e6),
+    "lanes": (1.0, 1e9),
+}
+"""last word of a cost's name -> its smallest and largest number. The last three are counts: whole numbers"""
+
+_COUNTS = ("adc", "bits", "lanes")
+
+_DIGITAL_HARDWARE = ("gpu_", "cpu_", "mcu_", "accelerator_")
+LEAST_OPERATION_J = 1e-21
+"""of digital hardware, whose energy divides that of the chip; kT ln 2 is 3e-21 J at 300 K"""
 
 _ADC = re.compile(r"adc_\d+b_(J|s|um2)$")
 
@@ -120,26 +138,40 @@ def costs_from_json(value: Any, where: str) -> Costs:
         if name not in MEANINGS and not _ADC.match(name):
             known = ", ".join(MEANINGS)
             raise DataError(f"{where}: no event costs {name!r}; known are {known} and adc_<bits>b_J, _s, _um2")
-        values[name], sources[name] = _checked(entry, f"{where}: cost {name}")
+        values[name], sources[name] = _checked(entry, name, where)
     return Costs(value["name"], value["about"], values, sources)
 
 
-def _checked(entry: Any, where: str) -> Tuple[np.ndarray, Tuple[str, str, str]]:
+def _checked(entry: Any, name: str, where: str) -> Tuple[np.ndarray, Tuple[str, str, str]]:
     """(float64 (3,), three sources) of one cost."""
     if not isinstance(entry, dict) or set(entry) != set(CASES):
-        raise DataError(f"{where} needs exactly {', '.join(CASES)}")
+        raise DataError(f"{where}: cost {name} needs exactly {', '.join(CASES)}")
     numbers: List[float] = []
     sources: List[str] = []
     for case in CASES:
         pair = entry[case]
         if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str) and pair[1].strip()):
-            raise DataError(f"{where}, {case}: {pair!r}, expected [number, source]")
-        number = pair[0]
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < math.inf:
-            raise DataError(f"{where}, {case}: {number!r}, expected a finite number of at least 0")
-        numbers.append(float(number))
+            raise DataError(f"{where}: cost {name}, {case}: {reprlib.repr(pair)}, expected [number, source]")
+        numbers.append(_in_bounds(pair[0], name, f"{where}: cost {name}, {case}"))
         sources.append(pair[1])
     if sorted(numbers) != numbers:
-        raise DataError(f"{where}: {numbers} are not in the order low, typical, high")
+        raise DataError(f"{where}: cost {name}: {numbers} are not in the order low, typical, high")
     low, typical, high = sources
     return np.array(numbers), (low, typical, high)
+
+
+def _in_bounds(number: Any, name: str, where: str) -> float:
+    """A number of the cost `name`; DataError outside its BOUNDS."""
+    kind = name.rsplit("_", 1)[1]
+    least, most = BOUNDS[kind]
+    if name.startswith(_DIGITAL_HARDWARE):
+        least = LEAST_OPERATION_J
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not abs(number) < float("inf"):
+        raise DataError(f"{where}: {reprlib.repr(number)}, expected a finite number")
+    if number < least:
+        raise DataError(f"{where}: {name} is {number:g}; at least {least:g}")
+    if number > most:
+        raise DataError(f"{where}: {name} is above {most:g}, the most that is taken")
+    if kind in _COUNTS and number != int(number):
+        raise DataError(f"{where}: {name} is {number:g}, expected a whole number")
+    return float(number)

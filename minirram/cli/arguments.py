@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Union, get_args
 
 if TYPE_CHECKING:  # a command loads what it runs
     from ..chip.dead_lines import ChipLines
+    from ..labfiles.maps import Policy
     from ..runs.chip_files import ChipFiles
 
 GOOD, FAILED, COMMAND_LINE, CONTENTS = 0, 1, 2, 3
@@ -71,6 +72,32 @@ def chip_lines(options: argparse.Namespace, base: "Optional[ChipLines]" = None) 
     stated = dict(rows=options.rows, pairs=None if options.cols is None else options.cols // 2)
     sizes = {name: size for name, size in stated.items() if size is not None}
     return replace(lines or ChipLines(), **sizes) if sizes else lines
+
+
+def lab_options(parser: argparse.ArgumentParser) -> None:
+    """--unit of measured conductances, and what is done with cells that hold none: `lab_policy`."""
+    from dataclasses import fields
+
+    from ..json_codec import field_docs
+    from ..labfiles.maps import USUAL, Policy
+    from ..labfiles.units import OF_A_CELL
+
+    parser.add_argument("--unit", help=f"of measured cells: {OF_A_CELL}; default: the header states it")
+    policies = parser.add_argument_group("cells without a conductance", "unformed: they conduct nothing")
+    for field in fields(Policy):
+        usual, meaning = getattr(USUAL, field.name), field_docs(Policy)[field.name]
+        policies.add_argument(
+            "--" + field.name, choices=("error", "unformed"), default=usual, help=f"{meaning} (%(default)s)"
+        )
+
+
+def lab_policy(options: argparse.Namespace) -> "Policy":
+    """The policy that `lab_options` state."""
+    from dataclasses import fields
+
+    from ..labfiles.maps import Policy
+
+    return Policy(**{field.name: getattr(options, field.name) for field in fields(Policy)})
 
 
 def run_option(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ Exit codes: 0 good, 1 verification failed, 2 command line, 3 contents of a file.
 import argparse
 import importlib
 import json
+import keyword
 import os
 import sys
 from typing import Any, Iterable, Optional, Sequence
@@ -29,8 +30,12 @@ COMMANDS = {
     "dump": "a program file as tables, arrays or pictures",
     "chip": "write the conductances of a run's chip",
     "fit": "fit a technology to measured maps",
+    "import": "take a measured map from a lab file",
 }
-"""command -> what it does; its module in this package has the same name and is loaded when the command is given"""
+"""command -> what it does; its module in this package has the same name and is loaded when the command is given
+
+A name that Python keeps for itself has an underscore behind it there.
+"""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -57,7 +62,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def module_of(command: str) -> Any:
     """The module of a command."""
-    return importlib.import_module("." + command, __package__)
+    name = command + "_" if keyword.iskeyword(command) else command
+    return importlib.import_module("." + name, __package__)
 
 
 def _json(result: Any) -> str:

@@ -89,7 +89,7 @@ def _named(names: Sequence[str], variable: Optional[str], where: str) -> str:
         return str(variable)
     held = ", ".join(sorted(names)[:20]) or "no array"
     if variable is None:
-        raise DataError(f"{where}: holds {held}: name the one to read, --variable")
+        raise DataError(f"{where}: holds {held}: minirram import --variable names the one to read")
     raise ConfigError(f"{where} has no {variable!r}; it holds {held}")
 
 

@@ -5,6 +5,7 @@ with the line: the caller can then state what is right in a `Dialect`.
 """
 
 import csv
+from array import array
 from dataclasses import dataclass
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -16,7 +17,9 @@ from .numerals import Numerals, is_word, value, values
 DELIMITERS = {"none": "", "comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
 DECIMALS = {"point": ".", "comma": ","}
 LAYOUTS = ("grid", "column", "list")
+INDEX = ("none", "rows", "cols", "both")
 
+MOST_HEADER_LINES = 1000
 MOST_FIELDS = 2**16
 """of a line"""
 MOST_CELLS = 2**26
@@ -48,7 +51,7 @@ class Dialect:
             ("delimiter", (None, *DELIMITERS)),
             ("decimal", (None, *DECIMALS)),
             ("layout", (None, *LAYOUTS)),
-            ("index", (None, "none", "rows", "cols", "both")),
+            ("index", (None, *INDEX)),
             ("first", (None, 0, 1)),
         ):
             if getattr(self, what) not in allowed:
@@ -121,8 +124,8 @@ class Rows(NamedTuple):
     """float64 (rows, columns): NaN = missing, +-inf = beyond the range"""
     header: Tuple[int, ...]
     """numbers of the lines above the data"""
-    numbers: np.ndarray
-    """int64 (rows,): number of each row's line"""
+    start: int
+    """number of the first row's line; the others follow without a gap"""
 
     def names(self, source: Lines) -> Tuple[Tuple[str, ...], bool]:
         """(names of the columns, () without; whether the header numbers them beside a corner)."""
@@ -209,7 +212,7 @@ def _holds(source: Lines, mark: str) -> bool:
 
 def _start(source: Lines, way: Way) -> Optional[int]:
     """Number of the first line that is made of numbers and markers, not all blank; None without."""
-    for number in range(len(source.lines)):
+    for number in range(min(len(source.lines), MOST_HEADER_LINES)):
         if way.is_blank(source, number):
             continue
         fields = way.fields(source, number)
@@ -231,39 +234,41 @@ def counts(numbers: Sequence[Optional[float]]) -> bool:
 def _read(source: Lines, way: Way, *, start: int) -> Rows:
     """All lines from `start` on; _Unread names the first that this way cannot read."""
     last = max(k for k in range(len(source.lines)) if not way.is_blank(source, k))
-    rows: List[np.ndarray] = []
-    numbers: List[int] = []
-    cells, width = 0, None
-    for number in range(start, last + 1):
-        fields = way.fields(source, number)
-        found = values(fields, way.numerals)
-        if found is None:
-            bad = next(k for k, field in enumerate(fields) if value(field, way.numerals) is None)
-            place = f"{fields[bad][:_SHOWN]!r} at row {len(rows)}, column {bad} is no number"
-            raise _Unread(number, f"{place} ({source.show(number)})")
-        if width is None:
-            width = len(found)
-        if len(found) != width:
-            what = (
-                f"{len(found)} values where the rows above have {width}"
-                if source.lines[number].strip()
-                else ("a blank line between rows: a missing row, or a second map?")
-            )
-            raise _Unread(number, f"row {len(rows)} has {what} ({source.show(number)})")
-        cells += width
-        if cells > MOST_CELLS:
-            raise DataError(f"{source.where}: more than {MOST_CELLS} cells, the most that are read")
-        rows.append(np.array(found))
-        numbers.append(number)
+    column = None if way.delimiter or way.cells else values(source.lines[start : last + 1], way.numerals)
+    cells, width = array("d"), 1
+    if column is not None:
+        cells.extend(column)
+    else:
+        width = len(way.fields(source, start))
+        for number in range(start, last + 1):
+            cells.extend(_row(source, way, number, row=number - start, width=width))
+            if len(cells) > MOST_CELLS:
+                raise DataError(f"{source.where}: more than {MOST_CELLS} cells, the most that are read")
     header = tuple(number for number in range(start) if not way.is_blank(source, number))
-    return Rows(way, np.stack(rows), header, np.array(numbers))
+    return Rows(way, np.frombuffer(cells).reshape(-1, width), header, start)
+
+
+def _row(source: Lines, way: Way, number: int, *, row: int, width: int) -> List[float]:
+    """The `width` numbers of a line, which is the table's row `row`."""
+    fields = way.fields(source, number)
+    found = values(fields, way.numerals)
+    if found is None:
+        bad = next(k for k, field in enumerate(fields) if value(field, way.numerals) is None)
+        place = f"{fields[bad][:_SHOWN]!r} at row {row}, column {bad} is no number"
+        raise _Unread(number, f"{place} ({source.show(number)})")
+    if len(found) != width:
+        what = f"row {row} has {len(found)} values where the rows above have {width}"
+        if way.is_blank(source, number):
+            what = f"a blank line after row {row - 1}: a missing row, or a second map?"
+        raise _Unread(number, f"{what} ({source.show(number)})")
+    return found
 
 
 def _is_grouped(source: Lines, rows: Rows) -> bool:
     """Whether a number shows that its digits are grouped: by two group marks, or one beside a decimal mark."""
     way = rows.way
-    for number in rows.numbers:
-        for field in way.fields(source, int(number)):
+    for number in range(rows.start, rows.start + len(rows.table)):
+        for field in way.fields(source, number):
             count = field.count(way.numerals.group)
             if count > 1 or (count == 1 and (way.numerals.group == "'" or way.numerals.decimal in field)):
                 return True
@@ -296,6 +301,6 @@ def _ambiguous(source: Lines, found: Sequence[Rows], number: int) -> DataError:
         for rows in found
     )
     return DataError(
-        f"{source.where}: {source.show(number)} may be {readings}. State the decimal mark (--decimal point or comma) "
-        "or the --delimiter"
+        f"{source.where}: {source.show(number)} may be {readings}. minirram import --decimal "
+        "point or comma, or --delimiter, states which"
     )

@@ -60,7 +60,7 @@ def arrange(table: Table, unit: Optional[str], dialect: Dialect) -> Cells:
         return _list(table, roles, given=given, pair=pair, dialect=dialect)
     if pair:
         columns = _pair_columns(table, roles, [])
-        units = _units(table, given, [table.names[k] for k in columns] if table.names else ())
+        units = _units(table, _in_order(given, roles, columns), [table.names[k] for k in columns if table.names])
         values = tuple(table.values[:, [k]] for k in columns)
         return Cells(values, units, "column", "", np.arange(len(table.values))[:, np.newaxis])
     return _grid(table, roles, given=given, dialect=dialect)
@@ -75,14 +75,14 @@ def _is_list(table: Table, roles: Sequence[Optional[str]], pair: bool) -> bool:
     numbers = table.values[:, :2]
     if not _are_indices(numbers) or len(np.unique(numbers, axis=0)) < len(numbers):
         return False
-    if counts(table.values[:, 0].tolist()) and np.ptp(numbers[:, 1]) > 0 and not pair:
-        return False  # numbers of the rows beside two columns; `_grid` asks
+    if counts(table.values[:, 0].tolist()) and not pair:
+        return False  # perhaps numbers of the rows beside two columns: `_grid` asks
     spans = [np.unique(numbers[:, axis]) for axis in (0, 1)]
     if all(counts(span.tolist()) for span in spans) and len(numbers) == spans[0].size * spans[1].size:
         return True
     raise DataError(
         f"{table.where}: {table.show(0) or 'the array'} may begin a list of (row, column, value) or a grid of three "
-        "columns: state --layout list or grid"
+        "columns: minirram import --layout list or grid states it"
     )
 
 
@@ -129,6 +129,13 @@ def _pair_columns(table: Table, roles: Sequence[Optional[str]], taken: Sequence[
     elif len(rest) == 2:
         return rest
     raise DataError(f"{table.where}: voltages and currents need a column each, {len(rest)} columns hold values")
+
+
+def _in_order(given: Tuple[Unit, ...], roles: Sequence[Optional[str]], columns: Sequence[int]) -> Tuple[Unit, ...]:
+    """The units given, in the order of named columns of voltage and current."""
+    if len(given) != 2 or not roles:
+        return given
+    return tuple(next(unit for unit in given if unit.quantity == roles[column]) for column in columns)
 
 
 def _is_number_column(table: Table, roles: Sequence[Optional[str]], column: int) -> bool:
@@ -179,7 +186,7 @@ def _list(
         cells = np.full(count, np.nan)
         cells[flat] = table.values[:, column]
         values.append(cells.reshape(shape))
-    units = _units(table, given, [table.names[k] for k in columns] if table.names else ())
+    units = _units(table, _in_order(given, roles, columns), [table.names[k] for k in columns if table.names])
     return Cells(tuple(values), units, "list", f"rows and columns count from {first}", rows.reshape(shape))
 
 
@@ -196,7 +203,7 @@ def _first_number(table: Table, place: np.ndarray, dialect: Dialect) -> int:
         return 1
     raise DataError(
         f"{table.where}: no row and no column has the number 0: do they count from 0, and cells are missing, "
-        "or from 1? State --first 0 or 1"
+        "or from 1? minirram import --first 0 or 1 states it"
     )
 
 
@@ -253,6 +260,7 @@ def _index(table: Table, roles: Sequence[Optional[str]], dialect: Dialect) -> Tu
         if there and not (few and (rest == np.rint(rest)).any()):
             raise DataError(
                 f"{table.where}: the first {what} may number the {lines}, or hold values "
-                f"({table.show(0) or 'an array'}): state --index none, rows, cols or both"
+                f"({table.show(0) or 'an array'}): "
+                "minirram import --index none, rows, cols or both states it"
             )
     return False, False

@@ -285,7 +285,7 @@ def _cell_shown(table: Table, cells: Cells, place: Tuple[int, ...]) -> str:
 
 
 def _shown(table: Table, row: int) -> str:
-    return f" ({table.show(row)})" if table.numbers is not None else ""
+    return f" ({table.show(row)})" if table.source is not None else ""
 
 
 def _written(table: Table) -> Tuple[str, ...]:

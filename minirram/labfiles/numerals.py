@@ -72,8 +72,8 @@ def value(token: str, numerals: Numerals) -> Optional[float]:
 def values(tokens: Sequence[str], numerals: Numerals) -> Optional[List[float]]:
     """The numbers of a line; None when a token is none."""
     pattern = _pattern(numerals)
-    if not numerals.group and numerals.decimal == "." and all(map(pattern.fullmatch, tokens)):
-        return list(map(float, tokens))
+    if not numerals.group and all(map(pattern.fullmatch, tokens)):
+        return list(map(float, tokens if numerals.decimal == "." else [token.replace(",", ".") for token in tokens]))
     found = []
     for token in tokens:
         number = value(token, numerals)

@@ -41,12 +41,12 @@ class Table:
     found: Found = Found()
     source: Optional[Lines] = None
     """the lines of text, for messages"""
-    numbers: Optional[np.ndarray] = None
-    """int64 (rows,): number of each row's line"""
+    start: int = 0
+    """number of the first row's line"""
 
     def show(self, row: int) -> str:
         """The line of a row, for messages; "" where there is none."""
-        return "" if self.source is None or self.numbers is None else self.source.show(int(self.numbers[row]))
+        return "" if self.source is None else self.source.show(self.start + row)
 
 
 def read_table(path: PathLike, dialect: Dialect = UNSTATED) -> Table:
@@ -72,4 +72,4 @@ def read_table(path: PathLike, dialect: Dialect = UNSTATED) -> Table:
     rows = read_rows(source, dialect)
     names, numbered = rows.names(source)
     found = Found(encoding, rows.way.describe(), tuple(source.lines[number] for number in rows.header))
-    return Table(where, marked(rows.table), names, numbered, found, source, rows.numbers)
+    return Table(where, marked(rows.table), names, numbered, found, source, rows.start)

@@ -8,9 +8,21 @@ from minirram import __version__
 from minirram.cli.main import build_parser
 
 from ..support.options import SHOWN, call, figures, shows
-from . import test_options_of_files, test_options_of_study, test_options_of_train, test_options_of_use
+from . import (
+    test_options_of_files,
+    test_options_of_lab_files,
+    test_options_of_study,
+    test_options_of_train,
+    test_options_of_use,
+)
 
-FOLLOWED = (test_options_of_files, test_options_of_study, test_options_of_train, test_options_of_use)
+FOLLOWED = (
+    test_options_of_files,
+    test_options_of_lab_files,
+    test_options_of_study,
+    test_options_of_train,
+    test_options_of_use,
+)
 """modules whose tests follow options to their effect"""
 
 

@@ -28,7 +28,7 @@ def grid_uS(number, **options):
 
 
 def test_01_a_decimal_comma_in_one_column_is_asked_for():
-    with pytest.raises(DataError, match="line 1: '12,062' may be .* 12062; or .* 12.062. State .*--decimal"):
+    with pytest.raises(DataError, match="line 1: '12,062' may be .* 12062; or .* 12.062. minirram import --decimal"):
         grid_uS("01")
     found = read_map(case("01"), "uS", dialect=Dialect(decimal="comma"))
     assert np.array_equal(found.conductances_S, GRID_uS.reshape(-1, 1) * 1e-6)

@@ -12,7 +12,7 @@ from minirram.tasks import datasets, drawn_digits, speech_features
 from minirram.tasks.spoken_digits import TASK
 
 from ..scripts.test_data_scripts import script_module
-from ..support.places import data_folder
+from ..support.places import ROOT, data_folder
 
 soundfile = pytest.importorskip("soundfile")
 
@@ -106,6 +106,26 @@ def replace(name, data):
         (folder / name).write_bytes(data)
 
     return change
+
+
+@pytest.mark.parametrize(
+    "whole, size", [(0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFF024, 0x7FFFF000), (0, 0), (36, 0), (0, 0xFFFFFFFF)]
+)
+@pytest.mark.parametrize("rest", [b"", b"\x01"])
+def test_a_recording_written_into_a_pipe_is_read_to_its_end(folder, monkeypatch, whole, size, rest):
+    """Its sizes are unknown to the writer; half a sample at the end is none."""
+    script = script_module("spoken_digits", monkeypatch)
+    data = (folder / "7_ada_5.wav").read_bytes()
+    assert data[36:40] == b"data"
+    piped = b"RIFF" + whole.to_bytes(4, "little") + data[8:40] + size.to_bytes(4, "little") + data[44:] + rest
+    assert np.array_equal(script.read_wave(piped, "here"), script.read_wave(data, "here"))
+
+
+def test_case_22(monkeypatch):
+    case = ROOT / "tests" / "labfiles" / "cases" / "22_stream_3_speaker_10.wav"
+    data = case.read_bytes()
+    wave = script_module("spoken_digits", monkeypatch).read_wave(data, "here")
+    assert np.array_equal(wave * 2**15, np.frombuffer(data[44:], "<i2")) and len(wave) == 3200
 
 
 def truncate(folder):

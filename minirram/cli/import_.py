@@ -1,0 +1,53 @@
+"""minirram import: a map from a lab file, in any of its ways of writing, as minirram keeps maps."""
+
+import argparse
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ..files import atomic_writer
+from ..json_codec import Result
+from ..labfiles.dialect import DECIMALS, DELIMITERS, INDEX, LAYOUTS, Dialect
+from ..labfiles.maps import Reading, read_map
+from .arguments import lab_options, lab_policy
+
+
+@dataclass(frozen=True)
+class Imported(Result):
+    """A lab file, and the map that was written."""
+
+    reading: Reading
+    """what was taken from the file"""
+    out: str
+    """path of the map: `.npy`, float64 siemens, 0 = unformed"""
+
+
+RESULT = Imported
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `minirram import` takes."""
+    parser.add_argument("file", metavar="FILE", help="measured cells: .csv .tsv .txt .npy .npz .mat .xlsx")
+    parser.add_argument("--out", required=True, metavar="MAP.npy", help="map to write: float64 siemens, 0 = unformed")
+    lab_options(parser)
+    known = parser.add_argument_group("what is known of the file", "each is found by looking where it is not stated")
+    known.add_argument("--delimiter", choices=tuple(DELIMITERS), help="between values")
+    known.add_argument("--decimal", choices=tuple(DECIMALS), help="decimal mark")
+    known.add_argument("--layout", choices=LAYOUTS, help="list: row, column, value")
+    known.add_argument("--index", choices=INDEX, help="what numbers lines: first column (rows), first row (cols), both")
+    known.add_argument("--first", type=int, choices=(0, 1), help="number of the first row and column in a list")
+    known.add_argument("--variable", metavar="NAME", help="array of a .npz or .mat file, sheet of an .xlsx file")
+
+
+def run(options: argparse.Namespace) -> Imported:
+    """Read, and write the map."""
+    dialect = Dialect(**{field.name: getattr(options, field.name) for field in fields(Dialect)})
+    found = read_map(options.file, options.unit, policy=lab_policy(options), dialect=dialect)
+    with atomic_writer(options.out) as handle:
+        np.save(handle, found.conductances_S)
+    return Imported(found.reading, options.out)
+
+
+def text(imported: Imported) -> str:
+    """What was taken, and where it is."""
+    return f"{imported.reading.line}\n{imported.out}: float64 siemens, 0 = unformed"
