@@ -25,6 +25,10 @@ class MissingFileError(DataError):
     """A file that was named does not exist."""
 
 
+class BenchError(MinirramError):
+    """A bench does not answer, or does not do what it was asked for."""
+
+
 class FormatError(MinirramError):
     """A program file breaks a rule of its format.
 

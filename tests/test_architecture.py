@@ -141,6 +141,10 @@ FORBIDDEN = [
     ("programming/build.py", "nn.network", "programming carries masks, not networks"),
     ("programming/readback.py", "learn.recipe", "programming does not learn"),
     ("tasks/task.py", "learn.mask_learner", "a task names a recipe and loads no learner"),
+    ("chip/chip.py", "driver.session", "a chip does not ask who drives it"),
+    ("learn/mask_learner.py", "driver.learning", "a learner is given its chip"),
+    ("driver/learning.py", "learn.mask_learner", "a driver is given what to pulse"),
+    ("driver/protocol.py", "runs.folder", "a driver opens no run"),
     ("runs/train.py", "study.comparison", "one run does not look at others"),
     ("runs/export.py", "cli.main", "nothing imports the command line"),
     ("errors.py", "device.cell", "the root owns nothing of a room"),
@@ -193,7 +197,7 @@ def test_what_depends_on_the_kind_of_a_layer_is_asked_of_the_layer():
     assert {name for name in named - {"nn"} if not name.startswith(("nn.layers.", "nn.engine.", "tasks."))} == set()
 
 
-OPTIONAL = ("scipy", "soundfile", "imageio", "matplotlib", "tqdm", "dask", "hypothesis", "pytest")
+OPTIONAL = ("scipy", "soundfile", "imageio", "matplotlib", "tqdm", "dask", "hypothesis", "pytest", "serial")
 
 
 def test_import_needs_numpy_alone():

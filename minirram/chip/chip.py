@@ -155,8 +155,8 @@ class Chip:
 
         What no matrix uses stays unformed, as in the program file: it draws a hundredth of the current.
         """
-        for macro, used in zip(self.macros, self.used):
-            self.pulses["form"] += macro.form(voltage_V, used)
+        for index, used in enumerate(self.used):
+            self.pulses["form"] += self._form(index, used, voltage_V)
 
     def stick(self, faults: Iterable[Tuple[int, int, int, bool]]) -> None:
         """Fix cells: (macro, physical row, physical column, conducts) of each; cells on dead lines do not matter.
@@ -224,11 +224,11 @@ class Chip:
 
         Every cell takes both pulses: which of them answer is what the reading is to tell.
         """
-        for macro, used in zip(self.macros, self.used):
-            self.pulses["probe_reset"] += macro.reset(used)
+        for index, used in enumerate(self.used):
+            self.pulses["probe_reset"] += self._reset(index, used)
         read_S = self.read_out(generator)
-        for macro, used in zip(self.macros, self.used):
-            self.pulses["probe_set"] += macro.set(used)
+        for index, used in enumerate(self.used):
+            self.pulses["probe_set"] += self._set(index, used)
         return read_S
 
     def age(self, seconds: float, temperature_K: Optional[float] = None) -> None:
@@ -247,11 +247,32 @@ class Chip:
     def _bring_to(self, wanted: np.ndarray) -> Tuple[int, int]:
         """Pulse every used cell whose state is not that of `wanted` (macros, rows, cols): formed ones, not stuck."""
         n_set = n_reset = 0
-        for macro, target, used in zip(self.macros, wanted, self.used):
-            differs = (macro.on != target) & used & macro.formed & ~macro.stuck
-            n_set += macro.set(differs & target)
-            n_reset += macro.reset(differs & ~target)
+        for index, (target, used) in enumerate(zip(wanted, self.used)):
+            on, answers = self._on_and_answering(index)
+            differs = (on != target) & used & answers
+            n_set += self._set(index, differs & target)
+            n_reset += self._reset(index, differs & ~target)
         return n_set, n_reset
+
+    # How pulses reach the cells of one macro: bool maps (rows, cols) in, the number of pulses out. A chip behind a
+    # driver has its own way.
+
+    def _form(self, index: int, cells: np.ndarray, voltage_V: float) -> int:
+        return self.macros[index].form(voltage_V, cells)
+
+    def _set(self, index: int, cells: np.ndarray) -> int:
+        return self.macros[index].set(cells)
+
+    def _reset(self, index: int, cells: np.ndarray) -> int:
+        return self.macros[index].reset(cells)
+
+    def _on_and_answering(self, index: int) -> Tuple[np.ndarray, np.ndarray]:
+        """Of the cells of one macro: those that are on, and those that answer to SET and RESET."""
+        macro = self.macros[index]
+        return macro.on, macro.formed & ~macro.stuck
+
+    def observe(self) -> None:
+        """Read what the cells conduct now, where only reading tells. A simulated chip knows."""
 
     def pair_grid(self, name: str) -> Tuple[np.ndarray, np.ndarray]:
         """Present (plus, minus) conductances of matrix `name`, float32 grid units, each (fan_in, fan_out), read-only.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # a command loads what it runs
     from ..labfiles.maps import Policy
     from ..runs.chip_files import ChipFiles
 
-GOOD, FAILED, COMMAND_LINE, CONTENTS = 0, 1, 2, 3
+GOOD, FAILED, COMMAND_LINE, CONTENTS, BENCH = 0, 1, 2, 3, 4
 """exit codes"""
 
 
@@ -113,6 +113,18 @@ def data_option(parser: argparse.ArgumentParser) -> None:
 def file_option(parser: argparse.ArgumentParser) -> None:
     """FILE"""
     parser.add_argument("file", metavar="FILE", help="program file (.xbp)")
+
+
+def driver_options(parser: "argparse._ActionsContainer", *, required: bool = False) -> None:
+    """--driver NAME, --port PORT, --timeout SECONDS"""
+    from ..driver.registry import NAMES
+
+    names = ", ".join(NAMES)
+    parser.add_argument(
+        "--driver", metavar="NAME", required=required, help=f"bench that holds the chip: {names}, or module:Class"
+    )
+    parser.add_argument("--port", help="what the driver is called with, for example a serial port")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds that one call of the bench may take (60)")
 
 
 DEFAULT_COSTS = "macro-40nm"

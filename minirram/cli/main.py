@@ -1,6 +1,6 @@
 """The command line: arguments in, text or one JSON object out.
 
-Exit codes: 0 good, 1 verification failed, 2 command line, 3 contents of a file.
+Exit codes: 0 good, 1 verification failed, 2 command line, 3 contents of a file, 4 a bench does not do as asked.
 """
 
 import argparse
@@ -12,8 +12,8 @@ import sys
 from typing import Any, Iterable, Optional, Sequence
 
 from .. import __version__
-from ..errors import ConfigError, MinirramError, MissingFileError
-from .arguments import COMMAND_LINE, CONTENTS, GOOD
+from ..errors import BenchError, ConfigError, MinirramError, MissingFileError
+from .arguments import BENCH, COMMAND_LINE, CONTENTS, GOOD
 
 COMMANDS = {
     "demo": "train, evaluate, account and export on built-in data",
@@ -52,6 +52,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return COMMAND_LINE
     except (ConfigError, MissingFileError) as error:
         return _fail(error, COMMAND_LINE)
+    except BenchError as error:
+        return _fail(error, BENCH)
     except MinirramError as error:
         return _fail(error, CONTENTS)
     except OSError as error:

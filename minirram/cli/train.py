@@ -1,14 +1,18 @@
 """minirram train: learn the masks of a task's network on a simulated chip."""
 
 import argparse
+import contextlib
 from dataclasses import fields, replace
 from typing import Iterator
 
 from ..crossbar.wires import Wires
 from ..device.presets import TECHNOLOGIES, load_cell_model, technology
+from ..driver.session import DEFAULT_TIMEOUT_S
+from ..errors import ConfigError
 from ..learn.recipe import Recipe
 from ..runs.chip_files import ChipFiles
 from ..runs.config import RunConfig
+from ..runs.driven import open_session
 from ..runs.folder import RunFolder
 from ..runs.train import TrainingResults, train
 from ..tasks.registry import task
@@ -16,6 +20,7 @@ from .arguments import (
     chip_files,
     chip_lines,
     chip_options,
+    driver_options,
     field_options,
     given,
     source_of,
@@ -49,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or one per cell column"
     )
+    driver_options(parser)
     recipe = parser.add_argument_group("recipe", "each in place of the preset's")
     field_options(recipe, Recipe)
     threads_option(parser)
@@ -56,9 +62,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> TrainingResults:
     """Train, or continue."""
+    if options.driver is None and (options.port is not None or options.timeout is not None):
+        raise ConfigError("--port and --timeout belong to a driver: name that, too, --driver")
     files = chip_files(options)
     config = _config(options, files)
-    with Progress(config.recipe.epochs) as progress:
+    with contextlib.ExitStack() as stack:
+        progress = stack.enter_context(Progress(config.recipe.epochs))
+        session = None
+        if options.driver is not None:
+            timeout_s = DEFAULT_TIMEOUT_S if options.timeout is None else options.timeout
+            session = open_session(options.driver, config, port=options.port, files=files, timeout_s=timeout_s)
+            stack.enter_context(session)
         return train(
             options.out,
             config,
@@ -66,6 +80,7 @@ def run(options: argparse.Namespace) -> TrainingResults:
             resume=options.resume,
             files=files,
             progress=progress.row,
+            session=session,
         )
 
 
@@ -114,6 +129,8 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
     yield f"kept fraction           {results.kept_fraction:.3f}    best epoch {results.best_epoch} of {results.epochs}"
     pulses = ", ".join(f"{count} {kind}" for kind, count in results.pulses.items())
     yield f"pulses                  {pulses}"
+    if results.driver is not None:
+        yield f"chip                    behind the driver of {results.driver}"
     yield f"training                {results.samples_per_second:.0f} samples/s, {results.training_seconds:.0f} s"
     counts = {
         "saturated conversions": saturated(test),

@@ -1,5 +1,6 @@
 """What the commands do, as functions of the library: train, evaluate, energy, export; `Run` has them as methods."""
 
+import contextlib
 import os
 from typing import Optional, Sequence, Tuple, Union
 
@@ -8,9 +9,11 @@ from ..crossbar.conditions import Conditions
 from ..crossbar.wires import Wires
 from ..device.interface import Cell
 from ..device.presets import load_cell_model
+from ..driver.protocol import Driver
 from ..errors import ConfigError, DataError
 from ..learn.recipe import Recipe
 from ..nn.network import Network
+from ..tasks.datasets import Layout
 from ..tasks.labelled_data import LabelledData
 from ..tasks.registry import SYNTHETIC, TASKS
 from ..tasks.registry import task as task_of
@@ -20,12 +23,13 @@ from . import evaluate as evaluate_step
 from . import export as export_step
 from .chip_files import ChipFiles
 from .config import RunConfig
+from .driven import open_session
 from .energy import EnergyAccount, WhatIf
 from .evaluate import Evaluation
 from .export import Export
 from .folder import RunFolder
 from .own_data import drawn
-from .train import Progress, TrainingResults, learn, make_chip, read_results
+from .train import Progress, TrainingResults, chip_of, learn, read_results
 
 Path = Union[str, "os.PathLike[str]"]
 THREADS = min(2, os.cpu_count() or 1)
@@ -46,6 +50,8 @@ def train(
     maps: Sequence[str] = (),
     unit: Optional[str] = None,
     faults: Optional[str] = None,
+    driver: Union[str, Driver, None] = None,
+    port: Optional[str] = None,
     threads: int = THREADS,
     resume: bool = False,
     progress: Optional[Progress] = None,
@@ -55,22 +61,13 @@ def train(
     what: a network, which learns from arrays; or a task, or its name, which learns from a folder that holds its data,
     from "synthetic", or from arrays of its layout. recipe: one, or the name of one of the task's. cell: a technology,
     its name, or the path of a fitted .json. wires: lines that drop voltage. lines: dead lines. maps, unit: measured
-    conductance maps to start from, one per macro. faults: file of stuck cells. resume: continue the run in `out`, if
+    conductance maps to start from, one per macro. faults: file of stuck cells. driver, port: the bench whose chip
+    learns, by name, "module:Class" or as an object, and what it is called with. resume: continue the run in `out`, if
     there is one. progress: called with each row of the history. ConfigError, ShapeError, DataError as the command.
     """
     chosen = task_of(what) if isinstance(what, str) else what
     network = chosen if isinstance(chosen, Network) else chosen.network
-    arrays, source, layout = None, SYNTHETIC, None
-    if isinstance(data, LabelledData):
-        arrays = data
-        layout = data.layout(network) if isinstance(chosen, Network) else chosen.layout
-    elif isinstance(chosen, Network):
-        raise ConfigError(f"network {network.name} learns from LabelledData; a task learns from the folder {data}")
-    else:
-        layout = chosen.layout
-        source = os.fspath(data) if os.fspath(data) == SYNTHETIC else os.path.abspath(data)
-        if source == SYNTHETIC and TASKS.get(chosen.name) != chosen:
-            arrays = drawn(chosen)
+    arrays, source, layout = _data_of(chosen, data)
     if isinstance(recipe, str):
         recipe = Recipe() if isinstance(chosen, Network) and recipe == "full" else _recipe_of(chosen, recipe)
     files = ChipFiles(tuple(maps), unit, faults)
@@ -87,9 +84,26 @@ def train(
         layout=layout,
         **files.names(),
     )
-    chip = make_chip(config, files)
-    learn(out, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays)
+    with contextlib.ExitStack() as stack:
+        session = None
+        if driver is not None:
+            session = stack.enter_context(open_session(driver, config, port=port, files=files))
+        chip = chip_of(out, config, files=files, session=session, resume=resume)
+        learn(out, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays)
     return Run(out)
+
+
+def _data_of(
+    chosen: Union[Network, Task], data: Union[LabelledData, Path]
+) -> Tuple[Optional[LabelledData], str, Layout]:
+    """(arrays that the run folder carries, where other data come from, their layout)."""
+    if isinstance(data, LabelledData):
+        return data, SYNTHETIC, data.layout(chosen) if isinstance(chosen, Network) else chosen.layout
+    if isinstance(chosen, Network):
+        raise ConfigError(f"network {chosen.name} learns from LabelledData; a task learns from the folder {data}")
+    source = os.fspath(data) if os.fspath(data) == SYNTHETIC else os.path.abspath(data)
+    own = source == SYNTHETIC and TASKS.get(chosen.name) != chosen
+    return drawn(chosen) if own else None, source, chosen.layout
 
 
 def _recipe_of(chosen: Union[Network, Task], name: str) -> Recipe:

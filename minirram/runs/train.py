@@ -9,6 +9,7 @@ import numpy as np
 from .. import __version__
 from ..chip.chip import Chip
 from ..chip.dead_lines import read_faults
+from ..driver.session import Session
 from ..errors import ConfigError
 from ..files import read_json, write_json
 from ..inference import calibration
@@ -23,6 +24,7 @@ from ..tasks.labelled_data import LabelledData
 from ..tasks.training_data import training_data
 from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
+from .driven import bench_name, driven_chip, goes_on, note_bench, pristine_chip
 from .folder import RunFolder, open_test, open_training
 from .old_results import renamed
 from .own_data import DATA_SET, own_data
@@ -100,6 +102,8 @@ class TrainingResults(Result):
     """SET and RESET pulses over the network's weights"""
     test_openings: int
     """how often this run's test set was opened so far"""
+    driver: Optional[str]
+    """the bench whose chip learned; None: a simulated chip without a driver"""
 
 
 Progress = Callable[[Dict[str, Any]], None]
@@ -114,14 +118,35 @@ def train(
     resume: bool = False,
     files: ChipFiles = DRAWN,
     progress: Optional[Progress] = None,
+    session: Optional[Session] = None,
 ) -> TrainingResults:
     """Learn the masks of `config` in `folder`, then evaluate on validation and, once, on the test set.
 
     resume: continue the run in the folder, if there is one; its configuration must be `config`. files: those of the
-    chip that `config` names. Returns what `results.json` holds.
+    chip that `config` names. session: the bench whose chip learns; None: a simulated chip. Returns what `results.json`
+    holds.
     """
-    chip = make_chip(config, files)
+    chip = chip_of(folder, config, files=files, session=session, resume=resume)
     return learn(folder, config, chip=chip, threads=threads, resume=resume, progress=progress)[0]
+
+
+def chip_of(
+    folder: "Union[str, os.PathLike[str]]",
+    config: RunConfig,
+    *,
+    files: ChipFiles = DRAWN,
+    session: Optional[Session] = None,
+    resume: bool = False,
+) -> Chip:
+    """The formed chip of a run, simulated or behind the bench of `session`; arguments as of `train`.
+
+    The chip of a run that goes on behind a bench is not pulsed before its checkpoint is read.
+    """
+    if session is None:
+        return make_chip(config, files)
+    if goes_on(folder, resume):
+        return driven_chip(config, session, resting=True)
+    return checked_chip(driven_chip(config, session))
 
 
 def learn(
@@ -147,6 +172,7 @@ def learn(
     config = replace(config, data_crc=data.crc)
     run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
     run.check_config(config)
+    note_bench(run, chip)
     if run.has("results.json"):
         return read_results(run.path("results.json")), None
     if arrays is not None and not run.has(f"{DATA_SET}.npz"):
@@ -164,7 +190,7 @@ def learn(
 
 def read_results(path: str) -> TrainingResults:
     """What `results.json` holds, in a run folder of any format."""
-    return built(TrainingResults, renamed(read_json(path)), where=path)
+    return built(TrainingResults, dict({"driver": None}, **renamed(read_json(path))), where=path)
 
 
 def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
@@ -174,7 +200,6 @@ def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
     """
     recipe, shapes = config.recipe, matrices(config.network)
     files.check_named(config)
-    stuck = () if files.faults is None else read_faults(files.faults)
     if files.maps:
         maps_S = files.maps_S()
         chip = Chip.from_maps(
@@ -185,11 +210,15 @@ def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
             seed=recipe.chip_seed,
             lines=config.lines,
         )
-        chip.stick(stuck)
+        chip.stick(() if files.faults is None else read_faults(files.faults))
     else:
-        chip = Chip.sample(config.cell_model, shapes, level=recipe.level, seed=recipe.chip_seed, lines=config.lines)
-        chip.stick(stuck)
+        chip = pristine_chip(config, files.faults)
         chip.form(config.forming_voltage_V)
+    return checked_chip(chip)
+
+
+def checked_chip(chip: Chip) -> Chip:
+    """`chip`; ConfigError when most pairs that the network needs have a cell that is not formed."""
     if chip.unformed_pairs() > chip.placement.n_pairs / 2:
         raise ConfigError(
             f"{chip.unformed_pairs()} of the {chip.placement.n_pairs} pairs that the network needs "
@@ -201,6 +230,7 @@ def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
 def finish(learner: MaskLearner, learned: Learned, *, data: Any, config: RunConfig) -> Model:
     """Program masks that were learned onto the chip and calibrate its ADCs on training data: the Model."""
     learner.adopt(learned)
+    learner.chip.observe()
     adcs = calibration.calibrate_adcs(
         config.network,
         learner.state,
@@ -255,4 +285,5 @@ def _results(
         pulses={kind: int(count) for kind, count in chip.pulses.items()},
         flips_per_weight=(chip.pulses["set"] + chip.pulses["reset"]) / chip.placement.n_pairs,
         test_openings=run.test_openings(),
+        driver=bench_name(chip),
     )

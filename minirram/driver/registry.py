@@ -1,0 +1,63 @@
+"""Drivers by name: the simulated chip, the serial line, the skeletons; any class as `module:Class`."""
+
+import importlib
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+
+from ..crossbar.macro import Macro
+from ..errors import BenchError, ConfigError
+from .protocol import Driver
+
+SIMULATED = "simulated"
+CLASSES: Dict[str, Tuple[str, str]] = {
+    "serial": ("serial_driver", "SerialDriver"),
+    "pulse-unit": ("pulse_unit", "PulseUnitBench"),
+    "array-tester": ("array_tester", "ArrayTester"),
+}
+"""name -> (module of this room, class); all are called with the port"""
+NAMES = (SIMULATED, *CLASSES)
+
+_METHODS = ("form", "set", "reset", "read", "safe_idle", "close")
+
+
+def open_driver(
+    name: str, port: Optional[str] = None, *, simulated: Optional[Callable[[], Sequence[Macro]]] = None
+) -> Driver:
+    """The driver `name`, one of NAMES or "module:Class", called with `port`.
+
+    simulated: makes the macros of the simulated chip. ConfigError for a name that is not known, a module or class that
+    is not there, and a class that lacks a method of `protocol.Driver`.
+    """
+    if name == SIMULATED:
+        from .simulated import SimulatedDriver
+
+        if simulated is None or port is not None:
+            raise ConfigError("the simulated chip has no port" if simulated is not None else "no chip to simulate")
+        return SimulatedDriver(simulated())
+    if name in CLASSES:
+        module, own = CLASSES[name]
+        made: Any = getattr(importlib.import_module("." + module, __package__), own)
+    else:
+        made = _own_class(name)
+    driver = made(port)
+    missing = [method for method in ("capabilities", *_METHODS) if not hasattr(driver, method)]
+    if missing:
+        raise ConfigError(f"driver {name}: {type(driver).__name__} lacks {', '.join(missing)}")
+    return driver
+
+
+def _own_class(name: str) -> Any:
+    """The class that "module:Class" names."""
+    module, _, own = name.partition(":")
+    if not own:
+        raise ConfigError(f"no driver {name!r}; known are {', '.join(NAMES)}, or module:Class")
+    try:
+        return getattr(importlib.import_module(module), own)
+    except ImportError as error:
+        raise ConfigError(f"driver {name}: {error}") from None
+    except AttributeError:
+        raise ConfigError(f"driver {name}: module {module} has no {own}") from None
+
+
+def needs(extra: str, package: str) -> BenchError:
+    """The error of a driver whose package is not installed."""
+    return BenchError(f"this driver needs {package}: pip install minirram[{extra}]")

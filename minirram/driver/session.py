@@ -1,0 +1,191 @@
+"""A bench in use: calls queue and run one after the other, with a time-out and a log; it always ends idle."""
+
+import json
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from types import TracebackType
+from typing import Any, Dict, Optional, TextIO, Tuple, Type
+
+import numpy as np
+
+from ..device.pulses import PulseRecipe
+from ..errors import BenchError
+from .protocol import Capabilities, Driver, Pulsed, Verify, check_call, check_recipe
+
+DEFAULT_TIMEOUT_S = 60.0
+
+
+class Session:
+    """`driver` with a queue: itself a `Driver`, for use in a `with` statement.
+
+    Calls from any thread run in the order in which they were made; `submit` does not wait for its call. A call that
+    takes longer than `timeout_s` raises BenchError, and so do all after it: nobody knows what the bench does.
+    log: path of a file that gets one JSON object a line per call: `at_s` since the start, `call`, `macro`, `cells`,
+    `pulses`, `failed`, `seconds`, `error`. On the way out, with an error or Ctrl-C too, the queue is dropped, the call
+    that runs may end, and the bench goes to safe idle.
+    """
+
+    def __init__(self, driver: Driver, *, timeout_s: float = DEFAULT_TIMEOUT_S, log: Optional[str] = None) -> None:
+        self.driver = driver
+        self.timeout_s = timeout_s
+        self.broken: Optional[str] = None
+        self._started = time.perf_counter()
+        self._log: Optional[TextIO] = None
+        if log is not None:
+            self.log_to(log)
+        self._queue: "queue.Queue[Optional[Job]]" = queue.Queue()
+        self._worker = threading.Thread(target=self._work, name="bench", daemon=True)
+        self._worker.start()
+
+    def log_to(self, path: str) -> None:
+        """Append the calls from now on to the file `path`."""
+        if self._log is not None:
+            self._log.close()
+        self._log = open(path, "a", encoding="utf-8")
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the driver."""
+        return self.driver.capabilities
+
+    def submit(self, call: str, *arguments: Any, **options: Any) -> "Future[Any]":
+        """Queue a call of the driver: its Future."""
+        if self.broken is not None:
+            raise BenchError(self.broken)
+        future: "Future[Any]" = Future()
+        self._queue.put((future, call, arguments, options))
+        return future
+
+    def _call(self, call: str, *arguments: Any, **options: Any) -> Any:
+        future = self.submit(call, *arguments, **options)
+        try:
+            return future.result(self.timeout_s)
+        except FutureTimeout:
+            future.cancel()
+            self.broken = (
+                f"{self.capabilities.name}: {call} took longer than {self.timeout_s:g} s; the bench is left alone"
+            )
+            raise BenchError(self.broken) from None
+
+    def _work(self) -> None:
+        """What the bench's thread does: one call after the other, until a None."""
+        for future, *job in iter(self._queue.get, None):
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(self._run(*job))
+            except BaseException as error:  # it belongs to whoever waits for the call
+                future.set_exception(error)
+
+    def _run(self, call: str, arguments: Any, options: Dict[str, Any]) -> Any:
+        if self.broken is not None:
+            raise BenchError(self.broken)
+        entry: Dict[str, Any] = {"at_s": round(time.perf_counter() - self._started, 6), "call": call}
+        if arguments and isinstance(arguments[0], (int, np.integer)):
+            entry["macro"] = int(arguments[0])
+        if len(arguments) > 1 and isinstance(arguments[1], np.ndarray):
+            entry["cells"] = int(np.count_nonzero(arguments[1]))
+        started = time.perf_counter()
+        try:
+            result = getattr(self.driver, call)(*arguments, **options)
+            if isinstance(result, tuple):
+                entry.update(pulses=int(result[0].sum()), failed=int(np.count_nonzero(result[1])))
+            return result
+        except BaseException as error:
+            entry["error"] = str(error)
+            raise
+        finally:
+            entry["seconds"] = round(time.perf_counter() - started, 6)
+            self._write(entry)
+
+    def _write(self, entry: Dict[str, Any]) -> None:
+        if self._log is not None:
+            self._log.write(json.dumps(entry) + "\n")
+            self._log.flush()
+
+    def form(self, macro: int, mask: np.ndarray, recipe: PulseRecipe, *, verify: Optional[Verify] = None) -> Pulsed:
+        """As `Driver.form`."""
+        return self._pulse("form", macro, mask, recipe, verify)
+
+    def set(self, macro: int, mask: np.ndarray, recipe: PulseRecipe, *, verify: Optional[Verify] = None) -> Pulsed:
+        """As `Driver.set`."""
+        return self._pulse("set", macro, mask, recipe, verify)
+
+    def reset(self, macro: int, mask: np.ndarray, recipe: PulseRecipe, *, verify: Optional[Verify] = None) -> Pulsed:
+        """As `Driver.reset`."""
+        return self._pulse("reset", macro, mask, recipe, verify)
+
+    def _pulse(self, call: str, macro: int, mask: np.ndarray, recipe: PulseRecipe, verify: Optional[Verify]) -> Pulsed:
+        mask = check_call(self.capabilities, macro, mask)
+        check_recipe(self.capabilities, recipe)
+        done = Pulsed(*self._call(call, macro, mask, recipe, verify=verify))
+        if np.shape(done.pulses) != mask.shape or np.shape(done.failed) != mask.shape:
+            raise BenchError(f"{self.capabilities.name}: {call} gives maps of another shape than {mask.shape}")
+        return done
+
+    def read(self, macro: int, mask: np.ndarray, recipe: Optional[PulseRecipe] = None) -> np.ndarray:
+        """As `Driver.read`; BenchError when a cell of the mask was not read."""
+        mask = check_call(self.capabilities, macro, mask)
+        read_S = np.asarray(self._call("read", macro, mask, recipe), np.float64)
+        if read_S.shape != mask.shape:
+            raise BenchError(f"{self.capabilities.name}: a read of shape {read_S.shape}, expected {mask.shape}")
+        missing = int(np.count_nonzero(mask & ~np.isfinite(read_S)))
+        if missing:
+            raise BenchError(f"{self.capabilities.name}: {missing} cells of macro {macro} were not read")
+        return np.where(mask, read_S, np.nan)
+
+    def multiply(self, macro: int, codes: np.ndarray) -> np.ndarray:
+        """As `Driver.multiply`."""
+        if not self.capabilities.multiplies:
+            raise BenchError(f"{self.capabilities.name} does not multiply")
+        return self._call("multiply", macro, codes)
+
+    def known_bad(self, macro: int) -> np.ndarray:
+        """Cells that the bench knows to answer to no pulse: bool (rows, cols); none where it says nothing."""
+        if not hasattr(self.driver, "known_bad"):
+            return np.zeros(self.capabilities.shape, bool)
+        return np.asarray(self._call("known_bad", macro))
+
+    def safe_idle(self) -> None:
+        """All lines to ground, behind what is queued."""
+        self._call("safe_idle")
+
+    def close(self) -> None:
+        """Drop the queue, let the running call end, go to safe idle, close the driver and the log.
+
+        Each step has the time-out of a call: a bench that hangs does not hold the caller.
+        """
+        while not self._queue.empty():
+            job = self._queue.get_nowait()
+            if job is not None:
+                job[0].cancel()
+        self._queue.put(None)
+        self._worker.join(self.timeout_s)
+        last = threading.Thread(target=self._leave, name="bench leaves", daemon=True)
+        last.start()
+        last.join(self.timeout_s)
+
+    def _leave(self) -> None:
+        try:
+            self.driver.safe_idle()
+        finally:
+            self.driver.close()
+            if self._log is not None:
+                self._write({"at_s": round(time.perf_counter() - self._started, 6), "call": "close"})
+                self._log.close()
+                self._log = None
+
+
+Job = Tuple["Future[Any]", str, Any, Dict[str, Any]]
+"""a queued call: where its result goes, its name, its arguments"""

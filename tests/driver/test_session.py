@@ -1,0 +1,100 @@
+"""Queue, time-out, log and safe idle around any driver."""
+
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from minirram.driver.session import Session
+from minirram.errors import BenchError
+
+from ..support.benches import RECIPES, small_bench
+
+ALL = np.ones((8, 16), bool)
+
+
+class Watched:
+    """A bench that notes its calls; `gate` holds a read until it is opened."""
+
+    def __init__(self):
+        self.bench, self.calls, self.gate = small_bench(), [], threading.Event()
+        self.gate.set()
+
+    def __getattr__(self, name):
+        if name not in ("form", "set", "reset", "read", "safe_idle", "close"):
+            return getattr(self.bench, name)
+
+        def call(*arguments, **options):
+            self.calls.append(name)
+            if name == "read":
+                self.gate.wait(5)
+            return getattr(self.bench, name)(*arguments, **options)
+
+        return call
+
+
+def test_calls_run_in_the_order_in_which_they_were_made():
+    watched = Watched()
+    with Session(watched) as session:
+        watched.gate.clear()
+        waiting = [session.submit("read", 0, ALL), session.submit("form", 0, ALL, RECIPES["FORM"])]
+        time.sleep(0.02)
+        assert watched.calls == ["read"]
+        watched.gate.set()
+        assert waiting[1].result(5).pulses.sum() == ALL.size
+    assert watched.calls == ["read", "form", "safe_idle", "close"]
+
+
+def test_a_call_that_takes_too_long_breaks_the_session_but_does_not_hold_it():
+    watched = Watched()
+    watched.gate.clear()
+    session = Session(watched, timeout_s=0.05)
+    with pytest.raises(BenchError, match="longer than 0.05 s"):
+        session.read(0, ALL)
+    with pytest.raises(BenchError, match="left alone"):
+        session.form(0, ALL, RECIPES["FORM"])
+    started = time.monotonic()
+    session.close()
+    assert time.monotonic() - started < 2
+    watched.gate.set()
+    assert "form" not in watched.calls and "safe_idle" in watched.calls
+
+
+def test_an_interrupt_drops_the_queue_and_ends_idle():
+    watched = Watched()
+    watched.gate.clear()
+    with pytest.raises(KeyboardInterrupt):
+        with Session(watched, timeout_s=2) as session:
+            session.submit("read", 0, ALL)
+            dropped = session.submit("form", 0, ALL, RECIPES["FORM"])
+            time.sleep(0.02)
+            watched.gate.set()
+            watched.gate.clear()
+            threading.Timer(0.05, watched.gate.set).start()
+            raise KeyboardInterrupt
+    assert dropped.cancelled() or watched.calls.count("form") == 1
+    assert watched.calls[-2:] == ["safe_idle", "close"]
+
+
+def test_the_log_has_a_line_for_every_call(tmp_path):
+    path = str(tmp_path / "driver.log")
+    with Session(small_bench(), log=path) as session:
+        session.form(0, ALL, RECIPES["FORM"])
+        session.read(0, ALL)
+        with pytest.raises(Exception, match="no attribute"):
+            session.submit("sing").result(5)
+    with open(path) as handle:
+        lines = [json.loads(line) for line in handle]
+    assert [line["call"] for line in lines] == ["form", "read", "sing", "close"]
+    assert lines[0]["pulses"] == lines[0]["cells"] == ALL.size and lines[0]["failed"] == 0
+    assert "no attribute" in lines[2]["error"]
+
+
+def test_a_read_that_misses_cells_is_an_error():
+    bench = small_bench()
+    bench.read = lambda macro, mask, recipe=None: np.full(mask.shape, np.nan)
+    with Session(bench) as session:
+        with pytest.raises(BenchError, match="128 cells of macro 0 were not read"):
+            session.read(0, ALL)
