@@ -2,6 +2,7 @@
 
 import io
 import os
+import tokenize
 import zipfile
 import zlib
 from datetime import date, time
@@ -18,6 +19,7 @@ MOST_BYTES = 2**30
 MOST_SHEET_BYTES = 2**27
 """XML of a spreadsheet, unpacked"""
 _MOST_SHEET_CELLS = 2**22
+_MOST_HEADER_BYTES = 10000  # of a .npy: it is parsed as Python
 _DAMAGE = (
     ValueError,
     EOFError,
@@ -28,6 +30,7 @@ _DAMAGE = (
     RuntimeError,
     zlib.error,
     zipfile.BadZipFile,
+    tokenize.TokenError,
     SyntaxError,
     OverflowError,
     MemoryError,
@@ -67,6 +70,10 @@ def _npy(handle: BinaryIO, size: int, where: str) -> np.ndarray:
     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if header is None:
         raise ValueError(f".npy version {version} is not read")
+    length = int.from_bytes(handle.read(2 if version == (1, 0) else 4), "little")
+    if length > _MOST_HEADER_BYTES:
+        raise ValueError(f"a header of {length} bytes")
+    handle.seek(8)
     shape, fortran, dtype = header(handle)
     if dtype.kind not in "fiu":
         raise DataError(f"{where}: holds values of {dtype}, expected numbers")
@@ -123,7 +130,11 @@ def _from_mat(data: bytes, where: str, variable: Optional[str]) -> np.ndarray:
     if data[:10] == b"MATLAB 7.3" or data[:8] == b"\x89HDF\r\n\x1a\n":
         raise DataError(f"{where}: MATLAB 7.3 (HDF5) is not read; save it with -v7")
     _check_mat(data, where)
-    shapes = {name: shape for name, shape, kind in scipy_io.whosmat(io.BytesIO(data)) if kind in _MAT_CLASSES}
+    try:
+        held = scipy_io.whosmat(io.BytesIO(data))
+    except Exception as error:  # scipy has errors of its own, and lets others through
+        raise ValueError(error) from None
+    shapes = {name: shape for name, shape, kind in held if kind in _MAT_CLASSES}
     name = _named(list(shapes), variable, where)
     if int(np.prod([float(length) for length in shapes[name]])) > MOST_CELLS:
         raise DataError(f"{where}: {name} has the shape {shapes[name]}; at most {MOST_CELLS} cells are read")

@@ -137,7 +137,7 @@ class Rows(NamedTuple):
                 continue
             if width > 1 and counts([value(field, Numerals()) for field in fields[1:]]):
                 return (), True
-            if all(is_word(field) or not field.strip() for field in fields):
+            if all(map(is_word, fields[1:])) and (is_word(fields[0]) or not fields[0].strip()):
                 return tuple(field.strip(' \t"') for field in fields), False
         return (), False
 
@@ -173,6 +173,7 @@ def read_rows(source: Lines, asked: Dialect) -> Rows:
     if len(found) != 1 or (found[0].way.numerals.group and not _is_grouped(source, found[0])):
         raise _ambiguous(source, found, first)
     _check_header(source, found[0])
+    _check_edges(source, found[0])
     return found[0]
 
 
@@ -291,6 +292,19 @@ def _check_header(source: Lines, rows: Rows) -> None:
         raise DataError(
             f"{source.where}: {source.show(number)} holds words and numbers: is it a header, or a row with an error?"
         )
+
+
+def _check_edges(source: Lines, rows: Rows) -> None:
+    """DataError for a blank line above or below a single column: it may be a missing cell."""
+    end, last = rows.start + len(rows.table), len(source.lines) - 1
+    beside = [rows.start - 1, *range(end, last + (source.lines[last] != ""))]
+    if rows.table.shape[1] == 1 and source.rows is None:
+        for number in beside:
+            if number >= 0 and rows.way.is_blank(source, number):
+                raise DataError(
+                    f"{source.where}: {source.show(number)} beside a column is a missing cell, or nothing: "
+                    "write NaN, or take the line out"
+                )
 
 
 def _ambiguous(source: Lines, found: Sequence[Rows], number: int) -> DataError:

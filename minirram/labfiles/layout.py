@@ -25,6 +25,9 @@ _ROLES = {
 _ROLES[""] = "number"
 
 
+_ENOUGH_CELLS = 4  # a complete list of so many cells is no grid by chance
+
+
 class Cells(NamedTuple):
     """The measured values of an array's cells; NaN = missing, +-inf = beyond the range of the instrument."""
 
@@ -70,15 +73,15 @@ def _is_list(table: Table, roles: Sequence[Optional[str]], pair: bool) -> bool:
     """Whether a table lists (row, column, value); DataError where it may as well be a grid."""
     if "row" in roles and "col" in roles:
         return True
-    if roles or table.numbered or table.values.shape[1] != 3 + pair or len(table.values) < 3:
+    if roles or table.numbered or table.values.shape[1] != 3 + pair:
         return False
     numbers = table.values[:, :2]
     if not _are_indices(numbers) or len(np.unique(numbers, axis=0)) < len(numbers):
         return False
-    if counts(table.values[:, 0].tolist()) and not pair:
-        return False  # perhaps numbers of the rows beside two columns: `_grid` asks
     spans = [np.unique(numbers[:, axis]) for axis in (0, 1)]
-    if all(counts(span.tolist()) for span in spans) and len(numbers) == spans[0].size * spans[1].size:
+    complete = len(numbers) == spans[0].size * spans[1].size and all(counts(span.tolist()) for span in spans)
+    # A first column 0, 1, 2 may number the rows of two columns.
+    if complete and len(numbers) >= _ENOUGH_CELLS and not counts(numbers[:, 0].tolist()):
         return True
     raise DataError(
         f"{table.where}: {table.show(0) or 'the array'} may begin a list of (row, column, value) or a grid of three "

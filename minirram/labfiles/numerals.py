@@ -45,7 +45,7 @@ _PATTERNS: Dict[Numerals, "re.Pattern[str]"] = {}
 def _pattern(numerals: Numerals) -> "re.Pattern[str]":
     if numerals not in _PATTERNS:
         mark, group = re.escape(numerals.decimal), re.escape(numerals.group)
-        integer = f"[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]{{1,3}}" if group else "[0-9]+"
+        integer = f"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+|[0-9]{{1,3}}" if group else "[0-9]+"
         fraction = rf"(?:{mark}[0-9]*)?" if numerals.decimal == "." else f"(?:{mark}[0-9]+)?"
         bare = rf"|{mark}[0-9]+" if numerals.decimal == "." else ""
         strict = "" if numerals.whole else r"(?!0[0-9]+$)"
