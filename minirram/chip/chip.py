@@ -17,6 +17,7 @@ from ..crossbar.converters import Adc
 from ..crossbar.macro import Macro
 from ..crossbar.memo import Memo
 from ..crossbar.wires import Wires
+from ..device.formed_maps import MapTaken, formed_maps
 from ..device.interface import Cell
 from ..errors import ConfigError, DataError, ShapeError
 from ..files import part, prefixed
@@ -44,6 +45,8 @@ class Chip:
         self.level = check_level(level)
         self.used = placement.used_cells()
         self.pulses = dict.fromkeys(PULSES, 0)
+        self.maps: Tuple[MapTaken, ...] = ()
+        """how the measured maps were taken that the chip started from; none: it was drawn"""
         self._memo = Memo()
         self._voltage_share: Optional[List[np.ndarray]] = None
         self._share_updates = 0
@@ -85,6 +88,7 @@ class Chip:
     ) -> "Chip":
         """A formed chip whose macros are measured maps (siemens, all of one shape (rows, cols); 0 = unformed).
 
+        Cells that conduct as pristine ones do are not formed, shorted ones are stuck: `maps` says how each was taken.
         lines: as for `sample`; what the maps hold on dead lines does not matter. ConfigError when the maps are too few
         for the matrices or not of the size that `lines` states, ShapeError when their shapes differ.
         """
@@ -107,13 +111,17 @@ class Chip:
                 f"the network needs {placement.n_macros} macros of {lines.logical_rows} x "
                 f"{2 * lines.logical_pairs} cells, {len(maps_S)} map(s) were given"
             )
-        macros = [
-            Macro.from_map(cell_model, map_S, seed=seed, index=index).on_lines(
-                lines.row_map(index), lines.col_map(index)
-            )
-            for index, map_S in enumerate(maps_S[: placement.n_macros])
-        ]
-        return cls(macros, placement, level=level)
+        largest_S = cell_model.grid_max(rows) * cell_model.grid_S
+        found = formed_maps(maps_S[: placement.n_macros], cell_model, largest_S=largest_S)
+        macros = []
+        for index, (map_S, shorted) in enumerate(zip(found.maps_S, found.shorted)):
+            macro = Macro.from_map(cell_model, map_S, seed=seed, index=index)
+            if shorted.any():
+                macro.stick(shorted)
+            macros.append(macro.on_lines(lines.row_map(index), lines.col_map(index)))
+        chip = cls(macros, placement, level=level)
+        chip.maps = found.taken
+        return chip
 
     def formed_S(self) -> np.ndarray:
         """The as-formed map, float64 (macros, rows, cols), siemens: what each cell conducts after FORM alone."""

@@ -1,37 +1,37 @@
-"""minirram fit: fit a technology to measured maps."""
+"""minirram fit: fit a technology to measured maps, and say whether the fit may be used."""
 
 import argparse
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, fields
+from typing import Iterator, Optional, Tuple
+
+import numpy as np
 
 from ..device.cell import CellModel
-from ..device.fit import fit_maps
+from ..device.fit import Fit, fit_maps
+from ..device.fit_unit import likely_unit
+from ..device.fit_verdict import NOT_USABLE
 from ..device.presets import load_cell_model, save_cell_model
-from ..errors import ConfigError
-from ..json_codec import Result
-from ..labfiles.maps import read_forming_voltages, read_map
+from ..errors import ConfigError, DataError
+from ..labfiles.maps import LabMap, Reading, read_column, read_map
+from ..labfiles.table import read_table
+from ..labfiles.units import UNITS, of_cells
 from ..units import si_format
+from .arguments import CONTENTS, GOOD
 from .counts import count_lines
 
 
 @dataclass(frozen=True)
-class FitReport(Result):
-    """A technology fitted to measured maps, and how well it fits."""
+class FitReport(Fit):
+    """A technology fitted to measured maps, how well it fits, and whether it may be used."""
 
-    model: CellModel
-    """the base technology with the fitted numbers and their sources"""
-    cells: int
-    """cells in the maps"""
-    formed: int
-    """cells that conduct"""
-    ks_lognormal: float
-    """Kolmogorov-Smirnov distance of the formed cells to the fitted log-normal"""
-    ks_normal: float
-    """the same to a normal distribution of their mean and standard deviation"""
-    ks_limit: float
-    """distance that a true log-normal exceeds once in twenty fits (Lilliefors 1967, large n)"""
-    ks_forming: Optional[float]
-    """distance of the forming voltages to the fitted normal; None: no voltages were given"""
+    files: Tuple[Reading, ...]
+    """what was taken from each map"""
+    forced: bool
+    """--force was given: what is not usable is written all the same"""
+    model_file: Optional[str]
+    """file that the model was written to; None: none was asked for, or the fit is not usable"""
+    picture_file: Optional[str]
+    """file that the picture was written to; None: none was asked for"""
 
 
 RESULT = FitReport
@@ -39,38 +39,128 @@ RESULT = FitReport
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram fit` takes."""
-    parser.add_argument("maps", nargs="+", metavar="MAP", help="measured conductances (.csv, .npy), 0 = not formed")
-    parser.add_argument("--unit", required=True, help="of the maps: S, mS, uS or nS")
-    parser.add_argument("--forming", metavar="FILE", help="measured forming voltages in volt (.csv, .npy)")
+    parser.add_argument("maps", nargs="+", metavar="MAP", help="measured conductances, 0 = not formed")
+    parser.add_argument("--unit", help="of the maps, unless a header states it: S, mS, uS, nS, ohm, kOhm, MOhm or V,uA")
+    parser.add_argument("--forming", metavar="FILE", help="measured forming voltages")
+    parser.add_argument("--forming-unit", choices=("V", "mV"), default="V", help="of the voltages (%(default)s)")
+    parser.add_argument(
+        "--pulses", metavar="FILE", help="pulse response: rows of a pulse number and conductances, in --unit"
+    )
     parser.add_argument(
         "--repeated", action="store_true", help="the maps are reads of one array: fit the read noise too"
     )
+    parser.add_argument(
+        "--states", metavar="LIST", help="states in the maps where they are known, as pristine,off,on (default: found)"
+    )
     parser.add_argument("--base", default="taox-40nm", help="technology for what the maps do not tell (%(default)s)")
     parser.add_argument("--out", metavar="MODEL.json", help="write the fitted model, for train --technology MODEL.json")
+    parser.add_argument("--force", action="store_true", help="write a model that is not usable, and end with code 0")
+    parser.add_argument("--plot", metavar="FILE", help="write a picture of the fit (.png, .pdf, .svg)")
 
 
 def run(options: argparse.Namespace) -> FitReport:
-    """Fit, and write the model."""
+    """Fit, and write the model if it is usable."""
     if options.repeated and len(options.maps) < 2:
         raise ConfigError("--repeated compares reads of one array: give at least two maps")
-    maps_S = [read_map(path, options.unit).conductances_S for path in options.maps]
-    forming_V = None if options.forming is None else read_forming_voltages(options.forming).values
     base = load_cell_model(options.base)
     if not isinstance(base, CellModel):
         raise ConfigError(f"{options.base} is a {type(base).__name__}; a fit gives the numbers of a CellModel")
-    found = fit_maps(maps_S, base, forming_V=forming_V, repeated=options.repeated)
-    if options.out is not None:
+    maps = [_map(path, options.unit, base) for path in options.maps]
+    maps_S = [one.conductances_S for one in maps]
+    forming_V = None if options.forming is None else read_column(options.forming, options.forming_unit).values
+    pulses = None if options.pulses is None else _pulses(options.pulses, options.unit)
+    found = fit_maps(
+        maps_S,
+        base,
+        forming_V=forming_V,
+        pulses=pulses,
+        repeated=options.repeated,
+        states=None if options.states is None else options.states.split(","),
+        unit=maps[0].reading.unit,
+    )
+    if options.plot is not None:
+        from .fit_picture import draw
+
+        draw(options.plot, found, maps_S, forming_V=forming_V, pulses=pulses)
+    written = options.out is not None and (found.verdict != NOT_USABLE or options.force)
+    if written:
         save_cell_model(options.out, found.model)
-    return FitReport(**found._asdict())
+    return FitReport(
+        files=tuple(one.reading for one in maps),
+        forced=options.force,
+        model_file=options.out if written else None,
+        picture_file=options.plot,
+        **{field.name: getattr(found, field.name) for field in fields(Fit)},
+    )
+
+
+def _map(path: str, unit: Optional[str], base: CellModel) -> LabMap:
+    """A map; ConfigError that proposes a unit where none is stated."""
+    if unit is None:
+        try:
+            return read_map(path)
+        except ConfigError as error:
+            values = read_map(path, "S", plausible=False).conductances_S
+            conducting = values[np.isfinite(values) & (values > 0)]
+            if conducting.size == 0 or np.ptp(conducting) == 0:
+                raise
+            likely = likely_unit(conducting, base)
+            raise ConfigError(f"{error}; for {base.name}, --unit {likely} is likely") from None
+    return read_map(path, unit)
+
+
+def _pulses(path: str, unit: Optional[str]) -> np.ndarray:
+    """A pulse response: pulse numbers, then conductances in siemens."""
+    named = of_cells(unit, path)
+    if len(named) != 1 or named[0].quantity != "conductance":
+        raise ConfigError(f"--pulses {path}: conductances in --unit S, mS, uS or nS; {unit} was given")
+    table = read_table(path)
+    if table.values.ndim != 2:
+        raise DataError(f"{path}: a pulse response is a table of rows and columns, not {table.values.shape}")
+    values = table.values.copy()
+    values[:, 0 if values.shape[1] == 1 else 1 :] *= UNITS[named[0].name].scale
+    return values
+
+
+def exit_code(shown: FitReport) -> int:
+    """3 for a fit that is not usable, unless it was forced."""
+    return CONTENTS if shown.verdict == NOT_USABLE and not shown.forced else GOOD
 
 
 def text(shown: FitReport) -> str:
-    """The two laws, then how well they fit."""
+    """The states, what else was fitted, what was left out and assumed, and the verdict."""
+    return "\n".join(_lines(shown))
+
+
+def _lines(shown: FitReport) -> Iterator[str]:
     model = shown.model
-    lines = [
-        f"on conductance  median {si_format(model.lrs_median_S, 'S')}, sigma of ln {model.lrs_sigma_ln:.4f}",
-        f"forming voltage {model.forming_mean_V:.4f} +- {model.forming_std_V:.4f} V",
-    ]
-    names = ("cells", "formed", "ks_lognormal", "ks_normal", "ks_limit", "ks_forming")
-    lines += [f"{name:15s} {getattr(shown, name):.6g}" for name in names if getattr(shown, name) is not None]
-    return "\n".join([*lines, *count_lines({"cells not formed": shown.cells - shown.formed})])
+    yield from (f"read       {one.line}" for one in shown.files)
+    yield "state      cells    share   median     sigma of ln  KS distance  its limit"
+    for state in shown.states:
+        median = si_format(state.median_S, "S", digits=4)
+        yield (
+            f"{state.name:10s} {state.cells:<8d} {state.share:6.1%}  {median:10s} {state.sigma_ln:<12.4f} "
+            f"{state.ks:<12.4f} {state.ks_limit:.4f}"
+        )
+    if shown.reads is not None:
+        reads, last = shown.reads, shown.reads.trend[-1] - 1
+        yield f"read noise {reads.noise:.2%}, {reads.reads} reads of {reads.cells} cells; common trend {last:+.2%}"
+    if shown.forming is not None:
+        one = shown.forming
+        ks = f"KS distance {one.ks:.4f}, limit {one.ks_limit:.4f}"
+        yield f"forming    {one.mean_V:.4f} +- {one.std_V:.4f} V, {one.cells} voltages, {ks}"
+    for branch in shown.pulses:
+        ends = f"{si_format(branch.start_S, 'S')} to {si_format(branch.end_S, 'S')}"
+        yield (
+            f"pulses     {branch.direction} from {ends} in {branch.pulses}, constant {branch.constant_pulses:.3g}, "
+            f"deviation {si_format(branch.deviation_S, 'S', digits=3)}, {branch.explained:.1%} explained"
+        )
+    yield f"grid       {si_format(model.grid_S, 'S')}, holds up to {si_format(shown.grid_max_S, 'S')}"
+    if shown.formed_min_S:
+        yield f"formed     from {si_format(shown.formed_min_S, 'S')}: {shown.formed} of {shown.cells} cells"
+    yield from count_lines({"cells not formed": shown.cells - shown.formed - shown.not_read})
+    for kind, lines in (("note", shown.remarks), ("without", shown.exclusions), ("because", shown.reasons)):
+        yield from (f"{kind:10s} {line}" for line in lines)
+    yield f"verdict    {shown.verdict}"
+    if shown.verdict == NOT_USABLE and not shown.forced:
+        yield "           --force takes the model all the same"

@@ -140,3 +140,5 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
         "rows and pairs moved": len(results.moved),
     }
     yield from count_lines(counts)
+    for index, one in enumerate(results.maps):
+        yield f"map {index:<19d} {one.line}"

@@ -162,7 +162,8 @@ def pristine(forming_V: np.ndarray, lrs_grid: np.ndarray, *, hrs_grid: np.ndarra
 
 def check_map(measured_S: np.ndarray, limit_S: float) -> None:
     """DataError for the first value of a measured map that is no conductance."""
-    too_large = f"is above {limit_S:.4g} S, the largest a column can sum exactly; is the unit right?"
+    too_large = f"is above {limit_S:.4g} S, the largest a column can sum exactly; is the unit right? "
+    too_large += "`minirram fit` makes a technology whose grid holds more"
     for what, wrong in (
         ("is not a number", ~np.isfinite(measured_S)),
         ("is negative", measured_S < 0),

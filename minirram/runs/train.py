@@ -9,6 +9,7 @@ import numpy as np
 from .. import __version__
 from ..chip.chip import Chip
 from ..chip.dead_lines import read_faults
+from ..device.formed_maps import MapTaken
 from ..driver.session import Session
 from ..errors import ConfigError
 from ..files import read_json, write_json
@@ -104,6 +105,8 @@ class TrainingResults(Result):
     """how often this run's test set was opened so far"""
     driver: Optional[str]
     """the bench whose chip learned; None: a simulated chip without a driver"""
+    maps: Tuple[MapTaken, ...]
+    """how the measured maps were taken that the chip started from; none: it was drawn"""
 
 
 Progress = Callable[[Dict[str, Any]], None]
@@ -190,7 +193,7 @@ def learn(
 
 def read_results(path: str) -> TrainingResults:
     """What `results.json` holds, in a run folder of any format."""
-    return built(TrainingResults, dict({"driver": None}, **renamed(read_json(path))), where=path)
+    return built(TrainingResults, dict({"driver": None, "maps": []}, **renamed(read_json(path))), where=path)
 
 
 def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
@@ -286,4 +289,5 @@ def _results(
         flips_per_weight=(chip.pulses["set"] + chip.pulses["reset"]) / chip.placement.n_pairs,
         test_openings=run.test_openings(),
         driver=bench_name(chip),
+        maps=chip.maps,
     )

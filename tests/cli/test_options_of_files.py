@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -104,14 +105,17 @@ def measured(runs):
 
 @shows("fit", "MAP", "--unit")
 def test_a_fit_pools_the_maps_in_their_unit(measured):
-    one, both, small = (
-        figures("fit", *(measured[name] for name in names), "--unit", unit)
-        for names, unit in ((["first"], "uS"), (["first", "second"], "uS"), (["first"], "nS"))
+    one, both = (
+        figures("fit", *(measured[name] for name in names), "--unit", "uS")
+        for names in (["first"], ["first", "second"])
     )
     assert (one["formed"], both["formed"]) == (2000, 4000)
     assert one["model"]["lrs_median_S"] == pytest.approx(20e-6, rel=0.02)
     assert both["model"]["lrs_median_S"] == pytest.approx(np.sqrt(20 * 40) * 1e-6, rel=0.02)
-    assert small["model"]["lrs_median_S"] == pytest.approx(1e-3 * one["model"]["lrs_median_S"])
+    small = figures("fit", measured["first"], "--unit", "nS", code=3)
+    assert small["states"][0]["median_S"] == pytest.approx(1e-3 * one["model"]["lrs_median_S"])
+    assert "the unit is likely uS, not nS" in small["reasons"][0]
+    assert "--unit uS is likely" in call("fit", measured["first"]).err
 
 
 @shows("fit", "--forming", "--repeated")
@@ -137,3 +141,75 @@ def test_a_fit_completes_the_base_and_becomes_a_technology(runs, measured):
     )
     formed_S = runs.chip("formed", "--technology", file)
     assert np.median(formed_S[formed_S > 2e-6]) == pytest.approx(40e-6, rel=0.02)
+
+
+@shows("fit", "--force")
+def test_a_fit_that_is_not_usable_is_written_by_force_alone(runs, measured):
+    file = runs.path("forced.json")
+    command = ["fit", measured["second"], "--unit", "uS", "--states", "pristine", "--out", file]
+    refused = figures(*command, code=3)
+    assert refused["verdict"] == "not usable" and refused["model_file"] is None and not os.path.exists(file)
+    shown = call(*command)
+    assert shown.code == 3 and "because    no cell is in the on state" in shown.out and "--force takes" in shown.out
+    forced = figures(*command, "--force")
+    assert forced["verdict"] == "not usable" and forced["forced"] and forced["model_file"] == file
+    assert os.path.exists(file)
+
+
+@shows("fit", "--states")
+def test_a_fit_takes_the_states_by_their_names(measured, tmp_path):
+    low = str(tmp_path / "low.npy")
+    generator = np.random.default_rng(9)
+    low_uS = np.where(generator.random((40, 50)) < 0.3, 0.2, 20) * generator.lognormal(0, 0.2, (40, 50))
+    np.save(low, low_uS)
+    for names in ("pristine,on", "off,on"):
+        found = figures("fit", low, "--unit", "uS", "--states", names)
+        assert ",".join(state["name"] for state in found["states"]) == names
+        assert (found["formed"] == 2000) == (names == "off,on")
+    found = figures("fit", low, "--unit", "uS", "--states", "off,on")["model"]
+    assert found["hrs_median_S"] == pytest.approx(0.2e-6, rel=0.05)
+    assert "3 states were named" in call("fit", low, "--unit", "uS", "--states", "pristine,off,on").err
+
+
+@shows("fit", "--forming-unit")
+def test_a_fit_takes_forming_voltages_in_millivolt(measured, tmp_path):
+    file = str(tmp_path / "mV.csv")
+    np.savetxt(file, 1000 * np.load(measured["forming"]))
+    command = ["fit", measured["first"], "--unit", "uS", "--forming", file]
+    assert figures(*command, "--forming-unit", "mV")["model"]["forming_mean_V"] == pytest.approx(2.5, abs=0.05)
+    refused = call(*command)
+    assert refused.code == 3 and "is the unit volt?" in refused.err
+
+
+@shows("fit", "--pulses")
+def test_a_fit_takes_a_pulse_response_in_the_unit_of_the_maps(measured, tmp_path):
+    file, n = str(tmp_path / "pulses.csv"), np.arange(41)
+    np.savetxt(file, np.column_stack([n, 5 + 15 * (1 - np.exp(-n / 12))]), delimiter=",")
+    command = ["fit", measured["first"], "--unit", "uS", "--pulses", file]
+    (branch,) = figures(*command)["pulses"]
+    assert branch["direction"] == "rising" and branch["constant_pulses"] == pytest.approx(12, rel=0.02)
+    assert branch["start_S"] == pytest.approx(5e-6, rel=0.01)
+    assert "rising from 5 uS to 19.46 uS in 40, constant 12," in call(*command).out
+    np.savetxt(file, np.column_stack([n + 0.5, n + 1.0]), delimiter=",")
+    refused = call(*command)
+    assert refused.code == 3 and "pulse numbers are whole" in refused.err
+
+
+@shows("fit", "--plot")
+def test_a_fit_is_drawn(measured, tmp_path):
+    pytest.importorskip("matplotlib", reason="pictures are drawn with matplotlib, of the extra 'report'")
+    command = ["fit", measured["first"], "--unit", "uS", "--forming", measured["forming"]]
+    file = str(tmp_path / "fit.png")
+    assert figures(*command, "--plot", file)["picture_file"] == file
+    with open(file, "rb") as handle:
+        assert handle.read(8) == b"\x89PNG\r\n\x1a\n"
+    refused = call(*command, "--plot", str(tmp_path / "fit.doc"))
+    assert refused.code == 2 and "the ending must be one of" in refused.err and not (tmp_path / "fit.doc").exists()
+
+
+def test_without_matplotlib_a_picture_names_its_extra(measured, monkeypatch, tmp_path):
+    for name in ("matplotlib", "matplotlib.figure", "matplotlib.backends", "matplotlib.backends.backend_agg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    file = str(tmp_path / "model.json")
+    refused = call("fit", measured["first"], "--unit", "uS", "--plot", str(tmp_path / "fit.png"), "--out", file)
+    assert refused.code == 2 and "minirram[report]" in refused.err and not os.path.exists(file)

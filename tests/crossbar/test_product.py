@@ -17,7 +17,7 @@ from minirram.crossbar.converters import Adc, ColumnErrors
 from minirram.crossbar.product import multiply, multiply_tiles
 from minirram.crossbar.read_noise import ReadNoise, read_variance
 from minirram.device.cell import normal_cdf
-from minirram.device.fit import ks_distance
+from minirram.device.goodness import ks_distance
 from minirram.errors import ConfigError, ShapeError
 
 seeds = st.integers(0, 2**32 - 1)

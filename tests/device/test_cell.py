@@ -1,4 +1,4 @@
-"""The cell model: samplers against CDFs, fits of measured maps, hostile parameters."""
+"""The cell model: samplers against CDFs, hostile parameters."""
 
 import dataclasses
 import math
@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram import rng
-from minirram.device.fit import fit_maps, ks_distance, ks_distance_on_grid
+from minirram.device.goodness import ks_distance, ks_distance_on_grid
 from minirram.device.presets import TAOX_40NM, TECHNOLOGIES, technology
-from minirram.errors import ConfigError, DataError
-
-from ..support.places import data_folder
+from minirram.errors import ConfigError
 
 
 def test_ks_distance_sees_a_wrong_spread():
@@ -74,85 +72,6 @@ def test_read_std_adds_the_floor_in_quadrature():
     model = dataclasses.replace(model, read_noise_floor_S=4e-6)
     assert np.allclose(model.read_std(conductance, 1e-6), [5.0, math.sqrt(32)], rtol=1e-12, atol=0)
     assert np.allclose(model.read_std(conductance * 1e-6), [5e-6, math.sqrt(32) * 1e-6], rtol=1e-12, atol=0)
-
-
-RAMP_S = np.linspace(8e-6, 16e-6, 30)
-
-
-def test_fit_of_the_published_maps():
-    names = ("random_conductance_50x8.csv", "random_conductance_50x50.csv")
-    maps = [np.loadtxt(str(data_folder("devices", name)), delimiter=",") * 1e-6 for name in names]
-    forming_V = np.loadtxt(str(data_folder("devices", "breakdown_voltage_400.csv")))
-    fit = fit_maps(maps, TAOX_40NM, forming_V=forming_V)
-    assert (fit.cells, fit.formed) == (2900, 1430)
-    assert math.isclose(fit.model.lrs_median_S, TAOX_40NM.lrs_median_S, rel_tol=1e-4)
-    assert math.isclose(fit.model.lrs_sigma_ln, TAOX_40NM.lrs_sigma_ln, rel_tol=1e-3)
-    assert math.isclose(fit.model.forming_mean_V, TAOX_40NM.forming_mean_V, rel_tol=1e-3)
-    assert math.isclose(fit.model.forming_std_V, TAOX_40NM.forming_std_V, rel_tol=1e-2)
-    assert fit.is_lognormal and fit.ks_lognormal < fit.ks_normal and not fit.ks_normal < fit.ks_limit
-    assert fit.ks_forming < 0.07
-    assert "1430 formed cells" in fit.model.source("lrs_sigma_ln")
-
-
-def test_fit_recovers_what_was_drawn():
-    truth = dataclasses.replace(TAOX_40NM, lrs_median_S=30e-6, lrs_sigma_ln=0.3, read_noise=0.02)
-    lrs_S = truth.sample_lrs_S(rng.stream(4, "fit"), (60, 60))
-    noise = rng.stream(4, "read").standard_normal((5, 60, 60))
-    fit = fit_maps(list(lrs_S * (1 + 0.02 * noise)), TAOX_40NM, repeated=True)
-    assert math.isclose(fit.model.lrs_median_S, 30e-6, rel_tol=0.02)
-    assert math.isclose(fit.model.lrs_sigma_ln, 0.3, rel_tol=0.03)
-    assert math.isclose(fit.model.read_noise, 0.02, rel_tol=0.03)
-    assert fit.ks_forming is None
-
-
-def test_repeated_reads_count_each_cell_once():
-    """Reads of one array are no independent cells: limits and spread are those of 400 cells, whatever the reads."""
-    truth = dataclasses.replace(TAOX_40NM, read_noise=0.3)
-    lrs_S = truth.sample_lrs_S(rng.stream(4, "once"), (20, 20))
-    reads_S = lrs_S * (1 + 0.3 * np.clip(rng.stream(4, "reads").standard_normal((200, 20, 20)), -3, 3))
-    reads_S[7, 0, 0] = 0.0
-    fit = fit_maps(list(reads_S), TAOX_40NM, repeated=True)
-    assert (fit.cells, fit.formed) == (400, 399)
-    assert math.isclose(fit.ks_limit, 0.886 / math.sqrt(399), rel_tol=1e-12)
-    assert math.isclose(fit.model.lrs_sigma_ln, np.log(lrs_S).std(), rel_tol=0.05)
-    assert fit.is_lognormal and math.isclose(fit.model.read_noise, 0.3, rel_tol=0.03)
-    assert "of 200 map(s)" in fit.model.source("read_noise")
-
-
-def test_swept_forming_voltages_are_compared_on_their_grid():
-    drawn_V = TAOX_40NM.sample_forming_V(rng.stream(6, "sweep"), 4000)
-    exact = fit_maps([RAMP_S], TAOX_40NM, forming_V=drawn_V).ks_forming
-    swept = fit_maps([RAMP_S], TAOX_40NM, forming_V=np.rint(drawn_V / 0.1) * 0.1).ks_forming
-    assert exact < 0.03 and swept < 0.03  # steps of nearly a standard deviation would cost 0.17 off their grid
-
-
-def test_fit_says_when_a_map_is_not_log_normal():
-    generator = rng.stream(5, "two")
-    two_kinds_S = np.where(generator.random(3000) < 0.5, 5e-6, 20e-6) * np.exp(0.1 * generator.standard_normal(3000))
-    assert not fit_maps([two_kinds_S], TAOX_40NM).is_lognormal
-
-
-@pytest.mark.parametrize(
-    "maps, options, message",
-    [
-        ([], {}, "at least 20"),
-        ([np.zeros((50, 50))], {}, "0 formed cells"),
-        ([np.full((5, 5), np.nan)], {}, "map 0"),
-        ([np.ones((5, 5)), -np.ones((5, 5))], {}, "map 1"),
-        ([np.ones((5, 5))], {"repeated": True}, "two maps"),
-        ([np.ones((5, 5)), np.ones((5, 6))], {"repeated": True}, "one shape"),
-        ([RAMP_S * 1e6], {}, "is the unit right"),
-        ([RAMP_S * 1e3], {}, "is the unit right"),
-        ([np.full((5, 5), 1e-5)], {}, "no distribution"),
-        ([RAMP_S], {"forming_V": [3.4]}, "1 forming voltages; a fit needs at least 20"),
-        ([RAMP_S], {"forming_V": np.full(30, 3.4)}, "no distribution"),
-        ([RAMP_S], {"forming_V": np.append(np.linspace(3, 4, 30), np.nan)}, "finite and above 0"),
-        ([RAMP_S], {"forming_V": np.append(np.linspace(3, 4, 30), -3.4)}, "finite and above 0"),
-    ],
-)
-def test_hostile_maps_are_not_fitted(maps, options, message):
-    with pytest.raises(DataError, match=message):
-        fit_maps(maps, TAOX_40NM, **options)
 
 
 @pytest.mark.parametrize(

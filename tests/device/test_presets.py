@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minirram.crossbar.macro import Macro
-from minirram.device import fit
+from minirram.device import goodness
 from minirram.device.presets import TAOX_40NM, TECHNOLOGIES, technology
 from minirram.errors import ConfigError
 
@@ -24,12 +24,12 @@ def measured_conductance_S():
 def test_on_conductance_follows_the_measured_maps():
     measured = measured_conductance_S()
     assert measured.size == 1430
-    assert fit.ks_distance(measured, TAOX_40NM.lrs_cdf) <= 0.03
+    assert goodness.ks_distance(measured, TAOX_40NM.lrs_cdf) <= 0.03
 
 
 def test_forming_voltage_follows_the_measured_sweep():
     measured = np.loadtxt(str(data_folder("devices", "breakdown_voltage_400.csv")))
-    assert fit.ks_distance_on_grid(measured, TAOX_40NM.formed_share, step=0.02) <= 0.05
+    assert goodness.ks_distance_on_grid(measured, TAOX_40NM.formed_share, step=0.02) <= 0.05
 
 
 @pytest.mark.parametrize("name", sorted(TECHNOLOGIES))

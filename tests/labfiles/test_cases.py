@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minirram.chip.dead_lines import read_lines
-from minirram.device.fit import ks_distance
+from minirram.device.goodness import ks_distance
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import DataError
 from minirram.labfiles.dialect import Dialect

@@ -1,0 +1,74 @@
+"""The small files that a fit once got wrong, by the command; and maps that a training starts from."""
+
+import numpy as np
+import pytest
+
+from minirram.device.presets import TAOX_40NM
+
+from ..support.options import PAIRS, ROWS, call, figures
+from ..support.places import ROOT
+
+CASES = ROOT / "tests" / "labfiles" / "cases"
+
+
+def case(number):
+    """Paths of a case."""
+    return sorted(map(str, CASES.glob(f"{number}_*")))
+
+
+def test_07_forming_voltages_in_mV_are_refused():
+    answer = call("fit", *case("08"), "--unit", "uS", "--forming", *case("07"))
+    assert answer.code == 3 and "3427 V" in answer.err and "is the unit volt?" in answer.err
+
+
+def test_08_pristine_cells_do_not_pull_the_on_median():
+    found = figures("fit", *case("08"), "--unit", "uS")
+    assert found["model"]["lrs_median_S"] == pytest.approx(12e-6, rel=0.02)
+    assert found["model"]["lrs_sigma_ln"] == pytest.approx(0.15, rel=0.05)
+    assert found["formed"] == 184 and found["cells"] == 256  # 70 % were planted
+    assert found["model"]["pristine_S"] == pytest.approx(0.1e-6, rel=0.05)
+    text = call("fit", *case("08"), "--unit", "uS").out
+    assert "formed     from 1.486 uS: 184 of 256 cells" in text and text.endswith("verdict    usable\n")
+
+
+def test_09_a_grid_holds_118_uS_cells_and_a_chip_of_them_is_not_clipped(runs):
+    file = runs.path("hfox.json")
+    found = figures("fit", *case("09"), "--unit", "uS", "--out", file)
+    assert found["model"]["grid_S"] == 50e-9 and found["grid_max_S"] > 1e-3
+    assert "the grid is 50 nS" in call("fit", *case("09"), "--unit", "uS").out
+    formed_S = runs.chip("formed", "--technology", file)
+    on_S = formed_S[formed_S > 2e-6]
+    assert np.median(on_S) == pytest.approx(118e-6, rel=0.05)
+    assert np.log(on_S).std() == pytest.approx(found["model"]["lrs_sigma_ln"], rel=0.05)
+
+
+def test_25_a_trend_that_all_cells_share_is_no_read_noise():
+    found = figures("fit", *case("25"), "--unit", "S", "--repeated")
+    assert found["model"]["read_noise"] == pytest.approx(0.0065, rel=0.05)
+    assert found["reads"]["trend"][-1] == pytest.approx(1.01**5, abs=0.002)
+    assert "common trend +5.0" in call("fit", *case("25"), "--unit", "S", "--repeated").out
+
+
+def test_a_training_says_how_it_took_its_maps(runs):
+    """A twentieth of the cells conducts as pristine cells do, and a few are shorted."""
+    generator = np.random.default_rng(5)
+    maps_S = TAOX_40NM.sample_lrs_S(generator, (2, ROWS, 2 * PAIRS))
+    pristine = generator.random(maps_S.shape) < 0.05
+    maps_S[pristine] = 0.1e-6 * np.exp(0.2 * generator.standard_normal(pristine.sum()))
+    shorted = (generator.random(maps_S.shape) < 0.005) & ~pristine
+    maps_S[shorted] = 1e-3
+    file = runs.path("maps.npy")
+    np.save(file, maps_S)
+    options = ("--map", file, "--unit", "S")
+    results = runs.results(*options)
+    for taken, low, high in zip(results["maps"], pristine, shorted):
+        assert (taken["pristine"], taken["shorted"]) == (low.sum(), high.sum())
+        assert taken["formed"] == low.size - low.sum() and 0.5e-6 < taken["formed_min_S"] < 6e-6
+    assert results["unformed_pairs"] > 0 and 0 < results["stuck_cells"] <= shorted.sum()
+    formed_S = runs.chip("formed", *options)
+    assert np.array_equal(np.isclose(formed_S, 0.1e-6, atol=0), pristine)
+    assert (formed_S[shorted] > 30e-6).all()
+    text = call(*runs.arguments(runs.trained(*options), "--resume", *options)).out
+    assert f"map 0                   {results['maps'][0]['formed']} of 4096 cells formed (from" in text
+    assert f"{pristine[1].sum()} as pristine cells, {shorted[1].sum()} shorted, stuck on" in text
+    assert runs.results()["maps"] == []
