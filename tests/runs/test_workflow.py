@@ -176,7 +176,7 @@ def test_fit_writes_a_technology_that_trains(data, capsys, tmp_path):
     forming = str(data_folder("devices", "breakdown_voltage_400.csv"))
     model = str(tmp_path / "model.json")
     found = call_json(capsys, "fit", *maps, "--unit", "uS", "--forming", forming, "--out", model)
-    assert found["formed"] == 1430 and found["ks_lognormal"] < 0.03 < found["ks_normal"]
+    assert found["formed"] == 1430 and found["states"][0]["ks"] < 0.03 < found["ks_normal"]
     assert found["model"]["lrs_median_S"] == pytest.approx(12.2e-6, rel=0.01)
     out = str(tmp_path / "run")
     call_json(
