@@ -76,13 +76,14 @@ def _first_map(axes: Any, fit: Fit, *, maps_S: Sequence[np.ndarray], **_: Any) -
 def _forming(axes: Any, fit: Fit, *, forming_V: np.ndarray, **_: Any) -> None:
     """Forming voltages with the fitted normal distribution."""
     counts, edges, _bars = axes.hist(np.ravel(forming_V), 30, color="0.85")
-    assert fit.forming is not None
-    at = np.linspace(edges[0], edges[-1], 400)
-    z = (at - fit.forming.mean_V) / fit.forming.std_V
-    scale = counts.sum() * (edges[1] - edges[0]) / (np.sqrt(2 * np.pi) * fit.forming.std_V)
-    axes.plot(at, scale * np.exp(-0.5 * z * z), color="tab:orange", label=f"KS {fit.forming.ks:.3f}")
     axes.set(xlabel="forming voltage (V)", ylabel="cells")
-    axes.legend()
+    if fit.forming is None:
+        return
+    mean_V, std_V = fit.forming.mean_V, fit.forming.std_V
+    at = np.linspace(edges[0], edges[-1], 400)
+    scale = counts.sum() * (edges[1] - edges[0]) / (np.sqrt(2 * np.pi) * std_V)
+    axes.plot(at, scale * np.exp(-0.5 * ((at - mean_V) / std_V) ** 2), color="tab:orange")
+    axes.set(title=f"{mean_V:.3f} +- {std_V:.3f} V, KS {fit.forming.ks:.3f}")
 
 
 def _pulses(axes: Any, fit: Fit, *, pulses: np.ndarray, **_: Any) -> None:
