@@ -19,7 +19,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     run_option(parser)
     parser.add_argument("--split", choices=("validation", "test"), default="validation", help="default %(default)s")
     data_option(parser)
-    parser.add_argument("--read-noise", type=float, help="instead of the run's")
+    condition_options(parser)
+    threads_option(parser)
+
+
+def condition_options(parser: argparse.ArgumentParser) -> None:
+    """--read-noise, --draws and what `Conditions` holds."""
+    parser.add_argument("--read-noise", type=float, help="instead of the technology's")
     parser.add_argument("--draws", type=int, default=1, help="repetitions of the read noise")
     parser.add_argument("--wire-ohm", type=float, help="IR drop: resistance of a line per cell")
     parser.add_argument("--wire-model", choices=MODELS, help=f"of the IR drop, with --wire-ohm; default {MODELS[0]}")
@@ -28,7 +34,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-noise", action="store_true", help="read noise is the same in all bit planes")
     parser.add_argument("--age", type=float, default=0.0, help="seconds since programming: drift and relaxation")
     parser.add_argument("--celsius", type=float, help="temperature over that time")
-    threads_option(parser)
 
 
 def run(options: argparse.Namespace) -> Evaluation:

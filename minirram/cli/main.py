@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "learn the masks of a task's network on a simulated chip",
     "evaluate": "accuracy of a run on its simulated macros",
     "export": "write the program file of a run",
+    "place": "put a network from an ONNX file on macros, its trained weights written",
     "compare": "set masks, free weights and weight optimisation side by side",
     "transfer": "take the masks of a run to another chip and learn on",
     "energy": "energy, latency and area of a run by matrix and event",

@@ -8,8 +8,9 @@ from typing import Iterator
 from ..crossbar.wires import Wires
 from ..device.presets import TECHNOLOGIES, load_cell_model, technology
 from ..driver.session import DEFAULT_TIMEOUT_S
-from ..errors import ConfigError
+from ..errors import ConfigError, ShapeError
 from ..learn.recipe import Recipe
+from ..nn.network import Network
 from ..runs.chip_files import ChipFiles
 from ..runs.config import RunConfig
 from ..runs.driven import open_session
@@ -25,6 +26,7 @@ from .arguments import (
     given,
     source_of,
     task_argument,
+    tell,
     threads_option,
 )
 from .counts import count_lines, saturated
@@ -40,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     task_argument(parser)
     parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
     parser.add_argument("--out", required=True, help="run folder to make (or to continue, with --resume)")
+    parser.add_argument("--network", metavar="FILE.onnx", help="graph of an ONNX file, instead of the task's network")
     parser.add_argument("--preset", metavar="NAME", help=f"recipe of the task to start from ({DEFAULT_PRESET})")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
     names = ", ".join(TECHNOLOGIES)
@@ -87,6 +90,8 @@ def run(options: argparse.Namespace) -> TrainingResults:
 def _config(options: argparse.Namespace, files: ChipFiles) -> RunConfig:
     """The RunConfig that the options ask for; the run to resume, else the task, gives what they leave open."""
     base = _base(options)
+    if options.network is not None:
+        base = replace(base, network=learnable(options.network, base.network))
     cell_model = base.cell_model if options.technology is None else load_cell_model(options.technology)
     return replace(
         base,
@@ -113,6 +118,21 @@ def _base(options: argparse.Namespace) -> RunConfig:
     return replace(
         base, task=chosen.name, recipe=base.recipe if options.preset is None else chosen.recipe(options.preset)
     )
+
+
+def learnable(path: str, own: Network) -> Network:
+    """The graph in an ONNX file as a network for the codes that the task's `own` takes, its masks to be learned."""
+    from ..onnx_import import network_from_onnx
+
+    size = own.input_shape[:2]
+    imported = network_from_onnx(
+        path, bits=own.input_bits, input_bits=own.input_bits, input_zero=own.input_zero, size=size
+    )
+    if imported.network.input_shape != own.input_shape:
+        raise ShapeError(f"{path}: takes inputs of {imported.network.input_shape}, the task has {own.input_shape}")
+    for note in imported.notes:
+        tell(f"{path}: {note}")
+    return imported.network
 
 
 def text(results: TrainingResults) -> str:

@@ -1,4 +1,4 @@
-"""ADC ranges from the currents of calibration inputs."""
+"""Ranges from calibration inputs: of quantisers, from the values that they get, and of ADCs, from the currents."""
 
 from typing import Dict, Mapping
 
@@ -7,16 +7,39 @@ import numpy as np
 from ..chip.chip import Chip
 from ..chip.placement import Tile
 from ..crossbar.converters import Adc, bit_planes, calibrated_lsb
-from ..nn.network import Network, input_bits
+from ..nn.forward import plain_forward
+from ..nn.layers.activation import clip_tail
+from ..nn.network import Network, input_bits, quantisers
 from .forward import predict
 from .product import IdealProduct
 
+LEAST_RANGE = 1e-3
+"""range of a quantiser that sees nothing above 0"""
 CALIBRATION_CHUNK = 50
 """samples that pass together when the ADCs are calibrated"""
 HEADROOM = 1.1
 """ADC range over the largest calibration current: read noise and other inputs go a little beyond"""
 CALIBRATION_VECTORS = 4096
 """input vectors per chunk and matrix whose currents are looked at"""
+
+
+def calibrate_ranges(
+    network: Network, state: Dict[str, np.ndarray], *, weights: Dict[str, np.ndarray], codes: np.ndarray
+) -> Dict[str, np.ndarray]:
+    """The state with the ranges of all quantisers, one after the other, from what calibration `codes` make of them.
+
+    A range is the value that activations exceed with the quantiser's tail probability, see `clip_tail`.
+    """
+    state, bits = dict(state), quantisers(network)
+
+    def saw(name: str, values: np.ndarray) -> None:
+        index = values.size - 1 - int(clip_tail(bits[name]) * values.size)
+        top = float(np.partition(values, index, axis=None)[index])
+        state[name + ".range"] = np.float32(top if top > 0 else max(float(values.max()), LEAST_RANGE))
+
+    x = (codes.astype(np.float32) - np.float32(network.input_zero)) * np.float32(network.input_step)
+    plain_forward(network, weights, state=state, x=x, saw=saw)
+    return state
 
 
 def calibrate_adcs(

@@ -10,7 +10,7 @@ from typing import Dict, Mapping, NamedTuple, Optional, Tuple, Union
 import numpy as np
 
 from ..chip.chip import Chip
-from ..errors import ConfigError
+from ..errors import ConfigError, ShapeError
 from ..files import part, prefixed
 from ..nn.network import Network, matrices
 from ..rng import stream
@@ -85,6 +85,21 @@ class WriteLearner(Learner):
             self.velocity[name] = np.zeros_like(self.wanted[name])
             self.gathered[name] = np.zeros_like(self.wanted[name])
             self.answers[name] = np.ones((2,) + self.wanted[name].shape, bool)
+
+    def aim(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Want these weights, dict name -> (fan_in, fan_out), each matrix at the scale at which its largest just fits.
+
+        The larger the conductance of a weight, the less do noise and what is never written matter.
+        """
+        low_S, high_S = self.range_S
+        for name, wanted in self.wanted.items():
+            target = np.asarray(weights[name], np.float32)
+            if target.shape != wanted.shape:
+                raise ShapeError(f"weights of {name}: {target.shape}, expected {wanted.shape}")
+            largest = float(np.abs(target).max())
+            if largest > 0:
+                self.scales_S[name] = (high_S - low_S) / largest
+            wanted[...] = target
 
     def learned_groups(self) -> Groups:
         """The weights that gradient descent wants; what the chip holds belongs to them, see `learned`."""
