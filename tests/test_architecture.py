@@ -199,7 +199,19 @@ def test_what_depends_on_the_kind_of_a_layer_is_asked_of_the_layer():
     } == set()
 
 
-OPTIONAL = ("onnx", "onnxruntime", "scipy", "soundfile", "imageio", "matplotlib", "tqdm", "dask", "hypothesis", "pytest", "serial")
+OPTIONAL = (
+    "onnx",
+    "onnxruntime",
+    "scipy",
+    "soundfile",
+    "imageio",
+    "matplotlib",
+    "tqdm",
+    "dask",
+    "hypothesis",
+    "pytest",
+    "serial",
+)
 
 
 def test_import_needs_numpy_alone():
