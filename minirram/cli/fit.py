@@ -12,11 +12,11 @@ from ..device.fit_unit import likely_unit
 from ..device.fit_verdict import NOT_USABLE
 from ..device.presets import load_cell_model, save_cell_model
 from ..errors import ConfigError, DataError
-from ..labfiles.maps import LabMap, Reading, read_column, read_map
+from ..labfiles.maps import LabMap, Policy, Reading, read_column, read_map
 from ..labfiles.table import read_table
 from ..labfiles.units import UNITS, of_cells
 from ..units import si_format
-from .arguments import CONTENTS, GOOD
+from .arguments import CONTENTS, GOOD, lab_options, lab_policy
 from .counts import count_lines
 
 
@@ -40,7 +40,6 @@ RESULT = FitReport
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram fit` takes."""
     parser.add_argument("maps", nargs="+", metavar="MAP", help="measured conductances, 0 = not formed")
-    parser.add_argument("--unit", help="of the maps, unless a header states it: S, mS, uS, nS, ohm, kOhm, MOhm or V,uA")
     parser.add_argument("--forming", metavar="FILE", help="measured forming voltages")
     parser.add_argument("--forming-unit", choices=("V", "mV"), default="V", help="of the voltages (%(default)s)")
     parser.add_argument(
@@ -56,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="MODEL.json", help="write the fitted model, for train --technology MODEL.json")
     parser.add_argument("--force", action="store_true", help="write a model that is not usable, and end with code 0")
     parser.add_argument("--plot", metavar="FILE", help="write a picture of the fit (.png, .pdf, .svg)")
+    lab_options(parser)
 
 
 def run(options: argparse.Namespace) -> FitReport:
@@ -65,8 +65,9 @@ def run(options: argparse.Namespace) -> FitReport:
     base = load_cell_model(options.base)
     if not isinstance(base, CellModel):
         raise ConfigError(f"{options.base} is a {type(base).__name__}; a fit gives the numbers of a CellModel")
-    maps = [_map(path, options.unit, base) for path in options.maps]
-    maps_S = [one.conductances_S for one in maps]
+    maps = [_map(path, options.unit, base, policy=lab_policy(options)) for path in options.maps]
+    maps_S = [np.where(one.is_kind("missing"), np.nan, one.conductances_S) for one in maps]
+    maps_S = [np.where(one.is_kind("short"), np.inf, map_S) for one, map_S in zip(maps, maps_S)]
     forming_V = None if options.forming is None else read_column(options.forming, options.forming_unit).values
     pulses = None if options.pulses is None else _pulses(options.pulses, options.unit)
     found = fit_maps(
@@ -94,19 +95,19 @@ def run(options: argparse.Namespace) -> FitReport:
     )
 
 
-def _map(path: str, unit: Optional[str], base: CellModel) -> LabMap:
+def _map(path: str, unit: Optional[str], base: CellModel, *, policy: Policy) -> LabMap:
     """A map; ConfigError that proposes a unit where none is stated."""
     if unit is None:
         try:
-            return read_map(path)
+            return read_map(path, policy=policy)
         except ConfigError as error:
-            values = read_map(path, "S", plausible=False).conductances_S
+            values = read_map(path, "S", policy=policy, plausible=False).conductances_S
             conducting = values[np.isfinite(values) & (values > 0)]
             if conducting.size == 0 or np.ptp(conducting) == 0:
                 raise
             likely = likely_unit(conducting, base)
             raise ConfigError(f"{error}; for {base.name}, --unit {likely} is likely") from None
-    return read_map(path, unit)
+    return read_map(path, unit, policy=policy)
 
 
 def _pulses(path: str, unit: Optional[str]) -> np.ndarray:

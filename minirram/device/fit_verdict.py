@@ -29,14 +29,14 @@ def exclusions_of(cells: MeasuredCells, reads: Optional[Reads], forming: Optiona
     for k, lines in enumerate(cells.lines):
         found += [f"{_lines('row', lines.rows)} of map {k}"] if lines.rows else []
         found += [f"{_lines('column', lines.cols)} of map {k}"] if lines.cols else []
-    counts = [(cells.outliers, "outliers: cells in no state"), (cells.shorted, "shorted cells")]
+    counts = [(cells.outliers, "outliers, cells in no state"), (cells.shorted, "shorted cells")]
     counts += [(cells.not_read, "cells without a value")]
     if reads is not None:
         counts += [(reads.jumping, "cells that jump between reads, out of the read noise")]
     if forming is not None:
         counts += [(forming.outliers, "outliers among the forming voltages")]
         counts += [(forming.at_end, "forming voltages at the end of the sweep")]
-    return tuple(found + [f"{count} {what}" for count, what in counts if count])
+    return tuple(found + [f"{what}: {count}" for count, what in counts if count])
 
 
 def reasons_against(cells: MeasuredCells, model: CellModel, base: CellModel, *, unit: str) -> Tuple[str, ...]:

@@ -1,5 +1,7 @@
 """The small files that a fit once got wrong, by the command; and maps that a training starts from."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,15 @@ def test_a_training_says_how_it_took_its_maps(runs):
     assert f"map 0                   {results['maps'][0]['formed']} of 4096 cells formed (from" in text
     assert f"{pristine[1].sum()} as pristine cells, {shorted[1].sum()} shorted, stuck on" in text
     assert runs.results()["maps"] == []
+
+
+def test_the_page_shows_what_the_commands_print(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "measured-chip.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    shown = [part for block in blocks for part in ("\n" + block).split("\n$ minirram ")[1:]]
+    assert len(shown) == 6
+    for part in shown:
+        command, _, printed = part.partition("\n")
+        answer = call(*command.split())
+        assert answer.out + answer.err == printed.rstrip("\n") + "\n", command

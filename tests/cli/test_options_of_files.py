@@ -171,6 +171,27 @@ def test_a_fit_takes_the_states_by_their_names(measured, tmp_path):
     assert "3 states were named" in call("fit", low, "--unit", "uS", "--states", "pristine,off,on").err
 
 
+@shows("fit", "--missing", "--short", "--open", "--offset")
+def test_a_fit_leaves_out_what_has_no_conductance(measured, tmp_path):
+    file, map_uS = str(tmp_path / "marked.csv"), np.load(measured["first"])
+    rows = [[f"{value:.6g}" for value in row] for row in map_uS]
+    rows[0][0], rows[1][1], rows[2][2] = "#N/A", "OVLD", "-0.002"
+    with open(file, "w") as handle:
+        handle.writelines(",".join(row) + "\n" for row in rows)
+    command = ["fit", file, "--unit", "uS"]
+    for allowed, kind in ((["--short", "unformed"], "missing"), (["--missing", "unformed"], "short")):
+        refused = call(*command, *allowed)
+        assert refused.code == 3 and f"is {kind} (line" in refused.err
+    allowed = ["--missing", "unformed", "--short", "unformed"]
+    found = figures(*command, *allowed)
+    assert (found["not_read"], found["shorted"], found["formed"]) == (1, 1, 1998)
+    assert found["exclusions"] == ["shorted cells: 1", "cells without a value: 1"]
+    assert call(*command, *allowed, "--offset", "error").code == 3
+    np.savetxt(file, np.where(map_uS == map_uS.max(), np.inf, 1 / map_uS), delimiter=",")
+    command[3] = "MOhm"
+    assert figures(*command)["formed"] == 1999 and call(*command, "--open", "error").code == 3
+
+
 @shows("fit", "--forming-unit")
 def test_a_fit_takes_forming_voltages_in_millivolt(measured, tmp_path):
     file = str(tmp_path / "mV.csv")
@@ -195,6 +216,7 @@ def test_a_fit_takes_a_pulse_response_in_the_unit_of_the_maps(measured, tmp_path
     assert refused.code == 3 and "pulse numbers are whole" in refused.err
 
 
+@pytest.mark.slow  # matplotlib takes its time to load
 @shows("fit", "--plot")
 def test_a_fit_is_drawn(measured, tmp_path):
     pytest.importorskip("matplotlib", reason="pictures are drawn with matplotlib, of the extra 'report'")

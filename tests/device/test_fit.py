@@ -200,7 +200,7 @@ def test_cells_of_no_state_are_left_out_and_too_many_are_not_usable():
         fit = fit_maps([map_S], TAOX_40NM)
         assert fit.verdict == verdict, fit
         if verdict == WITH_EXCLUSIONS:
-            assert f"{fit.outliers} outliers: cells in no state" in fit.exclusions
+            assert f"outliers, cells in no state: {fit.outliers}" in fit.exclusions
             assert fit.outliers == pytest.approx(stray.sum(), rel=0.15)
             assert fit.model.lrs_sigma_ln == pytest.approx(TAOX_40NM.lrs_sigma_ln, rel=0.06)
 
@@ -210,7 +210,7 @@ def test_cells_without_a_value_and_shorted_ones_are_counted():
     map_S[0, :3], map_S[1, :2], map_S[2, 0] = np.nan, np.inf, 0
     fit = fit_maps([map_S], TAOX_40NM)
     assert (fit.cells, fit.formed, fit.not_read, fit.shorted) == (600, 596, 3, 2)
-    assert fit.verdict == WITH_EXCLUSIONS and fit.exclusions == ("2 shorted cells", "3 cells without a value")
+    assert fit.verdict == WITH_EXCLUSIONS and fit.exclusions == ("shorted cells: 2", "cells without a value: 3")
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_cells_that_jump_are_no_read_noise():
         read_S[:1, :9] *= 1.3 if k % 2 else 0.8
     fit = fit_maps(reads_S, TAOX_40NM, repeated=True)
     assert fit.reads.jumping == 9 and fit.reads.noise == pytest.approx(0.01, rel=0.06)
-    assert fit.exclusions == ("9 cells that jump between reads, out of the read noise",)
+    assert fit.exclusions == ("cells that jump between reads, out of the read noise: 9",)
 
 
 @pytest.mark.parametrize("name", sorted(ORIENTATIONS))
