@@ -9,7 +9,7 @@ each pair (initialisation); afterwards RESET and SET carry out what the masks sa
 fan_out), [0] = plus.
 """
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -343,13 +343,25 @@ class Chip:
         for macro, cells_S in zip(self.macros, map_S):
             macro.replace_conductances(cells_S)
 
+    def formed(self) -> np.ndarray:
+        """Cells that formed, or are stuck: bool (macros, rows, cols)."""
+        return np.stack([macro.formed for macro in self.macros])
+
     def unformed_pairs(self) -> int:
         """Number of pairs in use with a cell that never formed."""
-        bad = 0
+        return self._pairs_where(lambda plus, minus: ~(plus & minus))
+
+    def dead_pairs(self) -> int:
+        """Number of pairs in use of which no cell formed: their weight is 0."""
+        return self._pairs_where(lambda plus, minus: ~(plus | minus))
+
+    def _pairs_where(self, holds: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> int:
+        """Number of pairs in use for which `holds` is true of their formed cells."""
+        count = 0
         for tile in self.placement.tiles:
             formed = self.macros[tile.macro].formed[tile.rows, tile.cols]
-            bad += int(np.count_nonzero(~(formed[:, 0::2] & formed[:, 1::2])))
-        return bad
+            count += int(np.count_nonzero(holds(formed[:, 0::2], formed[:, 1::2])))
+        return count
 
     def state(self) -> Dict[str, np.ndarray]:
         """A flat dict of named arrays that `restore` and `from_state` take: `pulses/KIND`, and `macroK/NAME` of each

@@ -35,6 +35,11 @@ def cells_on(level: str, mask: np.ndarray, *, sign: np.ndarray) -> Tuple[np.ndar
     return mask[0], mask[1]
 
 
+def kept_of_cells(level: str, plus: np.ndarray, minus: np.ndarray, *, sign: np.ndarray) -> np.ndarray:
+    """What is true of the cell that each connection keeps, in the masks' shape. plus, minus: bool (fan_in, fan_out)."""
+    return np.where(sign, plus, minus) if level == "pair" else np.stack([plus, minus])
+
+
 def kept_weights(level: str, plus: np.ndarray, *, minus: np.ndarray, sign: np.ndarray) -> np.ndarray:
     """The weight that each connection has when kept, in the masks' shape: +G of a plus cell, -G of a minus cell."""
     if level == "pair":

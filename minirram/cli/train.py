@@ -156,6 +156,8 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
         "saturated conversions": saturated(test),
         "clipped activations": sum(test.clipped.values()),
         "unformed pairs": results.unformed_pairs,
+        "signs given by forming": results.signs_given,
+        "pairs without a weight": results.dead_pairs,
         "stuck cells": results.stuck_cells,
         "rows and pairs moved": len(results.moved),
     }

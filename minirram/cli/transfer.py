@@ -4,7 +4,7 @@ import argparse
 
 from ..errors import ConfigError
 from ..runs.folder import RunFolder
-from ..study.transfer import TransferResults, transfer
+from ..study.transfer import TransferResults, lines_like, transfer
 from .arguments import chip_files, chip_lines, chip_options, data_option, given, source_of, tell, threads_option
 from .counts import count_lines, saturated
 
@@ -35,13 +35,14 @@ def run(options: argparse.Namespace) -> TransferResults:
     faulty = cell_model.changed(**given(options, ["stuck_lrs", "stuck_hrs"]))
     if options.know_faults and not faulty.stuck_lrs + faulty.stuck_hrs and options.faults is None:
         raise ConfigError("--know-faults without stuck cells; give --stuck-lrs, --stuck-hrs or --faults")
+    files = chip_files(options)
     return transfer(
         options.run,
         options.out,
         changes=changes,
         cell_model=faulty,
-        lines=chip_lines(options),
-        files=chip_files(options),
+        lines=chip_lines(options, None if files.maps else lines_like(options.run)),
+        files=files,
         know_faults=options.know_faults,
         threads=options.threads,
         progress=lambda row: tell(f"epoch {row['epoch']}  validation {row['validation']:.4f}"),
@@ -68,6 +69,7 @@ def text(results: TransferResults) -> str:
         "saturated conversions": saturated(after),
         "clipped activations": sum(after.clipped.values()),
         "unformed pairs": results.unformed_pairs,
+        "pairs without a weight": results.dead_pairs,
         "stuck cells": results.stuck_cells,
         "rows and pairs moved": len(results.moved),
     }

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..chip.chip import Chip
 from ..chip.faults import Faults, Forced, forced_bits, signs_around
+from ..chip.forming import free_to_keep, half_formed, unformed
 from ..chip.levels import draw_signs, kept_weights, mask_shape, weight_scale_S
 from ..errors import ConfigError
 from ..files import fill, part, prefixed
@@ -13,7 +14,7 @@ from ..nn.network import Network, matrices
 from ..rng import stream
 from .learned import Arrays, Groups, Learned, copies
 from .learner import Generators, Learner, TrainingData
-from .pruning import initial_scores, initial_size, score_gradient, steady_mask, to_score_size, top_mask
+from .pruning import initial_scores, initial_size, score_gradient, steady_mask, to_score_size, top_mask, top_mask_among
 from .recipe import Recipe
 
 
@@ -21,8 +22,9 @@ class MaskLearner(Learner):
     """The state of mask learning: a formed chip, the scores of its connections, and the network's digital state.
 
     `masks`, `scores`, `velocity`: dicts name -> array in the shape of `chip.mask_shape`. `signs`, `scales_S`: how
-    cells become weights (see `chip`). faults: those of the chip where they are known: signs avoid them, at cell level
-    stuck cells have no bit to choose (`forced`).
+    cells become weights (see `chip`). On a half-formed chip signs follow what formed, and masks choose among the
+    connections whose cell formed (`free`). signs: those to begin with, instead of drawn ones. faults: those of the chip
+    where they are known: signs avoid them, at cell level stuck cells have no bit to choose (`forced`).
     wires: those whose IR drop the weights are to include; None: ideal wires. programs: whether the chip gets the masks
     of the initial scores; without, `adopt` is to give it others.
     """
@@ -37,6 +39,7 @@ class MaskLearner(Learner):
         recipe: Recipe,
         threads: int = 1,
         faults: Optional[Faults] = None,
+        signs: Optional[Mapping[str, np.ndarray]] = None,
         wires: Any = None,
         programs: bool = True,
     ) -> None:
@@ -49,7 +52,8 @@ class MaskLearner(Learner):
         self.chip = chip
         self.faults = faults
         self.wires = wires
-        self._wire(chip.read_out(stream(recipe.chip_seed, "read-out")))
+        self.first_signs = draw_signs(recipe.seed, chip.placement) if signs is None else dict(signs)
+        self._wire(chip.read_out(stream(recipe.chip_seed, "read-out")), follows_forming=half_formed(chip))
         if recipe.level == "pair":
             chip.reset_partners(self.signs)
         self.forced: Dict[str, Forced] = {}
@@ -75,13 +79,16 @@ class MaskLearner(Learner):
         """Scores and their velocity."""
         return {"scores": self.scores, "velocity": self.velocity}
 
-    def _wire(self, read_out_S: np.ndarray) -> None:
+    def _wire(self, read_out_S: np.ndarray, *, follows_forming: bool) -> None:
         """From the read-out of the formed chip: signs, scales, the weight of every connection when kept."""
         recipe, placement = self.recipe, self.chip.placement
         self.read_out_S = read_out_S
-        self.signs = draw_signs(recipe.seed, placement)
-        if self.faults is not None:
-            self.signs = signs_around(self.signs, self.faults, placement=placement)
+        self.signs, avoided = self.first_signs, self.faults
+        if avoided is None and follows_forming:
+            avoided = unformed(self.chip)
+        if avoided is not None:
+            self.signs = signs_around(self.signs, avoided, placement=placement)
+        self.free = free_to_keep(self.chip, self.signs) if follows_forming else {}
         self.scales_S: Dict[str, float] = {}
         self.kept: Arrays = {}
         for name in placement.names:
@@ -89,6 +96,12 @@ class MaskLearner(Learner):
             kept_S = kept_weights(recipe.level, plus_S, minus=minus_S, sign=self.signs[name])
             self.scales_S[name] = weight_scale_S(recipe.level, kept_S, density=recipe.density)
             self.kept[name] = (kept_S / self.scales_S[name]).astype(np.float32)
+
+    def signs_given(self) -> int:
+        """Pairs in use whose sign is that of their only formed cell; 0 where signs do not follow what formed."""
+        if not self.free or self.recipe.level != "pair":
+            return 0
+        return self.chip.unformed_pairs() - self.chip.dead_pairs()
 
     def read_weights(self, generators: Optional[Generators] = None) -> Arrays:
         """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without `generators`."""
@@ -125,11 +138,14 @@ class MaskLearner(Learner):
         self.chip.program(self.masks, self.signs)
 
     def _best_mask(self, name: str) -> np.ndarray:
-        """The mask of the largest |scores|; bits that faults decide are as those say."""
-        if name not in self.forced:
-            return top_mask(self.scores[name], self.recipe.density)
-        forced = self.forced[name]
-        return forced.on(top_mask(forced.among(self.scores[name]), self.recipe.density))
+        """The mask of the largest |scores|, of free connections where some are not; bits that faults decide are so."""
+        forced = self.forced.get(name)
+        scores = self.scores[name] if forced is None else forced.among(self.scores[name])
+        if name in self.free:
+            mask = top_mask_among(scores, self.recipe.density, free=self.free[name])
+        else:
+            mask = top_mask(scores, self.recipe.density)
+        return mask if forced is None else forced.on(mask)
 
     def pulse_counts(self) -> Tuple[int, int]:
         """(SET, RESET) pulses that the masks asked for so far."""
@@ -166,11 +182,13 @@ class MaskLearner(Learner):
             super().checkpoint(), hysteresis=np.array(self.hysteresis, np.float64), read_out_S=self.read_out_S
         )
         arrays.update(prefixed("chip", self.chip.state()))
+        if self.free:  # else signs are the first ones, as in runs of earlier versions
+            arrays["follows_forming"] = np.bool_(True)
         return arrays
 
     def restore_parts(self, arrays: Mapping[str, np.ndarray]) -> None:
         """What `restore` does; KeyError for what is missing."""
-        self._wire(arrays["read_out_S"])
+        self._wire(arrays["read_out_S"], follows_forming="follows_forming" in arrays)
         super().restore_parts(arrays)
         self.hysteresis = float(arrays["hysteresis"])
         self.chip.restore(part(arrays, "chip"))

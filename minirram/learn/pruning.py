@@ -47,6 +47,13 @@ def top_mask(scores: np.ndarray, density: float) -> np.ndarray:
     return mask.reshape(scores.shape)
 
 
+def top_mask_among(scores: np.ndarray, density: float, *, free: np.ndarray) -> np.ndarray:
+    """`top_mask` of the connections in `free` alone, a bool array like `scores`: the others are pruned."""
+    mask: np.ndarray = np.zeros(scores.shape, bool)
+    mask[free] = top_mask(scores[free], density)
+    return mask
+
+
 def steady_mask(
     wanted: np.ndarray, old_mask: np.ndarray, *, scores: np.ndarray, old_scores: np.ndarray, limit: float
 ) -> np.ndarray:

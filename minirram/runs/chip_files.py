@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..chip.chip import Chip
 from ..errors import ConfigError, MissingFileError
 from ..json_codec import Result
 from ..labfiles.maps import read_chip_map
@@ -77,12 +78,14 @@ class WhichChip(Result):
         return "; ".join(parts)
 
 
-def which_chip(config: RunConfig, shape: Tuple[int, int]) -> WhichChip:
-    """The chip of a run. shape: (rows, columns) of its macros, dead lines among them."""
+def which_chip(config: RunConfig, chip: Chip) -> WhichChip:
+    """Which individual the chip of a run is."""
     dead_rows, dead_cols = (0, 0)
     if config.lines is not None:
         dead_rows, dead_cols = len(config.lines.dead_rows), len(config.lines.dead_cols)
-    return WhichChip(config.recipe.chip_seed, config.maps, *shape, dead_rows, dead_cols, config.faults)
+    return WhichChip(
+        config.recipe.chip_seed, config.maps, *chip.macros[0].physical_shape, dead_rows, dead_cols, config.faults
+    )
 
 
 def map_names(paths: Sequence[str]) -> Tuple[str, ...]:

@@ -8,6 +8,8 @@ from ..inference.examine import Figures, Score
 _FIGURES = [field.name for field in fields(Figures)]
 OF_MASKS = {"stuck_cells": 0, "moved": []}
 """what the first runs of masks did not say"""
+NEWER: Dict[str, Any] = {"driver": None, "maps": [], "dead_pairs": 0, "signs_given": 0}
+"""what earlier runs of masks did not say"""
 _GONE = ("primary", "val_accuracy", "test_accuracy", "ideal_accuracy")
 """figures that were said twice"""
 

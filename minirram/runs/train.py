@@ -27,7 +27,7 @@ from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
 from .driven import bench_name, driven_chip, goes_on, note_bench, pristine_chip
 from .folder import RunFolder, open_test, open_training
-from .old_results import renamed
+from .old_results import NEWER, renamed
 from .own_data import DATA_SET, own_data
 
 
@@ -107,7 +107,14 @@ class TrainingResults(Result):
     """the bench whose chip learned; None: a simulated chip without a driver"""
     maps: Tuple[MapTaken, ...]
     """how the measured maps were taken that the chip started from; none: it was drawn"""
+    dead_pairs: int
+    """pairs in use of which no cell formed: their weight is 0"""
+    signs_given: int
+    """pairs in use whose sign is that of their only formed cell; 0: signs are drawn"""
 
+
+MOST_DEAD = 0.75
+"""share of pairs without a formed cell above which a chip is refused: hardly a weight is left to learn with"""
 
 Progress = Callable[[Dict[str, Any]], None]
 """called with each row of the history"""
@@ -193,7 +200,7 @@ def learn(
 
 def read_results(path: str) -> TrainingResults:
     """What `results.json` holds, in a run folder of any format."""
-    return built(TrainingResults, dict({"driver": None, "maps": []}, **renamed(read_json(path))), where=path)
+    return built(TrainingResults, dict(NEWER, **renamed(read_json(path))), where=path)
 
 
 def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
@@ -221,11 +228,10 @@ def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
 
 
 def checked_chip(chip: Chip) -> Chip:
-    """`chip`; ConfigError when most pairs that the network needs have a cell that is not formed."""
-    if chip.unformed_pairs() > chip.placement.n_pairs / 2:
+    """`chip`; ConfigError when too few pairs that the network needs have a formed cell."""
+    if chip.dead_pairs() > MOST_DEAD * chip.placement.n_pairs:
         raise ConfigError(
-            f"{chip.unformed_pairs()} of the {chip.placement.n_pairs} pairs that the network needs "
-            "have a cell that is not formed"
+            f"{chip.dead_pairs()} of the {chip.placement.n_pairs} pairs that the network needs have no formed cell"
         )
     return chip
 
@@ -290,4 +296,6 @@ def _results(
         test_openings=run.test_openings(),
         driver=bench_name(chip),
         maps=chip.maps,
+        dead_pairs=chip.dead_pairs(),
+        signs_given=learner.signs_given(),
     )

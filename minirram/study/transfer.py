@@ -6,9 +6,10 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
+from ..chip.chip import Chip
 from ..chip.dead_lines import ChipLines
 from ..chip.faults import find_faults, masks_around
-from ..chip.levels import draw_signs
+from ..chip.forming import unformed
 from ..device.interface import Cell
 from ..errors import ConfigError
 from ..files import part, read_json, write_json
@@ -102,6 +103,8 @@ class TransferResults(Result):
     """how often this run's test set was opened so far"""
     unformed_pairs: int = 0
     """pairs in use on the other chip with a cell that never formed"""
+    dead_pairs: int = 0
+    """pairs in use on the other chip of which no cell formed: their weight is 0"""
     moved: Tuple[MovedLine, ...] = ()
     """lines of the other chip that stand in for others around dead ones"""
     from_chip: Optional[WhichChip] = None
@@ -128,17 +131,15 @@ def transfer(
     changes: dict of the fields of the run's `Recipe` that are to differ: `epochs` and `learning_rate` of the
     re-learning (default: `RELEARNING_RATE` of the run's), `chip_seed` of the other chip. cell_model: technology of
     the other chip, if not that of the first: one with `stuck_lrs` and `stuck_hrs` for a faulty chip. lines: of the
-    other chip; None: all lines are alive and macros are as large as its maps, or as those of the first. files: its
-    measured maps and stuck cells. know_faults: whether its faults are read out first, so that signs (pair level) or
+    other chip; None: all lines are alive, macros are as large as its maps, else 512 x 512. files: its measured maps
+    and stuck cells. know_faults: whether its faults are read out first, so that signs (pair level) or
     bits (cell level) avoid them. data: folder of the run's data set, where it has moved.
 
     `folder` becomes a run of its own.
     """
     origin = RunFolder.open(source)
     _check_source(origin, changes, files)
-    home = origin.load_trained()[0].macros[0].physical_shape
-    if lines is None and not files.maps and home != (ChipLines.rows, 2 * ChipLines.pairs):
-        lines = ChipLines(rows=home[0], pairs=home[1] // 2)
+    first_chip, first_model, _ = origin.load_trained()
     config = _config_of_copy(origin.config, changes, cell_model=cell_model, data=data)
     config = replace(config, lines=lines, **files.names())
     training = open_training(config)
@@ -148,7 +149,8 @@ def transfer(
         path = run.path("results.json")
         return built(TransferResults, read_json(path), where=path)
     at_home = origin.load_checkpoint()
-    learner = _learner_on(config, files, at_home=at_home, know_faults=know_faults, threads=threads)
+    chip, signs = make_chip(config, files), first_model.signs
+    learner = _learner_on(config, chip, at_home=at_home, signs=signs, know_faults=know_faults, threads=threads)
     first = learner.learned()
     before = float(training.validation_score(learner.predict))
     digital = _digital_only(learner, training)
@@ -163,7 +165,7 @@ def transfer(
         before=before,
         digital=digital,
         looks=looks,
-        chips=(which_chip(origin.config, home), which_chip(config, learner.chip.macros[0].physical_shape)),
+        chips=(which_chip(origin.config, first_chip), which_chip(config, chip)),
         moved=moved_lines(config),
         test_openings=run.test_openings(),
     )
@@ -194,6 +196,14 @@ def origin_of(run: RunFolder) -> Optional[Origin]:
         return built(Origin, read_json(path), readers={RunConfig: config_from_json})
 
 
+def lines_like(source: Path) -> Optional[ChipLines]:
+    """All lines alive, on macros as large as those of the run in `source`; None: they are 512 x 512."""
+    chip, _, _ = RunFolder.open(source).load_trained()
+    rows, cols = chip.macros[0].physical_shape
+    lines = ChipLines(rows=rows, pairs=cols // 2)
+    return None if lines == ChipLines() else lines
+
+
 def _open(folder: Path, config: RunConfig, *, origin: Origin) -> RunFolder:
     """The run of the other chip, made when there is none; ConfigError when it was started from something else."""
     run = RunFolder.open(folder) if RunFolder.exists(folder) else RunFolder.create(folder, config)
@@ -210,12 +220,6 @@ def _check_source(origin: RunFolder, changes: Mapping[str, Any], files: ChipFile
     """ConfigError unless the run `origin` is finished and what it learned can go to the chip that `changes` name."""
     if not origin.has("results.json"):
         raise ConfigError(f"{origin.folder} is not finished: its results.json is missing")
-    before = origin_of(origin)
-    if before is not None and before.know_faults:
-        raise ConfigError(
-            f"{origin.folder} was learned around known faults, with signs of its own: transfer from the run "
-            "that it came from"
-        )
     own = origin.config
     dead = own.lines is not None and bool(own.lines.dead_rows or own.lines.dead_cols)
     if "chip_seed" not in changes and not files.maps and (own.maps or dead or own.faults):
@@ -238,29 +242,33 @@ def _config_of_copy(
 
 
 def _learner_on(
-    config: RunConfig, files: ChipFiles, *, at_home: Arrays, know_faults: bool, threads: int
+    config: RunConfig, chip: Chip, *, at_home: Arrays, signs: Arrays, know_faults: bool, threads: int
 ) -> MaskLearner:
-    """A learner on the other chip, which holds the first one's best masks and goes on from its scores."""
-    chip, faults = make_chip(config, files), None
-    if know_faults:
-        faults = find_faults(chip, stream(config.recipe.chip_seed, "faults"))
+    """A learner on the other chip, which holds the first one's best masks and goes on from its scores.
+
+    signs: those that the masks were learned with.
+    """
+    faults = find_faults(chip, stream(config.recipe.chip_seed, "faults")) if know_faults else None
     learner = MaskLearner(
         config.network,
         chip,
         recipe=config.recipe,
         threads=threads,
         faults=faults,
+        signs=signs,
         wires=config.wires,
         programs=False,
     )
+    if faults is None and learner.free:
+        faults = unformed(chip)
     learned, scores = best_learned(at_home), part(at_home, "scores")
     masks = learned.groups["masks"]
     masks = {name: learner.forced[name].on(mask) if name in learner.forced else mask for name, mask in masks.items()}
     if faults is not None and config.recipe.level == "pair":
-        drawn = draw_signs(config.recipe.seed, chip.placement)
         masks, scores = masks_around(
-            masks, scores, signs=learner.signs, drawn=drawn, faults=faults, placement=chip.placement
+            masks, scores, signs=learner.signs, drawn=signs, faults=faults, placement=chip.placement
         )
+    masks = {name: mask & learner.free[name] if learner.free else mask for name, mask in masks.items()}
     learner.learn_on_from(scores)
     learner.adopt(replace(learned, groups={"masks": masks}))
     return learner
@@ -337,6 +345,7 @@ def _results(
         test=looks["test"],
         test_openings=test_openings,
         unformed_pairs=int(learner.chip.unformed_pairs()),
+        dead_pairs=learner.chip.dead_pairs(),
         moved=moved,
         from_chip=chips[0],
         chip=chips[1],

@@ -26,13 +26,18 @@ def test_only_counts_that_are_not_zero_are_shown():
 def results_with(runs, **changes):
     results = built(TrainingResults, runs.results())
     clean = replace(results.test, clipped={}, saturated={})
-    return replace(results, **dict(dict(unformed_pairs=0, stuck_cells=0, moved=(), test=clean), **changes))
+    return replace(
+        results,
+        **dict(dict(unformed_pairs=0, signs_given=0, dead_pairs=0, stuck_cells=0, moved=(), test=clean), **changes),
+    )
 
 
 @pytest.mark.parametrize(
     "name, changes, count",
     [
         ("unformed pairs", {"unformed_pairs": 7}, 7),
+        ("signs given by forming", {"signs_given": 6}, 6),
+        ("pairs without a weight", {"dead_pairs": 8}, 8),
         ("stuck cells", {"stuck_cells": 5}, 5),
         ("rows and pairs moved", {"moved": (MovedLine(0, "row", 3, 9),)}, 1),
     ],
@@ -55,8 +60,8 @@ def test_saturation_and_clipping_are_summed_over_tiles_and_quantisers(runs):
 
 
 def test_kept_cells_that_never_formed_are_shown(runs):
-    """Half of the cells form: some of those that the masks keep never did."""
-    options = ("--formed-share", "0.9")
+    """Where so few cells are unformed, signs are drawn: some cells that the masks keep never formed."""
+    options = ("--formed-share", "0.995")
     counted = figures("export", runs.trained(*options))
     assert counted["not_formed"] > 0
     assert number(call("export", runs.trained(*options)).out, "cells to keep unformed") == counted["not_formed"]

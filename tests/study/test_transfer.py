@@ -166,10 +166,6 @@ def test_sources_that_cannot_be_taken_elsewhere(home, tmp_path):
         transfer(str(copy), str(tmp_path / "out"), changes={"epochs": 1})
     os.rename(tmp_path / "results.json", copy / "results.json")
     config = read_json(str(copy / "config.json"))
-    write_json(str(copy / "transfer.json"), {"source": config, "know_faults": True})
-    with pytest.raises(ConfigError, match="around known faults"):
-        transfer(str(copy), str(tmp_path / "out"), changes={"epochs": 1})
-    os.remove(copy / "transfer.json")
     config["faults"] = "known-faults.npz"
     write_json(str(copy / "config.json"), config)
     with pytest.raises(ConfigError, match="name the other chip by its maps, or by its seed"):
