@@ -5,7 +5,7 @@ import pytest
 from minirram.accounting import shapes
 from minirram.errors import ConfigError
 from minirram.nn.network import conversions, input_bits, macs
-from minirram.nn.operations import DigitalEvents, digital_events
+from minirram.nn.operations import FLOAT_BITS, DigitalEvents, digital_events
 from minirram.tasks import spoken_digits
 
 
@@ -53,8 +53,8 @@ def test_arithmetic_behind_a_pool_and_a_residual_branch():
     resnet = listed("resnet50", 100)
     n = 256 * 56**2
     assert resnet.digital["conv2_1c"].adds == 2 * n
-    held = resnet.digital["conv2_1c"]  # the branch waits in the buffer as 32-bit sums
-    assert held.bits_kept == held.bits_taken == held.bits_freed == 32 * n
+    held = resnet.digital["conv2_1c"]  # the branch waits in the buffer
+    assert held.bits_kept == held.bits_taken == held.bits_freed == FLOAT_BITS * n
     assert vgg.digital["conv1_1"].bits_kept == 0
     assert resnet.digital["input"].bits_written == 3 * 224**2 * 8
 
