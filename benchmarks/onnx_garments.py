@@ -25,6 +25,8 @@ from minirram.tasks.training_data import training_data  # noqa: E402
 
 SAMPLES = 664
 """garments to be placed with: 64 for ranges, 600 to be answered"""
+LESSONS = 3000
+"""garments to learn from on the chip"""
 
 
 def network():
@@ -98,7 +100,15 @@ def main():
     to_onnx(learn(options.epochs), os.path.join(options.out, "garments.onnx"))
     test = TASK.draw_test()
     images = pooled(test.inputs[:SAMPLES, :, :, None], 2).transpose(0, 3, 1, 2).astype(np.float32) / 255
-    np.savez(os.path.join(options.out, "garments.npz"), inputs=images, labels=test.labels[:SAMPLES])
+    training, _ = TASK.draw_training()
+    more = pooled(training.inputs[:LESSONS, :, :, None], 2).transpose(0, 3, 1, 2).astype(np.float32) / 255
+    np.savez(
+        os.path.join(options.out, "garments.npz"),
+        inputs=images,
+        labels=test.labels[:SAMPLES],
+        train_inputs=more,
+        train_labels=training.labels[:LESSONS],
+    )
 
 
 if __name__ == "__main__":

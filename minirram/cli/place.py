@@ -3,19 +3,21 @@
 import argparse
 from typing import Iterator, Optional, Tuple
 
-from ..chip.dead_lines import read_lines
 from ..device.presets import TECHNOLOGIES, load_cell_model
 from ..errors import ConfigError
 from ..learn.written_weights import Writing
 from ..runs.place import Placed, Placing, Written, place_network
 from ..units import si_format
-from .arguments import given, threads_option
+from .arguments import chip_files, chip_lines, chip_options, given, threads_option
 from .counts import count_lines, saturated
 from .evaluate import condition_options, conditions_of
 
 RESULT = Placed
 DEFAULT_TECHNOLOGY = "taox-40nm"
-OF_WEIGHTS = ("data", "writes", "tuning_error", "read_noise", "seed", "out", "draws", "chip_seed", "adc_arrangement")
+OF_WEIGHTS = (
+    *("data", "writes", "tuning_error", "epochs", "learning_rate", "read_noise", "seed", "out", "draws"),
+    *("chip_seed", "adc_arrangement", "map", "faults"),
+)
 """options that do something where weights are written"""
 
 
@@ -28,6 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tuning-error", type=float, help=f"of what a write reaches, relative; default {Writing.tuning_error}"
     )
+    parser.add_argument("--epochs", type=int, help="of learning on the chip, after the writing; default 0")
+    parser.add_argument("--learning-rate", type=float, help=f"of these epochs; default {Placing.learning_rate}")
     parser.add_argument("--bits", type=int, help=f"of the codes between layers; default {Placing.bits}")
     parser.add_argument("--input-bits", type=int, help=f"of the codes of the input; default {Placing.input_bits}")
     parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="of the input, instead of the file's")
@@ -37,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--technology", metavar="NAME", default=DEFAULT_TECHNOLOGY, help=f"preset of the cells ({names}) or a .json"
     )
-    parser.add_argument("--dead-lines", metavar="FILE.json", help="dead lines and size of the macros")
+    chip_options(parser)
     parser.add_argument("--chip-seed", type=int, help="which individual the chip is; default 0")
     parser.add_argument("--seed", type=int, help="of the read noise; default 0")
     parser.add_argument("--adc-bits", type=int, help=f"resolution of the ADCs; default {Placing.adc_bits}")
@@ -54,7 +58,7 @@ def run(options: argparse.Namespace) -> Placed:
     conditions = conditions_of(options)
     if options.weights and options.data is None:
         raise ConfigError("--weights needs --data FILE.npz: inputs that ranges are taken from and that are answered")
-    idle = [name for name in OF_WEIGHTS if getattr(options, name) not in (None, 1)]
+    idle = [name for name in OF_WEIGHTS if getattr(options, name) not in (None, 1, [])]
     if not options.weights and (idle or conditions != type(conditions)()):
         named = "--" + idle[0].replace("_", "-") if idle else "a condition of use"
         raise ConfigError(f"{named} belongs to written weights: give --weights, too")
@@ -64,8 +68,9 @@ def run(options: argparse.Namespace) -> Placed:
         cell_model,
         fold_batch_norms=options.fold,
         size=None if options.size is None else size_of(options.size),
-        lines=None if options.dead_lines is None else read_lines(options.dead_lines),
-        **given(options, [*fields, "chip_seed"]),
+        lines=chip_lines(options),
+        files=chip_files(options),
+        **given(options, [*fields, "chip_seed", "epochs", "learning_rate"]),
     )
     return place_network(
         options.network,
@@ -108,6 +113,8 @@ def _written_lines(written: Written) -> Iterator[str]:
     budget = "" if written.writes_allowed is None else f" of {written.writes_allowed} allowed"
     writes = ", ".join(f"{count} {kind}" for kind, count in written.writes.items())
     yield f"writes                  {writes}{budget}"
+    if written.epochs:
+        yield f"learned                 {written.epochs} epoch(s) on the chip"
     yield f"weight error            {written.weight_error:.2%} of the weights, root mean square, without read noise"
     yield f"input codes             from {written.input_low:.4g} to {written.input_high:.4g}"
     yield f"ranges                  from the first {written.calibration_samples} sample(s), which are not examined"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..chip.chip import Chip
 from ..errors import ConfigError, ShapeError
-from ..files import part, prefixed
+from ..files import fill, part, prefixed
 from ..nn.network import Network, matrices
 from ..rng import stream
 from .learned import Arrays, Groups, Learned, copies
@@ -100,6 +100,10 @@ class WriteLearner(Learner):
             if largest > 0:
                 self.scales_S[name] = (high_S - low_S) / largest
             wanted[...] = target
+
+    def take_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on with this digital state: statistics, ranges, what is trained on the digital side."""
+        fill(self.state, {name: np.array(array) for name, array in state.items()}, what="state")
 
     def learned_groups(self) -> Groups:
         """The weights that gradient descent wants; what the chip holds belongs to them, see `learned`."""

@@ -1,8 +1,8 @@
 """A network from elsewhere on a chip: where its matrices lie, its trained weights written, its answers examined."""
 
 import os
-from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple, Union
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from ..chip.dead_lines import ChipLines
 from ..chip.placement import place
 from ..crossbar.conditions import Conditions
 from ..device.interface import Cell
-from ..errors import ConfigError, DataError, ShapeError
-from ..files import atomic_writer, read_npz, write_json
+from ..errors import ConfigError, DataError
+from ..files import atomic_writer, write_json
 from ..inference import digital_json
 from ..inference.calibration import calibrate_adcs, calibrate_ranges
 from ..inference.examine import Score, examine
@@ -23,23 +23,18 @@ from ..inference.model import Model
 from ..json_codec import Result
 from ..learn.recipe import Recipe
 from ..learn.written_weights import WriteLearner, Writing
-from ..nn.forward import plain_forward
 from ..nn.network import macs, matrices, output_shapes
 from ..onnx_import.imported import Imported, network_from_onnx
 from ..onnx_import.input_range import scaled_input
-from ..tasks.codes import CodeRule
 from ..tasks.datasets import Layout
-from ..tasks.labelled_data import checked_inputs
+from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
+from .place_samples import BATCH, Answers, Samples, float_logits
 from .train import make_chip
 
 Path = Union[str, "os.PathLike[str]"]
-MOST_CALIBRATION = 64
-"""samples at most from which ranges are taken"""
 PASSES = 3
 """a later pass writes what a dead partner has left over"""
-FLOAT_CHUNK = 16
-"""samples that pass together through the float network"""
 
 
 @dataclass(frozen=True)
@@ -66,12 +61,18 @@ class Placing:
     """writes that may be spent, over all cells, the farthest weights first; None: any number"""
     tuning_error: float = Writing.tuning_error
     """standard deviation of what a write reaches, relative to its target"""
+    epochs: int = 0
+    """passes over the samples to learn from, after the writing, by the learner of written weights"""
+    learning_rate: float = 0.02
+    """of them"""
     seed: int = 0
-    """of the read noise"""
+    """of the read noise, and of the order of samples"""
     chip_seed: int = 0
     """which individual the chip is"""
     lines: Optional[ChipLines] = None
     """dead lines and size of the macros"""
+    files: ChipFiles = DRAWN
+    """measured maps and stuck cells of the chip"""
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,13 @@ class Written(Result):
     weight_error: float
     """root mean square of held minus trained weights, over that of the trained ones, without read noise"""
     off_target: int
-    """weights that are farther from their target than six tuning errors: no budget, dead or unformed cells"""
+    """weights farther from the trained ones than six tuning errors: no budget, dead or unformed cells, learned anew"""
     unformed_pairs: int
     """pairs in use with a cell that never formed"""
     stuck_cells: int
     """cells in use that answer to no pulse"""
+    epochs: int
+    """passes over the samples to learn from"""
     calibration_samples: int
     """first samples of the data, from which ranges of codes and ADCs are taken; they are not examined"""
     input_low: float
@@ -161,7 +164,8 @@ def place_network(
     """The network of an ONNX file on macros; with `data` its trained weights on a chip of its own, and its answers.
 
     data: `.npz` with `inputs` (n, ...) as the file takes them, channels first, or channels last, and, if there are any,
-    `labels` (n,). conditions: of use. draws: of the read noise. out: folder for digital.json and conductance.npy.
+    `labels` (n,); to learn from `train_inputs` and `train_labels`. conditions: of use. draws: of the read noise. out:
+    folder for digital.json and conductance.npy.
     """
     imported = network_from_onnx(
         path,
@@ -174,7 +178,7 @@ def place_network(
     )
     if not matrices(imported.network):
         raise DataError(f"{os.fspath(path)}: a network without a matrix; there is nothing to place")
-    lines = placing.lines or ChipLines()
+    lines = placing.lines or _lines_of(placing.files)
     placement = place(matrices(imported.network), lines.logical_rows, macro_pairs=lines.logical_pairs)
     network_shapes = shapes.of_network(imported.network)
     account = shapes_account(network_shapes, placement, cell_model=placing.cell_model, adc_bits=placing.adc_bits)
@@ -199,37 +203,12 @@ def place_network(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Samples:
-    """What the chip is asked, and how its values become codes."""
-
-    x: np.ndarray
-    """float32 (n, height, width, channels)"""
-    codes: np.ndarray
-    """uint8, the same"""
-    labels: Optional[np.ndarray]
-    """int64 (n,), or per pixel"""
-    calibration: int
-    """samples from which ranges are taken"""
-    rule: CodeRule
-    zero: int
-    """code of 0.0"""
-    per_unit: float
-    """codes per unit of value"""
-
-    @classmethod
-    def read(cls, path: Path, imported: Imported) -> "_Samples":
-        """Those of an `.npz`; their first half, MOST_CALIBRATION at most, gives the range."""
-        x, labels = read_samples(path, imported)
-        calibration = min(MOST_CALIBRATION, max(len(x) // 2, 1))
-        rule, zero = _input_rule(x[:calibration], imported.network.input_bits)
-        fitted = replace(imported.network, input_zero=zero)
-        return cls(x, rule.codes(x, fitted), labels, calibration, rule, zero, float(rule.step(fitted)[1][0]))
-
-    @property
-    def rest(self) -> slice:
-        """Those that are answered: all but the first; a single one does both."""
-        return slice(self.calibration if len(self.x) > 1 else 0, None)
+def _lines_of(files: ChipFiles) -> ChipLines:
+    """All lines of macros as large as the measured maps; of the usual size without any."""
+    if not files.maps:
+        return ChipLines()
+    rows, cols = files.maps_S()[0].shape
+    return ChipLines(rows=rows, pairs=cols // 2)
 
 
 def _written(
@@ -242,19 +221,21 @@ def _written(
     out: Optional[Path],
 ) -> Written:
     """Write the weights, calibrate, examine."""
-    samples = _Samples.read(data, imported)
+    samples = Samples.read(data, imported)
     config, weights, state = _for_codes(imported, placing, samples, data)
-    learner = _write(config, placing, weights)
     calibration = samples.codes[: samples.calibration]
-    learner.state = calibrate_ranges(config.network, state, weights=learner.read_weights(), codes=calibration)
+    learner = _write(config, placing, weights)
+    learner.take_state(calibrate_ranges(config.network, state, weights=learner.read_weights(), codes=calibration))
+    for _ in range(placing.epochs):
+        learner.epoch(samples.lessons)
     model = _model(config, learner, calibration)
     files = () if out is None else _save(out, config, learner, model)
-    weight_error, off_target = _weight_errors(learner, placing.tuning_error)
+    weight_error, off_target = _weight_errors(learner, weights, placing.tuning_error)
     if conditions.age_s:
         learner.chip.age(conditions.age_s, conditions.temperature_K)
     rest = samples.rest
     right = None if samples.labels is None else samples.labels[rest]
-    answers = Answers(samples.codes[rest], _float_logits(imported, samples.x[rest]), right)
+    answers = Answers(samples.codes[rest], float_logits(imported, samples.x[rest]), right)
     score = examine(
         config,
         learner.chip,
@@ -274,6 +255,7 @@ def _written(
         off_target=off_target,
         unformed_pairs=learner.chip.unformed_pairs(),
         stuck_cells=learner.chip.stuck_cells(),
+        epochs=placing.epochs,
         calibration_samples=samples.calibration,
         input_low=low,
         input_high=high,
@@ -290,7 +272,7 @@ def _written(
 
 
 def _for_codes(
-    imported: Imported, placing: Placing, samples: _Samples, data: Path
+    imported: Imported, placing: Placing, samples: Samples, data: Path
 ) -> Tuple[RunConfig, Dict[str, np.ndarray], Dict[str, np.ndarray]]:
     """(configuration, weights, digital state) of the network for the codes of the samples."""
     span = 1 / (samples.per_unit * imported.network.input_step)
@@ -299,54 +281,23 @@ def _for_codes(
         task="onnx",
         data=os.fspath(data),
         network=scaled.network,
-        recipe=Recipe(level="cell", seed=placing.seed, chip_seed=placing.chip_seed),
+        recipe=Recipe(
+            level="cell",
+            epochs=max(placing.epochs, 1),
+            batch_size=min(BATCH, len(samples.lessons.codes)),
+            learning_rate=placing.learning_rate,
+            weight_decay=0.0,
+            seed=placing.seed,
+            chip_seed=placing.chip_seed,
+        ),
         cell_model=placing.cell_model,
         adc_bits=placing.adc_bits,
         adc_arrangement=placing.adc_arrangement,
         lines=placing.lines,
+        **placing.files.names(),
         layout=Layout("onnx", tuple(samples.x.shape[1:]), "float32", _class_names(scaled), samples.rule),
     )
     return config, scaled.trained_weights, scaled.state
-
-
-def read_samples(path: Path, imported: Imported) -> Tuple[np.ndarray, Optional[np.ndarray]]:
-    """(inputs float32 (n, height, width, channels), labels int64 or None) of an `.npz`; DataError, ShapeError.
-
-    Where inputs fit both orders of axes, they are taken as the ONNX file has them: channels first.
-    """
-    arrays = read_npz(path)
-    if "inputs" not in arrays:
-        raise DataError(f"{os.fspath(path)}: lacks the array 'inputs'; it holds {', '.join(arrays) or 'nothing'}")
-    inputs = checked_inputs(arrays["inputs"], f"{os.fspath(path)}: the inputs").astype(np.float32)
-    height, width, channels = imported.network.input_shape
-    theirs, ours = imported.input_shape, (height, width, channels)
-    found = inputs.shape[1:]
-    if found == theirs:
-        sides = (height, width) if len(theirs) == 3 else ((1, width) if len(theirs) == 2 else (1, 1))
-        x = inputs.reshape((len(inputs), channels) + sides).transpose(0, 2, 3, 1)
-    elif [side for side in found if side != 1] == [side for side in ours if side != 1]:
-        x = inputs.reshape((len(inputs),) + ours)
-    else:
-        raise ShapeError(f"{os.fspath(path)}: inputs of shape {found}; the network takes {theirs}, or {ours}")
-    labels = arrays.get("labels")
-    if labels is None:
-        return x, None
-    shape = output_shapes(imported.network)[imported.network.layers[-1].name]
-    if labels.shape != (len(x),) + shape[:-1] or labels.dtype.kind not in "iub":
-        expected = (len(x),) + shape[:-1]
-        raise ShapeError(f"{os.fspath(path)}: labels {labels.dtype} {labels.shape}; expected integers {expected}")
-    if labels.size and not 0 <= labels.min() <= labels.max() < shape[-1]:
-        raise DataError(f"{os.fspath(path)}: labels {labels.min()} to {labels.max()} of {shape[-1]} classes, from 0")
-    return x, labels.astype(np.int64)
-
-
-def _input_rule(x: np.ndarray, bits: int) -> Tuple[CodeRule, int]:
-    """(how values become codes, code of 0.0) for the range of `x`, which holds 0 with it: padding is 0."""
-    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
-    if low == high:
-        raise DataError("the calibration inputs are all 0; there is no range to take")
-    zero = int(np.clip(np.rint(-low / (high - low) * (2**bits - 1)), low < 0, 2**bits - 1 - (high > 0)))
-    return CodeRule((low,), (high,), clips=True), zero
 
 
 def _class_names(imported: Imported) -> Tuple[str, ...]:
@@ -358,7 +309,7 @@ def _class_names(imported: Imported) -> Tuple[str, ...]:
 
 def _write(config: RunConfig, placing: Placing, weights: Dict[str, np.ndarray]) -> WriteLearner:
     """A learner of written weights that has spent what it may on these weights."""
-    chip = make_chip(config)
+    chip = make_chip(config, placing.files)
     threshold_S = max(2 * placing.tuning_error * chip.cell_model.lrs_spread()[0], chip.cell_model.grid_S)
     writing = Writing(placing.tuning_error, threshold_S, budget=placing.writes)
     learner = WriteLearner(config.network, chip, recipe=config.recipe, writing=writing)
@@ -371,14 +322,14 @@ def _write(config: RunConfig, placing: Placing, weights: Dict[str, np.ndarray]) 
     return learner
 
 
-def _weight_errors(learner: WriteLearner, tuning_error: float) -> Tuple[float, int]:
+def _weight_errors(learner: WriteLearner, weights: Dict[str, np.ndarray], tuning_error: float) -> Tuple[float, int]:
     """(relative root mean square, weights farther off than six tuning errors of the largest conductance)"""
     squares = total = 0.0
     off_target = 0
     for name, held in learner.read_weights().items():
-        off = np.abs(held - learner.wanted[name]).astype(np.float64)
+        off = np.abs(held - weights[name]).astype(np.float64)
         squares += float(np.square(off).sum())
-        total += float(np.square(learner.wanted[name].astype(np.float64)).sum())
+        total += float(np.square(weights[name].astype(np.float64)).sum())
         least_S = 6 * tuning_error * learner.range_S[1] + learner.chip.cell_model.grid_S
         off_target += int(np.count_nonzero(off * learner.scales_S[name] > least_S))
     return (float(np.sqrt(squares / total)) if total else 0.0), off_target
@@ -405,43 +356,3 @@ def _save(out: Path, config: RunConfig, learner: WriteLearner, model: Model) -> 
     with atomic_writer(conductance) as handle:
         np.save(handle, learner.chip.physical(learner.chip.conductance_S()))
     return digital, conductance
-
-
-def _float_logits(imported: Imported, x: np.ndarray) -> np.ndarray:
-    """Logits of the float network: before quantisation, off the chip."""
-    parts = [
-        plain_forward(imported.network, imported.trained_weights, state=imported.state, x=x[k : k + FLOAT_CHUNK])
-        for k in range(0, len(x), FLOAT_CHUNK)
-    ]
-    return np.concatenate(parts)
-
-
-class Answers:
-    """Samples to be answered, judged by labels and by the float network beside them; an examination of `examine`."""
-
-    primary = "accuracy"
-
-    def __init__(self, codes: np.ndarray, expected: np.ndarray, labels: Optional[np.ndarray]) -> None:
-        self.codes = codes
-        self.expected = expected
-        self.right = expected.argmax(axis=-1) if labels is None else labels
-        self.float_accuracy = None if labels is None else float(np.mean(expected.argmax(axis=-1) == labels))
-        self._seen: List[Tuple[float, float]] = []
-
-    def figures(self, predict: Callable[[np.ndarray], np.ndarray]) -> Dict[str, Any]:
-        """`accuracy`; how near the logits are to the float network's is kept."""
-        logits = predict(self.codes)
-        off = np.square((logits - self.expected).astype(np.float64)).mean()
-        size = np.square(self.expected.astype(np.float64)).mean()
-        chosen = logits.argmax(axis=-1)
-        agreement = float(np.mean(chosen == self.expected.argmax(axis=-1)))
-        self._seen.append((agreement, float(np.sqrt(off / size)) if size else 0.0))
-        return {"accuracy": float(np.mean(chosen == self.right))}
-
-    @property
-    def last_draw(self) -> Tuple[float, float]:
-        """(share of the float network's answers, relative error of the logits); ideal reads were asked for after it."""
-        return self._seen[-2]
-
-    def __len__(self) -> int:
-        return len(self.codes)

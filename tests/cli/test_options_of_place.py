@@ -66,6 +66,33 @@ def test_writes_are_spent_and_land_near_their_targets(made):
     assert few["weight_error"] > 10 * all_of_them["weight_error"] < coarse["weight_error"]
 
 
+@shows("place", "--epochs", "--learning-rate")
+def test_the_chip_learns_on_after_the_writing(made, tmp_path):
+    """No write at all leaves a poor network; its digital side learns around what was not written."""
+    more = np.random.default_rng(8).standard_normal((400, 3, 8, 8)).astype(np.float32)
+    np.savez(tmp_path / "l.npz", inputs=more[:100], train_inputs=more[100:])
+    few = ("place", made[0], "--weights", "--data", str(tmp_path / "l.npz"), "--writes", "0", "--threads", "1")
+    written_alone, learned, slow = (
+        figures(*few, *options)["written"]
+        for options in ((), ("--epochs", "9", "--learning-rate", "0.05"), ("--epochs", "9", "--learning-rate", "1e-9"))
+    )
+    assert learned["epochs"] == 9 and learned["writes"] == written_alone["writes"] == slow["writes"]
+    assert learned["agreement"] > max(written_alone["agreement"], slow["agreement"]) + 0.05
+
+
+@shows("place", "--map", "--unit", "--faults", "--rows", "--cols")
+def test_the_chip_is_a_measured_one_with_stuck_cells(made, tmp_path):
+    map_S = np.random.default_rng(0).uniform(5e-6, 2e-5, (100, 48))
+    np.save(tmp_path / "map.npy", map_S)
+    measured = placed(made, "--map", str(tmp_path / "map.npy"), "--unit", "S")
+    assert measured["macros"] == 1 and measured["utilisation"] == 732 / 2400
+    assert measured["written"]["writes"] != written(made, "--rows", "100", "--cols", "48")["writes"]
+    assert placed(made, "--rows", "100", "--cols", "48")["utilisation"] == 732 / 2400
+    (tmp_path / "faults.txt").write_text("".join(f"0 {row} {col} stuck_on\n" for row in range(20) for col in (0, 4)))
+    stuck = written(made, "--faults", str(tmp_path / "faults.txt"))
+    assert stuck["stuck_cells"] == 40 and stuck["off_target"] > written(made)["off_target"]
+
+
 @shows("place", "--bits", "--input-bits", "--adc-bits", "--adc-arrangement")
 def test_codes_and_converters_have_the_bits_asked_for(made):
     fine = placed(made, "--read-noise", "0")
