@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import zipfile
 import zlib
 from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Union
@@ -45,6 +46,15 @@ def atomic_writer(path: Path, mode: str = "wb") -> Iterator[Any]:
         if isinstance(error, OSError) and error.filename == temporary:
             error.filename = path
         raise
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Copy a file, whole or not at all; MissingFileError when there is none."""
+    try:
+        with open(source, "rb") as original, atomic_writer(path) as handle:
+            shutil.copyfileobj(original, handle)
+    except FileNotFoundError:
+        raise MissingFileError(f"{source}: there is no such file") from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,7 +6,20 @@ import re
 import reprlib
 import textwrap
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from .errors import DataError, MinirramError
 
@@ -159,19 +172,49 @@ def field_docs(kind: type) -> Dict[str, str]:
 
 def schema(kind: type, title: str) -> Dict[str, Any]:
     """The JSON schema (draft 7) of what `bare` gives of a value of type `kind`: no key more, none less."""
-    definitions: Dict[str, Any] = {}
+    return _headed(kind, title, _Definitions())
+
+
+def input_schema(kind: type, title: str, *, kinds: Mapping[Any, Sequence[type]]) -> Dict[str, Any]:
+    """The JSON schema (draft 7) of what `built` takes for type `kind`: fields with a default may be left out.
+
+    kinds: {base class: the dataclasses that the JSON names by `type` where a value of that class stands}.
+    """
+    return _headed(kind, title, _Definitions(kinds))
+
+
+class _Definitions(Dict[str, Any]):
+    """Schemas of dataclasses by name. kinds: as in `input_schema`; None: schemas of what is written."""
+
+    def __init__(self, kinds: Optional[Mapping[Any, Sequence[type]]] = None) -> None:
+        super().__init__()
+        self.kinds = kinds
+
+    def needed(self, kind: type) -> List[str]:
+        """Fields of a dataclass that must be there."""
+        known = fields(kind)  # type: ignore[arg-type]
+        return [entry.name for entry in known if self.kinds is None or _required(entry)]
+
+
+def _required(entry: Any) -> bool:
+    return entry.default is MISSING and entry.default_factory is MISSING
+
+
+def _headed(kind: type, title: str, definitions: _Definitions) -> Dict[str, Any]:
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": title}
     top = _object_schema(kind, definitions) if is_dataclass(kind) else _schema_of(kind, definitions)
-    return dict(head, **top, **({"definitions": definitions} if definitions else {}))
+    return dict(head, **top, **({"definitions": dict(definitions)} if definitions else {}))
 
 
 _JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
-def _schema_of(kind: Any, definitions: Dict[str, Any]) -> Dict[str, Any]:
+def _schema_of(kind: Any, definitions: _Definitions) -> Dict[str, Any]:
     """The schema of one type; dataclasses go into `definitions` and are referred to."""
     if kind in _JSON_TYPES:
         return {"type": _JSON_TYPES[kind]}
+    if definitions.kinds and kind in definitions.kinds:
+        return {"oneOf": [_reference(named, definitions, named=True) for named in definitions.kinds[kind]]}
     if is_dataclass(kind):
         return _reference(kind, definitions)
     origin, inner = get_origin(kind), get_args(kind)
@@ -188,19 +231,23 @@ def _schema_of(kind: Any, definitions: Dict[str, Any]) -> Dict[str, Any]:
     raise TypeError(f"{kind} has no JSON schema; use dataclasses, dicts, tuples and plain values")
 
 
-def _reference(kind: Any, definitions: Dict[str, Any]) -> Dict[str, Any]:
-    """A reference to a dataclass's schema, which is put into `definitions`."""
+def _reference(kind: Any, definitions: _Definitions, *, named: bool = False) -> Dict[str, Any]:
+    """A reference to a dataclass's schema, which is put into `definitions`. named: the JSON names it by `type`."""
     name = kind.__name__
     found = definitions.get(name)
     if found is None:
-        found = definitions[name] = _object_schema(kind, definitions)
-    elif list(found["properties"]) != [field.name for field in fields(kind)]:
+        found = _object_schema(kind, definitions)
+        if named:
+            found["properties"]["type"] = {"const": name, "description": "the class of the layer"}
+            found["required"] = ["type", *found["required"]]
+        definitions[name] = found
+    elif [entry for entry in found["properties"] if entry != "type"] != [field.name for field in fields(kind)]:
         raise TypeError(f"two dataclasses are called {name}")
     return {"$ref": f"#/definitions/{name}"}
 
 
-def _object_schema(kind: Any, definitions: Dict[str, Any]) -> Dict[str, Any]:
-    """The schema of a dataclass: each field required and described."""
+def _object_schema(kind: Any, definitions: _Definitions) -> Dict[str, Any]:
+    """The schema of a dataclass: each field described, and required unless it is read and has a default."""
     types, docs = get_type_hints(kind), field_docs(kind)
     names = [field.name for field in fields(kind)]
     undescribed = [name for name in names if not docs.get(name)]
@@ -210,7 +257,7 @@ def _object_schema(kind: Any, definitions: Dict[str, Any]) -> Dict[str, Any]:
         "type": "object",
         "description": _in_json(" ".join((kind.__doc__ or "").split("\n\n")[0].split())),
         "properties": {name: _described(_schema_of(types[name], definitions), docs[name]) for name in names},
-        "required": names,
+        "required": definitions.needed(kind),
         "additionalProperties": False,
     }
 

@@ -27,7 +27,7 @@ def task_argument(parser: argparse.ArgumentParser) -> None:
     from ..tasks.registry import TASKS
 
     known = ", ".join(TASKS)
-    parser.add_argument("task", metavar="TASK", help=f"one of {known}, or a .py file that registers a task")
+    parser.add_argument("task", metavar="TASK", help=f"one of {known}, a .json file, or a .py file that registers one")
 
 
 def threads_option(parser: argparse.ArgumentParser) -> None:
@@ -174,6 +174,12 @@ def _without_none(kind: Any) -> Any:
 def given(options: argparse.Namespace, names: Iterable[str]) -> Dict[str, Any]:
     """{name: value} of the options that were given, of those without a default."""
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def training_data_option(parser: argparse.ArgumentParser) -> None:
+    """--data SOURCE, of a training"""
+    text = 'file of data (.npz, .csv), folder that holds TASK.npz, or "synthetic"'
+    parser.add_argument("--data", required=True, help=text)
 
 
 def source_of(data: str) -> str:

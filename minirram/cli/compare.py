@@ -5,22 +5,22 @@ from dataclasses import replace
 
 from ..device.presets import load_cell_model
 from ..errors import ConfigError
+from ..runs import own_data
 from ..runs.config import RunConfig
 from ..study import report
 from ..study.arms import ARMS, DEFAULT_ARMS
 from ..study.comparison import compare
 from ..study.summary import Comparison
-from ..tasks.registry import task
 from .arguments import (
     chip_files,
     chip_lines,
     chip_options,
     given,
     positive,
-    source_of,
     task_argument,
     tell,
     threads_option,
+    training_data_option,
 )
 
 RESULT = Comparison
@@ -29,7 +29,7 @@ RESULT = Comparison
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram compare` takes."""
     task_argument(parser)
-    parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
+    training_data_option(parser)
     parser.add_argument("--out", required=True, help="folder of the comparison; what is done there is not run again")
     parser.add_argument(
         "--arms",
@@ -56,12 +56,20 @@ def run(options: argparse.Namespace) -> Comparison:
     """Run what is not done yet, sum up, write the tables."""
     if (options.rates or options.tuning_epochs) and all(ARMS[name].level is not None for name in options.arms):
         raise ConfigError("--rates and --tuning-epochs are of learned weights; the arms named learn masks alone")
-    chosen = task(options.task)
+    found = own_data.given(options.task, options.data)
+    chosen = found.task
     recipe = replace(chosen.recipe(options.preset), **given(options, ["epochs", "samples_per_epoch", "score_step"]))
     cell_model = load_cell_model(options.technology)
     files, lines = chip_files(options), chip_lines(options)
     base = RunConfig(
-        chosen.name, source_of(options.data), chosen.network, recipe, cell_model, lines=lines, **files.names()
+        chosen.name,
+        found.source,
+        chosen.network,
+        recipe,
+        cell_model,
+        layout=chosen.layout,
+        lines=lines,
+        **files.names(),
     )
     summary = compare(
         base,
@@ -74,6 +82,7 @@ def run(options: argparse.Namespace) -> Comparison:
         rates=options.rates,
         tuning_epochs=options.tuning_epochs,
         progress=tell,
+        arrays=found.arrays,
     )
     note = report.write_report(options.out, summary)
     if note is not None:

@@ -17,6 +17,7 @@ from .arguments import BENCH, COMMAND_LINE, CONTENTS, GOOD
 
 COMMANDS = {
     "demo": "train, evaluate, account and export on built-in data",
+    "task": "a task as a JSON file: of a built-in one, drafted for data, or checked",
     "train": "learn the masks of a task's network on a simulated chip",
     "evaluate": "accuracy of a run on its simulated macros",
     "export": "write the program file of a run",

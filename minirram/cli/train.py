@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 from dataclasses import fields, replace
-from typing import Iterator
+from typing import Iterator, Optional, Tuple, Union
 
 from ..crossbar.wires import Wires
 from ..device.presets import TECHNOLOGIES, load_cell_model, technology
@@ -11,12 +11,15 @@ from ..driver.session import DEFAULT_TIMEOUT_S
 from ..errors import ConfigError, ShapeError
 from ..learn.recipe import Recipe
 from ..nn.network import Network
+from ..runs import own_data
 from ..runs.chip_files import ChipFiles
 from ..runs.config import RunConfig
 from ..runs.driven import open_session
 from ..runs.folder import RunFolder
 from ..runs.train import TrainingResults, train
-from ..tasks.registry import task
+from ..tasks.data_report import report_lines
+from ..tasks.labelled_data import LabelledData
+from ..tasks.task_file import NetworkPart, read_task_file
 from .arguments import (
     chip_files,
     chip_lines,
@@ -28,6 +31,7 @@ from .arguments import (
     task_argument,
     tell,
     threads_option,
+    training_data_option,
 )
 from .counts import count_lines, saturated
 from .progress import Progress
@@ -40,7 +44,7 @@ DEFAULT_PRESET = "full"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram train` takes."""
     task_argument(parser)
-    parser.add_argument("--data", required=True, help='folder that holds TASK.npz, or "synthetic"')
+    training_data_option(parser)
     parser.add_argument("--out", required=True, help="run folder to make (or to continue, with --resume)")
     parser.add_argument("--network", metavar="FILE.onnx", help="graph of an ONNX file, instead of the task's network")
     parser.add_argument("--preset", metavar="NAME", help=f"recipe of the task to start from ({DEFAULT_PRESET})")
@@ -68,7 +72,7 @@ def run(options: argparse.Namespace) -> TrainingResults:
     if options.driver is None and (options.port is not None or options.timeout is not None):
         raise ConfigError("--port and --timeout belong to a driver: name that, too, --driver")
     files = chip_files(options)
-    config = _config(options, files)
+    config, arrays = _config(options, files)
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(Progress(config.recipe.epochs))
         session = None
@@ -84,18 +88,19 @@ def run(options: argparse.Namespace) -> TrainingResults:
             files=files,
             progress=progress.row,
             session=session,
+            arrays=arrays,
         )
 
 
-def _config(options: argparse.Namespace, files: ChipFiles) -> RunConfig:
-    """The RunConfig that the options ask for; the run to resume, else the task, gives what they leave open."""
-    base = _base(options)
-    if options.network is not None:
-        base = replace(base, network=learnable(options.network, base.network))
+def _config(options: argparse.Namespace, files: ChipFiles) -> Tuple[RunConfig, Optional[LabelledData]]:
+    """(RunConfig that the options ask for, data that the run is to carry).
+
+    The run to resume, else the task, gives what the options leave open.
+    """
+    base, arrays = _base(options)
     cell_model = base.cell_model if options.technology is None else load_cell_model(options.technology)
-    return replace(
+    config = replace(
         base,
-        data=source_of(options.data),
         recipe=replace(base.recipe, **given(options, [field.name for field in fields(Recipe)])),
         cell_model=cell_model.changed(**given(options, ["read_noise", "re_set"])),
         lines=chip_lines(options, base.lines),
@@ -103,35 +108,52 @@ def _config(options: argparse.Namespace, files: ChipFiles) -> RunConfig:
         **files.names(),
         **given(options, ["adc_bits", "adc_arrangement"]),
     )
+    return config, arrays
 
 
-def _base(options: argparse.Namespace) -> RunConfig:
-    """The run to resume, else the task's network and recipe. A run of a task that is not registered can be resumed."""
-    if not (options.resume and RunFolder.exists(options.out)):
-        chosen = task(options.task)
-        recipe = chosen.recipe(options.preset or DEFAULT_PRESET)
-        return RunConfig(chosen.name, options.data, chosen.network, recipe, technology(DEFAULT_TECHNOLOGY))
-    base = RunFolder.open(options.out).config
-    if options.task == base.task and options.preset is None:
-        return base
-    chosen = task(options.task)
-    return replace(
-        base, task=chosen.name, recipe=base.recipe if options.preset is None else chosen.recipe(options.preset)
-    )
+def _base(options: argparse.Namespace) -> Tuple[RunConfig, Optional[LabelledData]]:
+    """(configuration of the run to resume, else of the task; data that the run is to carry).
+
+    A run of a task that is not registered can be resumed by the name of the task.
+    """
+    resumed = RunFolder.open(options.out).config if options.resume and RunFolder.exists(options.out) else None
+    if resumed is not None and options.task == resumed.task and options.preset is None:
+        network = _network(options, resumed.network) or resumed.network
+        return replace(resumed, data=source_of(options.data), network=network), None
+    if options.task.endswith(".json"):
+        stated = read_task_file(options.task)
+        chosen = own_data.given(stated, options.data, network=_network(options, stated.network))
+        task = chosen.task
+    else:
+        chosen = own_data.given(options.task, options.data)
+        task = replace(chosen.task, network=_network(options, chosen.task.network) or chosen.task.network)
+    if resumed is None:
+        recipe = task.recipe(options.preset or DEFAULT_PRESET)
+        cell_model = technology(DEFAULT_TECHNOLOGY)
+        fresh = RunConfig(task.name, chosen.source, task.network, recipe, cell_model, layout=task.layout)
+        return fresh, chosen.arrays
+    network = task.network if options.network is not None else resumed.network
+    recipe = resumed.recipe if options.preset is None else task.recipe(options.preset)
+    config = replace(resumed, task=task.name, data=chosen.source, layout=task.layout, recipe=recipe, network=network)
+    return config, chosen.arrays
 
 
-def learnable(path: str, own: Network) -> Network:
-    """The graph in an ONNX file as a network for the codes that the task's `own` takes, its masks to be learned."""
+def _network(options: argparse.Namespace, own: Union[Network, NetworkPart]) -> Optional[Network]:
+    """The graph in the ONNX file of --network, its masks to be learned, for the input codes of `own`; None without."""
+    if options.network is None:
+        return None
     from ..onnx_import import network_from_onnx
 
-    size = own.input_shape[:2]
+    zero, shape = own.zero if isinstance(own, NetworkPart) else own.input_zero, own.input_shape
+    size = None if shape is None else shape[:2]
     imported = network_from_onnx(
-        path, bits=own.input_bits, input_bits=own.input_bits, input_zero=own.input_zero, size=size
+        options.network, bits=own.input_bits, input_bits=own.input_bits, input_zero=zero, size=size
     )
-    if imported.network.input_shape != own.input_shape:
-        raise ShapeError(f"{path}: takes inputs of {imported.network.input_shape}, the task has {own.input_shape}")
+    if shape is not None and imported.network.input_shape != shape:
+        found = imported.network.input_shape
+        raise ShapeError(f"{options.network}: takes inputs of {found}, the task has {shape}")
     for note in imported.notes:
-        tell(f"{path}: {note}")
+        tell(f"{options.network}: {note}")
     return imported.network
 
 
@@ -142,6 +164,8 @@ def text(results: TrainingResults) -> str:
 
 def results_lines(results: TrainingResults) -> Iterator[str]:
     """A line per figure; what was counted and should not be there, where it is."""
+    if results.data_report is not None:
+        yield from report_lines(results.data_report)
     validation, test, bits = results.validation, results.test, results.adc_bits
     noise = "" if results.read_noise is None else f", read noise {results.read_noise:.2%}"
     yield f"validation {validation.primary:12s} {validation.value:.2%}   on the simulated macro, {bits} ADC bits{noise}"

@@ -2,7 +2,9 @@
 
 import argparse
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
+
+import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..labfiles.maps import KEEP, read_map
@@ -21,6 +23,8 @@ class VerifiedProgram(Verification):
     """validation accuracy of the run's chip as programmed; None: no run was named"""
     accuracy_read_back: Optional[float]
     """the same with the conductances that were read back; None: no run was named"""
+    simulated: bool
+    """whether nothing was measured: the read-back is one noisy read of the run's simulated chip"""
 
 
 RESULT = VerifiedProgram
@@ -29,9 +33,12 @@ RESULT = VerifiedProgram
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram verify` takes."""
     file_option(parser)
-    parser.add_argument("readback", metavar="READBACK.npy", help="conductances read back, float siemens")
+    parser.add_argument("readback", nargs="?", metavar="READBACK.npy", help="conductances read back, float siemens")
     parser.add_argument("--tolerance", type=float, default=0.1, help="of a target, relative (%(default)s)")
     parser.add_argument("--run", help="run folder of the program: what the differences do to its validation figures")
+    parser.add_argument(
+        "--simulate", action="store_true", help="no read-back: one noisy read of the simulated chip of --run instead"
+    )
     parser.add_argument("--data", help='data set of the run, with --run: folder or "synthetic"')
 
 
@@ -39,19 +46,33 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
     """Compare cell by cell; with a run, examine it on the chip that was read back."""
     if options.data is not None and options.run is None:
         raise ConfigError("--data is the data set of the run: name that, too, --run")
+    if options.simulate and options.run is None:
+        raise ConfigError("--simulate reads the chip of a run: name that, too, --run")
+    if options.simulate == (options.readback is not None):
+        raise ConfigError("name the map that was read back, READBACK.npy, or --simulate one; not both, not neither")
     built = read_program(options.file)
     if options.run is not None:
         _check_belongs(built, options.file, options.run)
-    measured_S = read_map(options.readback, "S", policy=KEEP, plausible=False).conductances_S
+    if options.simulate:
+        measured_S = _simulated(options.run)
+    else:
+        measured_S = read_map(options.readback, "S", policy=KEEP, plausible=False).conductances_S
     found = readback.verify(built, measured_S, tolerance=options.tolerance)
-    if options.run is None:
-        return VerifiedProgram(**vars(found), accuracy_programmed=None, accuracy_read_back=None)
-    from ..runs.evaluate import accuracy_of_readback
+    accuracy: Tuple[Optional[float], Optional[float]] = (None, None)
+    if options.run is not None:
+        from ..runs.evaluate import accuracy_of_readback
 
-    programmed, read_back = accuracy_of_readback(options.run, measured_S, data=options.data)
+        programmed, read_back = accuracy_of_readback(options.run, measured_S, data=options.data)
+        accuracy = programmed.accuracy, read_back.accuracy
     return VerifiedProgram(
-        **vars(found), accuracy_programmed=programmed.accuracy, accuracy_read_back=read_back.accuracy
+        **vars(found), accuracy_programmed=accuracy[0], accuracy_read_back=accuracy[1], simulated=options.simulate
     )
+
+
+def _simulated(folder: str) -> np.ndarray:
+    from ..runs.export import simulated_readback
+
+    return simulated_readback(folder)
 
 
 def _check_belongs(built: Program, file: str, folder: str) -> None:
@@ -75,6 +96,8 @@ def _check_belongs(built: Program, file: str, folder: str) -> None:
 def text(shown: VerifiedProgram) -> str:
     """How many cells differ, which, and what that does to the accuracy."""
     lines = [f"{shown.differing} of {shown.checked} cells differ, bit error rate {shown.bit_error_rate:.2e}"]
+    if shown.simulated:
+        lines.insert(0, "read-back simulated: one noisy read of the run's simulated chip; nothing was measured")
     if shown.accuracy_programmed is not None:
         lines.append(
             f"accuracy {shown.accuracy_programmed:.2%} as programmed, {shown.accuracy_read_back:.2%} as read back"

@@ -18,6 +18,7 @@ from ..programming import build, readback
 from ..programming.build import attainable, build_identity, chip_identity, increment
 from ..programming.readback import read_program
 from ..programming.results import ProgramSummary
+from ..rng import stream
 from ..xbp import codec
 from ..xbp.records import Program
 from .config import RunConfig
@@ -101,3 +102,14 @@ def chip_map(folder: Path, out: Path, *, state: str = "formed") -> np.ndarray:
     with atomic_writer(out) as handle:
         np.save(handle, map_S)
     return map_S
+
+
+def simulated_readback(folder: Path) -> np.ndarray:
+    """What a read of a run's programmed chip would give: float64 siemens (macros, rows, cols), physical numbers.
+
+    One read of the simulated chip that holds the masks, with the technology's read noise. Lines out of use hold 0.
+    """
+    run = RunFolder.open(folder)
+    chip, _, _ = run.load_trained()
+    generator = stream(run.config.recipe.seed, "simulated read-back")
+    return chip.physical(chip.read_out(generator))

@@ -21,6 +21,11 @@ from ..tasks import registry
 from .config import IN_THE_FOLDER, RunConfig, config_from_json
 from .learning_folder import LearningFolder, Path, blaming
 
+DATA_FILE = "data.npz"
+"""the data that a run folder carries"""
+REPORT_FILE = "data.json"
+"""what they are, as they were read"""
+
 
 def open_training(config: RunConfig, source: Optional[str] = None) -> Any:
     """Training and validation data of a `RunConfig`, from `source` (a folder, or "synthetic") instead of its own.
@@ -61,6 +66,11 @@ class RunFolder(LearningFolder):
         if run.config.data == IN_THE_FOLDER:
             run.config = replace(run.config, data=run.folder)
         return run
+
+    @property
+    def carries_data(self) -> bool:
+        """Whether its data lie in the folder itself."""
+        return self.config.data == self.folder and self.has(DATA_FILE)
 
     def save_trained(self, chip: Chip, model: Model, *, masks: Mapping[str, np.ndarray]) -> None:
         """Write `chip.npz`, `model.npz` and `masks.npz`."""

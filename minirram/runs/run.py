@@ -13,11 +13,11 @@ from ..driver.protocol import Driver
 from ..errors import ConfigError, DataError
 from ..learn.recipe import Recipe
 from ..nn.network import Network
-from ..tasks.datasets import Layout
 from ..tasks.labelled_data import LabelledData
-from ..tasks.registry import SYNTHETIC, TASKS
+from ..tasks.registry import SYNTHETIC
 from ..tasks.registry import task as task_of
 from ..tasks.task import Task
+from ..tasks.task_file import read_task_file
 from . import energy as energy_step
 from . import evaluate as evaluate_step
 from . import export as export_step
@@ -28,7 +28,7 @@ from .energy import EnergyAccount, WhatIf
 from .evaluate import Evaluation
 from .export import Export
 from .folder import RunFolder
-from .own_data import drawn
+from .own_data import given
 from .train import Progress, TrainingResults, chip_of, learn, read_results
 
 Path = Union[str, "os.PathLike[str]"]
@@ -58,16 +58,17 @@ def train(
 ) -> "Run":
     """Learn the masks of a network on a simulated chip, then look at the test set once: the finished `Run` in `out`.
 
-    what: a network, which learns from arrays; or a task, or its name, which learns from a folder that holds its data,
-    from "synthetic", or from arrays of its layout. recipe: one, or the name of one of the task's. cell: a technology,
-    its name, or the path of a fitted .json. wires: lines that drop voltage. lines: dead lines. maps, unit: measured
-    conductance maps to start from, one per macro. faults: file of stuck cells. driver, port: the bench whose chip
-    learns, by name, "module:Class" or as an object, and what it is called with. resume: continue the run in `out`, if
-    there is one. progress: called with each row of the history. ConfigError, ShapeError, DataError as the command.
+    what: a network, which learns from arrays; or a task, its name, or the path of its .json, which learns from a file
+    of data, a folder that holds its data, "synthetic", or arrays. recipe: one, or the name of one of the task's. cell:
+    a technology, its name, or the path of a fitted .json. wires: lines that drop voltage. lines: dead lines. maps,
+    unit: measured conductance maps to start from, one per macro. faults: file of stuck cells. driver, port: the bench
+    whose chip learns, by name, "module:Class" or as an object, and what it is called with. resume: continue the run in
+    `out`, if there is one. progress: called with each row of the history. ConfigError, ShapeError, DataError as the
+    command.
     """
-    chosen = task_of(what) if isinstance(what, str) else what
+    chosen, source, arrays = _given(what, data)
     network = chosen if isinstance(chosen, Network) else chosen.network
-    arrays, source, layout = _data_of(chosen, data)
+    layout = chosen.layout if isinstance(chosen, Task) else arrays.layout(network)  # type: ignore[union-attr]
     if isinstance(recipe, str):
         recipe = Recipe() if isinstance(chosen, Network) and recipe == "full" else _recipe_of(chosen, recipe)
     files = ChipFiles(tuple(maps), unit, faults)
@@ -93,17 +94,20 @@ def train(
     return Run(out)
 
 
-def _data_of(
-    chosen: Union[Network, Task], data: Union[LabelledData, Path]
-) -> Tuple[Optional[LabelledData], str, Layout]:
-    """(arrays that the run folder carries, where other data come from, their layout)."""
-    if isinstance(data, LabelledData):
-        return data, SYNTHETIC, data.layout(chosen) if isinstance(chosen, Network) else chosen.layout
-    if isinstance(chosen, Network):
-        raise ConfigError(f"network {chosen.name} learns from LabelledData; a task learns from the folder {data}")
-    source = os.fspath(data) if os.fspath(data) == SYNTHETIC else os.path.abspath(data)
-    own = source == SYNTHETIC and TASKS.get(chosen.name) != chosen
-    return drawn(chosen) if own else None, source, chosen.layout
+def _given(
+    what: Union[Network, Task, str], data: Union[LabelledData, Path]
+) -> Tuple[Union[Network, Task], str, Optional[LabelledData]]:
+    """(network, or complete task; source of the data; arrays that the run folder is to carry)."""
+    if not isinstance(data, LabelledData):
+        if isinstance(what, Network):
+            raise ConfigError(f"network {what.name} learns from LabelledData; a task learns from the folder {data}")
+        found = given(what, os.fspath(data))
+        return found.task, found.source, found.arrays
+    if isinstance(what, Network):
+        return what, SYNTHETIC, data
+    if isinstance(what, str) and what.endswith(".json"):
+        return read_task_file(what).complete(data), SYNTHETIC, data
+    return task_of(what) if isinstance(what, str) else what, SYNTHETIC, data
 
 
 def _recipe_of(chosen: Union[Network, Task], name: str) -> Recipe:

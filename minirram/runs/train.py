@@ -21,14 +21,15 @@ from ..learn.learned import Learned
 from ..learn.mask_learner import MaskLearner
 from ..nn.network import matrices, weights_by_layer
 from ..tasks import datasets
+from ..tasks.data_report import DataReport, data_report
 from ..tasks.labelled_data import LabelledData
 from ..tasks.training_data import training_data
 from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
 from .driven import bench_name, driven_chip, goes_on, note_bench, pristine_chip
-from .folder import RunFolder, open_test, open_training
+from .folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_training
 from .old_results import NEWER, renamed
-from .own_data import DATA_SET, own_data
+from .own_data import own_data
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ class TrainingResults(Result):
     """pairs in use of which no cell formed: their weight is 0"""
     signs_given: int
     """pairs in use whose sign is that of their only formed cell; 0: signs are drawn"""
+    data_report: Optional[DataReport]
+    """what the data are that the run folder carries; None: its data lie elsewhere"""
 
 
 MOST_DEAD = 0.75
@@ -129,15 +132,16 @@ def train(
     files: ChipFiles = DRAWN,
     progress: Optional[Progress] = None,
     session: Optional[Session] = None,
+    arrays: Optional[LabelledData] = None,
 ) -> TrainingResults:
     """Learn the masks of `config` in `folder`, then evaluate on validation and, once, on the test set.
 
     resume: continue the run in the folder, if there is one; its configuration must be `config`. files: those of the
-    chip that `config` names. session: the bench whose chip learns; None: a simulated chip. Returns what `results.json`
-    holds.
+    chip that `config` names. session: the bench whose chip learns; None: a simulated chip. arrays: data that the run
+    folder is to carry. Returns what `results.json` holds.
     """
     chip = chip_of(folder, config, files=files, session=session, resume=resume)
-    return learn(folder, config, chip=chip, threads=threads, resume=resume, progress=progress)[0]
+    return learn(folder, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays)[0]
 
 
 def chip_of(
@@ -185,7 +189,9 @@ def learn(
     note_bench(run, chip)
     if run.has("results.json"):
         return read_results(run.path("results.json")), None
-    if arrays is not None and not run.has(f"{DATA_SET}.npz"):
+    if arrays is not None and not run.has(DATA_FILE):
+        report = data_report(arrays, config.data_layout, network=config.network)
+        write_json(run.path(REPORT_FILE), report.to_json())
         datasets.save(run.folder, config.data_layout, parts=arrays.arrays(), origin=arrays.training.origin)
     learner = MaskLearner(config.network, chip, recipe=config.recipe, threads=threads, wires=config.wires)
     run.learn(learner, data, progress=progress)
@@ -196,6 +202,12 @@ def learn(
     results = _results(run, learner, model, data=data, test_set=test_set, threads=threads)
     write_json(run.path("results.json"), results.to_json())
     return results, test_set
+
+
+def _report(run: RunFolder) -> Optional[DataReport]:
+    """What the run folder says of the data that it carries."""
+    path = run.path(REPORT_FILE)
+    return built(DataReport, read_json(path), where=path) if run.has(REPORT_FILE) else None
 
 
 def read_results(path: str) -> TrainingResults:
@@ -258,7 +270,13 @@ def moved_lines(config: RunConfig) -> Tuple[MovedLine, ...]:
 
 
 def _results(
-    run: RunFolder, learner: MaskLearner, model: Model, *, data: Any, test_set: Any, threads: int
+    run: RunFolder,
+    learner: MaskLearner,
+    model: Model,
+    *,
+    data: Any,
+    test_set: Any,
+    threads: int,
 ) -> TrainingResults:
     """Figures of a finished training."""
     config, chip, history = run.config, learner.chip, learner.history
@@ -298,4 +316,5 @@ def _results(
         maps=chip.maps,
         dead_pairs=chip.dead_pairs(),
         signs_given=learner.signs_given(),
+        data_report=_report(run),
     )

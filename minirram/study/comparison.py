@@ -17,11 +17,12 @@ from ..chip.wear import program_counts
 from ..errors import ConfigError, DivergedError
 from ..files import write_json
 from ..nn.network import weights_by_layer
-from ..runs import train
+from ..runs import own_data, train
 from ..runs.chip_files import DRAWN, ChipFiles
 from ..runs.config import RunConfig
 from ..runs.folder import RunFolder, open_training
 from ..runs.learning_folder import Path
+from ..tasks.labelled_data import LabelledData
 from . import weight_runs
 from .arms import Arm, begin_search, choose, mask_config, weight_config
 from .settings_search import Search, Settings
@@ -91,6 +92,7 @@ def compare(
     rates: Optional[Sequence[float]] = None,
     tuning_epochs: Optional[int] = None,
     progress: Optional[Callable[[str], None]] = None,
+    arrays: Optional[LabelledData] = None,
 ) -> Comparison:
     """Run the arms `names` (see `arms`) for all `seeds` in the folder `out`; returns what `comparison.json` holds.
 
@@ -98,13 +100,15 @@ def compare(
     arms and seeds share, as named in `base`; a seed then draws what the maps do not hold. processes: trainings at a
     time. threads: of each. rates: learning rates of weights to begin the search with instead of the arms' own; a single
     one is taken as it is. tuning_epochs: length of the trainings that free settings are chosen by; None: as long as the
-    others. progress: called with a line of text per training.
+    others. progress: called with a line of text per training. arrays: data that lie in no data source; `out` carries
+    them as `data.npz`, where the processes of the trainings find them.
     """
     arms = choose(names)
     if tuning_epochs is not None and not 1 <= tuning_epochs <= base.recipe.epochs:
         raise ConfigError(f"tuning epochs are {tuning_epochs}; they must be 1..{base.recipe.epochs}")
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds are {list(seeds)}; name at least one, each once")
+    base = own_data.carried(base, out, arrays)
     data = open_training(base)
     base = replace(base, data_crc=data.crc)
     per_epoch = data.steps_per_epoch(base.recipe)

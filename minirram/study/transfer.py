@@ -12,7 +12,7 @@ from ..chip.faults import find_faults, masks_around
 from ..chip.forming import unformed
 from ..device.interface import Cell
 from ..errors import ConfigError
-from ..files import part, read_json, write_json
+from ..files import copy_file, part, read_json, write_json
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result, built
@@ -21,8 +21,8 @@ from ..learn.learner import best_learned
 from ..learn.mask_learner import MaskLearner
 from ..rng import stream
 from ..runs.chip_files import DRAWN, ChipFiles, WhichChip, which_chip
-from ..runs.config import RunConfig, config_from_json
-from ..runs.folder import RunFolder, open_test, open_training
+from ..runs.config import IN_THE_FOLDER, RunConfig, config_from_json
+from ..runs.folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_training
 from ..runs.learning_folder import Path, Progress, blaming
 from ..runs.train import MovedLine, finish, make_chip, moved_lines
 
@@ -144,7 +144,7 @@ def transfer(
     config = replace(config, lines=lines, **files.names())
     training = open_training(config)
     config = replace(config, data_crc=training.crc)
-    run = _open(folder, config, origin=Origin(origin.config, know_faults))
+    run = _open(folder, config, origin=Origin(origin.config, know_faults), carried=origin if data is None else None)
     if run.has("results.json"):
         path = run.path("results.json")
         return built(TransferResults, read_json(path), where=path)
@@ -204,9 +204,17 @@ def lines_like(source: Path) -> Optional[ChipLines]:
     return None if lines == ChipLines() else lines
 
 
-def _open(folder: Path, config: RunConfig, *, origin: Origin) -> RunFolder:
-    """The run of the other chip, made when there is none; ConfigError when it was started from something else."""
-    run = RunFolder.open(folder) if RunFolder.exists(folder) else RunFolder.create(folder, config)
+def _open(folder: Path, config: RunConfig, *, origin: Origin, carried: Optional[RunFolder]) -> RunFolder:
+    """The run of the other chip, made when there is none; ConfigError when it was started from something else.
+
+    carried: the first run, whose data the folder is to carry where that one does.
+    """
+    names = () if carried is None or not carried.carries_data else (DATA_FILE, REPORT_FILE)
+    fresh = replace(config, data=IN_THE_FOLDER) if names else config
+    run = RunFolder.open(folder) if RunFolder.exists(folder) else RunFolder.create(folder, fresh)
+    for name in names:
+        if carried is not None and carried.has(name) and not run.has(name):
+            copy_file(carried.path(name), run.path(name))
     run.check_config(config)
     known = origin_of(run)
     if known is None:

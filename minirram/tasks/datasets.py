@@ -51,8 +51,8 @@ class Layout:
         if len(self.class_names) < 2 or (self.per_pixel and len(self.class_names) != 2):
             wanted = "exactly two" if self.per_pixel else "at least two"
             raise ConfigError(f"{self.data_set} has {len(self.class_names)} classes; it must have {wanted}")
-        if self.per_pixel and len(self.input_shape) != 2:
-            raise ConfigError(f"{self.data_set}: images that are labelled by pixel are (height, width), one channel")
+        if self.per_pixel and len(self.input_shape) not in (2, 3):
+            raise ConfigError(f"{self.data_set}: images labelled by pixel are (height, width) or with channels behind")
 
     @property
     def members(self) -> Tuple[str, ...]:
@@ -178,7 +178,7 @@ def _check_values(inputs: np.ndarray, rule: CodeRule, where: str) -> None:
 
 def _check_like(array: np.ndarray, inputs: np.ndarray, layout: Layout, name: str, where: str) -> None:
     """DataError unless `array` has one entry per input (or per pixel) and its kind of dtype."""
-    shape = inputs.shape if layout.per_pixel else inputs.shape[:1]
+    shape = inputs.shape[: 3 if layout.per_pixel else 1]
     if array.shape != shape:
         raise DataError(f"{where}: the shape of the {name} is {array.shape}, it must be {shape}")
     kinds, wanted = ("b", "bool") if name == "region" else ("iu", "integers")

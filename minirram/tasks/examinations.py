@@ -50,7 +50,7 @@ class PixelExamination:
     """Whole images whose pixels are to be labelled, judged inside the field of view."""
 
     codes: np.ndarray
-    """uint8 (n, height, width, 1)"""
+    """uint8 (n, height, width, channels)"""
     labels: np.ndarray
     """uint8 (n, height, width), 1 = the class that is looked for"""
     region: np.ndarray
@@ -61,11 +61,10 @@ class PixelExamination:
         """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.segmentation_scores`."""
 
         def probability(tiles: np.ndarray) -> np.ndarray:
-            logits = predict(tiles[..., None])
+            logits = predict(tiles)
             return 1.0 / (1.0 + np.exp(np.clip(logits[..., 0] - logits[..., 1], -80, 80)))
 
-        images = self.codes[..., 0]
-        maps = [predict_by_tiles(probability, image, size=TILE_PX, step=TILE_STEP_PX) for image in images]
+        maps = [predict_by_tiles(probability, image, size=TILE_PX, step=TILE_STEP_PX) for image in self.codes]
         return metrics.segmentation_scores(np.stack(maps), self.labels, region=self.region)
 
     def first(self, n: int) -> "PixelExamination":

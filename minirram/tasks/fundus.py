@@ -1,6 +1,7 @@
 """Images of the eye's fundus: contrast, random crops for training, overlapping tiles for whole images.
 
 Arrays are (n, height, width): grey uint8 images, labels uint8 (1 = vessel), region bool (the round field of view).
+Crops and tiles are cut from images (n, height, width, channels), too.
 """
 
 from typing import Callable, Optional, Tuple
@@ -75,8 +76,8 @@ class Crops:
     """Random square crops out of a set of images, each turned and mirrored in one of a square's eight ways."""
 
     def __init__(self, inputs: np.ndarray, labels: np.ndarray, *, region: np.ndarray, size: int) -> None:
-        """inputs, labels, region: (n, height, width) as above. size: side in pixels. ConfigError when none fits."""
-        n, height, width = inputs.shape
+        """inputs, labels, region: as above. size: side in pixels. ConfigError when none fits."""
+        n, height, width = region.shape
         if not 1 <= size <= min(height, width):
             raise ConfigError(f"crops of {size} pixels: the images are {height} x {width}")
         rows, cols = height - size + 1, width - size + 1
@@ -89,7 +90,7 @@ class Crops:
         self.size = size
 
     def draw(self, generator: np.random.Generator, n: int) -> Tuple[np.ndarray, ...]:
-        """`n` crops, every place inside the region equally likely: (inputs, labels, region), each (n, size, size)."""
+        """`n` crops, every place inside the region equally likely: (inputs, labels, region), each of n crops."""
         places = self._corners[generator.integers(0, self._corners.size, n)]
         rows, cols = self._corner_shape
         image, corner = np.divmod(places, rows * cols)
@@ -101,7 +102,7 @@ class Crops:
 
 
 def turned(crops: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Crops (n, size, size), each in orientation 0..7: 0..3 quarter turns; from 4 on mirrored before."""
+    """Crops (n, size, size, ...), each in orientation 0..7: 0..3 quarter turns; from 4 on mirrored before."""
     out = np.empty_like(crops)
     for orientation in range(8):
         members = which == orientation
@@ -120,17 +121,19 @@ def predict_by_tiles(
 ) -> np.ndarray:
     """A whole image's answer from overlapping tiles, blended: float32 (height, width).
 
-    predict: (m, size, size) -> float (m, size, size), m <= batch. image: (height, width); a side shorter than `size`
-    is continued by reflection. Tiles count most in their middle (a pyramid), where they see the most surroundings.
+    predict: (m, size, size, ...) -> float (m, size, size), m <= batch. image: (height, width, ...); a side shorter
+    than `size` is continued by reflection. Tiles count most in their middle (a pyramid), where they
+    see the most surroundings.
     """
     if not 1 <= step <= size:
         raise ConfigError(f"tiles of {size} pixels every {step}: the step must be 1..{size}")
-    height, width = image.shape
-    padded = np.pad(image, [(0, max(size - height, 0)), (0, max(size - width, 0))], mode="symmetric")
+    height, width = image.shape[:2]
+    whole = [(0, 0)] * (image.ndim - 2)
+    padded = np.pad(image, [(0, max(size - height, 0)), (0, max(size - width, 0)), *whole], mode="symmetric")
     ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)).astype(np.float32)
     weight = np.outer(ramp, ramp)
-    total, weights = np.zeros(padded.shape, np.float32), np.zeros(padded.shape, np.float32)
-    rows, cols = (tile_starts(length, size, step=step) for length in padded.shape)
+    total, weights = np.zeros(padded.shape[:2], np.float32), np.zeros(padded.shape[:2], np.float32)
+    rows, cols = (tile_starts(length, size, step=step) for length in padded.shape[:2])
     places = [(slice(row, row + size), slice(col, col + size)) for row in rows for col in cols]
     for start in range(0, len(places), batch):
         group = places[start : start + batch]

@@ -12,6 +12,26 @@ from .codes import as_images, fitted_rule
 from .datasets import PARTS, Dataset, Layout
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a file of data was read as, and what was done to it."""
+
+    file: str
+    """name of the file"""
+    taken: str
+    """how its contents were understood"""
+    split: str
+    """how the samples were parted"""
+    missing: int
+    """samples with a value missing"""
+    policy: str
+    """what was done with them"""
+    dropped: int
+    """samples that were left out for that"""
+    features: Tuple[str, ...]
+    """names of the features; none: they have no names"""
+
+
 @dataclass(frozen=True, eq=False)
 class LabelledData:
     """Training, validation and test part of inputs with one label each; made by `split` or `of_parts`.
@@ -26,6 +46,8 @@ class LabelledData:
     """what chooses the best epoch"""
     test: Dataset
     """what is looked at once, at the end"""
+    reading: Optional[Reading] = None
+    """how they were read from a file; None: they are arrays of the caller"""
 
     @classmethod
     def split(
@@ -53,8 +75,9 @@ class LabelledData:
         values = checked_inputs(inputs, "the inputs")
         if len(values) != len(numbers):
             raise ShapeError(f"{len(values)} inputs and {len(numbers)} labels; there must be one label per input")
-        chosen = _stratified(numbers, names, {"validation": validation, "test": test}, seed)
-        return cls(*(Dataset(values[chosen[part]], numbers[chosen[part]], names, origin) for part in PARTS))
+        chosen = stratified(numbers, names, shares={"validation": validation, "test": test}, seed=seed)
+        training, held_back, last = (Dataset(values[chosen[k]], numbers[chosen[k]], names, origin) for k in PARTS)
+        return cls(training, held_back, last)
 
     @classmethod
     def of_parts(
@@ -79,7 +102,7 @@ class LabelledData:
         if len({(part.inputs.shape[1:], part.inputs.dtype) for part in parts}) > 1:
             found = ", ".join(f"{part.inputs.dtype} {part.inputs.shape[1:]}" for part in parts)
             raise ShapeError(f"the inputs of the three parts are {found}; they must be alike")
-        return cls(*parts)
+        return cls(parts[0], parts[1], parts[2])
 
     def layout(self, network: Network, data_set: str = "data") -> Layout:
         """How these data lie and become codes for `network`: by the range of the training inputs, per channel."""
@@ -93,6 +116,7 @@ class LabelledData:
             inputs.dtype.name,
             self.training.class_names,
             fitted_rule(inputs, network),
+            per_pixel=self.training.region is not None,
         )
 
     def arrays(self) -> Dict[str, Dict[str, np.ndarray]]:
@@ -149,19 +173,25 @@ def checked_inputs(inputs: np.ndarray, what: str) -> np.ndarray:
     return values
 
 
-def _stratified(
-    numbers: np.ndarray, names: Tuple[str, ...], shares: Dict[str, float], seed: int
+def stratified(
+    numbers: np.ndarray, names: Tuple[str, ...], *, shares: Dict[str, float], seed: int
 ) -> Dict[str, np.ndarray]:
-    """part -> sorted indices: of each class its share, at least one sample; the rest is for training."""
-    chosen: Dict[str, List[np.ndarray]] = {part: [] for part in PARTS}
+    """part -> sorted indices: of each class its share, at least one sample; the rest is for training.
+
+    numbers (n,): classes 0, 1, ... named `names`. DataError for a class with too few samples.
+    """
+    chosen: Dict[str, List[np.ndarray]] = {part: [] for part in (*shares, "train")}
     for number, name in enumerate(names):
         members = stream(seed, "split", number).permutation(np.flatnonzero(numbers == number))
+        if not len(members):  # a class that another part has alone
+            continue
         taken = 0
         for part, share in shares.items():
             count = max(int(round(share * len(members))), 1)
             chosen[part].append(members[taken : taken + count])
             taken += count
         if taken >= len(members):
-            raise DataError(f"class {name!r} has {len(members)} samples; the three parts need at least {taken + 1}")
+            parts = "three" if len(shares) == 2 else "two"
+            raise DataError(f"class {name!r} has {len(members)} samples; the {parts} parts need at least {taken + 1}")
         chosen["train"].append(members[taken:])
     return {part: np.sort(np.concatenate(indices)) for part, indices in chosen.items()}

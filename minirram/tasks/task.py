@@ -54,7 +54,7 @@ class Task:
         return self.recipes[name]
 
     def to_json(self) -> Dict[str, Any]:
-        """A JSON-ready dict of all but `drawn`; `from_json` reads it."""
+        """A JSON-ready dict of all but `drawn`; `from_json` reads it. `task_file` has the JSON that people write."""
         return {name: plain(getattr(self, name)) for name in ("name", "network", "layout", "recipes")}
 
     @classmethod

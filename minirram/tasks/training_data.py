@@ -5,7 +5,7 @@ from typing import Iterator, Optional, Tuple, Union
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, ShapeError
 from ..learn.recipe import Schedule
 from ..nn.network import Network
 from . import datasets
@@ -68,7 +68,7 @@ class CropData:
         """size: side of a crop, pixels."""
         if training.region is None:
             raise DataError("images that are labelled by pixel need a region: the pixels that count")
-        self.crops = Crops(codes[..., 0], training.labels, region=training.region, size=size)
+        self.crops = Crops(codes, training.labels, region=training.region, size=size)
         self.crc = zlib.crc32(training.labels.tobytes(), zlib.crc32(codes.tobytes()))
         self.validation = validation
         self.origin = training.origin
@@ -86,7 +86,7 @@ class CropData:
         """One epoch of crops: (codes, labels, weight), weight 0 outside the field of view."""
         for _ in range(self.steps_per_epoch(recipe)):
             codes, labels, region = self.crops.draw(generator, recipe.batch_size)
-            yield codes[..., None], labels.astype(np.int64), region.astype(np.float32)
+            yield codes, labels.astype(np.int64), region.astype(np.float32)
 
     def validation_score(self, predict: Predict) -> float:
         """The examination's primary figure for `predict` (codes -> logits per pixel)."""
@@ -94,7 +94,7 @@ class CropData:
 
     def calibration_codes(self, n: int = 20) -> np.ndarray:
         """`n` crops, always the same, for the range of the ADCs."""
-        return self.crops.draw(np.random.default_rng(0), n)[0][..., None]
+        return self.crops.draw(np.random.default_rng(0), n)[0]
 
 
 TrainingData = Union[SampleData, CropData]
@@ -105,5 +105,8 @@ def training_data(layout: Layout, training: Dataset, *, validation: Dataset, net
     codes = layout.codes.codes(training.inputs, network)
     held_back = examination(layout, validation, network=network)
     if layout.per_pixel:
+        height, width = network.input_shape[:2]
+        if height != width:
+            raise ShapeError(f"network {network.name} takes {height} x {width} pixels; crops to learn from are square")
         return CropData(codes, training, validation=held_back, size=network.input_shape[0])
     return SampleData(codes, training.labels, validation=held_back, origin=training.origin, mirrored=layout.mirrored)

@@ -14,6 +14,7 @@ from . import (
     test_options_of_lab_files,
     test_options_of_place,
     test_options_of_study,
+    test_options_of_task,
     test_options_of_train,
     test_options_of_use,
 )
@@ -24,6 +25,7 @@ FOLLOWED = (
     test_options_of_lab_files,
     test_options_of_place,
     test_options_of_study,
+    test_options_of_task,
     test_options_of_train,
     test_options_of_use,
 )
@@ -82,6 +84,7 @@ def test_json_is_one_object_and_text_is_none(runs, tmp_path):
         ["evaluate", runs.trained()],
         ["energy", runs.trained()],
         ["networks"],
+        ["task", "retina", "--out", str(tmp_path / "retina.json")],
         ["inspect", file],
         ["verify", file, chip],
         ["diff", file, file],

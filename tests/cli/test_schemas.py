@@ -16,7 +16,7 @@ from ..support.schemas import FOLDER, validator
 def test_the_schemas_are_those_of_the_types():
     """`python -m minirram.cli.schemas docs/schemas` writes them."""
     written = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")}
-    assert written == schemas.schemas() and set(written) == set(main.COMMANDS)
+    assert written == schemas.schemas() and set(written) == {*main.COMMANDS, schemas.TASK_FILE}
 
 
 def test_schemas_are_written_as_files(tmp_path):
@@ -55,6 +55,7 @@ def outputs(runs, tmp_path_factory):
     found["train"] = runs.results()
     found["evaluate"] = figures("evaluate", run, "--draws", "2")
     found["energy"] = figures("energy", run, "--density", "0.3", "--macros", "1")
+    found["task"] = figures("task", "retina")
     found["networks"] = figures("networks", "--network", "vgg16")
     maps = [str(data_folder("devices", f"random_conductance_50x{k}.csv")) for k in (50, 8)]
     found["fit"] = figures("fit", *maps, "--unit", "uS")

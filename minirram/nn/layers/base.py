@@ -5,6 +5,7 @@ A layer gets the output of the layer before it, and the outputs of the earlier l
 (n, height, width, channels), else (n, features).
 """
 
+import difflib
 import math
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any, Callable, ClassVar, Counter, Dict, NamedTuple, Optional, Protocol, Tuple, Type
@@ -255,5 +256,19 @@ def layer_from_json(value: Any) -> Layer:
     """The layer that `json_codec.plain` wrote, by the name of its class; DataError when no such class is defined."""
     name = value.get("type") if isinstance(value, dict) else None
     if name not in _CLASSES:
-        raise DataError(f"no class of layers is called {name!r}; import the module that defines it")
-    return built(_CLASSES[name], value)
+        known = {kind.__name__.lower(): kind.__name__ for kind in shipped_layers()}
+        near = difflib.get_close_matches(str(name).lower(), list(known), n=1)
+        meant = f", or is it {known[near[0]]}?" if near else ""
+        raise DataError(f"no class of layers is called {name!r}; import the module that defines it{meant}")
+    try:
+        return built(_CLASSES[name], value)
+    except DataError as error:
+        said = str(error)
+        called = value.get("name")
+        raise DataError(said if called is None or said.startswith("layer ") else f"layer {called}: {said}") from None
+
+
+def shipped_layers() -> Tuple[Type[Layer], ...]:
+    """The classes of layers of the package that are loaded, by name."""
+    package = __name__.rpartition(".")[0] + "."
+    return tuple(kind for _, kind in sorted(_CLASSES.items()) if kind.__module__.startswith(package))

@@ -1,0 +1,84 @@
+"""`task`, and tasks that are files: options and their effects; what is wrong is named with its place."""
+
+import json
+
+import numpy as np
+import pytest
+
+from minirram.tasks.registry import TASKS
+from minirram.tasks.task_file import read_task_file
+
+from ..support import own_task
+from ..support.options import call, figures, shows
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """A folder with the files of a small task of features."""
+    own_task.features(str(tmp_path))
+    return tmp_path
+
+
+@shows("task", "TASK", "--out")
+@pytest.mark.parametrize("name", list(TASKS))
+def test_the_json_of_a_built_in_task_is_that_task(tmp_path, name):
+    path = str(tmp_path / "built-in.json")
+    told = call("task", name).out
+    shown = figures("task", name, "--out", path)
+    assert shown["document"] == told.rstrip("\n") and shown["file"] == path
+    assert json.loads(told) == json.loads((tmp_path / "built-in.json").read_text())
+    if name not in ("fashion-mnist", "retina"):  # `call` gives those two small networks
+        assert read_task_file(path).complete() == TASKS[name]
+
+
+@shows("task", "--data", "--check")
+def test_a_draft_fits_its_data_and_a_check_says_what_they_are(mine):
+    draft, data = str(mine / "draft.json"), str(mine / "mine.csv")
+    shown = figures("task", "--data", data, "--out", draft)
+    assert shown["name"] == "draft" and shown["data"]["samples"] == {"train": 102, "validation": 24, "test": 24}
+    assert [layer["output"] for layer in shown["layers"]][-1] == [3]
+    for path in (draft, str(mine / "mine.json")):
+        checked = figures("task", "--check", path, "--data", data)
+        assert not checked["problems"] and checked["data"] == shown["data"] and checked["document"] is None
+    assert figures("task", "--check", draft)["data"] is None
+    assert "nothing is wrong" in call("task", "--check", draft, "--data", data).out
+
+
+def test_a_check_names_every_wrong_layer_and_exits_with_3(mine):
+    value = json.loads((mine / "mine.json").read_text())
+    value["network"]["layers"][1]["in_features"] = "seven"
+    value["network"]["layers"][3]["type"] = "ReLU"
+    (mine / "wrong.json").write_text(json.dumps(value))
+    found = figures("task", "--check", str(mine / "wrong.json"), code=3)
+    places = [(problem["where"], problem["layer"]) for problem in found["problems"]]
+    assert places == [("network.layers[1]", "fc1"), ("network.layers[3]", "relu")]
+    told = call("task", "--check", str(mine / "wrong.json")).out
+    assert "wrong: network.layers[1]: layer fc1: in_features is 'seven', not an integer" in told
+    assert "or is it Relu?" in told
+
+
+def test_a_check_says_which_number_would_fit(mine):
+    value = json.loads((mine / "mine.json").read_text())
+    value["network"]["layers"][5]["in_features"] = 13
+    (mine / "wrong.json").write_text(json.dumps(value))
+    (problem,) = figures("task", "--check", str(mine / "wrong.json"), code=3)["problems"]
+    assert (problem["where"], problem["layer"]) == ("network.layers[5]", "fc2")
+    assert (
+        "its input is (12,), expected (13,)" in problem["what"] and "in_features would have to be 12" in problem["what"]
+    )
+
+
+@shows("verify", "--simulate")
+def test_a_simulated_readback_is_said_and_is_a_noisy_read_of_the_chip(runs, tmp_path):
+    file = str(tmp_path / "program.xbp")
+    figures("export", runs.trained(), "--out", file)
+    loose, tight = (
+        figures("verify", file, "--simulate", "--run", runs.trained(), "--tolerance", tolerance, code=code)
+        for tolerance, code in (("0.1", 0), ("0.001", 1))
+    )
+    assert loose["simulated"] and loose["differing"] == 0
+    kept = np.count_nonzero(runs.chip("programmed") > 4.1e-6)
+    assert 0.5 * kept < tight["differing"] <= kept and tight["bit_errors"] == 0  # read noise 0.65 %, beyond 0.1 %
+    assert "nothing was measured" in call("verify", file, "--simulate", "--run", runs.trained()).out
+    for arguments in (["--simulate"], [], ["r.npy", "--simulate", "--run", runs.trained()]):
+        assert call("verify", file, *arguments).code == 2
