@@ -13,6 +13,7 @@ from .layers.norm import BatchNorm
 from .layers.recurrent import Rnn
 from .layers.resample import AveragePool, GlobalAverage, MaxPool, Upsample
 from .layers.resize import Resize
+from .layers.response_norm import ResponseNorm
 from .layers.windows import AveragePool2d, MaxPool2d, Pad
 from .network import Network
 
@@ -38,6 +39,7 @@ __all__ = [
     "Recall",
     "Relu",
     "Resize",
+    "ResponseNorm",
     "Rnn",
     "SignedQuantize",
     "Upsample",

@@ -9,6 +9,7 @@ from ..nn.layers.base import Layer
 from ..nn.layers.bias import Bias
 from ..nn.layers.join import Recall
 from ..nn.layers.norm import BatchNorm
+from ..nn.layers.response_norm import ResponseNorm
 from .imported import Imported
 
 
@@ -49,6 +50,8 @@ def _absorbed(layer: Layer, factor: float, weights: Dict[str, Any], state: Dict[
         return layer, 1.0
     if isinstance(layer, Bias):
         state[name + ".offset"] = state[name + ".offset"] / state[name + ".offset"].dtype.type(factor)
+    if isinstance(layer, ResponseNorm):  # x f / (bias + alpha f^2 ...)^beta
+        layer = replace(layer, alpha=layer.alpha * factor**2)
     if isinstance(layer, Clip):
         low, high = (None if bound is None else bound / factor for bound in (layer.low, layer.high))
         layer = replace(layer, low=low, high=high)

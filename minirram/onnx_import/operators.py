@@ -7,6 +7,7 @@ import numpy as np
 from ..nn.layers.activation import Clip, Relu
 from ..nn.layers.join import Add, ChannelShuffle, Concat, Flatten
 from ..nn.layers.norm import BATCH_NORM_EPSILON
+from ..nn.layers.response_norm import ResponseNorm
 from . import matrices, windows
 from .builder import Builder, Value
 from .constants import axes_of
@@ -27,6 +28,18 @@ def _batch_norm(build: Builder, operands: Operands) -> Value:
     own = np.maximum(var + epsilon - BATCH_NORM_EPSILON, 0)
     gamma = gamma * np.sqrt((own + BATCH_NORM_EPSILON) / np.maximum(var + epsilon, np.finfo(np.float32).tiny))
     return build.batch_norm(value, gamma, beta, mean=mean, var=own)
+
+
+def _response_norm(build: Builder, operands: Operands) -> Value:
+    value = value_of(build, operands)
+    if value.order is not None:
+        build.fail("a flattened image is normalised; put it before the Flatten")
+    size = int(build.node.attributes["size"])
+    alpha, beta, bias = (
+        float(build.node.attributes.get(name, default))
+        for name, default in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
+    )
+    return build.emit(ResponseNorm(build.name(), size, alpha, beta, bias), value, positive=value.positive)
 
 
 def _relu(build: Builder, operands: Operands) -> Value:
@@ -215,6 +228,7 @@ OPERATORS: Dict[str, Operator] = {
     "Gemm": matrices.gemm,
     "GlobalAveragePool": windows.global_average,
     "Identity": _same,
+    "LRN": _response_norm,
     "LogSoftmax": _softmax,
     "MatMul": matrices.matmul,
     "MaxPool": windows.max_pool,

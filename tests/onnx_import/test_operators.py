@@ -76,6 +76,10 @@ RIGHT: Dict[str, Any] = {
     "division": ([node("Div", "x f")], {"f": np.float32([255.0])}),
     "clip": ([node("Clip", "x lo hi")], {"lo": np.float32(-0.5), "hi": np.float32(6)}),
     "clip from below": ([node("Clip", "x lo")], {"lo": np.float32(0)}),
+    "response norm": (
+        [node("LRN", "x", "n", size=3, alpha=0.5, bias=2.0), node("LRN", "n", size=5, alpha=0.3, beta=0.6)],
+        {},
+    ),
     "max pool": ([node("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 0, 1, 1])], {}),
     "max pool rounded up": ([node("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)], {}),
     "average pool": ([node("AveragePool", "x", kernel_shape=[3, 2], strides=[2, 2], pads=[1, 1, 1, 0])], {}),

@@ -139,7 +139,8 @@ def test_inputs_of_another_range(tmp_path: Any) -> None:
         node("Sub", "x h", "s"),
         node("Clip", "s lo hi", "k"),
         node("MaxPool", "k", "p", kernel_shape=[2, 2]),
-        node("Mul", "p f", "m"),
+        node("LRN", "p", "l", size=3, alpha=0.5),
+        node("Mul", "l f", "m"),
         node("Conv", "m w b"),
     ]
     constants = {"h": numbers((1, 3, 1, 1), 1), "lo": np.float32(-2), "hi": np.float32(3), "f": numbers((3, 1, 1), 2)}

@@ -155,6 +155,17 @@ def _average_pool2d(counting: Counting, layer: Any, count: Count, shape: Shape) 
         count.update(multiplies=1, adds=_in_window(layer, shape, output) - 1)
 
 
+def _response_norm(counting: Counting, layer: Any, count: Count, shape: Shape) -> None:
+    for place in _elements(shape):
+        first, last = place[-1] - (layer.size - 1) // 2, place[-1] + layer.size // 2
+        neighbours = [channel for channel in range(shape[-1]) if first <= channel <= last]
+        count.update(multiplies=1, adds=len(neighbours) - 1)  # squares are shared, sums are not
+        count.update(multiplies=1, adds=1)  # alpha, bias
+        for _table in ("log2", "exp2"):
+            count.update(multiplies=1, adds=1)
+        count.update(multiplies=2)  # beta between the tables, the signal behind them
+
+
 def _upsample(counting: Counting, layer: Any, count: Count, shape: Shape) -> None:
     for _ in _elements(counting.shapes[layer.name]):
         for _line in ("above", "below", "between"):
@@ -196,6 +207,7 @@ COUNT: Dict[str, Callable[[Counting, Any, Count, Shape], None]] = {
     "AveragePool2d": _average_pool2d,
     "Pad": _flatten,
     "Resize": _upsample,
+    "ResponseNorm": _response_norm,
     "Recall": _flatten,
     "ChannelShuffle": _flatten,
     "MaxPool": _max_pool,

@@ -181,6 +181,14 @@ def _resize(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Si
     return x, 1.0, 0
 
 
+def _response_norm(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
+    x = _values(signal)
+    before, after = (layer["size"] - 1) // 2, layer["size"] // 2
+    padded = np.pad(x**2, [(0, 0)] * (x.ndim - 1) + [(before, after)])
+    total = sum(padded[..., k : k + x.shape[-1]] for k in range(layer["size"]))
+    return x / (layer["bias"] + layer["alpha"] / layer["size"] * total) ** layer["beta"], 1.0, 0
+
+
 def _recall(controller: Controller, layer: Dict[str, Any], signal: Signal) -> Signal:
     return controller.signals[layer["other"]]
 
@@ -251,6 +259,7 @@ READERS: Dict[str, Callable[[Controller, Dict[str, Any], Signal], Signal]] = {
     "AveragePool2d": _average_pool2d,
     "Pad": _pad,
     "Resize": _resize,
+    "ResponseNorm": _response_norm,
     "Recall": _recall,
     "ChannelShuffle": _channel_shuffle,
     "MaxPool": _max_pool,

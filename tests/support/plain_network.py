@@ -292,6 +292,15 @@ def _resize(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
     return x
 
 
+def _response_norm(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
+    y, channels = np.empty_like(x), x.shape[-1]
+    for i in range(channels):
+        first, last = i - (layer.size - 1) // 2, i + layer.size // 2
+        squares = sum((x[..., j] ** 2 for j in range(max(first, 0), min(last, channels - 1) + 1)), 0.0)
+        y[..., i] = x[..., i] / (layer.bias + layer.alpha * squares / layer.size) ** layer.beta
+    return y
+
+
 def _recall(layer: Any, x: np.ndarray, run: Pass) -> np.ndarray:
     return run.outputs[layer.other]
 
@@ -350,6 +359,7 @@ FORWARD: Dict[str, Callable[[Any, np.ndarray, Pass], np.ndarray]] = {
     "AveragePool2d": _average_pool2d,
     "Pad": _pad,
     "Resize": _resize,
+    "ResponseNorm": _response_norm,
     "Recall": _recall,
     "ChannelShuffle": _channel_shuffle,
     "MaxPool": _max_pool,

@@ -17,6 +17,7 @@ from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.layers.recurrent import Rnn
 from minirram.nn.layers.resample import AveragePool, GlobalAverage, MaxPool, Upsample
 from minirram.nn.layers.resize import CORNERS, Resize
+from minirram.nn.layers.response_norm import ResponseNorm
 from minirram.nn.layers.windows import AveragePool2d, MaxPool2d, Pad
 from minirram.nn.network import Network
 
@@ -211,6 +212,11 @@ def _resize(grown: Grown) -> Layers:
     return st.builds(Resize, st.just(grown.name), st.tuples(*scales), st.sampled_from(CORNERS))
 
 
+def _response_norm(grown: Grown) -> Layers:
+    numbers = st.sampled_from(((5, 1e-4, 0.75, 1.0), (3, 0.5, 0.75, 2.0), (2, 1.0, 0.5, 1.0), (4, 0.3, 1.0, 0.7)))
+    return numbers.map(lambda some: ResponseNorm(grown.name, *some))
+
+
 def _recall(grown: Grown) -> Layers:
     return st.builds(Recall, st.just(grown.name), st.sampled_from(sorted(grown.earlier))) if grown.earlier else None
 
@@ -270,6 +276,7 @@ RULES = {
     _average_pool2d: 1,
     _pad: 1,
     _resize: 1,
+    _response_norm: 1,
     _recall: 1,
     _channel_shuffle: 1,
 }
