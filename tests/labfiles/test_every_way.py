@@ -17,10 +17,10 @@ TAKEN = Policy(*["unformed"] * 4)
 WAYS = list(product(DELIMITERS, ".,", ENCODINGS, UNITS, MARKERS))
 
 
-def cells(seed, shape=(4, 6)):
-    """Conductances about 12 uS, two of them those of pristine cells."""
+def cells(seed, shape=(4, 6), *, pristine=2):
+    """Conductances about 12 uS; two of them are those of pristine cells."""
     cells_S = np.random.default_rng(seed).lognormal(np.log(12e-6), 0.3, shape)
-    cells_S.flat[[3, -1]] = 0.1e-6
+    cells_S.flat[[3, -1][:pristine]] = 0.1e-6
     return cells_S
 
 
@@ -41,7 +41,7 @@ def outcome(path, cells_S, how, place=(0, 1), **options):
 
 
 def blank_of_spaces(how):
-    """A blank cell between spaces cannot be seen; its row is too short."""
+    """A blank cell between spaces cannot be written: its row is too short."""
     return how.marker == "" and how.delimiter == "space"
 
 
@@ -63,8 +63,8 @@ def test_a_table_of_files(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_whole_table(tmp_path):
-    for seed, way in enumerate(WAYS):
+def test_a_longer_table(tmp_path):
+    for seed, way in enumerate(WAYS[::3]):
         for layout, header, ends in (("grid", False, "\n"), ("list", True, "\r\n"), ("grid", True, "\r")):
             checked(tmp_path / "lab.txt", LabFile(*way, layout, header, ends), seed)
 
@@ -85,7 +85,7 @@ FILES = st.builds(
     header=st.booleans(),
     ends=st.sampled_from(("\n", "\r\n", "\r")),
     digits=st.integers(0, 9),
-)
+).filter(lambda how: not blank_of_spaces(how))
 
 
 @given(FILES, st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 6))
@@ -94,8 +94,7 @@ FILES = st.builds(
 @example(LabFile("space", ",", unit="kOhm", digits=3), 0, 4, 6)
 def test_any_file_is_read_right_or_refused(folder, how, seed, rows, cols):
     """Digits, sizes and layouts at random; where digits leave open what a mark means, the file is refused."""
-    cells_S = np.random.default_rng(seed).lognormal(np.log(12e-6), 0.3, (rows, cols))
-    result, told = outcome(folder / "lab.tsv", cells_S, how, (0, cols - 1))
+    result, told = outcome(folder / "lab.tsv", cells(seed, (rows, cols), pristine=0), how, (0, cols - 1))
     assert result in ("right", "refused"), (how, told)
 
 
@@ -103,7 +102,8 @@ def test_any_file_is_read_right_or_refused(folder, how, seed, rows, cols):
 @given(FILES, st.integers(0, 2**31), st.integers(1, 8), st.integers(1, 8))
 @settings(max_examples=3000, deadline=None)
 def test_very_many_files(folder, how, seed, rows, cols):
-    test_any_file_is_read_right_or_refused.hypothesis.inner_test(folder, how, seed, rows, cols)
+    result, told = outcome(folder / "lab.csv", cells(seed, (rows, cols), pristine=0), how, (rows - 1, 0))
+    assert result in ("right", "refused"), (how, told)
 
 
 def test_what_a_decimal_mark_leaves_open_is_read_when_it_is_stated(tmp_path):
