@@ -36,11 +36,14 @@ def threads_option(parser: argparse.ArgumentParser) -> None:
 
 
 def chip_options(parser: argparse.ArgumentParser, *, planted: bool = True) -> None:
-    """--map, --unit, --dead-lines, --rows, --cols and, with `planted`, --faults: which individual the chip is."""
+    """--map, `lab_options`, --dead-lines, --rows, --cols and, with `planted`, --faults: which chip it is."""
     parser.add_argument(
-        "--map", action="append", default=[], help="measured conductance map (.csv, .npy), one per macro"
+        "--map",
+        action="append",
+        default=[],
+        help="measured conductances of macros: a lab file (.csv, .npy ...)",
     )
-    parser.add_argument("--unit", help="unit of the maps: S, mS, uS or nS")
+    lab_options(parser)
     parser.add_argument(
         "--dead-lines", metavar="FILE.json", help="dead_rows, dead_cols: lists of [macro, line]; policy: skip or spare"
     )
@@ -56,7 +59,7 @@ def chip_files(options: argparse.Namespace) -> "ChipFiles":
     """The files of the chip that `chip_options` name."""
     from ..runs.chip_files import ChipFiles
 
-    return ChipFiles(tuple(options.map), options.unit, getattr(options, "faults", None))
+    return ChipFiles(tuple(options.map), options.unit, getattr(options, "faults", None), lab_policy(options))
 
 
 def chip_lines(options: argparse.Namespace, base: "Optional[ChipLines]" = None) -> "Optional[ChipLines]":

@@ -176,6 +176,8 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
     if results.driver is not None:
         yield f"chip                    behind the driver of {results.driver}"
     yield f"training                {results.samples_per_second:.0f} samples/s, {results.training_seconds:.0f} s"
+    for reading in results.readings:
+        yield f"read                    {reading.line}"
     counts = {
         "saturated conversions": saturated(test),
         "clipped activations": sum(test.clipped.values()),

@@ -7,7 +7,8 @@ from typing import Optional, Tuple
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..labfiles.maps import KEEP, read_map
+from ..labfiles.maps import KEEP, Reading, read_map
+from ..labfiles.units import OF_A_CELL
 from ..programming import readback
 from ..programming.readback import read_program
 from ..programming.results import Verification
@@ -23,6 +24,8 @@ class VerifiedProgram(Verification):
     """validation accuracy of the run's chip as programmed; None: no run was named"""
     accuracy_read_back: Optional[float]
     """the same with the conductances that were read back; None: no run was named"""
+    readback: Optional[Reading]
+    """what was taken from the file of the read-back; None: it was simulated"""
     simulated: bool
     """whether nothing was measured: the read-back is one noisy read of the run's simulated chip"""
 
@@ -33,7 +36,8 @@ RESULT = VerifiedProgram
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram verify` takes."""
     file_option(parser)
-    parser.add_argument("readback", nargs="?", metavar="READBACK.npy", help="conductances read back, float siemens")
+    parser.add_argument("readback", nargs="?", metavar="READBACK.npy", help="conductances read back: any lab file")
+    parser.add_argument("--unit", default="S", help=f"of the read-back: {OF_A_CELL} (%(default)s)")
     parser.add_argument("--tolerance", type=float, default=0.1, help="of a target, relative (%(default)s)")
     parser.add_argument("--run", help="run folder of the program: what the differences do to its validation figures")
     parser.add_argument(
@@ -53,10 +57,12 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
     built = read_program(options.file)
     if options.run is not None:
         _check_belongs(built, options.file, options.run)
+    reading = None
     if options.simulate:
         measured_S = _simulated(options.run)
     else:
-        measured_S = read_map(options.readback, "S", policy=KEEP, plausible=False).conductances_S
+        lab_map = read_map(options.readback, options.unit, policy=KEEP, plausible=False)
+        measured_S, reading = lab_map.conductances_S, lab_map.reading
     found = readback.verify(built, measured_S, tolerance=options.tolerance)
     accuracy: Tuple[Optional[float], Optional[float]] = (None, None)
     if options.run is not None:
@@ -65,7 +71,11 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         programmed, read_back = accuracy_of_readback(options.run, measured_S, data=options.data)
         accuracy = programmed.accuracy, read_back.accuracy
     return VerifiedProgram(
-        **vars(found), accuracy_programmed=accuracy[0], accuracy_read_back=accuracy[1], simulated=options.simulate
+        **vars(found),
+        readback=reading,
+        accuracy_programmed=accuracy[0],
+        accuracy_read_back=accuracy[1],
+        simulated=options.simulate,
     )
 
 
@@ -102,6 +112,8 @@ def text(shown: VerifiedProgram) -> str:
         lines.append(
             f"accuracy {shown.accuracy_programmed:.2%} as programmed, {shown.accuracy_read_back:.2%} as read back"
         )
+    if shown.readback is not None:
+        lines.append(f"read-back {shown.readback.line}")
     lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in shown.cells]
     return "\n".join(lines)
 

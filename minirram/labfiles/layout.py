@@ -5,10 +5,10 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from .dialect import MOST_CELLS, Dialect, counts
 from .table import Table
-from .units import Unit, of_cells, stated
+from .units import OF_A_CELL, Unit, of_cells, stated
 
 _ROLES = {
     name: role
@@ -115,7 +115,7 @@ def _units(table: Table, given: Tuple[Unit, ...], names: Sequence[str]) -> Tuple
     if len(cell) > 1:
         raise DataError(f"{table.where}: the header states {' and '.join(one.name for one in cell)}: which is it?")
     if not cell:
-        of_cells("", table.where)  # says which units there are
+        raise ConfigError(f"{table.where}: the header states no unit: give it, --unit; one of {OF_A_CELL}")
     return tuple(cell)
 
 

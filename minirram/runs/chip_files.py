@@ -2,7 +2,8 @@
 
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ..chip.chip import Chip
 from ..errors import ConfigError, MissingFileError
 from ..json_codec import Result
-from ..labfiles.maps import read_chip_map
+from ..labfiles.maps import USUAL, LabMap, Policy, Reading, read_chip_map
 from .config import RunConfig
 
 
@@ -24,18 +25,38 @@ class ChipFiles:
     """of the maps"""
     faults: Optional[str] = None
     """list of stuck cells; None: none are planted"""
+    policy: Policy = USUAL
+    """what is done with cells of the maps that hold no conductance"""
 
     def __post_init__(self) -> None:
-        if bool(self.maps) != (self.unit is not None):
-            raise ConfigError("--map and --unit belong together: the unit of a map must be given")
+        if self.unit is not None and not self.maps:
+            raise ConfigError("--unit is that of measured maps: give them, --map")
+
+    @cached_property
+    def lab_maps(self) -> Tuple[LabMap, ...]:
+        """The maps, read once."""
+        return tuple(read_chip_map(path, self.unit, policy=self.policy) for path in self.maps)
+
+    @property
+    def readings(self) -> Tuple[Reading, ...]:
+        """What was taken from each map, which has its name without folders, as in the configuration."""
+        found = [lab_map.reading for lab_map in self.lab_maps]
+        return tuple(replace(reading, file=os.path.basename(reading.file)) for reading in found)
 
     def maps_S(self) -> List[np.ndarray]:
         """Conductances of each macro, siemens, float64 (rows, columns); 0: unformed."""
-        return [map_S for path in self.maps for map_S in read_chip_map(path, self.unit).macros_S()]
+        return [map_S for lab_map in self.lab_maps for map_S in lab_map.macros_S()]
 
     def names(self) -> Dict[str, Any]:
         """The fields of a `RunConfig` that name these files; MissingFileError when there is none."""
-        return {"maps": map_names(self.maps), "faults": "" if self.faults is None else map_names((self.faults,))[0]}
+        maps = tuple(name + self._replaced for name in map_names(self.maps))
+        return {"maps": maps, "faults": "" if self.faults is None else map_names((self.faults,))[0]}
+
+    @property
+    def _replaced(self) -> str:
+        """The policies that are not the usual ones, as a run remembers them behind the name of a map."""
+        unusual = [name for name, action in vars(self.policy).items() if action != getattr(USUAL, name)]
+        return "".join(f" {name}={getattr(self.policy, name)}" for name in unusual)
 
     def check_named(self, config: RunConfig) -> None:
         """ConfigError unless these are the files that `config` names."""

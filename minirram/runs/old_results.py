@@ -8,7 +8,14 @@ from ..inference.examine import Figures, Score
 _FIGURES = [field.name for field in fields(Figures)]
 OF_MASKS = {"stuck_cells": 0, "moved": []}
 """what the first runs of masks did not say"""
-NEWER: Dict[str, Any] = {"driver": None, "maps": [], "dead_pairs": 0, "signs_given": 0, "data_report": None}
+NEWER: Dict[str, Any] = {
+    "driver": None,
+    "maps": [],
+    "readings": [],
+    "dead_pairs": 0,
+    "signs_given": 0,
+    "data_report": None,
+}
 """what earlier runs of masks did not say"""
 _GONE = ("primary", "val_accuracy", "test_accuracy", "ideal_accuracy")
 """figures that were said twice"""

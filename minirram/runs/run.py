@@ -11,6 +11,7 @@ from ..device.interface import Cell
 from ..device.presets import load_cell_model
 from ..driver.protocol import Driver
 from ..errors import ConfigError, DataError
+from ..labfiles.maps import USUAL, Policy
 from ..learn.recipe import Recipe
 from ..nn.network import Network
 from ..tasks.labelled_data import LabelledData
@@ -49,6 +50,7 @@ def train(
     lines: Optional[ChipLines] = None,
     maps: Sequence[str] = (),
     unit: Optional[str] = None,
+    policy: Policy = USUAL,
     faults: Optional[str] = None,
     driver: Union[str, Driver, None] = None,
     port: Optional[str] = None,
@@ -61,17 +63,17 @@ def train(
     what: a network, which learns from arrays; or a task, its name, or the path of its .json, which learns from a file
     of data, a folder that holds its data, "synthetic", or arrays. recipe: one, or the name of one of the task's. cell:
     a technology, its name, or the path of a fitted .json. wires: lines that drop voltage. lines: dead lines. maps,
-    unit: measured conductance maps to start from, one per macro. faults: file of stuck cells. driver, port: the bench
-    whose chip learns, by name, "module:Class" or as an object, and what it is called with. resume: continue the run in
-    `out`, if there is one. progress: called with each row of the history. ConfigError, ShapeError, DataError as the
-    command.
+    unit, policy: measured conductances to start from, and what is done with cells that hold none. faults: file of stuck
+    cells. driver, port: the bench whose chip learns, by name, "module:Class" or as an object, and what it is called
+    with. resume: continue the run in `out`, if there is one. progress: called with each row of the history.
+    ConfigError, ShapeError, DataError as the command.
     """
     chosen, source, arrays = _given(what, data)
     network = chosen if isinstance(chosen, Network) else chosen.network
     layout = chosen.layout if isinstance(chosen, Task) else arrays.layout(network)  # type: ignore[union-attr]
     if isinstance(recipe, str):
         recipe = Recipe() if isinstance(chosen, Network) and recipe == "full" else _recipe_of(chosen, recipe)
-    files = ChipFiles(tuple(maps), unit, faults)
+    files = ChipFiles(tuple(maps), unit, faults, policy)
     config = RunConfig(
         chosen.name,
         source,
@@ -90,7 +92,10 @@ def train(
         if driver is not None:
             session = stack.enter_context(open_session(driver, config, port=port, files=files))
         chip = chip_of(out, config, files=files, session=session, resume=resume)
-        learn(out, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays)
+        readings = files.readings
+        learn(
+            out, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays, readings=readings
+        )
     return Run(out)
 
 

@@ -17,6 +17,7 @@ from ..inference import calibration
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result, built
+from ..labfiles.maps import Reading
 from ..learn.learned import Learned
 from ..learn.mask_learner import MaskLearner
 from ..nn.network import matrices, weights_by_layer
@@ -114,6 +115,8 @@ class TrainingResults(Result):
     """pairs in use whose sign is that of their only formed cell; 0: signs are drawn"""
     data_report: Optional[DataReport]
     """what the data are that the run folder carries; None: its data lie elsewhere"""
+    readings: Tuple[Reading, ...]
+    """what was taken from each measured map"""
 
 
 MOST_DEAD = 0.75
@@ -141,7 +144,10 @@ def train(
     folder is to carry. Returns what `results.json` holds.
     """
     chip = chip_of(folder, config, files=files, session=session, resume=resume)
-    return learn(folder, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays)[0]
+    readings = files.readings
+    return learn(
+        folder, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays, readings=readings
+    )[0]
 
 
 def chip_of(
@@ -172,10 +178,12 @@ def learn(
     resume: bool = False,
     progress: Optional[Progress] = None,
     arrays: Optional[LabelledData] = None,
+    readings: Tuple[Reading, ...] = (),
 ) -> Tuple[TrainingResults, Any]:
     """What `train` does on a formed chip: (results, test set opened for them, None when the run had ended before).
 
-    arrays: data that the run folder is to carry, instead of a data source; `config.layout` describes them.
+    arrays: data that the run folder is to carry, instead of a data source; `config.layout` describes them. readings:
+    what was taken from the chip's maps.
     """
     config, arrays = own_data(config, arrays)
     if arrays is None:
@@ -199,7 +207,7 @@ def learn(
     run.save_trained(chip, model, masks=learner.masks)
     run.log_test_opening("end of training")
     test_set = open_test(config, None if arrays is None else run.folder)
-    results = _results(run, learner, model, data=data, test_set=test_set, threads=threads)
+    results = _results(run, learner, model, data=data, test_set=test_set, threads=threads, readings=readings)
     write_json(run.path("results.json"), results.to_json())
     return results, test_set
 
@@ -277,6 +285,7 @@ def _results(
     data: Any,
     test_set: Any,
     threads: int,
+    readings: Tuple[Reading, ...],
 ) -> TrainingResults:
     """Figures of a finished training."""
     config, chip, history = run.config, learner.chip, learner.history
@@ -317,4 +326,5 @@ def _results(
         dead_pairs=chip.dead_pairs(),
         signs_given=learner.signs_given(),
         data_report=_report(run),
+        readings=readings,
     )

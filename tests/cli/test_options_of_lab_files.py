@@ -1,9 +1,13 @@
-"""Every option of `import`, changed, and its effect seen in the map that it writes."""
+"""Every option of `import`, changed, and its effect seen in the map that it writes; policies in other commands."""
 
 import numpy as np
 import pytest
 
+from minirram.runs.folder import RunFolder
+
+from ..support.lab_files import POLICIES, kinds_refused
 from ..support.options import call, figures, shows
+from ..support.tiny import save_garments
 
 OPTIONS = ("--delimiter", "--decimal", "--layout", "--index", "--first", "--variable")
 
@@ -72,3 +76,50 @@ def test_the_array_is_named_where_a_file_holds_several(tmp_path):
     assert refused.code == 3 and "holds off, on" in refused.err
     assert figures("import", path, "--unit", "uS", "--out", out, "--variable", "off")["reading"]["shape"] == [3, 2]
     assert call("import", path, "--unit", "uS", "--out", out, "--variable", "none").code == 2
+
+
+@shows("train", *POLICIES)
+@shows("transfer", *POLICIES)
+@shows("compare", *POLICIES)
+def test_the_policies_arrive_where_maps_are_read(runs, tmp_path):
+    many = str(tmp_path / "many")
+    save_garments(many, train=260, validation=20, test=20)
+    for arguments in (
+        runs.arguments(str(tmp_path / "none")),
+        ["transfer", runs.trained(), "--epochs", "1"],
+        ["compare", "fashion-mnist", "--data", many, "--arms", "pair", "--seeds", "0"],
+    ):
+        assert kinds_refused(*arguments, folder=str(tmp_path)) == ["missing", "open", "short", "offset"]
+
+
+def test_a_run_tells_what_was_taken_and_remembers_the_policy(runs, tmp_path):
+    maps_uS = np.round(np.random.default_rng(3).lognormal(np.log(12), 0.2, (2, 64, 64)), 3)
+    paths = [str(tmp_path / f"map{k}.csv") for k in range(2)]
+    for path, map_uS in zip(paths, maps_uS):
+        np.savetxt(path, map_uS, fmt="%.3f", delimiter=";")
+    with open(paths[1]) as handle:
+        text = handle.read()
+    with open(paths[1], "w") as handle:
+        handle.write("#N/A" + text[text.index(";") :])
+    out = str(tmp_path / "run")
+    arguments = runs.arguments(out, "--map", paths[0], "--map", paths[1], "--unit", "uS", "--missing", "unformed")
+    results = figures(*arguments)
+    assert [reading["counts"]["missing"] for reading in results["readings"]] == [0, 1]
+    shown = call(*arguments, "--resume").out
+    assert "map1.csv: grid 64 x 64 in uS; UTF-8; semicolons between values" in shown and "1 missing (1 of them" in shown
+    assert RunFolder.open(out).config.maps[1].endswith(" missing=unformed")
+
+
+@shows("verify", "--unit")
+def test_a_read_back_is_verified_in_its_unit(runs, tmp_path):
+    program, nS = str(tmp_path / "program.xbp"), str(tmp_path / "back.csv")
+    figures("export", runs.trained(), "--out", program)
+    read_S = runs.chip("programmed")
+    np.savetxt(nS, read_S[0] * 1e9, fmt="%.3f")
+    refused = call("verify", program, nS, "--unit", "nS")
+    assert refused.code == 3 and "the program is for" in refused.err
+    whole = str(tmp_path / "back.npy")
+    np.save(whole, read_S * 1e9)
+    assert figures("verify", program, whole, "--unit", "nS")["readback"]["unit"] == "nS"
+    assert f"read-back {whole}: grid" in call("verify", program, whole, "--unit", "nS").out
+    assert call("verify", program, whole).code == 3

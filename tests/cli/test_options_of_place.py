@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from ..support.lab_files import POLICIES, kinds_refused
 from ..support.options import call, figures, pools_made, shows
 
 X = np.random.default_rng(3).standard_normal((24, 3, 8, 8)).astype(np.float32)
@@ -91,6 +92,12 @@ def test_the_chip_is_a_measured_one_with_stuck_cells(made, tmp_path):
     (tmp_path / "faults.txt").write_text("".join(f"0 {row} {col} stuck_on\n" for row in range(20) for col in (0, 4)))
     stuck = written(made, "--faults", str(tmp_path / "faults.txt"))
     assert stuck["stuck_cells"] == 40 and stuck["off_target"] > written(made)["off_target"]
+
+
+@shows("place", *POLICIES)
+def test_the_policies_arrive_where_maps_are_read(made, tmp_path):
+    refused = kinds_refused("place", made[0], "--weights", "--data", made[1], folder=str(tmp_path), out=False)
+    assert refused == ["missing", "open", "short", "offset"]
 
 
 @shows("place", "--bits", "--input-bits", "--adc-bits", "--adc-arrangement")

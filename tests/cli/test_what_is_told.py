@@ -58,4 +58,5 @@ def test_verify_tells_the_accuracy_as_read_back(runs, tmp_path):
     found, told = figures(*command, code=1), call(*command).out.splitlines()
     assert found["accuracy_read_back"] == 0.1 != found["accuracy_programmed"]
     assert told[1] == f"accuracy {found['accuracy_programmed']:.2%} as programmed, 10.00% as read back"
-    assert len(told) == 2 + found["differing"] and all(line.endswith(": off") for line in told[2:])
+    assert told[2].startswith(f"read-back {readback}: grid ")
+    assert len(told) == 3 + found["differing"] and all(line.endswith(": off") for line in told[3:])

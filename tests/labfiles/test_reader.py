@@ -184,7 +184,7 @@ def test_units_and_sizes_are_checked(file):
     for unit in ("siemens", "", "V", "V,S", "uS,nS", "mohm"):
         with pytest.raises(ConfigError, match="choose one of S, mS, uS, nS, ohm"):
             read_map(file("12.5;13.5\n"), unit)
-    with pytest.raises(ConfigError, match="choose one of S, mS, uS, nS"):
+    with pytest.raises(ConfigError, match="the header states no unit: give it, --unit; one of S, mS, uS"):
         read_map(file("12.5;13.5\n"))
     with pytest.raises(ShapeError, match="at most 512 x 512, an even number"):
         read_chip_map(file("12.5;13.5;14.5\n"), "uS")
