@@ -11,7 +11,7 @@ from .cell import CellModel, normal_cdf
 from .fit_cells import MeasuredCells, separated_cells
 from .fit_forming import Forming, fit_forming
 from .fit_pulses import PulseResponse, fit_pulses
-from .fit_reads import Reads, mean_of_reads, read_noise, same_array, wrong_reads
+from .fit_reads import Reads, check_shapes, mean_of_reads, read_noise, same_array, wrong_reads
 from .fit_verdict import NOT_USABLE, USABLE, WITH_EXCLUSIONS, exclusions_of, reasons_against, remarks_on
 from .goodness import ks_distance
 from .states import CellState, finite
@@ -96,18 +96,24 @@ def fit_maps(
     voltages, for fewer than 20 conducting cells or voltages, and where all are equal.
     """
     reads_S = _checked_maps(maps_S)
-    arrays_S = [mean_of_reads(reads_S)] if repeated else reads_S
-    wrong = wrong_reads(reads_S) if repeated else []
-    cells = separated_cells(arrays_S, base, names=states, unit=unit)
-    reads = _noise(reads_S, cells) if repeated else None
+    wrong: Dict[int, str] = {}
+    if repeated:
+        check_shapes(reads_S)
+        wrong = wrong_reads(reads_S)
+    good_S = [map_S for k, map_S in enumerate(reads_S) if k not in wrong]
+    enough = len(good_S) > 1
+    used_S = good_S if enough else reads_S
+    cells = separated_cells([mean_of_reads(used_S)] if repeated else used_S, base, names=states, unit=unit)
+    reads = _noise(used_S, cells) if repeated else None
     forming = None if forming_V is None else fit_forming(forming_V)
     response = () if pulses is None else fit_pulses(pulses)
-    source = f"fitted to {cells.formed} formed cells of {len(reads_S)} map(s)"
+    source = f"fitted to {cells.formed} formed cells of {len(used_S)} map(s)"
     numbers = _numbers(cells, base, reads=reads, forming=forming, rows=rows)
     sources = dict(base.sources, **{field: source for field in numbers})
     model = base.changed(name=name, sources=tuple(sources.items()), **numbers)
-    reasons = (*wrong, *reasons_against(cells, model, base, unit=unit))
-    exclusions = exclusions_of(cells, reads, forming)
+    turned = tuple(wrong.values())
+    reasons = (*(() if enough else turned), *reasons_against(cells, model, base, unit=unit))
+    exclusions = (*(turned if enough else ()), *exclusions_of(cells, reads, forming))
     return Fit(
         model=model,
         cells=cells.cells,

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
@@ -58,10 +58,20 @@ def read_noise(reads_S: np.ndarray) -> Reads:
 
 
 def mean_of_reads(reads_S: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean conductance of each cell of one array, over the reads that have a value; DataError for other shapes.
+    """Mean conductance of each cell of one array, over the reads that have a value; maps of one shape.
 
     0 where a read found the cell unformed, inf where one found it shorted, NaN where none has a value.
     """
+    stacked = np.stack(reads_S)
+    held = ~np.isnan(stacked)
+    sums = np.where(held, stacked, 0.0).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        mean_S = np.where(held.any(axis=0), sums / np.maximum(held.sum(axis=0), 1), np.nan)
+    return np.where((stacked == 0).any(axis=0) & np.isfinite(mean_S), 0.0, mean_S)
+
+
+def check_shapes(reads_S: Sequence[np.ndarray]) -> None:
+    """DataError unless there are two maps or more, all of one shape."""
     if len(reads_S) < 2:
         raise DataError("repeated reads need at least two maps of one shape")
     for k, values in enumerate(reads_S):
@@ -71,19 +81,13 @@ def mean_of_reads(reads_S: Sequence[np.ndarray]) -> np.ndarray:
                 f"repeated reads need at least two maps of one shape: map {k} is {values.shape}, "
                 f"map 0 {reads_S[0].shape}{hint}"
             )
-    stacked = np.stack(reads_S)
-    held = ~np.isnan(stacked)
-    sums = np.where(held, stacked, 0.0).sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        mean_S = np.where(held.any(axis=0), sums / np.maximum(held.sum(axis=0), 1), np.nan)
-    return np.where((stacked == 0).any(axis=0) & np.isfinite(mean_S), 0.0, mean_S)
 
 
-def wrong_reads(reads_S: Sequence[np.ndarray]) -> List[str]:
-    """What is wrong with each read: another orientation than the others, or another array; maps of one shape."""
+def wrong_reads(reads_S: Sequence[np.ndarray]) -> Dict[int, str]:
+    """{read: what is wrong with it}: another orientation than the others, or another array; maps of one shape."""
     pictures = [_standardised(values) for values in reads_S]
     total = np.sum(pictures, axis=0)
-    found = []
+    found = {}
     for k, picture in enumerate(pictures):
         if k == 0 and len(pictures) < 3:
             continue  # of two reads, the first is right
@@ -97,11 +101,11 @@ def wrong_reads(reads_S: Sequence[np.ndarray]) -> List[str]:
         }
         name = max(turned, key=lambda one: turned[one])
         if turned[name] > as_given + 5 * doubtful:
-            found.append(
+            found[k] = (
                 f"map {k} is {name} (correlation with the other reads {turned[name]:.2f}, as given {as_given:.2f})"
             )
         elif as_given < 3 * doubtful:
-            found.append(f"map {k} is a read of another array (correlation with the other reads {as_given:.2f})")
+            found[k] = f"map {k} is a read of another array (correlation with the other reads {as_given:.2f})"
     return found
 
 

@@ -25,6 +25,7 @@ _LEAST_RATIO = 3.0  # of the medians of two states; what lies closer is one stat
 _LEAST_DISTANCE = 2.0  # of two states in their mean deviation (Ashman, Bird and Zepf, AJ 108, 1994: two peaks)
 _LEAST_SIGMA_LN = 0.005
 _FLOOR_WIDTH = 4 * math.log(10)  # outliers lie anywhere within four decades, or as far as the map goes
+_LEAST_SPREAD = 0.1  # for the border of formed cells: simulated pristine cells are all alike
 _LEAST_CELLS = 5  # fewer are outliers
 _MOST_FITTED = 2**20  # of more cells, every second or third and on is fitted; all are labelled
 
@@ -94,6 +95,7 @@ def separate(conductance_S: np.ndarray, base: Cell, names: Optional[Sequence[str
     base: what the technology expects of each state. names: the states from the lowest conductance up, where they are
     known; ConfigError when the cells have another number of groups.
     """
+    conductance_S = over_steps(conductance_S)
     ln_G = np.log(conductance_S[:: -(-conductance_S.size // _MOST_FITTED)])
     mixture = fit_mixture(ln_G, least_sigma=_LEAST_SIGMA_LN, floor_width=_FLOOR_WIDTH)
     groups, overlap = _groups(mixture, ln_G.size)
@@ -109,6 +111,24 @@ def separate(conductance_S: np.ndarray, base: Cell, names: Optional[Sequence[str
         _fitted(name, ln_G, weights[k], cells=int(np.count_nonzero(labels == k))) for k, name in enumerate(chosen)
     )
     return Separation(states, labels, _formed_min_S(states), cost, doubt, overlap)
+
+
+def over_steps(conductance_S: np.ndarray) -> np.ndarray:
+    """Values (n,) that an instrument rounded, spread evenly over its steps; others as they are.
+
+    Values are rounded when they are multiples of their smallest difference, and most stand there more than once.
+    """
+    values, place, counts = np.unique(conductance_S, return_inverse=True, return_counts=True)
+    if 2 * values.size > conductance_S.size or values.size < 2:
+        return conductance_S
+    step = np.diff(values).min()
+    if not np.allclose(values / step, np.rint(values / step), rtol=1e-6, atol=1e-3):
+        return conductance_S
+    rank = np.empty(conductance_S.size)
+    rank[np.argsort(place, kind="stable")] = np.arange(conductance_S.size) - np.repeat(
+        np.cumsum(counts) - counts, counts
+    )
+    return conductance_S + step * ((rank + 0.5) / counts[place] - 0.5)
 
 
 def _parts(conductance_S: np.ndarray) -> List[np.ndarray]:
@@ -244,5 +264,6 @@ def _formed_min_S(states: Sequence[CellState]) -> float:
     if len(states) == 1:
         return math.inf
     low, high = states[:2]
-    share = low.sigma_ln / (low.sigma_ln + high.sigma_ln)
+    spreads = [max(state.sigma_ln, _LEAST_SPREAD) for state in (low, high)]
+    share = spreads[0] / sum(spreads)
     return low.median_S * (high.median_S / low.median_S) ** share

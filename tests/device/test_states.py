@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from minirram.device.fit_unit import likely_other_unit, likely_unit
 from minirram.device.formed_maps import formed_maps
 from minirram.device.presets import HFOX_1T1R, PCM, SONOS_40NM, TAOX_40NM, TECHNOLOGIES
-from minirram.device.states import OUTLIER, separate
+from minirram.device.states import OUTLIER, over_steps, separate
 from minirram.errors import ConfigError
 
 GRID_S = TAOX_40NM.grid_max(512) * TAOX_40NM.grid_S
@@ -192,3 +192,27 @@ def test_low_cells_of_a_chip_are_counted_and_stay_as_measured():
     found = formed_maps([values_S.reshape(40, 50)], TAOX_40NM, largest_S=GRID_S)
     assert found.taken[0].low == np.count_nonzero(kinds == 0) and found.taken[0].formed == 2000
     assert np.array_equal(found.maps_S[0].ravel(), values_S)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1, 2, 5, 7]))
+def test_rounded_values_are_spread_over_their_steps(seed, step):
+    """Values that stand there once or twice stay; rounded ones keep their step, and none stands there twice."""
+    generator = np.random.default_rng(seed)
+    drawn = generator.uniform(20, 90, 200)
+    assert over_steps(drawn) is drawn
+    rounded = step * np.rint(drawn / step)
+    spread = over_steps(rounded)
+    found = np.unique(spread)
+    if spread is not rounded:
+        smallest = np.diff(np.unique(rounded)).min()
+        assert found.size == 200 and np.array_equal(smallest * np.rint(spread / smallest), rounded)
+        assert np.abs(np.sort(spread) - np.sort(drawn)).max() <= smallest
+
+
+def test_an_instrument_of_coarse_steps_shows_the_same_states():
+    values_S, _ = planted(np.random.default_rng(14), 3000, (0.9e-6, 12e-6), (0.4, 0.1), (1, 1))
+    rounded_S = 0.25e-6 * np.rint(values_S / 0.25e-6)
+    found = separate(rounded_S[rounded_S > 0], TAOX_40NM)
+    assert [state.name for state in found.states] == ["off", "on"]
+    assert found.states[1].sigma_ln == pytest.approx(0.1, rel=0.06) and found.states[1].ks < found.states[1].ks_limit
