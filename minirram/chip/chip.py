@@ -347,6 +347,10 @@ class Chip:
         """Cells that formed, or are stuck: bool (macros, rows, cols)."""
         return np.stack([macro.formed for macro in self.macros])
 
+    def clipped(self) -> int:
+        """Number of conductances so far that were cut at the largest that the grid holds."""
+        return sum(macro.clipped for macro in self.macros)
+
     def unformed_pairs(self) -> int:
         """Number of pairs in use with a cell that never formed."""
         return self._pairs_where(lambda plus, minus: ~(plus & minus))

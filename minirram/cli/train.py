@@ -181,6 +181,7 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
     counts = {
         "saturated conversions": saturated(test),
         "clipped activations": sum(test.clipped.values()),
+        "conductances cut": results.clipped_conductances,
         "unformed pairs": results.unformed_pairs,
         "signs given by forming": results.signs_given,
         "pairs without a weight": results.dead_pairs,

@@ -10,6 +10,7 @@ OF_MASKS = {"stuck_cells": 0, "moved": []}
 """what the first runs of masks did not say"""
 NEWER: Dict[str, Any] = {
     "driver": None,
+    "clipped_conductances": 0,
     "maps": [],
     "readings": [],
     "dead_pairs": 0,

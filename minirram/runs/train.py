@@ -25,6 +25,7 @@ from ..tasks import datasets
 from ..tasks.data_report import DataReport, data_report
 from ..tasks.labelled_data import LabelledData
 from ..tasks.training_data import training_data
+from ..units import si_format
 from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
 from .driven import bench_name, driven_chip, goes_on, note_bench, pristine_chip
@@ -107,6 +108,8 @@ class TrainingResults(Result):
     """how often this run's test set was opened so far"""
     driver: Optional[str]
     """the bench whose chip learned; None: a simulated chip without a driver"""
+    clipped_conductances: int
+    """conductances of the chip's cells that were cut at the largest that the grid of the technology holds"""
     maps: Tuple[MapTaken, ...]
     """how the measured maps were taken that the chip started from; none: it was drawn"""
     dead_pairs: int
@@ -248,7 +251,17 @@ def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
 
 
 def checked_chip(chip: Chip) -> Chip:
-    """`chip`; ConfigError when too few pairs that the network needs have a formed cell."""
+    """`chip`; ConfigError when too few pairs that the network needs have a formed cell, or where the grid of its
+    technology cuts more than one conductance in a hundred.
+    """
+    macro, model = chip.macros[0], chip.cell_model
+    cells = len(chip.macros) * macro.on.size
+    if chip.clipped() > cells / 100:
+        limit_S = model.grid_max(macro.rows) * model.grid_S
+        raise ConfigError(
+            f"the grid of {model.name} holds up to {si_format(limit_S, 'S')}: {chip.clipped()} conductances of the "
+            f"{cells} cells are above; state a larger grid_S, as `minirram fit` does"
+        )
     if chip.dead_pairs() > MOST_DEAD * chip.placement.n_pairs:
         raise ConfigError(
             f"{chip.dead_pairs()} of the {chip.placement.n_pairs} pairs that the network needs have no formed cell"
@@ -322,6 +335,7 @@ def _results(
         flips_per_weight=(chip.pulses["set"] + chip.pulses["reset"]) / chip.placement.n_pairs,
         test_openings=run.test_openings(),
         driver=bench_name(chip),
+        clipped_conductances=chip.clipped(),
         maps=chip.maps,
         dead_pairs=chip.dead_pairs(),
         signs_given=learner.signs_given(),
