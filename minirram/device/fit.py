@@ -96,13 +96,7 @@ def fit_maps(
     voltages, for fewer than 20 conducting cells or voltages, and where all are equal.
     """
     reads_S = _checked_maps(maps_S)
-    wrong: Dict[int, str] = {}
-    if repeated:
-        check_shapes(reads_S)
-        wrong = wrong_reads(reads_S)
-    good_S = [map_S for k, map_S in enumerate(reads_S) if k not in wrong]
-    enough = len(good_S) > 1
-    used_S = good_S if enough else reads_S
+    used_S, left_out, wrong = _right_reads(reads_S) if repeated else (reads_S, (), ())
     cells = separated_cells([mean_of_reads(used_S)] if repeated else used_S, base, names=states, unit=unit)
     reads = _noise(used_S, cells) if repeated else None
     forming = None if forming_V is None else fit_forming(forming_V)
@@ -111,9 +105,8 @@ def fit_maps(
     numbers = _numbers(cells, base, reads=reads, forming=forming, rows=rows)
     sources = dict(base.sources, **{field: source for field in numbers})
     model = base.changed(name=name, sources=tuple(sources.items()), **numbers)
-    turned = tuple(wrong.values())
-    reasons = (*(() if enough else turned), *reasons_against(cells, model, base, unit=unit))
-    exclusions = (*(turned if enough else ()), *exclusions_of(cells, reads, forming))
+    reasons = (*wrong, *reasons_against(cells, model, base, unit=unit))
+    exclusions = (*left_out, *exclusions_of(cells, reads, forming))
     return Fit(
         model=model,
         cells=cells.cells,
@@ -148,6 +141,15 @@ def _checked_maps(maps_S: Sequence[np.ndarray]) -> List[np.ndarray]:
             raise DataError(f"map {k}: no cell has a value")
         checked += list(table) if table.ndim == 3 else [table]
     return checked
+
+
+def _right_reads(reads_S: List[np.ndarray]) -> Tuple[List[np.ndarray], Tuple[str, ...], Tuple[str, ...]]:
+    """(reads, what was left out, what is wrong): without wrong reads where two others remain, else all of them."""
+    check_shapes(reads_S)
+    wrong = wrong_reads(reads_S)
+    good_S = [map_S for k, map_S in enumerate(reads_S) if k not in wrong]
+    said = tuple(wrong.values())
+    return (good_S, said, ()) if len(good_S) > 1 else (reads_S, (), said)
 
 
 def _noise(reads_S: Sequence[np.ndarray], cells: MeasuredCells) -> Optional[Reads]:
