@@ -11,6 +11,7 @@ from ..study import report
 from ..study.arms import ARMS, DEFAULT_ARMS
 from ..study.comparison import compare
 from ..study.summary import Comparison
+from ..tasks.data_report import data_report, report_lines
 from .arguments import (
     chip_files,
     chip_lines,
@@ -60,6 +61,9 @@ def run(options: argparse.Namespace) -> Comparison:
     chosen = found.task
     recipe = replace(chosen.recipe(options.preset), **given(options, ["epochs", "samples_per_epoch", "score_step"]))
     cell_model = load_cell_model(options.technology)
+    if found.arrays is not None:
+        for line in report_lines(data_report(found.arrays, chosen.layout, network=chosen.network)):
+            tell(line)
     files, lines = chip_files(options), chip_lines(options)
     base = RunConfig(
         chosen.name,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, List, Optional, Tuple
 
 from ..chip.placement import place
-from ..errors import DataError, MinirramError, ShapeError
+from ..errors import MinirramError, ShapeError
 from ..files import read_json
 from ..json_codec import Result
 from ..nn.layers.base import Layer, Shape, layer_from_json
@@ -188,8 +188,9 @@ def _problem(where: str, error: MinirramError, stated: Optional[TaskFile] = None
     names = [known.name for known in (stated.network.layers or ())] if stated is not None else []
     if layer is not None and layer.group(1) in names:
         return Problem(f"network.layers[{names.index(layer.group(1))}]", layer.group(1), text)
+    named = layer.group(1) if layer is not None and stated is None else None
     place = re.match(r"[a-z_]+(\.\w+|\[\d+\])*(?=[: ])", text)
-    return Problem(where or (place.group() if place else ""), layer.group(1) if layer else None, text)
+    return Problem(where or (place.group() if place else ""), named, text)
 
 
 def _data_problems(found: Given) -> Tuple[Optional[DataReport], List[Problem]]:
@@ -203,8 +204,6 @@ def _data_problems(found: Given) -> Tuple[Optional[DataReport], List[Problem]]:
     else:
         arrays = found.arrays
         report = data_report(arrays, task.layout, network=task.network)
-        if len(report.single_class) and "train" in report.single_class:
-            raise DataError("the train part has one class alone; there must be two at least")
         data = training_data(task.layout, arrays.training, validation=arrays.validation, network=task.network)
     problems: List[Problem] = []
     for name, recipe in task.recipes.items():

@@ -107,6 +107,8 @@ def read_data(
     else:
         numbers, named = numbered(*_by_name(found, names))
     chosen, how = _split(found, numbers, named, rules=rules)
+    if len(np.unique(numbers[chosen["train"]])) < 2:
+        raise DataError(f"{path}: the train part has one class alone ({how}); there must be two at least")
     inputs = found.inputs
     if missing and rules.missing == "mean":
         inputs = _filled(inputs, chosen["train"], path)

@@ -38,6 +38,10 @@ class NetworkPart:
     """in the order of evaluation; None: the network comes from another file"""
 
     def __post_init__(self) -> None:
+        if not 1 <= self.input_bits <= 8:
+            raise ConfigError(f"input_bits is {self.input_bits}; it must be 1 to 8")
+        if not 0 <= self.zero < 2**self.input_bits:
+            raise ConfigError(f"input_zero is {self.zero}, no code of {self.input_bits} bits")
         if self.signed and self.input_zero == 0:
             raise ConfigError("input_zero is 0, which is unsigned; leave it or signed out")
 

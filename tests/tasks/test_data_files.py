@@ -120,6 +120,7 @@ def test_values_missing_are_refused_left_out_or_filled(tmp_path):
         ("x,x,kind\n1,2,a\n", "two columns are called 'x'"),
         ("x,y,kind\n1,2,\n", "line 2, kind: '' is no label"),
         ("x,y,kind\n1,inf,a\n1,2,b\n" + "1,2,a\n2,3,b\n" * 3, "hold NaN or infinity"),
+        ("x,kind,split\n1,a,train\n2,a,train\n3,b,test\n4,b,test\n", "the train part has one class alone"),
         ("x,y,kind\n1,2,a\n1,2,b\n", "class 'a' has 1 samples; the three parts need at least 3"),
     ],
 )
