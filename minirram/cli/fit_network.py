@@ -7,12 +7,13 @@ from dataclasses import replace
 from ..chip.dead_lines import ChipLines
 from ..device.presets import load_cell_model
 from ..errors import ConfigError
-from ..files import write_json
+from ..files import read_json, write_json
 from ..json_codec import bare
 from ..nn.layers.widths import widths
 from ..nn.network import weights_by_layer
 from ..runs.fit_network import FittedNetwork, fit_network, lines_of_maps
 from ..tasks.registry import task
+from ..tasks.task_file import TaskFile, read_task_file, task_document, with_network, write_task_file
 from .arguments import chip_files, chip_lines, chip_options, positive, task_argument
 
 RESULT = FittedNetwork
@@ -36,13 +37,15 @@ def run(options: argparse.Namespace) -> FittedNetwork:
         raise ConfigError(f"--macros is {options.macros}, {len(maps_S)} map(s) were given: name a map for each")
     macros = options.macros or max(1, len(maps_S))
     lines.check_macros(macros)
-    chosen, placement = fit_network(task(options.task), lines, macros)
+    asked = read_task_file(options.task) if options.task.endswith(".json") else task(options.task)
+    own = asked.own_network() if isinstance(asked, TaskFile) else asked.network
+    network, placement = fit_network(own, lines, macros)
     found = FittedNetwork(
-        task=chosen.name,
-        network=chosen.network.name,
-        widths=widths(chosen.network),
+        task=asked.name,
+        network=network.name,
+        widths=widths(network),
         weights=placement.n_pairs,
-        weights_by_layer=weights_by_layer(chosen.network),
+        weights_by_layer=weights_by_layer(network),
         macros=placement.n_macros,
         live_rows=lines.logical_rows,
         live_cols=2 * lines.logical_pairs,
@@ -52,7 +55,11 @@ def run(options: argparse.Namespace) -> FittedNetwork:
     )
     if options.out is None:
         return found
-    write_json(options.out, chosen.to_json())
+    if isinstance(asked, TaskFile):
+        document = with_network(read_json(options.task), network)
+    else:
+        document = task_document(replace(asked, name=network.name, network=network))
+    write_task_file(options.out, document)
     if lines.dead_rows or lines.dead_cols:
         path = os.path.splitext(options.out)[0] + "-lines.json"
         write_json(path, bare(lines))

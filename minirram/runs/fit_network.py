@@ -13,7 +13,6 @@ from ..errors import ConfigError, ShapeError
 from ..json_codec import Result
 from ..nn.layers.widths import widths, with_widths
 from ..nn.network import Network, matrices, weights_by_layer
-from ..tasks.task import Task
 
 FINEST = 40
 """halvings of the interval in which the common share of all widths is sought"""
@@ -24,7 +23,7 @@ class FittedNetwork(Result):
     """A network for given macros, checked by placing it."""
 
     task: str
-    """name of the proposed task"""
+    """name of the task"""
     network: str
     """name of its network"""
     widths: Dict[str, int]
@@ -51,14 +50,13 @@ class FittedNetwork(Result):
     """the lines as JSON, for `train --dead-lines`; None: all lines are alive"""
 
 
-def fit_network(task: Task, lines: ChipLines, macros: int = 1) -> Tuple[Task, Placement]:
-    """(the task with a network that fits `macros` macros of these lines, its placement).
+def fit_network(network: Network, lines: ChipLines, macros: int = 1) -> Tuple[Network, Placement]:
+    """(the network with widths that fit `macros` macros of these lines, its placement).
 
-    Sought among networks with the proportions of the task's own, and among those in which one width has half or twice
+    Sought among networks with the proportions of the given one, and among those in which one width has half or twice
     its part. The widths are scaled by one share, the largest that fits. Then each grows as far as there is room, the
     one that lost most first. The network with most weights is taken. ConfigError when not even widths of 1 fit.
     """
-    network = task.network
     own = widths(network)
     if not own:
         raise ConfigError(f"no width of network {network.name} can be chosen")
@@ -78,9 +76,8 @@ def fit_network(task: Task, lines: ChipLines, macros: int = 1) -> Tuple[Task, Pl
             chosen, placement = tried, found
     if placement is None:
         raise ConfigError(f"no network of the family of {network.name} fits")
-    name = f"{task.name}-{lines.logical_rows}x{2 * lines.logical_pairs}" + (f"x{macros}" if macros > 1 else "")
-    fitted = replace(with_widths(network, chosen), name=name)
-    return replace(task, name=name, network=fitted), placement
+    size = f"{lines.logical_rows}x{2 * lines.logical_pairs}" + (f"x{macros}" if macros > 1 else "")
+    return replace(with_widths(network, chosen), name=f"{network.name}-{size}"), placement
 
 
 class _Room:

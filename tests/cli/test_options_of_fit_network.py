@@ -56,11 +56,29 @@ def test_a_network_fills_the_live_lines_of_a_map(tmp_path):
     assert none.code == 2 and "no network of the family" in none.err
 
 
+def test_what_is_proposed_trains_on_the_chip_it_is_for(runs, tmp_path):
+    """From a map to a run on it; and a task that is a file already gets another network."""
+    path, mine, again = (str(tmp_path / name) for name in ("map.npy", "mine.json", "again.json"))
+    np.save(path, measured_uS(40, 36))
+    chip = ["--map", path, "--unit", "uS"]
+    found = figures("fit-network", "fashion-mnist", *chip, "--out", mine)
+    quick = ["--epochs", "1", "--batch-size", "20", "--preset", "quick"]
+    results = figures("train", mine, "--data", runs.data, "--out", str(tmp_path / "run"), *chip, *quick)
+    assert (results["weights"], results["macros"]) == (found["weights"], 1)
+    figures("export", str(tmp_path / "run"))
+    figures("chip", str(tmp_path / "run"), "--out", str(tmp_path / "read.npy"), "--state", "programmed")
+    verified = figures("verify", str(tmp_path / "run" / "program.xbp"), str(tmp_path / "read.npy"))
+    assert verified["differing"] == 0 and verified["checked"] == 2 * found["weights"]
+    wider = figures("fit-network", mine, "--rows", "64", "--cols", "64", "--out", again)
+    assert wider["weights"] > found["weights"] and wider["task"] == found["network"]
+    assert figures("fit-network", again, "--rows", "64", "--cols", "64")["weights"] >= wider["weights"]
+
+
 def test_the_ready_networks_are_those_proposed():
     for size, chosen in WIDTHS.items():
-        proposed, placement = fit_network(TASKS["fashion-mnist"], ChipLines(rows=size, pairs=size // 2))
+        proposed, placement = fit_network(TASKS["fashion-mnist"].network, ChipLines(rows=size, pairs=size // 2))
         ready = TASKS[f"fashion-mnist-{size}"].network
-        assert proposed.network.layers == ready.layers and placement.n_macros == 1
+        assert proposed.layers == ready.layers and placement.n_macros == 1
         assert tuple(widths(ready).values()) == chosen
         assert placement.n_pairs > 0.85 * size * size / 2
 

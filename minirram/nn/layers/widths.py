@@ -15,9 +15,10 @@ from .norm import BatchNorm
 from .recurrent import Rnn
 from .resample import AveragePool, GlobalAverage, MaxPool, Upsample
 from .resize import Resize
+from .response_norm import ResponseNorm
 from .windows import AveragePool2d, MaxPool2d, Pad
 
-_PASSING = (Relu, Clip, Quantize, SignedQuantize, Bias, BatchNorm, Flatten) + (
+_PASSING = (Relu, Clip, ResponseNorm, Quantize, SignedQuantize, Bias, BatchNorm, Flatten) + (
     MaxPool,
     MaxPool2d,
     AveragePool,
