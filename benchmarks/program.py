@@ -61,7 +61,7 @@ def c_seconds(data, seconds):
         path.write_bytes(data)
         sources = [str(export / "tests" / "speed.c"), str(export / "xbp.c")]
         subprocess.run(
-            [compiler, "-std=c99", "-O2", "-DXBP_READER_PAYLOAD=4096u", *sources, "-o", str(speed)], check=True
+            [compiler, "-std=c99", "-O2", "-DXBP_READER_PAYLOAD=4096", *sources, "-o", str(speed)], check=True
         )
         done = subprocess.run([str(speed), str(path), str(CHIP_ID), str(seconds)], stdout=subprocess.PIPE, check=True)
     passes, taken = done.stdout.split()

@@ -29,6 +29,16 @@ static int slow(size_t i)
     return (uint32_t)i * 2654435761u >> 26 == 0;
 }
 
+static uint32_t add_nS(uint32_t crc, uint32_t nS)
+{
+    uint8_t raw[4];
+    int k;
+
+    for (k = 0; k < 4; k++)
+        raw[k] = (uint8_t)(nS >> 8 * k);
+    return xbp_crc32(crc, raw, sizeof raw);
+}
+
 const char *chip_open(chip *c, const npy_map *map, int formed)
 {
     const size_t cells = map->macros * map->rows * map->cols;
@@ -49,16 +59,12 @@ const char *chip_open(chip *c, const npy_map *map, int formed)
     }
     for (i = 0; i < cells; i++) {
         const double nS = map->values[i] * 1e9;
-        uint8_t raw[4];
-        int k;
         if (!(nS >= 0 && nS < MOST_NS)) {
             chip_close(c);
             return "holds a conductance that is negative, not finite or above 0.1 S; the unit is siemens";
         }
         c->on_nS[i] = (uint32_t)rint(nS);
-        for (k = 0; k < 4; k++)
-            raw[k] = (uint8_t)(c->on_nS[i] >> 8 * k);
-        c->chip_id = xbp_crc32(c->chip_id, raw, sizeof raw);
+        c->chip_id = add_nS(c->chip_id, c->on_nS[i]);
         c->condition[i] = formed && c->on_nS[i] >= FORMABLE_NS ? FORMED : PRISTINE;
         c->now_nS[i] = c->condition[i] == FORMED ? c->on_nS[i] : PRISTINE_NS;
     }
@@ -105,6 +111,17 @@ void chip_pulse(chip *c, size_t macro, size_t row, size_t col, int32_t mV, uint3
 uint32_t chip_read(const chip *c, size_t macro, size_t row, size_t col)
 {
     return c->now_nS[cell(c, macro, row, col)];
+}
+
+uint32_t chip_readback_id(const chip *c)
+{
+    const size_t cells = c->macros * c->rows * c->cols;
+    uint32_t crc = 0;
+    size_t i;
+
+    for (i = 0; i < cells; i++)
+        crc = add_nS(crc, c->now_nS[i]);
+    return crc;
 }
 
 const char *chip_dump(const chip *c, npy_map *map)

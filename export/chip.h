@@ -10,14 +10,14 @@
 
 #include "npy.h"
 
-/* The values of STATE in a CHIP record; in an unknown state, which no record names, a chip takes no program. */
+/* The values of BEFORE in a CHIP record; in an unknown state, which no record names, a chip takes no program. */
 enum { CHIP_UNFORMED, CHIP_FORMED, CHIP_PROGRAMMED, CHIP_UNKNOWN };
 
 typedef struct {
     size_t macros, rows, cols;
     uint32_t chip_id;   /* CRC-32 of the as-formed map in nS */
     int state;          /* CHIP_UNFORMED .. */
-    uint32_t holds;     /* program_id of the program that it holds, when CHIP_PROGRAMMED */
+    uint32_t holds;     /* digest of the state that it holds, when CHIP_PROGRAMMED */
     uint32_t *on_nS;    /* what each cell conducts when on */
     uint32_t *now_nS;   /* what it conducts now */
     uint8_t *condition; /* of each cell */
@@ -35,6 +35,9 @@ void chip_pulse(chip *c, size_t macro, size_t row, size_t col, int32_t mV, uint3
 
 /* Reads one cell, in nS. */
 uint32_t chip_read(const chip *c, size_t macro, size_t row, size_t col);
+
+/* Digest of what all cells conduct now: the readback_id of a read-back of this moment. */
+uint32_t chip_readback_id(const chip *c);
 
 /* The present map, siemens; values for the caller to free(). NULL, or what went wrong. */
 const char *chip_dump(const chip *c, npy_map *map);

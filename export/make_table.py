@@ -35,18 +35,31 @@ def header_text():
         f"/* Constants of XBP {table.MAJOR}.{table.MINOR}: written by make_table.py from "
         "minirram/xbp/table.py. Do not edit. */",
         "#ifndef XBP_TABLE_H\n#define XBP_TABLE_H\n",
-        "#define XBP_MAGIC_BYTES { " + ", ".join(f"0x{byte:02X}" for byte in table.MAGIC) + " }",
+        *(
+            "#define XBP_MAGIC_{} 0x{:08X}u".format(*half)
+            for half in zip(("LOW", "HIGH"), struct.unpack("<II", table.MAGIC))
+        ),
         f"#define XBP_MAJOR {table.MAJOR}",
-        f"#define XBP_ANCILLARY 0x{table.ANCILLARY:04X}u",
+        f"#define XBP_ANCILLARY 0x{table.ANCILLARY:02X}u",
         *(f"#define XBP_{name} {value}u" for name, value in table.LIMITS.items()),
+        "/* bit 8 * before + maps: a file may have these maps for a chip in that state */",
+        "#define XBP_MAPS_ALLOWED 0x{:08X}u".format(
+            sum(
+                1 << 8 * table.BEFORE[before] + maps
+                for before, allowed in table.MAPS_ALLOWED.items()
+                for maps in allowed
+            )
+        ),
         "",
-        "/* record types */\n" + enum("XBP", ((name, f"0x{value:04X}") for name, value in table.TYPES.items())),
+        "/* record types */\n" + enum("XBP", ((name, f"0x{value:02X}") for name, value in table.TYPES.items())),
     ]
     for prefix, names in (
         ("XBP_KIND", table.KINDS),
         ("XBP_LEVEL", table.LEVELS),
-        ("XBP_STATE", table.STATES),
+        ("XBP_HAS", table.MAPS),
+        ("XBP_BEFORE", table.BEFORE),
         ("XBP_FLOATING", table.FLOATING),
+        ("XBP_DRIVE", table.DRIVES),
         ("XBP_ENCODING", table.ENCODINGS),
     ):
         parts.append(enum(prefix, ((name.upper(), value) for name, value in names.items())))
@@ -57,13 +70,12 @@ def header_text():
         ("XBP_CHIP", table.CHIP_FIELDS),
         ("XBP_RECIPE", table.RECIPE_FIELDS),
         ("XBP_TILE", table.TILE_FIELDS),
-        ("XBP_OPS", table.OPS_FIELDS),
         ("XBP_DIR", table.DIR_FIELDS),
     ):
         parts.append(enum(prefix, offsets(fields)))
     streaming = [name for name in table.ERRORS if name not in table.HOST_ERRORS]
     parts.append(
-        "typedef enum {{\n    XBP_OK = 0,\n    XBP_DONE = 1,\n{}\n}} xbp_status;\n".format(
+        "typedef enum {{\n    XBP_OK = 0,\n    XBP_DONE = 1,\n    XBP_LATER = 2,\n{}\n}} xbp_status;\n".format(
             ",\n".join(f"    XBP_E_{name} = -{number}" for number, name in enumerate(streaming, 1))
         )
     )

@@ -30,8 +30,11 @@
 #ifndef LIMIT_COMPLIANCE_NA
 #define LIMIT_COMPLIANCE_NA 200000u
 #endif
+#ifndef LIMIT_BUDGET_NA
+#define LIMIT_BUDGET_NA 5000000u /* of all cells that are pulsed together */
+#endif
 #ifndef LIMIT_WIDTH_NS
-#define LIMIT_WIDTH_NS 10000000u /* of one pulse */
+#define LIMIT_WIDTH_NS 10000000u /* of one pulse, and of the rest after it */
 #endif
 #ifndef LIMIT_PULSES
 #define LIMIT_PULSES 100u /* of one recipe into one cell */
@@ -47,9 +50,13 @@
 #endif
 
 typedef struct {
-    unsigned kind, verify_id, max_pulses;
-    int32_t mV;
-    uint32_t ns;
+    int32_t from, step, to; /* mV of the first pulse, change from pulse to pulse, mV that are not passed */
+} ramp;
+
+typedef struct {
+    unsigned kind, verify_id, max_pulses, read_first, good_reads;
+    ramp row, col, select;
+    uint32_t ns, settle_ns, guard_nS;
 } pulse_recipe;
 
 typedef struct {
@@ -60,8 +67,10 @@ typedef struct {
     pulse_recipe recipes[XBP_N_RECIPES];
     size_t macro, row0, col0, n_col;
     uint32_t on_min_nS, off_max_nS;
-    uint32_t seed, program_id;          /* of the file of pass 1 */
-    int tile_has_mask, mapped, unmapped; /* the present tile; any tile; any tile with pulses lacks one */
+    uint32_t begins, crc;               /* checksums of the file of pass 1: up to its first pulses, and whole */
+    uint32_t new_state;                 /* that the program leaves */
+    unsigned maps, before;              /* as CHIP says */
+    int begun;                          /* the first pulses were there in this pass */
     uint16_t *planned;                  /* pulses of every cell, at worst: pass 1 counts them, pass 2 spends them */
     size_t touched;                     /* cells with any */
     uint64_t total_ns;                  /* counted and spent likewise */
@@ -76,11 +85,6 @@ static int refuse(board *b, const char *why)
     return -1;
 }
 
-static int32_t s16(const uint8_t *p)
-{
-    return (int32_t)(XBP_U16(p) ^ 0x8000) - 0x8000;
-}
-
 static int beyond(int32_t value, int32_t limit)
 {
     return value > limit || value < -limit;
@@ -93,48 +97,82 @@ static int take_chip(board *b, const uint8_t *p)
     if (XBP_U16(p + XBP_CHIP_MACROS) != c->macros || XBP_U16(p + XBP_CHIP_ROWS) != c->rows
         || XBP_U16(p + XBP_CHIP_COLS) != c->cols)
         return refuse(b, "made for a chip of another size");
-    if (p[XBP_CHIP_STATE] != c->state)
+    b->maps = p[XBP_CHIP_MAPS];
+    b->before = p[XBP_CHIP_BEFORE];
+    b->new_state = XBP_U32(p + XBP_CHIP_NEW_STATE);
+    if (b->before == XBP_BEFORE_MEASURED) {
+        if (XBP_U32(p + XBP_CHIP_READBACK_ID) != chip_readback_id(c))
+            return refuse(b, "made from another read-back of the chip");
+        return 0;
+    }
+    if ((int)b->before != c->state)
         return refuse(b, "made for another state of the chip (unformed, formed or programmed)");
-    if (c->state == CHIP_PROGRAMMED && XBP_U32(p + XBP_CHIP_BASE_ID) != c->holds)
+    if (c->state == CHIP_PROGRAMMED && XBP_U32(p + XBP_CHIP_BASE_STATE) != c->holds)
         return refuse(b, "made for a chip that holds another program");
-    if (b->live && (b->seed != b->reader.seed || b->program_id != XBP_U32(p + XBP_CHIP_PROGRAM_ID)))
-        return refuse(b, CHANGED);
-    b->seed = b->reader.seed;
-    b->program_id = XBP_U32(p + XBP_CHIP_PROGRAM_ID);
     return 0;
+}
+
+static ramp ramp_at(const uint8_t *p)
+{
+    ramp r;
+
+    r.from = XBP_S16(p);
+    r.step = XBP_U16(p + 2);
+    r.to = XBP_S16(p + 4);
+    return r;
+}
+
+/* The voltage of pulse k, counted from 0. */
+static int32_t mV_of(const ramp *r, unsigned k)
+{
+    const int32_t way = r->to - r->from, gone = r->step > 0 && k > 65535u / (unsigned)r->step ? 65535 : (int32_t)k * r->step;
+
+    return way < 0 ? (gone < -way ? r->from - gone : r->to) : gone < way ? r->from + gone : r->to;
 }
 
 /* A half-selected cell lies between a driven line and one at 0 V, unless the unselected lines across float. In a READ no
  * line may exceed the limit even so: what floats can charge. */
-static int half_selected_beyond(const uint8_t *p, int32_t limit)
+static int half_selected_beyond(const uint8_t *p, const ramp *line, unsigned across, int32_t limit)
 {
-    const unsigned reads = p[XBP_RECIPE_KIND] == XBP_KIND_READ, floating = XBP_U16(p + XBP_RECIPE_FLOATING);
+    return (beyond(line->from, limit) || beyond(line->to, limit))
+        && (p[XBP_RECIPE_KIND] == XBP_KIND_READ || !(p[XBP_RECIPE_FLOATING] & across));
+}
 
-    return (beyond(s16(p + XBP_RECIPE_ROW_MV), limit) && (reads || !(floating & XBP_FLOATING_COLUMNS)))
-        || (beyond(s16(p + XBP_RECIPE_COL_MV), limit) && (reads || !(floating & XBP_FLOATING_ROWS)));
+static int line_beyond(const ramp *r)
+{
+    return beyond(r->from, LIMIT_LINE_MV) || beyond(r->to, LIMIT_LINE_MV);
 }
 
 static int take_recipe(board *b, const uint8_t *p)
 {
     pulse_recipe *const recipe = &b->recipes[p[XBP_RECIPE_ID]];
-    const int32_t row_mV = s16(p + XBP_RECIPE_ROW_MV), col_mV = s16(p + XBP_RECIPE_COL_MV);
     const int32_t most_mV = p[XBP_RECIPE_KIND] == XBP_KIND_READ ? LIMIT_READ_MV : LIMIT_CELL_MV;
+    ramp *const row = &recipe->row, *const col = &recipe->col;
 
     recipe->kind = p[XBP_RECIPE_KIND];
     recipe->verify_id = p[XBP_RECIPE_VERIFY_ID];
     recipe->max_pulses = XBP_U16(p + XBP_RECIPE_MAX_PULSES);
-    recipe->mV = row_mV - col_mV;
+    recipe->read_first = p[XBP_RECIPE_READ_FIRST];
+    recipe->good_reads = p[XBP_RECIPE_GOOD_READS];
+    *row = ramp_at(p + XBP_RECIPE_ROW_MV);
+    *col = ramp_at(p + XBP_RECIPE_COL_MV);
+    recipe->select = ramp_at(p + XBP_RECIPE_SELECT_MV);
     recipe->ns = XBP_U32(p + XBP_RECIPE_WIDTH_NS);
-    if (beyond(row_mV, LIMIT_LINE_MV) || beyond(col_mV, LIMIT_LINE_MV)
-        || beyond(s16(p + XBP_RECIPE_SELECT_MV), LIMIT_LINE_MV))
+    recipe->settle_ns = XBP_U32(p + XBP_RECIPE_SETTLE_NS);
+    recipe->guard_nS = XBP_U32(p + XBP_RECIPE_GUARD_NS);
+    if (line_beyond(row) || line_beyond(col) || line_beyond(&recipe->select))
         return refuse(b, "a line voltage beyond the limit of this board");
-    if (beyond(recipe->mV, most_mV))
+    /* Two ramps may be anywhere between their ends: the worst of the four corners counts. */
+    if (beyond(row->from - col->from, most_mV) || beyond(row->from - col->to, most_mV)
+        || beyond(row->to - col->from, most_mV) || beyond(row->to - col->to, most_mV))
         return refuse(b, "a cell voltage beyond the limit of this board");
-    if (half_selected_beyond(p, most_mV))
+    if (half_selected_beyond(p, row, XBP_FLOATING_COLUMNS, most_mV)
+        || half_selected_beyond(p, col, XBP_FLOATING_ROWS, most_mV))
         return refuse(b, "a voltage of half-selected cells beyond the limit of this board");
-    if (XBP_U32(p + XBP_RECIPE_COMPLIANCE_NA) > LIMIT_COMPLIANCE_NA)
+    if (XBP_U32(p + XBP_RECIPE_COMPLIANCE_NA) > LIMIT_COMPLIANCE_NA
+        || XBP_U32(p + XBP_RECIPE_BUDGET_NA) > LIMIT_BUDGET_NA)
         return refuse(b, "a current beyond the limit of this board");
-    if (recipe->ns > LIMIT_WIDTH_NS)
+    if (recipe->ns > LIMIT_WIDTH_NS || recipe->settle_ns > LIMIT_WIDTH_NS)
         return refuse(b, "a pulse longer than the limit of this board");
     if (recipe->max_pulses > LIMIT_PULSES)
         return refuse(b, "more pulses than the limit of this board");
@@ -149,42 +187,57 @@ static int take_tile(board *b, const uint8_t *p)
     b->n_col = XBP_U16(p + XBP_TILE_N_COL);
     b->on_min_nS = XBP_U32(p + XBP_TILE_ON_MIN_NS);
     b->off_max_nS = XBP_U32(p + XBP_TILE_OFF_MAX_NS);
-    b->tile_has_mask = 0;
     return 0;
 }
 
-/* Pulses one cell until it is past its threshold, or as often as the recipe allows. */
+/* Whether a cell is past its threshold in as many reads in a row as the recipe asks for. */
+static int is_past(board *b, const pulse_recipe *recipe, size_t row, size_t col)
+{
+    const uint32_t guard = recipe->guard_nS;
+    const uint64_t on_nS = (uint64_t)b->on_min_nS + guard;
+    const uint32_t off_nS = b->off_max_nS > guard ? b->off_max_nS - guard : 0;
+    unsigned good;
+
+    for (good = 0; good < recipe->good_reads; good++) {
+        const uint32_t nS = chip_read(b->target, b->macro, row, col);
+        b->pulses[XBP_KIND_READ]++;
+        if (recipe->kind == XBP_KIND_RESET ? nS > off_nS : nS < on_nS)
+            return 0;
+    }
+    return 1;
+}
+
+/* Pulses one cell until it is past its threshold, or as often as the recipe allows. Cells of a line that a recipe would
+ * drive together are pulsed one after the other here. */
 static void drive(board *b, const pulse_recipe *recipe, size_t row, size_t col)
 {
+    const int verified = recipe->verify_id != XBP_BLIND;
     unsigned n;
 
+    if (recipe->read_first && is_past(b, recipe, row, col))
+        return;
     b->target->state = CHIP_UNKNOWN; /* until the whole program has run */
     for (n = 0; n < recipe->max_pulses; n++) {
-        uint32_t nS;
-        chip_pulse(b->target, b->macro, row, col, recipe->mV, recipe->ns);
+        const int32_t mV = mV_of(&recipe->row, n) - mV_of(&recipe->col, n);
+        chip_pulse(b->target, b->macro, row, col, mV, recipe->ns);
         b->pulses[recipe->kind]++;
-        if (recipe->verify_id == XBP_BLIND)
-            continue;
-        b->pulses[XBP_KIND_READ]++;
-        nS = chip_read(b->target, b->macro, row, col);
-        if (recipe->kind == XBP_KIND_RESET ? nS <= b->off_max_nS : nS >= b->on_min_nS)
+        if (verified && is_past(b, recipe, row, col))
             return;
     }
-    if (recipe->verify_id != XBP_BLIND)
-        b->failed++;
+    b->failed += verified ? 1 : 0;
 }
 
 /* Pass 1 counts what one cell would get, pass 2 may spend that and no more. */
 static int account(board *b, const pulse_recipe *recipe, size_t row, size_t col)
 {
     uint16_t *const planned = &b->planned[(b->macro * b->target->rows + row) * b->target->cols + col];
-    uint64_t ns = recipe->ns;
+    uint64_t ns = ((uint64_t)recipe->ns + recipe->settle_ns) * recipe->max_pulses;
 
     if (recipe->verify_id != XBP_BLIND) {
         const pulse_recipe *const verify = &b->recipes[recipe->verify_id];
-        ns += (uint64_t)verify->max_pulses * verify->ns;
+        const uint64_t read_ns = verify->max_pulses * ((uint64_t)verify->ns + verify->settle_ns);
+        ns += read_ns * recipe->good_reads * (recipe->max_pulses + recipe->read_first);
     }
-    ns *= recipe->max_pulses;
     if (b->live) {
         if (*planned < recipe->max_pulses || b->total_ns < ns)
             return refuse(b, CHANGED);
@@ -204,11 +257,15 @@ static int account(board *b, const pulse_recipe *recipe, size_t row, size_t col)
 
 static int take_pulses(board *b, const xbp_rec *rec, const uint8_t *p)
 {
-    const pulse_recipe *const recipe = &b->recipes[p[XBP_OPS_RECIPE]];
+    const pulse_recipe *const recipe = &b->recipes[rec->recipe];
     const size_t row_bytes = (b->n_col + 7) / 8;
     size_t row, col;
 
-    p += XBP_OPS_SIZE;
+    if (!b->begun && b->live && b->begins != b->reader.crc)
+        return refuse(b, CHANGED);
+    if (!b->begun)
+        b->begins = b->reader.crc;
+    b->begun = 1;
     for (row = 0; row < rec->n_row; row++, p += row_bytes)
         for (col = 0; col < b->n_col; col++) {
             const size_t chip_row = b->row0 + rec->row + row, chip_col = b->col0 + col;
@@ -216,7 +273,6 @@ static int take_pulses(board *b, const xbp_rec *rec, const uint8_t *p)
                 continue;
             if (account(b, recipe, chip_row, chip_col) != 0)
                 return -1;
-            b->unmapped |= !b->tile_has_mask;
             if (b->live)
                 drive(b, recipe, chip_row, chip_col);
         }
@@ -234,13 +290,10 @@ static int take(void *user, const xbp_rec *rec, const uint8_t *payload)
         return take_recipe(b, payload);
     case XBP_TILE:
         return take_tile(b, payload);
-    case XBP_MASK:
-        b->tile_has_mask = b->mapped = 1;
-        return 0;
     case XBP_OPS:
         return take_pulses(b, rec, payload);
     default:
-        return 0; /* GTAR is the host's; META and DIR are nobody's here */
+        return 0; /* MASK and GTAR are the host's; META and DIR are nobody's here */
     }
 }
 
@@ -257,16 +310,17 @@ static xbp_status stream(FILE *file, board *b)
     return xbp_finish(&b->reader);
 }
 
-/* What a program that ran to its END leaves (SPEC.md, CHIP). Other pulses leave the state unknown, as drive() set it. */
-static void settle(const board *b, int before)
+/* What a program that ran to its END leaves (SPEC.md, CHIP). Pulses that do not form the whole chip leave it unknown. */
+static void settle(const board *b)
 {
     chip *const c = b->target;
 
-    if (b->mapped && !b->unmapped) {
+    if (!(b->maps & XBP_HAS_PULSES))
+        return;
+    if (b->maps != XBP_HAS_PULSES || b->before != XBP_BEFORE_UNFORMED) {
         c->state = CHIP_PROGRAMMED;
-        c->holds = b->program_id;
-    } else if (!b->mapped && before != CHIP_PROGRAMMED && b->touched == c->macros * c->rows * c->cols
-               && !b->pulses[XBP_KIND_SET] && !b->pulses[XBP_KIND_RESET]) {
+        c->holds = b->new_state;
+    } else if (b->touched == c->macros * c->rows * c->cols) {
         c->state = CHIP_FORMED;
     }
 }
@@ -275,11 +329,18 @@ static void settle(const board *b, int before)
 static int run_passes(board *b, FILE *file, const char *path)
 {
     static const char *const names[] = XBP_ERROR_NAMES;
-    const int before = b->target->state;
     xbp_status status = XBP_OK;
 
-    for (b->live = 0; b->live < 2 && status >= 0; b->live++)
+    for (b->live = 0; b->live < 2 && status >= 0; b->live++) {
+        b->begun = 0;
         status = stream(file, b);
+        if (status == XBP_DONE && b->live && b->crc != b->reader.crc) {
+            b->refusal = CHANGED;
+            status = XBP_E_SINK;
+            b->target->state = CHIP_UNKNOWN;
+        }
+        b->crc = b->reader.crc;
+    }
     if (b->target->state == CHIP_UNKNOWN && status != XBP_DONE)
         fprintf(stderr, "%s: stopped between pulses: the state of the chip is unknown\n", path);
     if (ferror(file)) {
@@ -287,13 +348,14 @@ static int run_passes(board *b, FILE *file, const char *path)
         return 2;
     }
     if (status != XBP_DONE) {
-        fprintf(stderr, "%s: refused: %s%s%s\n", path, names[-(int)status], b->refusal ? ": " : "",
+        fprintf(stderr, "%s: refused: %s in record %lu at byte %lu%s%s\n", path, names[-(int)status],
+                (unsigned long)b->reader.number, (unsigned long)b->reader.offset, b->refusal ? ": " : "",
                 b->refusal ? b->refusal : "");
         return 3;
     }
-    settle(b, before);
+    settle(b);
     printf("%s: program %08lx: %lu FORM, %lu SET, %lu RESET pulses, %lu reads, %lu cells short of their threshold%s\n",
-           path, (unsigned long)b->program_id, b->pulses[XBP_KIND_FORM], b->pulses[XBP_KIND_SET],
+           path, (unsigned long)b->crc, b->pulses[XBP_KIND_FORM], b->pulses[XBP_KIND_SET],
            b->pulses[XBP_KIND_RESET], b->pulses[XBP_KIND_READ], b->failed,
            b->target->state == CHIP_UNKNOWN ? "; the state of the chip is unknown" : "");
     return 0;

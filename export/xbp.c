@@ -1,10 +1,10 @@
-/* xbp.c: streaming reader of XBP 1.x crossbar program files. The checks (H2, R5, ...) are those of SPEC.md. */
+/* xbp.c: streaming reader of XBP 2.x crossbar program files. The checks (H2, R5, ...) are those of SPEC.md. */
 #include "xbp.h"
 
 #include <string.h>
 
-enum { IN_HEADER, IN_HEAD, IN_BODY, AFTER_END };           /* what `in` is being filled with */
-enum { STAGE_MASK, STAGE_GTAR, STAGE_OPS, NO_TILE };       /* how far the present tile has come */
+enum { IN_HEADER, IN_HEAD, IN_BODY, DELIVERS, AFTER_END };     /* `in` is being filled with, or holds a checked record */
+enum { STAGE_MASK, STAGE_GTAR, STAGE_OPS, STAGE_NEXT };        /* in the order of the types: how far the present tile has come */
 
 #if defined(__GNUC__)
 #define APART __attribute__((noinline)) /* -Os would inline these, and pay in long jumps: 10 % more code */
@@ -14,13 +14,23 @@ enum { STAGE_MASK, STAGE_GTAR, STAGE_OPS, NO_TILE };       /* how far the presen
 
 typedef int8_t error_code; /* an xbp_status in one byte: smaller code */
 
-/* The known types by index. Those before MASK have one payload length. */
-enum { CHIP, RECIPE, TILE, END, MASK, GTAR, OPS, META, DIR, UNKNOWN };
-static const uint16_t types[UNKNOWN] = {
-    XBP_CHIP, XBP_RECIPE, XBP_TILE, XBP_END, XBP_MASK, XBP_GTAR, XBP_OPS, XBP_META, XBP_DIR
-};
-static const uint8_t lengths[MASK] = { XBP_CHIP_SIZE, XBP_RECIPE_SIZE, XBP_TILE_SIZE, 0 };
+#ifndef XBP_OWN_CRC32
+#ifdef __OPTIMIZE_SIZE__
+uint32_t xbp_crc32(uint32_t crc, const uint8_t *data, size_t n)
+{
+    static const uint32_t nibble[16] = {
+        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
+        0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C
+    };
 
+    for (crc = ~crc; n; n--) {
+        crc ^= *data++;
+        crc = crc >> 4 ^ nibble[crc & 15u];
+        crc = crc >> 4 ^ nibble[crc & 15u];
+    }
+    return ~crc;
+}
+#else
 uint32_t xbp_crc32(uint32_t crc, const uint8_t *data, size_t n)
 {
     /* The table of a byte is linear: low nibble and high nibble apart take 128 bytes instead of 1,024. */
@@ -39,6 +49,16 @@ uint32_t xbp_crc32(uint32_t crc, const uint8_t *data, size_t n)
     }
     return ~crc;
 }
+#endif
+#endif
+
+/* The finaliser of MurmurHash3: without it, cells in the corners of a rectangle would cancel out of a state. */
+static uint32_t mix(uint32_t x)
+{
+    x = (x ^ x >> 16) * 0x85EBCA6Bu;
+    x = (x ^ x >> 13) * 0xC2B2AE35u;
+    return x ^ x >> 16;
+}
 
 void xbp_init(xbp_reader *r, uint32_t chip_id, xbp_sink sink, void *user)
 {
@@ -47,21 +67,21 @@ void xbp_init(xbp_reader *r, uint32_t chip_id, xbp_sink sink, void *user)
     r->sink = sink;
     r->user = user;
     r->need = XBP_HEADER_SIZE;
-    r->stage = NO_TILE;
+    r->stage = STAGE_NEXT;
 }
 
 static error_code header(xbp_reader *r)
 {
-    static const uint8_t magic[8] = XBP_MAGIC_BYTES;
-    const uint8_t *h = r->in;
+    const uint8_t *const h = r->in.byte;
 
-    if (memcmp(h, magic, sizeof magic) != 0)
+    if (XBP_U32(h) != XBP_MAGIC_LOW || XBP_U32(h + 4) != XBP_MAGIC_HIGH)
         return XBP_E_MAGIC; /* H2 */
     if (h[XBP_HEADER_MAJOR] != XBP_MAJOR)
         return XBP_E_VERSION; /* H3 */
-    r->seed = xbp_crc32(0, h, XBP_HEADER_CRC);
-    if (r->seed != XBP_U32(h + XBP_HEADER_CRC))
+    r->crc = xbp_crc32(0, h, XBP_HEADER_CRC);
+    if (r->crc != XBP_U32(h + XBP_HEADER_CRC))
         return XBP_E_CRC; /* H4 */
+    r->damaged = 0;
     r->max_payload = XBP_U16(h + XBP_HEADER_MAX_PAYLOAD);
     r->file_length = XBP_U32(h + XBP_HEADER_FILE_LENGTH);
     r->n_records = XBP_U32(h + XBP_HEADER_N_RECORDS);
@@ -94,241 +114,361 @@ static int unpack(const uint8_t *s, unsigned n, uint8_t *d, unsigned want)
     return want == 0;
 }
 
-static error_code chip(xbp_reader *r, const uint8_t *p)
+APART static error_code chip(xbp_reader *r, const uint8_t *p)
 {
+    const uint32_t reserved = XBP_U32(p + XBP_CHIP_BEFORE) >> 8, base = XBP_U32(p + XBP_CHIP_BASE_STATE);
+    const unsigned before = p[XBP_CHIP_BEFORE];
+
     r->macros = XBP_U16(p + XBP_CHIP_MACROS);
     r->rows = XBP_U16(p + XBP_CHIP_ROWS);
     r->cols = XBP_U16(p + XBP_CHIP_COLS);
-    r->wanted_id = XBP_U32(p + XBP_CHIP_PROGRAM_ID);
-    if (!r->macros || !r->rows || !r->cols || p[XBP_CHIP_ORIENTATION] > 1 || p[XBP_CHIP_STATE] > XBP_STATE_PROGRAMMED
-        || (XBP_U32(p + XBP_CHIP_BASE_ID) && p[XBP_CHIP_STATE] != XBP_STATE_PROGRAMMED))
+    r->maps = p[XBP_CHIP_MAPS];
+    r->new_state = XBP_U32(p + XBP_CHIP_NEW_STATE);
+    r->turning = r->maps == XBP_HAS_PULSES && before != XBP_BEFORE_UNFORMED;
+    r->state = r->maps & XBP_HAS_MASK ? mix(r->chip_id) : base;
+    if (!r->macros || !r->rows || !r->cols || p[XBP_CHIP_ORIENTATION] > 1 || before > XBP_BEFORE_MEASURED
+        || r->maps > 7u || !(XBP_MAPS_ALLOWED >> (8u * before + r->maps) & 1u))
         return XBP_E_RANGE; /* C1 */
-    return XBP_U32(p + XBP_CHIP_SIZE - 4) ? XBP_E_RESERVED : XBP_OK; /* C2 */
-}
-
-static error_code recipe(xbp_reader *r, const uint8_t *p)
-{
-    const unsigned id = p[XBP_RECIPE_ID], kind = p[XBP_RECIPE_KIND], verify = p[XBP_RECIPE_VERIFY_ID];
-
-    if (r->stage != NO_TILE)
-        return XBP_E_ORDER; /* P1 */
-    if (id >= XBP_N_RECIPES || kind - 1u > 3u || !XBP_U16(p + XBP_RECIPE_MAX_PULSES)
-        || !XBP_U32(p + XBP_RECIPE_WIDTH_NS))
-        return XBP_E_RANGE; /* P2 */
-    if (p[XBP_RECIPE_VERIFY_ID + 1] || XBP_U32(p + XBP_RECIPE_FLOATING) > 7u)
-        return XBP_E_RESERVED; /* P3 */
-    if (r->known >> id & 1u
-        || (verify != XBP_BLIND && (kind == XBP_KIND_READ || verify >= XBP_N_RECIPES || !(r->reads >> verify & 1u))))
-        return XBP_E_RECIPE; /* P4 */
-    r->known |= 1u << id;
-    if (kind == XBP_KIND_READ)
-        r->reads |= 1u << id;
+    if (reserved)
+        return XBP_E_RESERVED; /* C2 */
+    if ((base && before < XBP_BEFORE_PROGRAMMED)
+        || (XBP_U32(p + XBP_CHIP_READBACK_ID) && before != XBP_BEFORE_MEASURED)
+        || (r->maps < XBP_HAS_PULSES && base != r->new_state))
+        return XBP_E_RANGE; /* C3 */
     return XBP_OK;
 }
 
-/* Enters a stage of the present tile. Its rows so far must be complete; what is past does not come back. */
-static error_code advance(xbp_reader *r, unsigned stage)
+APART static error_code recipe(xbp_reader *r, const uint8_t *p)
 {
-    if (stage > r->stage) {
-        if ((r->next_row != r->n_row && (r->next_row || stage != STAGE_OPS || r->stage != STAGE_MASK))
-            || (r->stage == STAGE_MASK && (stage == STAGE_GTAR) != (r->code_bits != 0)))
-            return XBP_E_ORDER; /* M1 */
-        if (stage == STAGE_OPS && r->kept != r->n_keep)
-            return XBP_E_TOTAL; /* M2 */
-        r->stage = (uint8_t)stage;
-        r->next_row = 0;
-    }
-    return stage < r->stage ? XBP_E_ORDER : XBP_OK;
+    const unsigned id = p[XBP_RECIPE_ID], kind = p[XBP_RECIPE_KIND], verify = p[XBP_RECIPE_VERIFY_ID];
+    const unsigned blind = verify == XBP_BLIND;
+    const uint8_t *ramp;
+
+    if (r->n_row)
+        return XBP_E_ORDER; /* P1 */
+    if (id >= XBP_N_RECIPES || kind - 1u > 3u || p[XBP_RECIPE_DRIVE] > XBP_DRIVE_COLUMN
+        || !XBP_U16(p + XBP_RECIPE_MAX_PULSES) || !XBP_U32(p + XBP_RECIPE_WIDTH_NS))
+        return XBP_E_RANGE; /* P2 */
+    for (ramp = p + XBP_RECIPE_ROW_MV; ramp < p + XBP_RECIPE_WIDTH_NS; ramp += 6)
+        if ((XBP_U16(ramp + 2) == 0) != (XBP_U16(ramp) == XBP_U16(ramp + 4)))
+            return XBP_E_RANGE; /* P2 */
+    if (p[XBP_RECIPE_FLOATING] > 7u || p[XBP_RECIPE_READ_FIRST] > 1u || p[XBP_RECIPE_GOOD_READS + 1])
+        return XBP_E_RESERVED; /* P3 */
+    if ((p[XBP_RECIPE_GOOD_READS] == 0) != blind
+        || (p[XBP_RECIPE_DRIVE] && XBP_U32(p + XBP_RECIPE_COMPLIANCE_NA) - 1u >= XBP_U32(p + XBP_RECIPE_BUDGET_NA))
+        || r->known >> id & 1u || (kind - 2u < 2u && r->maps == XBP_HAS_PULSES && !r->turning)
+        || (!blind && (kind == XBP_KIND_READ || verify >= XBP_N_RECIPES || !(r->reads >> verify & 1u))))
+        return XBP_E_RECIPE; /* P4 */
+    r->known |= UINT32_C(1) << id;
+    if (kind == XBP_KIND_READ)
+        r->reads |= UINT32_C(1) << id;
+    return XBP_OK;
 }
 
-static error_code tile(xbp_reader *r, const xbp_rec *c, const uint8_t *p)
+/* Enters a stage of the present tile. What CHIP names before it must be whole; what is past does not come back. */
+static error_code advance(xbp_reader *r, unsigned stage)
 {
-    uint32_t row0, col0;
-
-    if (r->stage != NO_TILE) {
-        const error_code status = advance(r, STAGE_OPS);
-        if (status != XBP_OK)
-            return status; /* T1 */
-        if (c->tile <= r->tile)
-            return XBP_E_ORDER; /* T2 */
+    while (r->stage < stage) {
+        if (r->stage < STAGE_OPS && (unsigned)r->maps >> r->stage & 1u && r->next_row != r->n_row)
+            return XBP_E_ORDER;
+        r->stage++;
+        r->next_row = 0;
     }
+    return stage < r->stage || !((r->maps | 1u << STAGE_NEXT) >> stage & 1u) ? XBP_E_ORDER : XBP_OK; /* M1 */
+}
+
+static error_code tile(xbp_reader *r, const uint8_t *p)
+{
+    const unsigned first = !r->n_row, bits = p[XBP_TILE_CODE_BITS];
+    const uint32_t row0 = XBP_U16(p + XBP_TILE_ROW0), col0 = XBP_U16(p + XBP_TILE_COL0);
+    const error_code status = advance(r, STAGE_NEXT);
+
+    if (status != XBP_OK)
+        return status; /* T1 */
+    if (!first && r->rec.tile <= r->tile)
+        return XBP_E_ORDER; /* T2 */
     r->n_row = XBP_U16(p + XBP_TILE_N_ROW);
     r->n_col = XBP_U16(p + XBP_TILE_N_COL);
-    r->code_bits = p[XBP_TILE_CODE_BITS];
     r->level = p[XBP_TILE_LEVEL];
-    r->n_keep = XBP_U32(p + XBP_TILE_N_KEEP);
-    row0 = XBP_U16(p + XBP_TILE_ROW0);
-    col0 = XBP_U16(p + XBP_TILE_COL0);
+    r->code_bits = (uint8_t)bits;
     if (!r->n_row || !r->n_col || row0 + r->n_row > r->rows || col0 + r->n_col > r->cols
-        || XBP_U16(p + XBP_TILE_MACRO) >= r->macros || r->code_bits > 16u || (r->code_bits & 7u)
+        || XBP_U16(p + XBP_TILE_MACRO) >= r->macros || bits > 16u || (bits & 7u)
+        || !bits != !(r->maps & XBP_HAS_TARGETS)
         || r->level > XBP_LEVEL_CELL || (r->level && ((r->n_col | col0) & 1u))
-        || !XBP_U32(p + XBP_TILE_G_LSB) != !r->code_bits || (!r->code_bits && XBP_U32(p + XBP_TILE_G_OFF_NS))
+        || !XBP_U32(p + XBP_TILE_G_LSB) != !bits || (!bits && XBP_U32(p + XBP_TILE_G_OFF_NS))
         || XBP_U32(p + XBP_TILE_ON_MIN_NS) <= XBP_U32(p + XBP_TILE_OFF_MAX_NS))
         return XBP_E_RANGE; /* T3 */
-    r->tile = c->tile;
-    r->next_row = r->kept = 0;
+    if (r->maps & XBP_HAS_MASK)
+        r->state ^= mix(xbp_crc32(xbp_crc32(0, p, XBP_TILE_CODE_BITS), p + XBP_TILE_ON_MIN_NS, 8));
+    r->cell_seed = mix(XBP_U16(p + XBP_TILE_MACRO) + UINT32_C(1));
+    r->corner = row0 << 16 | col0;
+    r->tile = r->rec.tile;
+    r->next_row = 0;
     r->passes = 0;
     r->stage = STAGE_MASK;
     return XBP_OK;
 }
 
-/* Counts the cells that a mask keeps. */
-static error_code count(xbp_reader *r, const uint8_t *p, unsigned n)
+/* Turns a cell of the present tile over in the state. */
+static void turn(xbp_reader *r, uint32_t row, uint32_t col)
 {
-    while (n--) {
-        unsigned b = *p++;
-        if (r->level == XBP_LEVEL_PAIR && (b & b >> 1 & 0x55u))
-            return XBP_E_PAIR; /* K1 */
-        for (; b; b &= b - 1u)
-            r->kept++;
+    r->state ^= mix(r->cell_seed ^ (r->corner + (row << 16) + col));
+}
+
+#define NO_CELL UINT32_C(0xFFFFFFFF)
+
+/* The next set cell of a SPARSE record: its row is cursor.row, its column is returned; NO_CELL where the bytes are wrong. */
+static uint32_t next_cell(xbp_reader *r)
+{
+    const uint8_t *const h = r->in.byte;
+    xbp_cursor *const at = &r->cursor;
+    uint32_t gap = 0;
+    unsigned shift = 0, byte;
+
+    do {
+        if (at->at == r->stored || shift == 7u * XBP_GAP_BYTES)
+            return NO_CELL;
+        byte = h[XBP_RECORD_SIZE + at->at++];
+        gap |= (uint32_t)(byte & 127u) << shift;
+        shift += 7u;
+    } while (byte & 128u);
+    for (gap += at->col; gap >= r->n_col; gap -= r->n_col)
+        if (++at->row >= XBP_U16(h + XBP_RECORD_N_ROW))
+            return NO_CELL;
+    at->col = gap + 1u;
+    return gap;
+}
+
+/* Which pass of which recipe the pulses of an OPS record belong to. */
+static error_code pulses(xbp_reader *r)
+{
+    if (r->rec.recipe >= XBP_N_RECIPES || !((unsigned)(r->known & ~r->reads) >> r->rec.recipe & 1u))
+        return XBP_E_RECIPE; /* O1 */
+    if (r->rec.pass == r->passes) {
+        r->passes++;
+        r->next_row = 0;
+        r->recipe = r->rec.recipe;
+    }
+    if (r->rec.pass + 1u != r->passes || r->rec.row < r->next_row)
+        return XBP_E_ORDER; /* O2 */
+    r->pulsed = 1;
+    return r->rec.recipe == r->recipe ? XBP_OK : XBP_E_RECIPE; /* O3 */
+}
+
+/* Rows of MASK or OPS: bits behind the last column, pairs, and the cells that turn over in the state. */
+static error_code cells(xbp_reader *r, const uint8_t *p, unsigned is_mask, unsigned row_bytes)
+{
+    const unsigned used = r->n_col & 7u, pairs = is_mask && r->level == XBP_LEVEL_PAIR;
+    uint32_t row, col, i;
+
+    for (row = r->rec.row; row < (uint32_t)r->rec.row + r->rec.n_row; row++, p += row_bytes) {
+        if (used && p[row_bytes - 1u] >> used)
+            return XBP_E_RESERVED; /* W6 */
+        for (i = 0; (is_mask || r->turning) && i < row_bytes; i++) {
+            unsigned b = p[i];
+            if (pairs && (b & b >> 1 & 0x55u))
+                return XBP_E_PAIR; /* K1 */
+            for (col = 8u * i; b; b >>= 1, col++)
+                if (b & 1u)
+                    turn(r, row, col);
+        }
     }
     return XBP_OK;
 }
 
-/* Which pass of which recipe the pulses of an OPS record belong to. */
-static error_code pulses(xbp_reader *r, const xbp_rec *c, const uint8_t *p)
-{
-    const unsigned id = p[XBP_OPS_RECIPE], pass = p[XBP_OPS_PASS];
-
-    if (XBP_U16(p + 2))
-        return XBP_E_RESERVED; /* O1 */
-    if (id >= XBP_N_RECIPES || !((r->known & ~r->reads) >> id & 1u))
-        return XBP_E_RECIPE; /* O2 */
-    if (pass == r->passes) {
-        r->passes++;
-        r->next_row = 0;
-        r->recipe = (uint8_t)id;
-    }
-    if (pass + 1u != r->passes || c->row < r->next_row)
-        return XBP_E_ORDER; /* O3 */
-    return id == r->recipe ? XBP_OK : XBP_E_RECIPE; /* O4 */
-}
-
 /* Rows of the present tile: MASK, GTAR and OPS by `stage`. */
-static error_code rows(xbp_reader *r, const xbp_rec *c, const uint8_t *p, unsigned stage)
+static error_code rows(xbp_reader *r, const uint8_t *p, unsigned stage)
 {
-    const unsigned used = r->n_col & 7u;
-    unsigned row_bytes = (r->n_col + 7u) / 8u, prefix = 0, i;
+    const unsigned stored = r->stored, encoding = r->encoding;
+    const uint32_t row_bytes = stage == STAGE_GTAR ? (uint32_t)r->n_col * (r->code_bits / 8u) : ((uint32_t)r->n_col + 7u) / 8u;
+    const uint32_t length = r->rec.n_row * row_bytes; /* may wrap where row_bytes is too large, too */
     error_code status = XBP_E_ORDER;
 
-    if (r->stage != NO_TILE && c->tile == r->tile)
+    if (r->n_row && r->rec.tile == r->tile)
         status = advance(r, stage);
     if (status != XBP_OK)
-        return status; /* W1, M1, M2 */
-    if (c->n_row == 0 || (uint32_t)c->row + c->n_row > r->n_row)
+        return status; /* W1, M1 */
+    if (r->rec.n_row == 0 || (uint32_t)r->rec.row + r->rec.n_row > r->n_row)
         return XBP_E_RANGE; /* W2 */
-    if (stage == STAGE_GTAR)
-        row_bytes = r->n_col * (r->code_bits / 8u);
-    if (stage == STAGE_OPS)
-        prefix = XBP_OPS_SIZE;
-    if (row_bytes > c->length || prefix + c->n_row * row_bytes != c->length)
+    if (row_bytes > r->max_payload || (encoding == XBP_ENCODING_SPARSE ? !stored
+        : length > r->max_payload || (encoding ? stored >= length : stored != length)))
         return XBP_E_LENGTH; /* W3 */
+    r->length = (uint16_t)length;
+    memset(&r->cursor, 0, sizeof r->cursor);
+    if (encoding == XBP_ENCODING_SPARSE) {
+        while (r->cursor.at < stored) {
+            const uint32_t col = next_cell(r);
+            if (col == NO_CELL)
+                return XBP_E_PACKED; /* W4 */
+            if (r->turning)
+                turn(r, (uint32_t)r->rec.row + r->cursor.row, col);
+        }
+        memset(&r->cursor, 0, sizeof r->cursor);
+    } else if (encoding) {
+        if (!unpack(p, stored, r->out.byte, (unsigned)length))
+            return XBP_E_PACKED; /* W4 */
+        p = r->out.byte;
+    }
     if (stage == STAGE_OPS)
-        status = pulses(r, c, p);
-    else if (c->row != r->next_row)
-        status = XBP_E_ORDER; /* W4 */
-    r->next_row = (uint32_t)c->row + c->n_row;
-    if (stage != STAGE_OPS)
-        r->program_id = xbp_crc32(r->program_id, p, c->length);
-    if (stage == STAGE_GTAR || status != XBP_OK)
+        status = pulses(r);
+    else if (r->rec.row != r->next_row)
+        status = XBP_E_ORDER; /* W5 */
+    r->next_row = (uint32_t)r->rec.row + r->rec.n_row;
+    if (status != XBP_OK || stage == STAGE_GTAR || encoding == XBP_ENCODING_SPARSE)
         return status;
-    for (i = prefix + row_bytes; used && i <= c->length; i += row_bytes)
-        if (p[i - 1u] >> used)
-            return XBP_E_RESERVED; /* W5 */
-    return stage == STAGE_OPS ? status : count(r, p, c->length);
+    return cells(r, p, stage == STAGE_MASK, (unsigned)row_bytes);
 }
 
 static error_code end(xbp_reader *r)
 {
-    if (r->position != r->file_length)
+    if (r->offset + r->need != r->file_length)
         return XBP_E_LENGTH; /* E1 */
-    if (r->stage != NO_TILE) {
-        const error_code status = advance(r, STAGE_OPS);
-        if (status != XBP_OK)
-            return status; /* E2 */
-    }
-    return r->program_id == r->wanted_id ? XBP_OK : XBP_E_TOTAL; /* E3 */
+    if (advance(r, STAGE_NEXT) != XBP_OK || (r->maps & XBP_HAS_PULSES && !r->pulsed))
+        return XBP_E_ORDER; /* E2 */
+    return r->state == r->new_state ? XBP_OK : XBP_E_TOTAL; /* E3 */
 }
 
 /* The head of a record bounds what follows before anything is trusted. */
 static error_code head(xbp_reader *r)
 {
-    const uint32_t length = XBP_U16(r->in + XBP_RECORD_LENGTH), stored = XBP_U16(r->in + XBP_RECORD_STORED);
-    const uint32_t rest = ((stored + 3u) & ~3u) + 4u;
-
-    r->need = XBP_RECORD_SIZE + rest;
-    return length > r->max_payload || stored > r->max_payload || r->position + rest > r->file_length
-        ? XBP_E_LENGTH : XBP_OK; /* R2, R3 */
+    r->encoding = r->in.byte[XBP_RECORD_ENCODING];
+    r->stored = XBP_U16(r->in.byte + XBP_RECORD_STORED);
+    if (r->stored > r->max_payload)
+        return XBP_E_LENGTH; /* R2 */
+    r->need = (uint16_t)(XBP_RECORD_SIZE + ((r->stored + 3u) & ~3u) + 4u);
+    return r->offset + r->need > r->file_length ? XBP_E_LENGTH : XBP_OK; /* R3 */
 }
 
 /* Checksum, number and type of a record. */
-static error_code frame(const xbp_reader *r, unsigned *kind)
+static error_code frame(xbp_reader *r)
 {
-    const uint8_t *const h = r->in;
-    const unsigned body = r->need - 4u, type = XBP_U16(h + XBP_RECORD_TYPE);
-    unsigned i, k = 0;
+    const uint8_t *const h = r->in.byte;
+    const unsigned body = r->need - 4u, type = h[XBP_RECORD_TYPE];
+    const uint32_t crc = xbp_crc32(r->crc, h, body);
+    unsigned i;
 
-    if (xbp_crc32(r->seed, h, body) != XBP_U32(h + body))
+    if (crc != XBP_U32(h + body))
         return XBP_E_CRC; /* R5 */
-    if (XBP_U16(h + XBP_RECORD_SEQUENCE) != (r->index & 0xFFFFu))
+    r->crc = crc;
+    r->damaged = 0;
+    if (XBP_U32(h + XBP_RECORD_NUMBER) != r->number)
         return XBP_E_SEQUENCE; /* R6 */
-    if (h[XBP_RECORD_ENCODING + 1])
-        return XBP_E_RESERVED; /* R7 */
-    for (i = XBP_U16(h + XBP_RECORD_STORED); i & 3u; i++)
+    for (i = r->stored; i & 3u; i++)
         if (h[XBP_RECORD_SIZE + i])
             return XBP_E_RESERVED; /* R7 */
-    while (k < UNKNOWN && types[k] != type)
-        k++;
-    *kind = k;
-    if (k == UNKNOWN && !(type & XBP_ANCILLARY))
+    if (type - 1u > XBP_END - 1u && !(type & XBP_ANCILLARY))
         return XBP_E_TYPE; /* R8 */
-    if ((k == END) != (r->index + 1u == r->n_records))
+    if ((type == XBP_END) != (r->number + 1u == r->n_records))
         return XBP_E_COUNT; /* R9 */
-    return (k == CHIP) == (r->index == 0) ? XBP_OK : XBP_E_ORDER; /* R10 */
+    return (type == XBP_CHIP) == (r->number == 0) ? XBP_OK : XBP_E_ORDER; /* R10 */
+}
+
+static void read_head(xbp_reader *r)
+{
+    const uint8_t *const h = r->in.byte;
+
+    r->rec.type = h[XBP_RECORD_TYPE];
+    r->rec.recipe = h[XBP_RECORD_RECIPE];
+    r->rec.pass = h[XBP_RECORD_PASS];
+    r->rec.tile = XBP_U16(h + XBP_RECORD_TILE);
+    r->rec.row = XBP_U16(h + XBP_RECORD_ROW);
+    r->rec.n_row = XBP_U16(h + XBP_RECORD_N_ROW);
+    r->rec.length = r->length;
 }
 
 APART static error_code record(xbp_reader *r)
 {
-    const uint8_t *const h = r->in, *p = h + XBP_RECORD_SIZE;
-    const unsigned stored = XBP_U16(h + XBP_RECORD_STORED), encoding = h[XBP_RECORD_ENCODING];
-    unsigned kind, has_rows;
-    xbp_rec c;
-    error_code status = frame(r, &kind);
+    static const uint8_t lengths[XBP_END + 1] = { 0, XBP_CHIP_SIZE, XBP_RECIPE_SIZE, XBP_TILE_SIZE, 0, 0, 0, 0 };
+    const uint8_t *const h = r->in.byte, *const p = h + XBP_RECORD_SIZE;
+    const error_code status = frame(r);
+    unsigned stage;
 
-    if (status != XBP_OK || kind == UNKNOWN)
+    if (status != XBP_OK)
         return status;
-    c.type = XBP_U16(h + XBP_RECORD_TYPE);
-    c.tile = XBP_U16(h + XBP_RECORD_TILE);
-    c.row = XBP_U16(h + XBP_RECORD_ROW);
-    c.n_row = XBP_U16(h + XBP_RECORD_N_ROW);
-    c.length = XBP_U16(h + XBP_RECORD_LENGTH);
-    has_rows = kind - MASK <= OPS - MASK;
-    if (encoding > has_rows)
-        return XBP_E_ENCODING; /* R11 */
-    if ((encoding ? stored >= c.length : stored != c.length) || (kind < MASK && lengths[kind] != stored))
-        return XBP_E_LENGTH; /* R12 */
-    if (!has_rows && (c.row || c.n_row || (c.tile && kind != TILE)))
-        return XBP_E_RESERVED; /* R13 */
-    if (encoding) {
-        if (!unpack(p, stored, r->out, c.length))
-            return XBP_E_PACKBITS; /* R14 */
-        p = r->out;
+    r->length = r->stored;
+    read_head(r);
+    stage = (unsigned)r->rec.type - XBP_MASK;
+    if (stage <= STAGE_OPS) {
+        if (r->encoding > XBP_ENCODING_PACKBITS + (stage == STAGE_OPS))
+            return XBP_E_ENCODING; /* R11 */
+        return stage != STAGE_OPS && (r->rec.recipe | r->rec.pass) ? XBP_E_RESERVED : rows(r, p, stage); /* R13 */
     }
-    if (has_rows)
-        status = rows(r, &c, p, kind - MASK);
-    else if (kind == CHIP)
-        status = chip(r, p);
-    else if (kind == RECIPE)
-        status = recipe(r, p);
-    else if (kind == TILE)
-        status = tile(r, &c, p);
-    else if (kind == END)
-        status = end(r);
-    else if (kind == META && (c.length < 3 || !p[0] || c.length != 2u + p[0] + p[1]))
-        status = XBP_E_LENGTH; /* A1 */
-    if (status == XBP_OK && r->sink && r->sink(r->user, &c, p) != 0)
-        status = XBP_E_SINK;
-    return status == XBP_OK && kind == END ? XBP_DONE : status;
+    if (r->rec.type > XBP_END && r->rec.type != XBP_META && r->rec.type != XBP_DIR) {
+        r->skipped = 1;
+        return XBP_OK;
+    }
+    if (r->encoding)
+        return XBP_E_ENCODING; /* R11 */
+    if (r->rec.type <= XBP_END && lengths[r->rec.type] != r->rec.length)
+        return XBP_E_LENGTH; /* R12 */
+    if (r->rec.row | XBP_U32(h + XBP_RECORD_N_ROW) || (r->rec.tile && r->rec.type != XBP_TILE))
+        return XBP_E_RESERVED; /* R13 */
+    if (r->rec.type == XBP_CHIP)
+        return chip(r, p);
+    if (r->rec.type == XBP_RECIPE)
+        return recipe(r, p);
+    if (r->rec.type == XBP_TILE)
+        return tile(r, p);
+    if (r->rec.type == XBP_END)
+        return end(r);
+    if (r->rec.type == XBP_META ? r->rec.length < 3 || !p[0] || r->rec.length != 2u + p[0] + p[1] : !r->rec.length || r->rec.length & 7u)
+        return XBP_E_LENGTH; /* A1, A2 */
+    return XBP_OK;
+}
+
+/* The next piece of a SPARSE record as a bitmap in `out`: from the row of its next cell, as many rows as fit. */
+static void piece(xbp_reader *r)
+{
+    const unsigned row_bytes = (r->n_col + 7u) / 8u;
+    unsigned first = 0;
+
+    memset(r->out.byte, 0, r->max_payload);
+    for (r->rec.length = 0; r->cursor.at < r->stored;) {
+        const xbp_cursor before = r->cursor;
+        const uint32_t col = next_cell(r);
+        uint32_t at;
+
+        if (!r->rec.length)
+            first = r->cursor.row;
+        at = (r->cursor.row - first) * (uint32_t)row_bytes;
+        if (at + row_bytes > r->max_payload) {
+            r->cursor = before;
+            break;
+        }
+        r->rec.length = (uint16_t)(at + row_bytes);
+        r->rec.n_row = (uint16_t)(r->cursor.row - first + 1u);
+        r->out.byte[at + (col >> 3)] |= (uint8_t)(1u << (col & 7u));
+    }
+    r->rec.row = (uint16_t)(r->rec.row + first);
+}
+
+/* Hands the checked record over. XBP_LATER: not yet. */
+APART static error_code deliver(xbp_reader *r)
+{
+    int answer;
+
+    if (!r->sink || r->skipped)
+        return XBP_OK;
+    do {
+        const xbp_cursor before = r->cursor;
+    
+        read_head(r);
+        if (r->encoding == XBP_ENCODING_SPARSE)
+            piece(r);
+        answer = r->sink(r->user, &r->rec, r->encoding ? r->out.byte : r->in.byte + XBP_RECORD_SIZE);
+        if (answer == XBP_LATER)
+            r->cursor = before;
+    } while (!answer && r->encoding == XBP_ENCODING_SPARSE && r->cursor.at < r->stored);
+    return answer == XBP_LATER ? XBP_LATER : answer ? XBP_E_SINK : XBP_OK; /* S1 */
+}
+
+/* Waits for the next unit behind those that are done. */
+static void next_unit(xbp_reader *r, unsigned step)
+{
+    r->offset += r->fill;
+    r->fill = 0;
+    r->need = step == IN_HEADER ? XBP_HEADER_SIZE : XBP_RECORD_SIZE;
+    r->step = (uint8_t)step;
 }
 
 /* The unit that `in` holds whole: file header, head of a record, or record. */
@@ -342,43 +482,67 @@ APART static error_code unit(xbp_reader *r)
     }
     if (r->step == IN_HEADER) {
         status = header(r);
-    } else {
-        status = record(r);
-        r->index++;
+        if (status == XBP_OK)
+            next_unit(r, IN_HEAD);
+        return status;
     }
-    r->step = status == XBP_DONE ? AFTER_END : IN_HEAD;
-    r->fill = 0;
-    r->need = XBP_RECORD_SIZE;
+    if (r->step == IN_BODY) {
+        r->skipped = 0;
+        status = record(r);
+        if (status != XBP_OK)
+            return status;
+        r->step = DELIVERS;
+    }
+    status = deliver(r);
+    if (status == XBP_OK) {
+        const unsigned ended = r->in.byte[XBP_RECORD_TYPE] == XBP_END;
+        next_unit(r, ended ? AFTER_END : IN_HEAD);
+        r->number += !ended;
+    }
     return status;
 }
 
 xbp_status xbp_feed(xbp_reader *r, const uint8_t *data, size_t n)
 {
-    while (n && !r->error) {
-        size_t part = r->need - r->fill;
-        if (r->step == AFTER_END) {
-            r->error = XBP_E_EXTRA;
-            break;
+    r->taken = 0;
+    while (!r->error && (n || r->step == DELIVERS)) {
+        error_code status = XBP_E_EXTRA; /* X1 */
+        if (r->step != AFTER_END) {
+            size_t part = (size_t)(r->need - r->fill);
+            if (part > n)
+                part = n;
+            memcpy(r->in.byte + r->fill, data, part);
+            data += part;
+            n -= part;
+            r->taken += part;
+            r->fill = (uint16_t)(r->fill + part);
+            if (r->fill < r->need)
+                break;
+            r->damaged = r->step != DELIVERS;
+            status = unit(r);
         }
-        if (part > n)
-            part = n;
-        memcpy(r->in + r->fill, data, part);
-        data += part;
-        n -= part;
-        r->fill += (uint32_t)part;
-        r->position += (uint32_t)part;
-        if (r->fill == r->need) {
-            const error_code status = unit(r);
-            if (status < 0)
-                r->error = status;
-        }
+        if (status == XBP_LATER)
+            return XBP_LATER;
+        r->error = status;
     }
     return (xbp_status)r->error;
+}
+
+xbp_status xbp_again(xbp_reader *r)
+{
+    if (r->error && !r->damaged)
+        return (xbp_status)r->error;
+    r->error = XBP_OK;
+    if (r->step <= IN_BODY) {
+        r->fill = 0;
+        next_unit(r, r->step == IN_HEADER ? IN_HEADER : IN_HEAD);
+    }
+    return XBP_OK;
 }
 
 xbp_status xbp_finish(const xbp_reader *r)
 {
     if (r->error)
         return (xbp_status)r->error;
-    return r->step == AFTER_END ? XBP_DONE : XBP_E_TRUNCATED;
+    return r->step == AFTER_END ? XBP_DONE : r->step == DELIVERS ? XBP_LATER : XBP_E_TRUNCATED;
 }

@@ -1,28 +1,32 @@
-/* Constants of XBP 1.0: written by make_table.py from minirram/xbp/table.py. Do not edit. */
+/* Constants of XBP 2.0: written by make_table.py from minirram/xbp/table.py. Do not edit. */
 #ifndef XBP_TABLE_H
 #define XBP_TABLE_H
 
-#define XBP_MAGIC_BYTES { 0x89, 0x58, 0x42, 0x50, 0x0D, 0x0A, 0x1A, 0x0A }
-#define XBP_MAJOR 1
-#define XBP_ANCILLARY 0x8000u
+#define XBP_MAGIC_LOW 0x50425889u
+#define XBP_MAGIC_HIGH 0x0A1A0A0Du
+#define XBP_MAJOR 2
+#define XBP_ANCILLARY 0x80u
 #define XBP_MIN_PAYLOAD 64u
 #define XBP_MAX_PAYLOAD 4096u
-#define XBP_MAX_FILE 67108864u
+#define XBP_MAX_FILE 1073741824u
 #define XBP_N_RECIPES 16u
 #define XBP_BLIND 255u
 #define XBP_LSB_FRACTION_BITS 16u
+#define XBP_GAP_BYTES 4u
+/* bit 8 * before + maps: a file may have these maps for a chip in that state */
+#define XBP_MAPS_ALLOWED 0xB1BBA0B0u
 
 /* record types */
 enum {
-    XBP_TILE = 0x0001,
-    XBP_RECIPE = 0x0002,
-    XBP_CHIP = 0x0003,
-    XBP_MASK = 0x0010,
-    XBP_GTAR = 0x0011,
-    XBP_OPS = 0x0020,
-    XBP_END = 0x7FFF,
-    XBP_META = 0x8001,
-    XBP_DIR = 0x8002
+    XBP_CHIP = 0x01,
+    XBP_RECIPE = 0x02,
+    XBP_TILE = 0x03,
+    XBP_MASK = 0x04,
+    XBP_GTAR = 0x05,
+    XBP_OPS = 0x06,
+    XBP_END = 0x07,
+    XBP_META = 0x81,
+    XBP_DIR = 0x82
 };
 
 enum {
@@ -39,9 +43,16 @@ enum {
 };
 
 enum {
-    XBP_STATE_UNFORMED = 0,
-    XBP_STATE_FORMED = 1,
-    XBP_STATE_PROGRAMMED = 2
+    XBP_HAS_MASK = 1,
+    XBP_HAS_TARGETS = 2,
+    XBP_HAS_PULSES = 4
+};
+
+enum {
+    XBP_BEFORE_UNFORMED = 0,
+    XBP_BEFORE_FORMED = 1,
+    XBP_BEFORE_PROGRAMMED = 2,
+    XBP_BEFORE_MEASURED = 3
 };
 
 enum {
@@ -51,8 +62,15 @@ enum {
 };
 
 enum {
+    XBP_DRIVE_CELL = 0,
+    XBP_DRIVE_ROW = 1,
+    XBP_DRIVE_COLUMN = 2
+};
+
+enum {
     XBP_ENCODING_RAW = 0,
-    XBP_ENCODING_PACKBITS = 1
+    XBP_ENCODING_PACKBITS = 1,
+    XBP_ENCODING_SPARSE = 2
 };
 
 /* byte offsets of fields, from the start of the file, the record or the payload */
@@ -71,13 +89,14 @@ enum {
 
 enum {
     XBP_RECORD_TYPE = 0,
-    XBP_RECORD_ENCODING = 2,
-    XBP_RECORD_TILE = 4,
-    XBP_RECORD_ROW = 6,
-    XBP_RECORD_N_ROW = 8,
-    XBP_RECORD_LENGTH = 10,
-    XBP_RECORD_STORED = 12,
-    XBP_RECORD_SEQUENCE = 14,
+    XBP_RECORD_ENCODING = 1,
+    XBP_RECORD_STORED = 2,
+    XBP_RECORD_NUMBER = 4,
+    XBP_RECORD_TILE = 8,
+    XBP_RECORD_ROW = 10,
+    XBP_RECORD_N_ROW = 12,
+    XBP_RECORD_RECIPE = 14,
+    XBP_RECORD_PASS = 15,
     XBP_RECORD_SIZE = 16
 };
 
@@ -86,24 +105,38 @@ enum {
     XBP_CHIP_ROWS = 2,
     XBP_CHIP_COLS = 4,
     XBP_CHIP_ORIENTATION = 6,
-    XBP_CHIP_STATE = 7,
-    XBP_CHIP_BASE_ID = 8,
-    XBP_CHIP_PROGRAM_ID = 12,
-    XBP_CHIP_SIZE = 20
+    XBP_CHIP_MAPS = 7,
+    XBP_CHIP_BEFORE = 8,
+    XBP_CHIP_BASE_STATE = 12,
+    XBP_CHIP_NEW_STATE = 16,
+    XBP_CHIP_READBACK_ID = 20,
+    XBP_CHIP_SIZE = 24
 };
 
 enum {
     XBP_RECIPE_ID = 0,
     XBP_RECIPE_KIND = 1,
     XBP_RECIPE_VERIFY_ID = 2,
-    XBP_RECIPE_MAX_PULSES = 4,
-    XBP_RECIPE_ROW_MV = 6,
-    XBP_RECIPE_COL_MV = 8,
-    XBP_RECIPE_SELECT_MV = 10,
-    XBP_RECIPE_FLOATING = 12,
-    XBP_RECIPE_WIDTH_NS = 16,
-    XBP_RECIPE_COMPLIANCE_NA = 20,
-    XBP_RECIPE_SIZE = 24
+    XBP_RECIPE_DRIVE = 3,
+    XBP_RECIPE_FLOATING = 4,
+    XBP_RECIPE_READ_FIRST = 5,
+    XBP_RECIPE_GOOD_READS = 6,
+    XBP_RECIPE_MAX_PULSES = 8,
+    XBP_RECIPE_ROW_MV = 10,
+    XBP_RECIPE_ROW_STEP_MV = 12,
+    XBP_RECIPE_ROW_TO_MV = 14,
+    XBP_RECIPE_COL_MV = 16,
+    XBP_RECIPE_COL_STEP_MV = 18,
+    XBP_RECIPE_COL_TO_MV = 20,
+    XBP_RECIPE_SELECT_MV = 22,
+    XBP_RECIPE_SELECT_STEP_MV = 24,
+    XBP_RECIPE_SELECT_TO_MV = 26,
+    XBP_RECIPE_WIDTH_NS = 28,
+    XBP_RECIPE_SETTLE_NS = 32,
+    XBP_RECIPE_COMPLIANCE_NA = 36,
+    XBP_RECIPE_BUDGET_NA = 40,
+    XBP_RECIPE_GUARD_NS = 44,
+    XBP_RECIPE_SIZE = 48
 };
 
 enum {
@@ -112,20 +145,13 @@ enum {
     XBP_TILE_MACRO = 4,
     XBP_TILE_ROW0 = 6,
     XBP_TILE_COL0 = 8,
-    XBP_TILE_CODE_BITS = 10,
-    XBP_TILE_LEVEL = 11,
-    XBP_TILE_G_OFF_NS = 12,
-    XBP_TILE_G_LSB = 16,
-    XBP_TILE_N_KEEP = 20,
-    XBP_TILE_ON_MIN_NS = 24,
-    XBP_TILE_OFF_MAX_NS = 28,
-    XBP_TILE_SIZE = 32
-};
-
-enum {
-    XBP_OPS_RECIPE = 0,
-    XBP_OPS_PASS = 1,
-    XBP_OPS_SIZE = 4
+    XBP_TILE_LEVEL = 10,
+    XBP_TILE_CODE_BITS = 11,
+    XBP_TILE_ON_MIN_NS = 12,
+    XBP_TILE_OFF_MAX_NS = 16,
+    XBP_TILE_G_OFF_NS = 20,
+    XBP_TILE_G_LSB = 24,
+    XBP_TILE_SIZE = 28
 };
 
 enum {
@@ -137,6 +163,7 @@ enum {
 typedef enum {
     XBP_OK = 0,
     XBP_DONE = 1,
+    XBP_LATER = 2,
     XBP_E_TRUNCATED = -1,
     XBP_E_MAGIC = -2,
     XBP_E_VERSION = -3,
@@ -150,7 +177,7 @@ typedef enum {
     XBP_E_COUNT = -11,
     XBP_E_RESERVED = -12,
     XBP_E_ENCODING = -13,
-    XBP_E_PACKBITS = -14,
+    XBP_E_PACKED = -14,
     XBP_E_ORDER = -15,
     XBP_E_RANGE = -16,
     XBP_E_RECIPE = -17,
@@ -176,7 +203,7 @@ typedef enum {
       "COUNT", \
       "RESERVED", \
       "ENCODING", \
-      "PACKBITS", \
+      "PACKED", \
       "ORDER", \
       "RANGE", \
       "RECIPE", \

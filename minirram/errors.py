@@ -1,5 +1,7 @@
 """The exceptions that minirram raises on purpose. Each message says what was wrong, where, and what would be right."""
 
+from typing import Optional
+
 
 class MinirramError(Exception):
     """Base of all errors that a user can cause; the command line turns them into one line and an exit code."""
@@ -33,10 +35,11 @@ class FormatError(MinirramError):
     """A program file breaks a rule of its format.
 
     `offset` is the byte at which the rule is broken; `kind` names the error class of export/SPEC.md (the same name in
-    Python and in C).
+    Python and in C); `record` is the number of the record, None in the file header and where no single one is at fault.
     """
 
-    def __init__(self, message: str, offset: int, *, kind: str = "FORMAT") -> None:
+    def __init__(self, message: str, offset: int, *, kind: str = "FORMAT", record: Optional[int] = None) -> None:
         super().__init__(f"{message} (byte offset {offset}, {kind})")
         self.offset = offset
         self.kind = kind
+        self.record = record

@@ -38,7 +38,7 @@ def command(folder, *arguments):
 
 def plain(result):
     """A result as a command prints it, without what a clock or a counter of looks says."""
-    clocks = ("training_seconds", "samples_per_second", "test_openings", "file")
+    clocks = ("training_seconds", "samples_per_second", "test_openings", "file", "targets")
     value = json.loads(json.dumps(bare(result)))
     return {key: plain(item) if isinstance(item, dict) else item for key, item in value.items() if key not in clocks}
 

@@ -181,9 +181,8 @@ def test_the_library_and_the_commands_give_the_same_figures_and_files(run, tmp_p
     mine, theirs = tmp_path / "mine.xbp", tmp_path / "theirs" / "theirs.xbp"
     theirs.parent.mkdir()
     exported = shown(run.export(mine, code_bits=16))
-    assert (
-        dict(call_json(capsys, "export", run.folder, "--out", theirs, "--code-bits", "16"), file=str(mine)) == exported
-    )
+    paths = {"file": str(mine), "targets": str(tmp_path / "targets.xbp")}
+    assert dict(call_json(capsys, "export", run.folder, "--out", theirs, "--code-bits", "16"), **paths) == exported
     assert mine.read_bytes() == theirs.read_bytes()
     for name in ("evaluate", "energy", "export"):  # the functions take a folder or a run
         assert getattr(mr.Run, name) is getattr(mr, name)

@@ -1,8 +1,12 @@
 /* classify.c: reads cases from standard input and prints what the reader says of each, one line per case.
  *
- * A case is three little-endian u32 (chip_id, chunk size, bytes) and the bytes. The line is the name of the error class, or
- * DONE and the number of records that the sink saw. With any argument, every record is printed before it, decoded:
- * type, tile, row, rows and the payload in hexadecimal.
+ * A case is three little-endian u32 (chip_id, chunk size, bytes) and the bytes. The line is the name of the error class, the
+ * number of the record and where it starts; or DONE, the number of records that the sink saw and the checksum that names the
+ * program. With any argument, every record is printed before it, decoded: type, tile, row, rows, recipe, pass and the
+ * payload in hexadecimal.
+ *
+ * The sink is busy every third time it is asked, and the first record of a file whose checksum is wrong is asked for again
+ * once, in vain: neither may change anything.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +14,7 @@
 #include "../xbp.h"
 
 typedef struct {
-    unsigned long records;
+    unsigned long records, asked;
     int print;
 } counter;
 
@@ -19,14 +23,26 @@ static int count(void *user, const xbp_rec *rec, const uint8_t *payload)
     counter *const c = user;
     uint16_t i;
 
+    if ((uintptr_t)payload % 4 != 0)
+        abort();
+    if (c->asked++ % 3 == 1)
+        return XBP_LATER;
     c->records++;
     if (c->print) {
-        printf("%04x %u %u %u ", rec->type, rec->tile, rec->row, rec->n_row);
+        printf("%02x %u %u %u %u %u ", rec->type, rec->tile, rec->row, rec->n_row, rec->recipe, rec->pass);
         for (i = 0; i < rec->length; i++)
             printf("%02x", payload[i]);
         putchar('\n');
     }
     return 0;
+}
+
+static void feed(xbp_reader *reader, const uint8_t *data, size_t n)
+{
+    while (xbp_feed(reader, data, n) == XBP_LATER) {
+        data += reader->taken;
+        n -= reader->taken;
+    }
 }
 
 int main(int argc, char **argv)
@@ -39,7 +55,7 @@ int main(int argc, char **argv)
     while (fread(head, 1, sizeof head, stdin) == sizeof head) {
         const size_t chunk = XBP_U32(head + 4), size = XBP_U32(head + 8);
         uint8_t *data = malloc(size ? size : 1);
-        counter seen = { 0, 0 };
+        counter seen = { 0, 0, 0 };
         size_t at;
         xbp_status status;
 
@@ -57,14 +73,18 @@ int main(int argc, char **argv)
                 return EXIT_FAILURE;
             for (i = 0; i < n; i++)
                 copy[i] = data[at + i];
-            xbp_feed(&reader, copy, n);
+            feed(&reader, copy, n);
             free(copy);
         }
         status = xbp_finish(&reader);
+        if (status == XBP_E_CRC && xbp_again(&reader) == XBP_OK) {
+            feed(&reader, data + reader.offset, size - reader.offset);
+            status = xbp_finish(&reader);
+        }
         if (status == XBP_DONE)
-            printf("DONE %lu\n", seen.records);
+            printf("DONE %lu %08lx\n", seen.records, (unsigned long)reader.crc);
         else
-            printf("%s\n", names[-(int)status]);
+            printf("%s %lu %lu\n", names[-(int)status], (unsigned long)reader.number, (unsigned long)reader.offset);
         free(data);
     }
     return ferror(stdin) || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -18,8 +18,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 import numpy as np  # noqa: E402
 
 from minirram.errors import FormatError  # noqa: E402
-from minirram.xbp import codec, table  # noqa: E402
-from minirram.xbp.records import Program, PulseRecord, TileProgram  # noqa: E402
+from minirram.xbp import codec, digests, packbits, sparse, table  # noqa: E402
+from minirram.xbp.records import Program, PulseRecord, TileProgram, unpack_bits  # noqa: E402
 
 CHIP_ID = 0xC0FFEE11
 READER_PAYLOAD = 1024  # of the C reader that the Makefile builds
@@ -27,62 +27,55 @@ HEAD_FIELDS = [name for name, _ in table.RECORD_FIELDS]
 BATCH = 2000
 
 
-def random_tile(random, number, chip):
+def random_tile(random, number, chip, maps, kinds):
     """A small tile in a band of rows of its own; bitmaps dense, sparse or empty, pulses that agree with the mask."""
     level = int(random.integers(3))
     step = 2 if level else 1
     n_row, n_col = int(random.integers(1, 12)), step * int(random.integers(1, 40 // step))
     row0, col0 = 20 * number + int(random.integers(0, 20 - n_row)), step * int(random.integers(0, (64 - n_col) // step))
     shape = n_row, n_col
-    mask = random.random(shape) < random.choice([0.02, 0.5, 0.97]) if random.random() < 0.9 else None
+    mask = random.random(shape) < random.choice([0.02, 0.5, 0.97]) if maps & 1 else None
     if mask is not None and level == 1:
         mask[:, 1::2] &= ~mask[:, 0::2]
-    bits = int(random.choice([0, 8, 16])) if mask is not None else 0
+    bits = int(random.choice([8, 16])) if maps & 2 else 0
     codes = None
     if bits:
         codes = np.where(mask, random.integers(1, 2**bits, shape), 0).astype(f"u{bits // 8}")
-    passes = [
-        (int(random.integers(1, 4)), random.random(shape) < random.choice([0.0, 0.03, 0.5, 1.0]))
-        for _ in range(random.integers(0, 4))
-    ]
-    if mask is not None:
-        passes = [(recipe, cells & (~mask if recipe == 3 else mask)) for recipe, cells in passes]
-    return TileProgram(
-        number,
-        int(random.integers(chip["macros"])),
-        row0,
-        col0,
-        n_row,
-        n_col,
-        level,
-        5000,
-        4000,
-        mask,
-        bits,
-        700 if bits else 0,
-        65536 if bits else 0,
-        codes,
-        tuple(passes),
-    )
+    passes = []
+    for _ in range(random.integers(1, 4) if maps & 4 else 0):
+        recipe, cells = int(random.choice(kinds)), random.random(shape) < random.choice([0.0, 0.03, 0.2, 0.5, 1.0])
+        if mask is not None:
+            cells &= ~mask if recipe == 3 else mask
+        for _, others in passes if maps == 4 else ():
+            cells &= ~others
+        passes.append((recipe, cells))
+    scale = (700, 65536) if bits else (0, 0)
+    fields = (number, int(random.integers(chip["macros"])), row0, col0, n_row, n_col, level, 5000, 4000)
+    return TileProgram(*fields, mask, bits, *scale, codes, tuple(passes))
 
 
 def random_program(random):
     """A small program of any kind that the format knows."""
     chip = {"macros": int(random.integers(1, 4)), "rows": 64, "cols": 64}
-    tiles = tuple(random_tile(random, number, chip) for number in range(random.integers(0, 4)))
+    before = str(random.choice(list(table.BEFORE)))
+    maps = int(random.choice(table.MAPS_ALLOWED[before]))
+    kinds = (1,) if before == "unformed" and maps == 4 else (1, 2, 3)
+    count = int(random.integers(1, 4)) if maps else 0
+    tiles = tuple(random_tile(random, number, chip, maps, kinds) for number in range(count))
     recipes = (
         PulseRecord(0, 4, width_ns=50, row_mV=200),
         PulseRecord(1, 1, width_ns=100000, row_mV=3800),
-        PulseRecord(2, 2, 0, 10, width_ns=50, row_mV=2000),
-        PulseRecord(3, 3, 0, 10, width_ns=50, col_mV=1800),
+        PulseRecord(2, 2, 0, width_ns=50, row_mV=1000, row_step_mV=100, row_to_mV=2000, max_pulses=10, guard_nS=9),
+        PulseRecord(3, 3, 0, width_ns=50, col_mV=1800, max_pulses=10, drive=2, compliance_nA=9, budget_nA=99),
     )
-    state = int(random.integers(3))
+    held = before in ("programmed", "measured")
     return Program(
         CHIP_ID,
-        recipes=recipes,
+        recipes=recipes[: 1 + max(kinds)],
         tiles=tiles,
-        state=state,
-        base_id=77 if state == 2 else 0,
+        before=table.BEFORE[before],
+        base_state=None if 0 < maps < 4 else 77 if held else 0,
+        readback_id=int(random.integers(1 << 32)) if before == "measured" else 0,
         meta={"run": "a", "tool": "b" * 20} if random.random() < 0.5 else {},
         max_payload=int(random.choice([80, 128, 512, 1024, 4096], p=[0.3, 0.3, 0.2, 0.15, 0.05])),
         directory=bool(random.random() < 0.5),
@@ -105,16 +98,16 @@ def split(data):
 def join(random, header, records):
     """The bytes again, with everything recomputed that makes a file look whole; seldom one thing is left wrong."""
     lazy = (
-        set(random.choice(["sequence", "stored", "n_records", "file_length", "crc", "pad", "ids"], 1))
+        set(random.choice(["number", "stored", "n_records", "file_length", "crc", "pad", "state"], 1))
         if random.random() < 0.1
         else set()
     )
     bodies = []
-    if "ids" not in lazy and random.random() < 0.8:
-        recount(records)
+    if "state" not in lazy and random.random() < 0.9:
+        agree(header, records)
     for index, (head, stored) in enumerate(records):
-        if "sequence" not in lazy:
-            head["sequence"] = index & 0xFFFF
+        if "number" not in lazy:
+            head["number"] = index
         if "stored" not in lazy:
             head["stored"] = len(stored) & 0xFFFF
         pad = bytes(-len(stored) % 4)
@@ -128,33 +121,46 @@ def join(random, header, records):
     if "file_length" not in lazy:
         header["file_length"] = 32 + sum(len(body) + 4 for body in bodies)
     front = table.HEADER.pack(*header.values())[:28]
-    seed = zlib.crc32(front)
+    crc = zlib.crc32(front)
     wrong = random.integers(len(bodies) + 1) if "crc" in lazy else -1
-    data = front + struct.pack("<I", seed ^ (wrong == len(bodies)))
+    data = front + struct.pack("<I", crc ^ (wrong == len(bodies)))
     for index, body in enumerate(bodies):
-        data += body + struct.pack("<I", zlib.crc32(body, seed) ^ (index == wrong))
+        crc = zlib.crc32(body, crc)
+        data += body + struct.pack("<I", crc ^ (index == wrong))
     return data
 
 
-def recount(records):
-    """Make n_keep of every tile and the program_id agree with the maps, as far as these can be decoded."""
-    value, tile = 0, None
-    for record in records:
-        head, stored = record
-        if head["type"] == table.TYPES["TILE"] and len(stored) == 32:
-            tile = record
-            tile[1] = stored[:20] + bytes(4) + stored[24:]
-        if head["type"] not in (table.TYPES["MASK"], table.TYPES["GTAR"]):
-            continue
-        payload = stored
-        if head["encoding"]:
-            payload = codec.packbits.decode([stored], [head["length"]])[0] or b""
-        value = zlib.crc32(payload, value)
-        if head["type"] == table.TYPES["MASK"] and tile is not None:
-            kept = struct.unpack_from("<I", tile[1], 20)[0] + bin(int.from_bytes(payload, "little")).count("1")
-            tile[1] = tile[1][:20] + struct.pack("<I", kept & 0xFFFFFFFF) + tile[1][24:]
-    if records and len(records[0][1]) == 20:
-        records[0][1] = records[0][1][:12] + struct.pack("<I", value) + records[0][1][16:]
+def agree(header, records):
+    """Make new_state of CHIP what the maps lead to, as far as these can be decoded."""
+    chip = records[0][1]
+    if len(chip) != table.CHIP.size:
+        return
+    fields = dict(zip((name for name, _ in table.CHIP_FIELDS), table.CHIP.unpack(chip)))
+    whole, turning = fields["maps"] & 1, fields["maps"] == 4 and fields["before"]
+    state, tile = digests.of_chip(header["chip_id"]) if whole else fields["base_state"], None
+    for head, stored in records:
+        if head["type"] == table.TYPES["TILE"] and len(stored) == table.TILE.size:
+            tile = dict(zip((name for name, _ in table.TILE_FIELDS), table.TILE.unpack(stored)))
+            state ^= digests.of_tile(tile) if whole else 0
+        turns = whole and head["type"] == table.TYPES["MASK"] or turning and head["type"] == table.TYPES["OPS"]
+        rows, n_col = head["n_row"], tile["n_col"] if tile else 0
+        if turns and 0 < rows * n_col < 1 << 16:
+            cells = _cells(head, stored, rows, n_col)
+            if cells is not None:
+                state ^= digests.of_cells(tile["macro"], tile["row0"] + head["row"], tile["col0"], cells)
+    records[0][1] = chip[:16] + struct.pack("<I", state) + chip[20:]
+
+
+def _cells(head, stored, rows, n_col):
+    """bool (rows, n_col) of a MASK or OPS record; None where it cannot be decoded."""
+    if head["encoding"] == table.ENCODINGS["SPARSE"]:
+        places = sparse.decode(stored, rows, n_col)
+        cells = np.zeros((rows, n_col), bool)
+        cells.reshape(-1)[[] if places is None else places] = True
+        return None if places is None else cells
+    length = rows * ((n_col + 7) // 8)
+    payload = packbits.decode([stored], [length])[0] if head["encoding"] else stored
+    return unpack_bits(payload, (rows, n_col)) if payload is not None and len(payload) == length else None
 
 
 def odd_value(random, bits):
@@ -193,10 +199,8 @@ def mutate(random, header, records):
         records[k][1] = (
             stored[:cut] if random.random() < 0.5 else stored + bytes(random.integers(0, 256, 3, dtype=np.uint8))
         )
-        if random.random() < 0.7:
-            head["length"] = len(records[k][1])
     elif what == 10:
-        head["type"] = int(random.choice(list(table.TYPES.values()) + [0x8123, 0x0123]))
+        head["type"] = int(random.choice(list(table.TYPES.values()) + [0x83, 0x08, 0xFF]))
     else:
         words = len(stored) // 2
         if words:
@@ -216,12 +220,12 @@ def mutant(random, sources):
 
 
 def python_says(data):
-    """The verdict of the Python reader, in the words of classify.c (without the number of records)."""
+    """The verdict of the Python reader: error class and number of the record, or DONE and what names the file."""
     try:
-        codec.check(data, CHIP_ID, max_payload=READER_PAYLOAD)
+        crc = codec.check(data, CHIP_ID, max_payload=READER_PAYLOAD).crc
     except FormatError as error:
-        return error.kind
-    return "DONE"
+        return error.kind, error.record or 0
+    return "DONE", crc
 
 
 def c_says(classify, cases, random):
@@ -229,7 +233,8 @@ def c_says(classify, cases, random):
     chunks = random.choice([1, 7, 64, 1000, 1 << 20], len(cases), p=[0.05, 0.15, 0.2, 0.3, 0.3])
     stream = b"".join(struct.pack("<III", CHIP_ID, int(n), len(case)) + case for case, n in zip(cases, chunks))
     done = subprocess.run(classify, input=stream, stdout=subprocess.PIPE, check=True)
-    return [line.split()[0] for line in done.stdout.decode("ascii").splitlines()]
+    lines = [line.split() for line in done.stdout.decode("ascii").splitlines()]
+    return [(line[0], int(line[2], 16) if line[0] == "DONE" else int(line[1])) for line in lines]
 
 
 def compare(classify, count, seed):
@@ -242,7 +247,7 @@ def compare(classify, count, seed):
         expected, found = [python_says(case) for case in cases], c_says(classify, cases, random)
         if len(found) != len(cases):
             raise SystemExit(f"{len(found)} answers for {len(cases)} cases")
-        verdicts.update(expected)
+        verdicts.update(kind for kind, _ in expected)
         differing += [case for case in zip(cases, expected, found) if case[1] != case[2]]
         left -= len(cases)
     return verdicts, differing

@@ -14,16 +14,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     run_option(parser)
     parser.add_argument("--from", dest="old", metavar="OLD", help="program the chip holds: write only what differs")
     parser.add_argument("--out", help="program file to write; default RUN/program.xbp")
-    parser.add_argument("--code-bits", type=int, choices=(0, 8, 16), default=8, help="conductance targets (0: none)")
+    parser.add_argument("--code-bits", type=int, choices=(0, 8, 16), default=8, help="targets.xbp beside it (0: none)")
+    parser.add_argument("--with-targets", action="store_true", help="targets in the program, too: for tuning cells")
 
 
 def run(options: argparse.Namespace) -> Export:
     """Write the program."""
-    return export(options.run, options.out, code_bits=options.code_bits, old=options.old)
+    return export(
+        options.run, options.out, code_bits=options.code_bits, old=options.old, with_targets=options.with_targets
+    )
 
 
 def text(exported: Export) -> str:
     """What was written; kept cells that never formed, where there are any."""
     cells = f"{exported.cells_on} of {exported.cells} cells on"
-    lines = [f"{exported.file}: {exported.bytes} bytes, {cells}, program {exported.program_id}"]
+    lines = [f"{exported.file}: {exported.bytes} bytes, {cells}, state {exported.base_state} -> {exported.new_state}"]
+    if exported.targets is not None:
+        lines.append(f"{exported.targets}: {exported.targets_bytes} bytes, for verify")
     return "\n".join([*lines, *count_lines({"cells to keep unformed": exported.not_formed})])

@@ -1,12 +1,12 @@
 """minirram inspect: show a program file."""
 
 import argparse
-import os
 from typing import Iterator
 
 from ..programming import readback
-from ..programming.readback import read_program
+from ..programming.readback import read_bytes
 from ..programming.results import ProgramSummary, RecipeSummary, TileSummary
+from ..xbp import codec
 from .arguments import file_option
 
 RESULT = ProgramSummary
@@ -19,7 +19,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> ProgramSummary:
     """Read the file and describe it."""
-    return readback.describe(read_program(options.file), os.path.getsize(options.file))
+    data = read_bytes(options.file)
+    return readback.describe(codec.read(data), data)
 
 
 def text(shown: ProgramSummary) -> str:

@@ -26,8 +26,8 @@ COMMANDS = {
     "transfer": "take the masks of a run to another chip and learn on",
     "energy": "energy, latency and area of a run by matrix and event",
     "networks": "weights, MACs, macros and conversions of networks",
-    "fit-network": "a network that fills the live lines of small macros",
     "inspect": "show a program file",
+    "convert": "write a program file of an older format anew",
     "verify": "compare a read-back with a program file",
     "diff": "how two program files differ (exit code 1 when they do)",
     "dump": "a program file as tables, arrays or pictures",
@@ -67,7 +67,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def module_of(command: str) -> Any:
     """The module of a command."""
-    name = command + "_" if keyword.iskeyword(command) else command.replace("-", "_")
+    name = command + "_" if keyword.iskeyword(command) else command
     return importlib.import_module("." + name, __package__)
 
 

@@ -1,6 +1,7 @@
 """minirram verify: compare a read-back with a program file."""
 
 import argparse
+import os
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
@@ -12,6 +13,7 @@ from ..labfiles.units import OF_A_CELL
 from ..programming import readback
 from ..programming.readback import read_program
 from ..programming.results import Verification
+from ..xbp import table
 from ..xbp.records import Program
 from .arguments import FAILED, GOOD, file_option
 
@@ -20,6 +22,10 @@ from .arguments import FAILED, GOOD, file_option
 class VerifiedProgram(Verification):
     """A read-back map beside a program, and what the differences do to the accuracy of its run."""
 
+    targets: Optional[str]
+    """file of the conductance targets; None: none were compared"""
+    targets_left_out: Optional[str]
+    """why the targets beside the program were not compared; None: they were, or there are none"""
     accuracy_programmed: Optional[float]
     """validation accuracy of the run's chip as programmed; None: no run was named"""
     accuracy_read_back: Optional[float]
@@ -38,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     file_option(parser)
     parser.add_argument("readback", nargs="?", metavar="READBACK.npy", help="conductances read back: any lab file")
     parser.add_argument("--unit", default="S", help=f"of the read-back: {OF_A_CELL} (%(default)s)")
+    parser.add_argument("--targets", metavar="TARGETS.xbp", help="default: targets.xbp beside FILE, where that fits it")
     parser.add_argument("--tolerance", type=float, default=0.1, help="of a target, relative (%(default)s)")
     parser.add_argument("--run", help="run folder of the program: what the differences do to its validation figures")
     parser.add_argument(
@@ -63,7 +70,8 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
     else:
         lab_map = read_map(options.readback, options.unit, policy=KEEP, plausible=False)
         measured_S, reading = lab_map.conductances_S, lab_map.reading
-    found = readback.verify(built, measured_S, tolerance=options.tolerance)
+    path, targets, left_out = _targets_of(options.file, built, options.targets)
+    found = readback.verify(built, measured_S, tolerance=options.tolerance, targets=targets)
     accuracy: Tuple[Optional[float], Optional[float]] = (None, None)
     if options.run is not None:
         from ..runs.evaluate import accuracy_of_readback
@@ -72,11 +80,33 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         accuracy = programmed.accuracy, read_back.accuracy
     return VerifiedProgram(
         **vars(found),
+        targets=path,
+        targets_left_out=left_out,
         readback=reading,
         accuracy_programmed=accuracy[0],
         accuracy_read_back=accuracy[1],
         simulated=options.simulate,
     )
+
+
+def _targets_of(
+    file: str, built: Program, named: Optional[str]
+) -> Tuple[Optional[str], Optional[Program], Optional[str]]:
+    """(path and contents of the targets file, why the one beside the program is left out).
+
+    DataError where the file that was named is of another program.
+    """
+    path = named if named is not None else os.path.join(os.path.dirname(file), "targets.xbp")
+    if named is None and (built.maps & table.MAPS["targets"] or not os.path.exists(path)):
+        return None, None, None
+    targets = read_program(path)
+    try:
+        readback.check_targets(built, targets)
+    except DataError as error:
+        if named is not None:
+            raise DataError(f"{path}: {error}") from None
+        return None, None, f"{path}: {error}"
+    return path, targets, None
 
 
 def _simulated(folder: str) -> np.ndarray:
@@ -92,9 +122,8 @@ def _check_belongs(built: Program, file: str, folder: str) -> None:
 
     run = RunFolder.open(folder)
     chip, model, masks = run.load_trained()
-    code_bits = built.tiles[0].code_bits if built.tiles else 0
-    own, _ = build_program(run.config, chip, model=model, masks=masks, code_bits=code_bits)
-    for name in ("chip_id", "program_id"):
+    own, _ = build_program(run.config, chip, model=model, masks=masks)
+    for name in ("chip_id", "new_state"):
         found, expected = getattr(built, name), getattr(own, name)
         if found != expected:
             raise DataError(
@@ -106,6 +135,8 @@ def _check_belongs(built: Program, file: str, folder: str) -> None:
 def text(shown: VerifiedProgram) -> str:
     """How many cells differ, which, and what that does to the accuracy."""
     lines = [f"{shown.differing} of {shown.checked} cells differ, bit error rate {shown.bit_error_rate:.2e}"]
+    if shown.targets_left_out is not None:
+        lines.append(f"targets not compared: {shown.targets_left_out}")
     if shown.simulated:
         lines.insert(0, "read-back simulated: one noisy read of the run's simulated chip; nothing was measured")
     if shown.accuracy_programmed is not None:

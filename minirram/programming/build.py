@@ -63,7 +63,7 @@ def build_program(
     orientation: int = 1,
     formed: bool = False,
 ) -> Program:
-    """The `xbp_records.Program` that takes an unformed chip (or a formed one, without FORM pulses) to the masks.
+    """The `records.Program` that takes an unformed chip (or a formed one, without FORM pulses) to the masks.
 
     placement: `mapping.Placement` by physical numbers (`Chip.physical_placement`), as are all maps here. on: bool
     (macros, rows, cols), cells that must end on. level: "pair" or "cell". recipes: dict kind -> `pulses.PulseRecipe`;
@@ -100,10 +100,9 @@ def build_program(
         tuple(tiles),
         build_id,
         orientation,
-        state=table.STATES["formed" if formed else "unformed"],
+        before=table.BEFORE["formed" if formed else "unformed"],
         meta=dict(meta or {}),
         max_payload=max_payload,
-        directory=len(tiles) * table.DIR.size <= max_payload,
     )
 
 
@@ -180,14 +179,32 @@ def encode_targets(target_S: np.ndarray, kept: np.ndarray, *, code_bits: int, of
     return {"code_bits": code_bits, "g_off_nS": off_nS, "g_lsb": lsb, "codes": codes}
 
 
+def without_targets(program: Program) -> Program:
+    """The same program without conductance targets: what a programmer pulses, and no more."""
+    plain: Dict[str, Any] = {"codes": None, "code_bits": 0, "g_off_nS": 0, "g_lsb": 0}
+    return replace(program, tiles=tuple(replace(tile, **plain) for tile in program.tiles))
+
+
+def targets_of(program: Program) -> Program:
+    """The targets alone, as a file of their own: masks and codes of what the program leaves, without a pulse.
+
+    It fits a chip that holds the program, by its state. ConfigError when the program has no targets.
+    """
+    if not program.maps & table.MAPS["targets"]:
+        raise ConfigError("the program has no conductance targets; build it with target_S")
+    tiles = tuple(replace(tile, passes=()) for tile in program.tiles)
+    held: Dict[str, Any] = {"before": table.BEFORE["programmed"], "base_state": None, "readback_id": 0}
+    return replace(program, tiles=tiles, recipes=(), **held)
+
+
 def increment(old: Program, new: Program) -> Program:
     """The program that takes a chip from the state of `old` to that of `new`: SET and RESET of the cells that differ.
 
-    Its program_id is that of `new`; a chip that does not hold `old` refuses it. ConfigError when the two are not
-    programs of the same chip and tiles.
+    It holds these pulses alone. A chip that does not hold the state of `old` refuses it; afterwards it holds that of
+    `new`. ConfigError when the two are not programs of the same chip and tiles.
     """
     same = ("chip_id", "macros", "rows", "cols", "orientation")
-    place = ("number", "macro", "row0", "col0", "n_row", "n_col", "level")
+    place = ("number", "macro", "row0", "col0", "n_row", "n_col", "level", "on_min_nS", "off_max_nS")
     for name in same:
         if getattr(old, name) != getattr(new, name):
             raise ConfigError(
@@ -198,21 +215,50 @@ def increment(old: Program, new: Program) -> Program:
     ]:
         raise ConfigError("the two programs do not have the same tiles; export the new one whole")
     numbers = {recipe.kind_name: recipe.id for recipe in new.recipes}
+    tiles = [_changes(before, after, numbers) for before, after in zip(old.tiles, new.tiles)]
+    changed = tuple(tile for tile in tiles if tile.passes)
+    return replace(new, tiles=changed, before=table.BEFORE["programmed"], base_state=old.new_state, readback_id=0)
+
+
+def _changes(before: TileProgram, after: TileProgram, numbers: Mapping[str, int]) -> TileProgram:
+    """The pulses that take a tile from one mask to another. ConfigError without the recipe for them."""
+    was, becomes = _mask_of(before), _mask_of(after)
+    changes = (("SET", becomes & ~was), ("RESET", was & ~becomes))
+    needed = [(kind, cells) for kind, cells in changes if cells.any()]
+    for kind, cells in needed:
+        if kind not in numbers:
+            raise ConfigError(
+                f"tile {after.number}: {np.count_nonzero(cells)} cells need {kind}, and the new "
+                "program has no such recipe"
+            )
+    passes = tuple((numbers[kind], cells) for kind, cells in needed)
+    return replace(after, mask=None, codes=None, code_bits=0, g_off_nS=0, g_lsb=0, passes=passes)
+
+
+def _mask_of(tile: TileProgram) -> np.ndarray:
+    """The mask of a tile. ConfigError without one: that of an increment, for example."""
+    if tile.mask is None:
+        raise ConfigError(f"tile {tile.number} has no mask: export its program whole, an increment starts from that")
+    return tile.mask
+
+
+def applied(old: Program, step: Program) -> Program:
+    """What a chip holds that held `old` and ran the increment `step`: the masks of `old` with the cells turned over.
+
+    ConfigError when the increment does not fit: another chip or another state before.
+    """
+    for name, found, expected in (("chip_id", step.chip_id, old.chip_id), ("state", step.base_state, old.new_state)):
+        if found != expected:
+            raise ConfigError(f"the increment is for {name} {found:08x}, the program leaves {expected:08x}")
+    turned = {tile.number: [cells for _, cells in tile.passes] for tile in step.tiles}
     tiles = []
-    for before, after in zip(old.tiles, new.tiles):
-        if before.mask is None or after.mask is None:
-            raise ConfigError(f"tile {after.number} has no mask; export the new program whole")
-        changes = (("SET", after.mask & ~before.mask), ("RESET", before.mask & ~after.mask))
-        needed = [(kind, cells) for kind, cells in changes if cells.any()]
-        for kind, cells in needed:
-            if kind not in numbers:
-                raise ConfigError(
-                    f"tile {after.number}: {np.count_nonzero(cells)} cells need {kind}, and the new "
-                    "program has no such recipe"
-                )
-        passes = tuple((numbers[kind], cells) for kind, cells in needed)
-        tiles.append(replace(after, passes=passes))
-    return replace(new, tiles=tuple(tiles), state=table.STATES["programmed"], base_id=old.program_id)
+    for tile in old.tiles:
+        mask = _mask_of(tile).copy()
+        for cells in turned.get(tile.number, []):
+            mask ^= cells
+        tiles.append(replace(tile, mask=mask, codes=None, code_bits=0, g_off_nS=0, g_lsb=0, passes=()))
+    held: Dict[str, Any] = {"before": table.BEFORE["programmed"], "base_state": None, "readback_id": 0}
+    return replace(old, tiles=tuple(tiles), **held)
 
 
 def pulse_counts(program: Program) -> Dict[str, int]:

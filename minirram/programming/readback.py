@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from ..errors import ConfigError, DataError, MissingFileError, ShapeError
-from ..xbp import codec, table
+from ..xbp import codec, digests, table
 from ..xbp.records import Program, TileProgram
 from .build import pulse_counts
 from .results import (
@@ -22,7 +22,19 @@ from .results import (
     WrongCell,
 )
 
-_CHIP_FIELDS = ("chip_id", "build_id", "macros", "rows", "cols", "orientation", "state", "base_id", "program_id")
+_CHIP_FIELDS = (
+    "chip_id",
+    "build_id",
+    "macros",
+    "rows",
+    "cols",
+    "orientation",
+    "maps",
+    "before",
+    "base_state",
+    "new_state",
+    "readback_id",
+)
 _TILE_FIELDS = (
     "macro",
     "row0",
@@ -43,44 +55,67 @@ _MOST_CONDUCTANCE_S = 0.1  # no memory cell conducts this much: such a map is in
 
 def read_program(path: Union[str, "os.PathLike[str]"]) -> Program:
     """The program in a file; MissingFileError without one, FormatError when it breaks a rule."""
+    return codec.read(read_bytes(path))
+
+
+def read_bytes(path: Union[str, "os.PathLike[str]"]) -> bytes:
+    """The bytes of a program file: as many as its header says, and one more where there are too many."""
     try:
         with open(path, "rb") as handle:
-            data = handle.read()
+            header = handle.read(table.HEADER.size)
+            if len(header) < table.HEADER.size:
+                return header
+            length = min(table.HEADER.unpack(header)[4], table.LIMITS["MAX_FILE"])
+            return header + handle.read(max(0, length - len(header)) + 1)
     except OSError as error:
         raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
-    return codec.read(data)
 
 
-def verify(program: Program, readback_S: np.ndarray, *, tolerance: float = 0.1) -> Verification:
+def check_targets(program: Program, targets: Program) -> None:
+    """DataError unless `targets` holds the targets of what the program leaves."""
+    if not targets.maps & table.MAPS["targets"]:
+        raise DataError("the targets file has no conductance targets")
+    for name in ("chip_id", "new_state"):
+        found, expected = getattr(targets, name), getattr(program, name)
+        if found != expected:
+            raise DataError(f"targets of another program: {name} is {found:08x}, the program's {expected:08x}")
+
+
+def verify(
+    program: Program, readback_S: np.ndarray, *, tolerance: float = 0.1, targets: Optional[Program] = None
+) -> Verification:
     """Compare a read-back map with a program.
 
     readback_S: float siemens, (macros, rows, cols), or (rows, cols) for a chip of one macro, physical numbers; what it
-    holds outside the tiles, on dead lines for example, does not matter. A cell differs when MASK
-    = 1 and G < on_min ("off"), MASK = 0 and G > off_max ("on"), it is not finite ("not a number"), or it is kept, has
-    a target and |G - target| > tolerance * target + half a code step ("off target"); all to within 0.001 nS.
+    holds outside the tiles, on dead lines for example, does not matter. targets: the program's targets file, where it
+    has none itself. A cell differs when it must be on and G < on_min ("off"), must be off and G > off_max ("on"), it is
+    not finite ("not a number"), or it is kept, has a target and |G - target| > tolerance * target + half a code step
+    ("off target"); all to within 0.001 nS. Of an increment without targets, the cells that it turns over are compared.
     ShapeError, DataError for maps that cannot be one.
     """
     if not 0 <= tolerance < float("inf"):
         raise ConfigError(f"tolerance is {tolerance}; it is a fraction of the target, 0 or above")
+    if targets is not None:
+        check_targets(program, targets)
+        program = targets
     readback_nS = _checked_map(program, readback_S) * 1e9
     checked, bit_errors = 0, 0
     cells: List[WrongCell] = []
     for tile in program.tiles:
-        if tile.mask is None:
-            continue
+        on, told = told_cells(program, tile)
         here = readback_nS[tile.macro, tile.rows, tile.cols]
         finite = np.isfinite(here)
         g = np.where(finite, here, 0.0)
         reasons = {
-            "not a number": ~finite,
-            "off": finite & tile.mask & (g < tile.on_min_nS - _SLACK_nS),
-            "on": finite & ~tile.mask & (g > tile.off_max_nS + _SLACK_nS),
+            "not a number": told & ~finite,
+            "off": finite & on & (g < tile.on_min_nS - _SLACK_nS),
+            "on": finite & told & ~on & (g > tile.off_max_nS + _SLACK_nS),
         }
         wrong = reasons["not a number"] | reasons["off"] | reasons["on"]
         if tile.codes is not None:
             allowed = tolerance * tile.target_nS + tile.g_lsb / 2.0 ** (table.LIMITS["LSB_FRACTION_BITS"] + 1)
-            reasons["off target"] = tile.mask & ~wrong & (np.abs(g - tile.target_nS) > allowed + _SLACK_nS)
-        checked += tile.mask.size
+            reasons["off target"] = on & ~wrong & (np.abs(g - tile.target_nS) > allowed + _SLACK_nS)
+        checked += int(np.count_nonzero(told))
         bit_errors += int(np.count_nonzero(wrong))
         for why, where in reasons.items():
             places = np.argwhere(where).tolist()
@@ -93,6 +128,21 @@ def verify(program: Program, readback_S: np.ndarray, *, tolerance: float = 0.1) 
         bit_error_rate=bit_errors / checked if checked else 0.0,
         cells=tuple(sorted(cells)),
     )
+
+
+def told_cells(program: Program, tile: TileProgram) -> Tuple[np.ndarray, np.ndarray]:
+    """(cells that must be on, cells of which the program says what they must be), bool (n_row, n_col) each."""
+    if tile.mask is not None:
+        return tile.mask, np.ones_like(tile.mask)
+    on: np.ndarray = np.zeros((tile.n_row, tile.n_col), bool)
+    told: np.ndarray = np.zeros((tile.n_row, tile.n_col), bool)
+    if program.is_change:
+        kinds = {recipe.id: recipe.kind_name for recipe in program.recipes}
+        for recipe, cells in tile.passes:
+            told |= cells
+            if kinds[recipe] != "RESET":
+                on |= cells
+    return on, told
 
 
 def _checked_map(program: Program, readback_S: np.ndarray) -> np.ndarray:
@@ -120,7 +170,8 @@ def differences(a: Program, b: Program) -> Differences:
     fields = _unequal(a, b, _CHIP_FIELDS)
     tiles_a, tiles_b = ({tile.number: tile for tile in program.tiles} for program in (a, b))
     found = [
-        _tile_difference(number, tiles_a.get(number), tiles_b.get(number)) for number in sorted({*tiles_a, *tiles_b})
+        _only_in(number, tiles_a, tiles_b) or _tile_difference(a, tiles_a[number], b, tiles_b[number])
+        for number in sorted({*tiles_a, *tiles_b})
     ]
     tiles = tuple(tile for tile in found if tile is not None)
     same_meta, same_recipes = a.meta == b.meta, a.recipes == b.recipes
@@ -136,22 +187,27 @@ def differences(a: Program, b: Program) -> Differences:
     )
 
 
-def _tile_difference(number: int, a: Optional[TileProgram], b: Optional[TileProgram]) -> Optional[TileDifference]:
+def _only_in(number: int, a: Dict[int, TileProgram], b: Dict[int, TileProgram]) -> Optional[TileDifference]:
+    """What to say of a tile that one of two programs lacks; None when both have it."""
+    if number in a and number in b:
+        return None
+    return TileDifference(number, "A" if number in a else "B", {}, 0, 0, 0, False)
+
+
+def _tile_difference(of_a: Program, a: TileProgram, of_b: Program, b: TileProgram) -> Optional[TileDifference]:
     """What differs between two tiles of one number; None when nothing does."""
-    if a is None or b is None:
-        return TileDifference(number, "B" if a is None else "A", {}, 0, 0, 0, False)
-    found = TileDifference(number, None, _unequal(a, b, _TILE_FIELDS), 0, 0, 0, False)
+    found = TileDifference(a.number, None, _unequal(a, b, _TILE_FIELDS), 0, 0, 0, False)
     if (a.n_row, a.n_col) == (b.n_row, b.n_col):
-        before, after = (np.zeros((t.n_row, t.n_col), bool) if t.mask is None else t.mask for t in (a, b))
+        (before, _), (after, told) = told_cells(of_a, a), told_cells(of_b, b)
         found = replace(
             found,
             turned_on=int(np.count_nonzero(after & ~before)),
-            turned_off=int(np.count_nonzero(before & ~after)),
+            turned_off=int(np.count_nonzero(before & told & ~after)),
             codes=0 if a.codes is None or b.codes is None else int(np.count_nonzero(a.codes != b.codes)),
             passes_differ=[p[0] for p in a.passes] != [p[0] for p in b.passes]
             or any(bool(np.any(p[1] != q[1])) for p, q in zip(a.passes, b.passes)),
         )
-    return None if found == TileDifference(number, None, {}, 0, 0, 0, False) else found
+    return None if found == TileDifference(a.number, None, {}, 0, 0, 0, False) else found
 
 
 def _unequal(a: Any, b: Any, names: Tuple[str, ...]) -> Dict[str, Tuple[int, int]]:
@@ -160,15 +216,19 @@ def _unequal(a: Any, b: Any, names: Tuple[str, ...]) -> Dict[str, Tuple[int, int
     return {name: pair for name, pair in values.items() if pair[0] != pair[1]}
 
 
-def describe(program: Program, size: Optional[int] = None) -> ProgramSummary:
-    """What a program says. size: bytes of the file, when known."""
+def describe(program: Program, data: Optional[bytes] = None) -> ProgramSummary:
+    """What a program says. data: the bytes of its file, where there is one."""
     return ProgramSummary(
         format=f"XBP {table.MAJOR}.{program.minor}",
         chip_id=f"{program.chip_id:08x}",
         build_id=f"{program.build_id:08x}",
-        program_id=f"{program.program_id:08x}",
-        base_id=f"{program.base_id:08x}",
-        state_before=next(name for name, value in table.STATES.items() if value == program.state),
+        program_digest=None if data is None else digests.program_digest(data),
+        program_crc=None if data is None else f"{int.from_bytes(data[-4:], 'little'):08x}",
+        base_state=f"{program.base_state:08x}",
+        new_state=f"{program.new_state:08x}",
+        readback_id=f"{program.readback_id:08x}",
+        state_before=next(name for name, value in table.BEFORE.items() if value == program.before),
+        maps=tuple(name for name, value in table.MAPS.items() if program.maps & value),
         orientation=next(name for name, value in table.ORIENTATIONS.items() if value == program.orientation),
         macros=program.macros,
         rows=program.rows,
@@ -180,7 +240,7 @@ def describe(program: Program, size: Optional[int] = None) -> ProgramSummary:
         recipes=_recipes(program),
         tiles=tuple(_describe_tile(tile) for tile in program.tiles),
         meta=dict(program.meta),
-        bytes=size,
+        bytes=None if data is None else len(data),
     )
 
 

@@ -55,18 +55,42 @@ class RecipeSummary(Result):
     """number of the READ that follows every pulse; 255: none"""
     max_pulses: int
     """at most so many pulses per cell"""
-    row_mV: int
-    """millivolts on the selected row line"""
-    col_mV: int
-    """millivolts on the selected column line"""
-    select_mV: int
-    """millivolts on the gates of the selected cells"""
+    drive: int
+    """cells that are pulsed together: 0 one, 1 of a row, 2 of a column"""
     floating: int
     """unselected lines that float: 1 rows + 2 columns + 4 selects"""
+    read_first: int
+    """1: a cell is read before its first pulse"""
+    good_reads: int
+    """reads in a row past the threshold that end the pulses"""
+    row_mV: int
+    """millivolts on the selected row line, first pulse"""
+    row_step_mV: int
+    """change from pulse to pulse"""
+    row_to_mV: int
+    """end of the ramp"""
+    col_mV: int
+    """millivolts on the selected column line, first pulse"""
+    col_step_mV: int
+    """change from pulse to pulse"""
+    col_to_mV: int
+    """end of the ramp"""
+    select_mV: int
+    """millivolts on the gates of the selected cells, first pulse"""
+    select_step_mV: int
+    """change from pulse to pulse"""
+    select_to_mV: int
+    """end of the ramp"""
     width_ns: int
     """nanoseconds of one pulse"""
+    settle_ns: int
+    """nanoseconds of rest after it"""
     compliance_nA: int
-    """nanoamperes at most; 0: set by the select line"""
+    """nanoamperes of a cell at most; 0: set by the select line"""
+    budget_nA: int
+    """nanoamperes of all cells that are pulsed together, at most; 0: one at a time"""
+    guard_nS: int
+    """a verified cell must be past its threshold by so much"""
 
 
 @dataclass(frozen=True)
@@ -135,10 +159,18 @@ class ProgramSummary(Result):
     """of the chip that it is for"""
     build_id: str
     """of what it was built from"""
-    program_id: str
-    """of the masks and targets that it leaves"""
-    base_id: str
-    """of the program that the chip must hold before; zeros: none"""
+    program_digest: Optional[str]
+    """SHA-256 of the file, which names exactly its bytes; None: there is none"""
+    program_crc: Optional[str]
+    """checksum of the whole file, by which a board names it; None: there is none"""
+    base_state: str
+    """digest of what the chip must hold before; zeros: nothing"""
+    new_state: str
+    """digest of what the chip is meant to hold afterwards"""
+    readback_id: str
+    """digest of the read-back that it was made from; zeros: none"""
+    maps: Tuple[str, ...]
+    """what its tiles have: "mask", "targets", "pulses\""""
     state_before: str
     """state that the chip must be in"""
     orientation: str

@@ -33,30 +33,56 @@ class Export(ProgramSummary):
 
     file: str
     """path of the program file; digital.json lies beside it"""
+    targets: Optional[str]
+    """path of the file with the conductance targets; None: there are none"""
+    targets_bytes: Optional[int]
+    """size of that file"""
     not_formed: int
     """cells that the masks keep but that never formed: they stay off"""
 
 
-def export(folder: Path, out: Optional[Path] = None, *, code_bits: int = 8, old: Optional[Path] = None) -> Export:
-    """Write the run's program file (default program.xbp in the folder) and digital.json; returns what it says.
+def export(
+    folder: Path,
+    out: Optional[Path] = None,
+    *,
+    code_bits: int = 8,
+    old: Optional[Path] = None,
+    with_targets: bool = False,
+) -> Export:
+    """Write the run's program file (default program.xbp in the folder); beside it targets.xbp and digital.json.
 
-    Cells that never formed cannot be kept on; `not_formed` counts those that the masks wanted. old: program file that
-    the chip holds; the new one then takes it from there with the pulses that differ, and a chip in any other state
-    refuses it.
+    Cells that never formed cannot be kept on; `not_formed` counts those that the masks wanted. code_bits: of the
+    conductance targets, 8 or 16; 0: none, and no targets.xbp. with_targets: they stand in the program, too, for
+    programmers that tune cells. old: program file that the chip holds; the new one then holds the pulses that differ
+    alone, and a chip in any other state refuses it.
     """
+    if with_targets and (old is not None or not code_bits):
+        raise ConfigError("with_targets: an increment holds pulses alone, and code_bits 0 leaves no targets")
     run = RunFolder.open(folder)
     config = run.config
     chip, model, masks = run.load_trained()
-    built, not_formed = build_program(config, chip, model=model, masks=masks, code_bits=code_bits)
+    whole, not_formed = build_program(config, chip, model=model, masks=masks, code_bits=code_bits)
+    built = whole if with_targets else build.without_targets(whole)
     if old is not None:
         built = increment(read_program(old), built)
     data = codec.write(built)
     path = os.fspath(out) if out is not None else run.path("program.xbp")
-    beside = os.path.join(os.path.dirname(path), "digital.json")
+    beside = os.path.dirname(path)
     with atomic_writer(path) as handle:
         handle.write(data)
-    write_json(beside, digital_json.describe(config.network, model, chip=chip, wires=config.wires))
-    return Export(**vars(readback.describe(built, len(data))), file=path, not_formed=not_formed)
+    targets = codec.write(build.targets_of(whole)) if code_bits else None
+    if targets is not None:
+        with atomic_writer(os.path.join(beside, "targets.xbp")) as handle:
+            handle.write(targets)
+    described = digital_json.describe(config.network, model, chip=chip, wires=config.wires)
+    write_json(os.path.join(beside, "digital.json"), described)
+    return Export(
+        **vars(readback.describe(built, data)),
+        file=path,
+        targets=None if targets is None else os.path.join(beside, "targets.xbp"),
+        targets_bytes=None if targets is None else len(targets),
+        not_formed=not_formed,
+    )
 
 
 def build_program(

@@ -180,14 +180,19 @@ def energy(
 
 
 def export(
-    run: Union["Run", Path], out: Optional[Path] = None, *, code_bits: int = 8, old: Optional[Path] = None
+    run: Union["Run", Path],
+    out: Optional[Path] = None,
+    *,
+    code_bits: int = 8,
+    old: Optional[Path] = None,
+    with_targets: bool = False,
 ) -> Export:
-    """Write the program file of a run, default `program.xbp` in its folder, and `digital.json` beside it.
+    """Write the program file of a run, default `program.xbp` in its folder; `targets.xbp` and `digital.json` beside it.
 
     run: a `Run`, or its folder. code_bits: of conductance targets, 8 or 16; 0: none. old: program that the chip holds;
-    only what differs is then written. Returns what the file holds.
+    only what differs is then written. with_targets: targets in the program, too. Returns what the file holds.
     """
-    return export_step.export(_folder(run), out, code_bits=code_bits, old=old)
+    return export_step.export(_folder(run), out, code_bits=code_bits, old=old, with_targets=with_targets)
 
 
 class Run:

@@ -11,17 +11,19 @@ from typing import Any, Callable, Dict, Iterable, List, NoReturn, Optional, Tupl
 import numpy as np
 
 from ..errors import FormatError
-from . import packbits, rules, table
+from . import digests, packbits, rules, sparse, table
+from .records import unpack_bits
+
+TileMaps = Tuple[Optional[np.ndarray], Optional[np.ndarray], Tuple[Tuple[int, np.ndarray], ...]]
 
 _NAMES = {number: name for name, number in table.TYPES.items()}
 _STAGES = {name: stage for stage, name in enumerate(table.ROW_TYPES)}
-_MASK, _GTAR, _OPS = range(3)
+_MASK, _GTAR, _OPS, _NEXT = range(4)
+_RAW, _PACKBITS, _SPARSE = (table.ENCODINGS[name] for name in ("RAW", "PACKBITS", "SPARSE"))
 _HEAD = table.RECORD.size
 _unpack_head = table.RECORD.unpack_from
-_GOOD_CRC = 0x2144DF1C  # CRC-32 of anything followed by its own CRC-32, from any start
 _BATCH_BYTES = 1 << 20  # decoded ahead at a time
-MOST_CELLS = 1 << 28  # of all maps together: small files can ask for terabytes, and a host keeps the maps
-_ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
+MOST_CELLS = 1 << 31  # of all maps together: small files can ask for terabytes, and a host keeps the maps
 
 
 class TileRecords:
@@ -32,15 +34,38 @@ class TileRecords:
         self.stage, self.next_row = _MASK, 0
         self.mask: List[bytes] = []
         self.codes: List[bytes] = []
-        self.passes: List[Tuple[int, List[Tuple[int, int, bytes]]]] = []  # (recipe, [(row, n_row, bitmap)])
-        n_col = values["n_col"]
-        self.stride = (n_col + 7) // 8
-        self.row_bytes = (self.stride, n_col * values["code_bits"] // 8, self.stride)
-        self.pad = (1 << 8 * self.stride) - (1 << n_col)
+        self.passes: List[Tuple[int, List[Tuple[int, int, Any]]]] = []  # (recipe, [(row, n_row, bitmap or cells)])
+        self.n_row, self.n_col = values["n_row"], values["n_col"]
+        self.stride = (self.n_col + 7) // 8
+        self.row_bytes = (self.stride, self.n_col * values["code_bits"] // 8, self.stride)
+        self.pad = (1 << 8 * self.stride) - (1 << self.n_col)
+        self._maps: Optional[TileMaps] = None
 
     def repeated(self, bits: int, n_row: int) -> int:
         """The pattern `bits` of one row, in each of n_row rows."""
         return int.from_bytes(bits.to_bytes(self.stride, "little") * n_row, "little")
+
+    def maps(self) -> TileMaps:
+        """(mask or None, codes or None, (recipe, cells) of each pass): the maps of a tile that was read whole."""
+        if self._maps is None:
+            shape, bits = (self.n_row, self.n_col), self.values["code_bits"]
+            mask = unpack_bits(b"".join(self.mask), shape) if self.mask else None
+            codes = None
+            if self.codes:
+                codes = np.frombuffer(b"".join(self.codes), f"<u{bits // 8}").astype(f"u{bits // 8}").reshape(shape)
+            self._maps = mask, codes, tuple((recipe, self._pulses(records)) for recipe, records in self.passes)
+        return self._maps
+
+    def _pulses(self, records: List[Tuple[int, int, Any]]) -> np.ndarray:
+        """bool (n_row, n_col) of one pass."""
+        cells: np.ndarray = np.zeros((self.n_row, self.n_col), bool)
+        for row, n_row, rows in records:
+            here = cells[row : row + n_row]
+            if isinstance(rows, bytes):
+                here[:] = unpack_bits(rows, here.shape)
+            else:
+                here.reshape(-1)[rows] = True
+        return cells
 
 
 class Reader:
@@ -58,14 +83,16 @@ class Reader:
         self.tiles: List[TileRecords] = []
         self.tile: Optional[TileRecords] = None  # the one that is being read
         self.ended = False
-        self.at, self.index, self.seed, self.program_id = 0, 0, 0, 0
+        self.at, self.index = 0, 0
+        self.crc = 0  # CRC-32 of all bytes so far but the checksums themselves
+        self.record: Optional[int] = None  # number of the one that is being read
         self.max_payload = self.file_length = self.n_records = 0
         self.decoded: Dict[int, Optional[bytes]] = {}  # offset of a record -> its payload, not trusted yet
-        self.decoded_to, self.cells = 0, 0
+        self.decoded_to = 0
 
     def _fail(self, kind: str, at: int, message: str) -> NoReturn:
         """Raise FormatError of class `kind` at byte offset `at`."""
-        raise FormatError(message, at, kind=kind)
+        raise FormatError(message, at, kind=kind, record=self.record)
 
     def run(self) -> None:
         """All streaming checks. FormatError for the first that fails."""
@@ -84,10 +111,12 @@ class Reader:
             message = "not a program file (or one damaged by a text-mode transfer): it starts with"
             self._fail("MAGIC", 0, f"{message} {values['magic']!r}")
         if values["major"] != table.MAJOR:
-            self._fail("VERSION", 8, f"format version {values['major']}, this reader takes {table.MAJOR}")
-        self.seed = zlib.crc32(self.data[:28])
-        if values["crc"] != self.seed:
-            self._fail("CRC", 28, f"the header's checksum is {values['crc']:08x}, expected {self.seed:08x}")
+            self._fail(
+                "VERSION", 8, f"format version {values['major']}, this reader takes {table.MAJOR}{_advice(values)}"
+            )
+        self.crc = zlib.crc32(self.data[:28])
+        if values["crc"] != self.crc:
+            self._fail("CRC", 28, f"the header's checksum is {values['crc']:08x}, expected {self.crc:08x}")
         self._refuse(0, table.HEADER_FIELDS, rules.header_faults(values, self.limit))
         if self.expected_chip is not None and values["chip_id"] != self.expected_chip:
             self._fail("CHIP", 24, f"made for chip {values['chip_id']:08x}, this is chip {self.expected_chip:08x}")
@@ -98,68 +127,69 @@ class Reader:
     def _read_record(self) -> None:
         """Checks R1 to R10, then those of the record's type."""
         at, data, index = self.at, self.data, self.index
+        self.record = index
         if len(data) - at < _HEAD:
             self._fail("TRUNCATED", len(data), f"the file ends inside the head of record {index}")
-        kind, encoding, reserved, tile, row, n_row, length, stored, sequence = _unpack_head(data, at)
-        if length > self.max_payload or stored > self.max_payload:
-            self._fail("LENGTH", at + 10, f"lengths {length} and {stored}, the header allows {self.max_payload}")
-        end = at + _HEAD + (stored + 3 & ~3) + 4
-        if end > self.file_length:
-            self._fail("LENGTH", at + 12, f"the record ends at {end}, the file at {self.file_length}")
-        if end > len(data):
+        head = _unpack_head(data, at)
+        kind, _, stored, number = head[:4]
+        if stored > self.max_payload:
+            self._fail("LENGTH", at + 2, f"{stored} bytes of payload, the header allows {self.max_payload}")
+        body = at + _HEAD + (stored + 3 & ~3)
+        if body + 4 > self.file_length:
+            self._fail("LENGTH", at + 2, f"the record ends at {body + 4}, the file at {self.file_length}")
+        if body + 4 > len(data):
             self._fail("TRUNCATED", len(data), f"the file ends inside record {index}")
-        if zlib.crc32(data[at:end], self.seed) != _GOOD_CRC:
-            self._fail("CRC", end - 4, f"the checksum of record {index} differs")
-        if sequence != index & 0xFFFF:
-            self._fail("SEQUENCE", at + 14, f"record {index} says it is number {sequence}")
-        if reserved or (stored & 3 and any(data[at + _HEAD + stored : end - 4])):
-            self._fail("RESERVED", at + 3, f"byte 3 or a pad byte of record {index} is not 0")
+        self.crc = zlib.crc32(data[at:body], self.crc)
+        if self.crc != int.from_bytes(data[body : body + 4], "little"):
+            self._fail("CRC", body, f"the checksum of record {index} differs, or one before it is missing")
+        if number != index:
+            self._fail("SEQUENCE", at + 4, f"record {index} says it is number {number}")
+        if stored & 3 and any(data[at + _HEAD + stored : body]):
+            self._fail("RESERVED", at + _HEAD + stored, f"a pad byte of record {index} is not 0")
         name = _NAMES.get(kind)
         if name is None and not kind & table.ANCILLARY:
-            self._fail("TYPE", at, f"unknown record type {kind:04x}")
+            self._fail("TYPE", at, f"unknown record type {kind:02x}")
         if (name == "END") != (index == self.n_records - 1):
-            message = f"record {index} of {self.n_records} has type {kind:04x}; the last one is END and no other"
+            message = f"record {index} of {self.n_records} has type {kind:02x}; the last one is END and no other"
             self._fail("COUNT", at, message)
         if (name == "CHIP") != (index == 0):
-            self._fail("ORDER", at, f"record {index} has type {kind:04x}; the first one is CHIP and no other")
-        self.at, self.index = end, index + 1
+            self._fail("ORDER", at, f"record {index} has type {kind:02x}; the first one is CHIP and no other")
+        self.at, self.index = body + 4, index + 1
         if name is not None:
-            payload = self._payload(at, name, encoding, tile, row, n_row, length, stored)
-            _PARSERS[name](self, at, payload, tile, row, n_row, name)
+            self._check_head(at, name, head)
+            _PARSERS[name](self, at, data[at + _HEAD : at + _HEAD + stored], head)
 
-    def _payload(
-        self, at: int, name: str, encoding: int, tile: int, row: int, n_row: int, length: int, stored: int
-    ) -> bytes:
-        """Checks R11 to R14; the decoded payload."""
+    def _check_head(self, at: int, name: str, head: Tuple[int, ...]) -> None:
+        """Checks R11 to R13."""
+        _, encoding, stored, _, tile, row, n_row, recipe, pass_ = head
+        if encoding > _ENCODINGS_OF.get(name, _RAW):
+            self._fail("ENCODING", at + 1, f"encoding {encoding} of a {name} record")
+        if stored != table.FIXED_SIZES.get(name, stored):
+            self._fail("LENGTH", at + 2, f"{stored} bytes in a {name} record, expected {table.FIXED_SIZES[name]}")
         rows = name in _STAGES
-        if encoding > rows:
-            self._fail("ENCODING", at + 2, f"encoding {encoding} of a {name} record")
-        if stored >= length if encoding else stored != length:
-            message = f"{stored} bytes stored for {length} decoded ones in encoding {encoding}"
-            self._fail("LENGTH", at + 12, message)
-        if length != table.FIXED_SIZES.get(name, length):
-            self._fail("LENGTH", at + 10, f"{length} bytes in a {name} record, expected {table.FIXED_SIZES[name]}")
-        if not rows and (row or n_row or (tile and name != "TILE")):
-            self._fail("RESERVED", at + 4, f"tile or row numbers in a {name} record")
-        if not encoding:
-            return self.data[at + _HEAD : at + _HEAD + stored]
-        payload = self._unpacked(at)
-        if payload is None:
-            self._fail("PACKBITS", at + _HEAD, f"these are not {length} bytes in PackBits")
-        return payload
+        if (not rows and (row or n_row or (tile and name != "TILE"))) or (name != "OPS" and (recipe or pass_)):
+            self._fail("RESERVED", at + 8, f"a number in the head of a {name} record that has none")
 
-    def _unpacked(self, at: int) -> Optional[bytes]:
-        """The PackBits payload of the record at `at`; many records ahead are decoded in one go, still untrusted."""
+    def _unpacked(self, at: int, length: int) -> Optional[bytes]:
+        """The PackBits payload of the record at `at`, `length` bytes of the present tile's rows.
+
+        Many records ahead are decoded in one go, still untrusted.
+        """
         if at >= self.decoded_to:
             here, offsets, stored, lengths, total = at, [], [], [], 0
+            row_bytes = self.tile.row_bytes if self.tile else (0, 0, 0)
             while total < _BATCH_BYTES and here + _HEAD <= len(self.data):
-                _, encoding, _, _, _, _, length, size, _ = _unpack_head(self.data, here)
-                if encoding == 1 and length <= self.max_payload and size <= self.max_payload:
+                kind, encoding, size, _, _, _, n_row, _, _ = _unpack_head(self.data, here)
+                name, body = _NAMES.get(kind), here + _HEAD
+                if name == "TILE" and size == table.TILE.size and body + size <= len(self.data):
+                    values = self._fields(table.TILE, table.TILE_FIELDS, body)
+                    row_bytes = TileRecords(0, values, at=here).row_bytes
+                elif name in _STAGES and encoding == _PACKBITS and n_row * row_bytes[_STAGES[name]] <= self.max_payload:
                     offsets.append(here)
-                    stored.append(self.data[here + _HEAD : here + _HEAD + size])
-                    lengths.append(length)
-                total += length
-                here += _HEAD + (size + 3 & ~3) + 4
+                    stored.append(self.data[body : body + size])
+                    lengths.append(n_row * row_bytes[_STAGES[name]])
+                total += self.max_payload
+                here = body + (size + 3 & ~3) + 4
             self.decoded, self.decoded_to = dict(zip(offsets, packbits.decode(stored, lengths))), here
         return self.decoded[at]
 
@@ -175,126 +205,162 @@ class Reader:
             self._fail(kind, at + offset, f"{name} {text}")
 
     def _read_chip(self, at: int, *_: Any) -> None:
-        """Checks C1 and C2."""
+        """Checks C1 to C3."""
         self.chip = self._fields(table.CHIP, table.CHIP_FIELDS, at + _HEAD)
         self._refuse(at + _HEAD, table.CHIP_FIELDS, rules.chip_faults(self.chip))
 
     def _read_recipe(self, at: int, *_: Any) -> None:
-        """Checks P1 to P4."""
+        """Checks P1 to P5."""
         if self.tile:
             self._fail("ORDER", at, "a RECIPE after the first TILE")
         body = at + _HEAD
         values = self._fields(table.RECIPE, table.RECIPE_FIELDS, body)
         self._refuse(body, table.RECIPE_FIELDS, rules.recipe_faults(values))
-        self._refuse(body, table.RECIPE_FIELDS, rules.recipe_order_faults(values, self.kinds))
+        self._refuse(body, table.RECIPE_FIELDS, rules.recipe_order_faults(values, self.kinds, self.chip))
         self.kinds[values["id"]] = values["kind"]
         self.recipes.append(values)
 
-    def _read_tile(self, at: int, payload: bytes, number: int, *_: Any) -> None:
+    def _read_tile(self, at: int, payload: bytes, head: Tuple[int, ...]) -> None:
         """Checks T1 to T3."""
+        number = head[4]
         if self.tile:
-            self._advance(at, self.tile, _OPS)
+            self._advance(at, self.tile, _NEXT)
             if number <= self.tile.number:
-                self._fail("ORDER", at + 4, f"tile {number} after tile {self.tile.number}")
+                self._fail("ORDER", at + 8, f"tile {number} after tile {self.tile.number}")
         values = self._fields(table.TILE, table.TILE_FIELDS, at + _HEAD)
         self._refuse(at + _HEAD, table.TILE_FIELDS, rules.tile_faults(values, self.chip))
         self.tile = TileRecords(number, values, at=at)
         self.tiles.append(self.tile)
 
     def _advance(self, at: int, tile: TileRecords, stage: int) -> None:
-        """Checks M1 and M2: a tile enters a later stage only when its rows so far are complete; none comes back."""
-        if stage < tile.stage:
-            self._fail("ORDER", at, f"{table.ROW_TYPES[stage]} of tile {tile.number} too late")
-        if stage == tile.stage:
-            return
-        whole = tile.next_row == tile.values["n_row"]
-        none = tile.stage == _MASK and stage == _OPS and tile.next_row == 0
-        skipped = tile.stage == _MASK and (stage == _GTAR) != (tile.values["code_bits"] > 0)
-        if not (whole or none) or skipped:
-            shape = f"tile {tile.number} of {tile.values['n_row']} rows with {tile.values['code_bits']} code bits"
-            order = f"{table.ROW_TYPES[tile.stage]} ends at row {tile.next_row}, then comes {table.ROW_TYPES[stage]}"
-            self._fail("ORDER", at, f"{shape}: {order}")
-        ones = int(_ONES[np.frombuffer(b"".join(tile.mask), np.uint8)].sum(dtype=np.int64)) if tile.mask else 0
-        if stage == _OPS and ones != tile.values["n_keep"]:
-            self._fail("TOTAL", tile.at, f"tile {tile.number} keeps {tile.values['n_keep']} cells, its mask has {ones}")
-        tile.stage, tile.next_row = stage, 0
+        """Check M1: each tile has the maps that CHIP names, whole and in order."""
+        while tile.stage < stage:
+            if self._has(tile.stage) and tile.stage != _OPS and tile.next_row != tile.n_row:
+                rows = f"{table.ROW_TYPES[tile.stage]} ends at row {tile.next_row} of {tile.n_row}"
+                self._fail("ORDER", at, f"tile {tile.number}: {rows}")
+            tile.stage, tile.next_row = tile.stage + 1, 0
+        if stage < tile.stage or (stage < _NEXT and not self._has(stage)):
+            self._fail("ORDER", at, f"{table.ROW_TYPES[stage]} of tile {tile.number}: too late, or not named by CHIP")
 
-    def _read_rows(self, at: int, payload: bytes, number: int, row: int, n_row: int, name: str) -> None:
-        """Checks W1 to W5, O1 to O4 and K1 on rows of MASK, GTAR and OPS."""
-        tile, stage = self.tile, _STAGES[name]
+    def _has(self, stage: int) -> bool:
+        """Whether CHIP says that tiles have MASK, GTAR or OPS."""
+        return bool(self.chip["maps"] >> stage & 1)
+
+    def _read_rows(self, at: int, payload: bytes, head: Tuple[int, ...]) -> None:
+        """Checks W1 to W6, O1 to O3 and K1 on rows of MASK, GTAR and OPS."""
+        kind, encoding, stored, _, number, row, n_row, recipe, pass_ = head
+        tile, stage = self.tile, _STAGES[_NAMES[kind]]
         if tile is None or number != tile.number:
-            self._fail("ORDER", at, f"rows of tile {number}, which is not the present one")
-        if stage != tile.stage:
-            self._advance(at, tile, stage)
-        if not 1 <= n_row <= tile.values["n_row"] - row:
-            self._fail("RANGE", at + 6, f"rows {row} + {n_row} of a tile of {tile.values['n_row']}")
-        prefix = table.OPS.size if stage == _OPS else 0
-        if len(payload) != prefix + n_row * tile.row_bytes[stage]:
-            self._fail("LENGTH", at + 10, f"{len(payload)} bytes for {n_row} rows of {tile.row_bytes[stage]}")
+            self._fail("ORDER", at + 8, f"rows of tile {number}, which is not the present one")
+        self._advance(at, tile, stage)
+        if not 1 <= n_row <= tile.n_row - row:
+            self._fail("RANGE", at + 10, f"rows {row} + {n_row} of a tile of {tile.n_row}")
+        length = n_row * tile.row_bytes[stage]
+        if encoding == _SPARSE:
+            bad = not stored or tile.stride > self.max_payload
+        else:
+            bad = length > self.max_payload or (stored >= length if encoding else stored != length)
+        if bad:
+            self._fail("LENGTH", at + 2, f"{stored} bytes in encoding {encoding} for {n_row} rows, {length} bytes")
+        rows: Any = payload
+        if encoding:
+            rows = sparse.decode(payload, n_row, tile.n_col) if encoding == _SPARSE else self._unpacked(at, length)
+        if rows is None:
+            self._fail("PACKED", at + _HEAD, f"these are not {n_row} rows in encoding {encoding}")
         if stage == _OPS:
-            self._check_pulses(at, tile, payload, row)
+            self._check_pulses(at, tile, row, recipe, pass_)
         elif row != tile.next_row:
-            self._fail("ORDER", at + 6, f"{table.ROW_TYPES[stage]} from row {row}, expected row {tile.next_row}")
+            self._fail("ORDER", at + 10, f"{table.ROW_TYPES[stage]} from row {row}, expected row {tile.next_row}")
         tile.next_row = row + n_row
-        self._count_cells(at, n_row * tile.values["n_col"])
-        bitmap = payload[prefix:]
-        bits = int.from_bytes(bitmap, "little") if stage != _GTAR else 0
-        if tile.pad and stage != _GTAR and bits & tile.repeated(tile.pad, n_row):
-            self._fail("RESERVED", at + _HEAD, f"a bit beyond column {tile.values['n_col'] - 1}")
+        if stage != _GTAR and encoding != _SPARSE:
+            self._check_bits(at, tile, rows, n_row, stage)
         if stage == _OPS:
-            tile.passes[-1][1].append((row, n_row, bitmap))
-            return
-        self.program_id = zlib.crc32(payload, self.program_id)
-        (tile.mask if stage == _MASK else tile.codes).append(payload)
-        pairs = stage == _MASK and tile.values["level"] == table.LEVELS["pair"]
-        if pairs and bits & bits >> 1 & int.from_bytes(b"\x55" * len(payload), "little"):
+            tile.passes[-1][1].append((row, n_row, rows))
+        else:
+            (tile.mask if stage == _MASK else tile.codes).append(rows)
+
+    def _check_bits(self, at: int, tile: TileRecords, rows: bytes, n_row: int, stage: int) -> None:
+        """Checks W6 and K1, row by row."""
+        bits = int.from_bytes(rows, "little")
+        pad = bits & tile.repeated(tile.pad, n_row) if tile.pad else 0
+        pairs = 0
+        if stage == _MASK and tile.values["level"] == table.LEVELS["pair"]:
+            pairs = bits & bits >> 1 & int.from_bytes(b"\x55" * len(rows), "little")
+        first_pad, first_pair = (((found & -found).bit_length() - 1) // (8 * tile.stride) for found in (pad, pairs))
+        if pad and (not pairs or first_pad <= first_pair):
+            self._fail("RESERVED", at + _HEAD, f"a bit beyond column {tile.n_col - 1}")
+        if pairs:
             self._fail("PAIR", at + _HEAD, "both cells of a pair on at pair level")
 
-    def _count_cells(self, at: int, cells: int) -> None:
-        """Check Y6, made while reading: the memory of the host is at stake."""
-        self.cells += cells
-        if self.cells > MOST_CELLS:
-            self._fail("LIMIT", at, f"the maps up to here cover more than {MOST_CELLS} cells")
-
-    def _check_pulses(self, at: int, tile: TileRecords, payload: bytes, row: int) -> None:
-        """Checks O1 to O4; opens a new pass."""
-        recipe, pass_, reserved = table.OPS.unpack_from(payload)
-        body = at + _HEAD
-        if reserved:
-            self._fail("RESERVED", body + 2, "bytes 2 and 3 are not 0")
+    def _check_pulses(self, at: int, tile: TileRecords, row: int, recipe: int, pass_: int) -> None:
+        """Checks O1 to O3; opens a new pass."""
         if self.kinds.get(recipe, table.KINDS["READ"]) == table.KINDS["READ"]:
-            self._fail("RECIPE", body, f"recipe {recipe} is no FORM, SET or RESET of this file")
+            self._fail("RECIPE", at + 14, f"recipe {recipe} is no FORM, SET or RESET of this file")
         if pass_ == len(tile.passes):
             tile.passes.append((recipe, []))
             tile.next_row = 0
         if pass_ != len(tile.passes) - 1 or row < tile.next_row:
             message = f"pass {pass_} from row {row} after pass {len(tile.passes) - 1} up to row {tile.next_row}"
-            self._fail("ORDER", body + 1, message)
+            self._fail("ORDER", at + 15, message)
         if recipe != tile.passes[-1][0]:
-            self._fail("RECIPE", body, f"a second recipe in pass {pass_}")
+            self._fail("RECIPE", at + 14, f"a second recipe in pass {pass_}")
 
-    def _read_meta(self, at: int, payload: bytes, *_: Any) -> None:
+    def _read_meta(self, at: int, payload: bytes, _: Tuple[int, ...]) -> None:
         """Check A1."""
         if len(payload) < 3 or payload[0] < 1 or len(payload) != 2 + payload[0] + payload[1]:
             self._fail("LENGTH", at + _HEAD, "key and text do not fill the record")
         self.meta.append((at, payload[2 : 2 + payload[0]], payload[2 + payload[0] :]))
 
-    def _read_directory(self, at: int, payload: bytes, *_: Any) -> None:
-        """Nothing that a streaming reader checks."""
+    def _read_directory(self, at: int, payload: bytes, _: Tuple[int, ...]) -> None:
+        """Check A2."""
+        if not payload or len(payload) % table.DIR.size:
+            self._fail("LENGTH", at + 2, f"{len(payload)} bytes are no entries of {table.DIR.size} bytes each")
         self.directories.append((at, payload))
 
     def _read_end(self, at: int, *_: Any) -> None:
-        """Checks E1 to E3."""
+        """Checks E1 to E3, and Y6 before the maps are made."""
         if self.at != self.file_length:
             self._fail("LENGTH", at, f"END ends at {self.at}, the header says at {self.file_length}")
         if self.tile:
-            self._advance(at, self.tile, _OPS)
-        if self.program_id != self.chip["program_id"]:
-            message = f"program_id {self.chip['program_id']:08x}, the masks and codes give {self.program_id:08x}"
-            self._fail("TOTAL", table.HEADER.size + _HEAD + 12, message)
+            self._advance(at, self.tile, _NEXT)
+        if self._has(_OPS) and not any(tile.passes for tile in self.tiles):
+            self._fail("ORDER", at, "CHIP names pulses, and there are none")
+        self._check_size()
+        state = self._state()
+        if state != self.chip["new_state"]:
+            message = f"new_state {self.chip['new_state']:08x}, the maps give {state:08x}"
+            self._fail("TOTAL", table.HEADER.size + _HEAD + 16, message)
         self.ended = True
 
+    def _check_size(self) -> None:
+        """Check Y6: LIMIT when the file asks for more than a host should expand."""
+        cells = 0
+        for tile in self.tiles:
+            maps = len(tile.passes) + bool(tile.mask) + tile.values["code_bits"] // 8
+            cells += tile.n_row * tile.n_col * maps
+            if cells > MOST_CELLS:
+                message = f"the maps up to tile {tile.number} cover {cells} cells, this reader expands {MOST_CELLS}"
+                self._fail("LIMIT", tile.at, message)
 
+    def _state(self) -> int:
+        """Digest of the state that the maps lead to."""
+        whole, change = self._has(_MASK), rules.changes(self.chip)
+        state = digests.of_chip(self.header["chip_id"]) if whole else self.chip["base_state"]
+        for tile in self.tiles:
+            mask, _, passes = tile.maps()
+            turned = [mask] if mask is not None else [cells for _, cells in passes] if change else []
+            state ^= digests.of_tile(tile.values) if whole else 0
+            for cells in turned:
+                state ^= digests.of_cells(tile.values["macro"], tile.values["row0"], tile.values["col0"], cells)
+        return state
+
+
+def _advice(values: Dict[str, Any]) -> str:
+    """What to do about a file of format 1."""
+    return "; minirram convert OLD.xbp --out NEW.xbp writes it anew" if values["major"] == 1 else ""
+
+
+_ENCODINGS_OF = {"MASK": _PACKBITS, "GTAR": _PACKBITS, "OPS": _SPARSE}  # the highest of each type with rows
 _PARSERS: Dict[str, Callable] = {
     "CHIP": Reader._read_chip,
     "RECIPE": Reader._read_recipe,

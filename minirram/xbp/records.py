@@ -4,14 +4,15 @@ Integers carry the file's units (mV, ns, nA, nS); `minirram.programming` convert
 file can hold are refused on construction with ConfigError or ShapeError.
 """
 
-import zlib
 from dataclasses import dataclass, field
 from typing import Dict, Iterable, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
 from ..errors import ConfigError, ShapeError
-from . import rules, table
+from . import digests, rules, table
+
+_LINES = ("row", "col", "select")
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,51 @@ class PulseRecord:
     """1 FORM, 2 SET, 3 RESET, 4 READ"""
     verify_id: int = table.LIMITS["BLIND"]
     """id of the READ recipe used after every pulse; 255: blind"""
+    drive: int = 0
+    """0 one cell at a time, 1 cells of a row together, 2 cells of a column together"""
+    floating: int = 0
+    """unselected lines that float instead of lying at 0 V: 1 rows + 2 columns + 4 selects"""
+    read_first: int = 0
+    """1: read before the first pulse, and give none to a cell that is past its threshold already"""
+    good_reads: Optional[int] = None
+    """reads past the threshold in a row that end the pulses of a cell; None: 1 with a verify_id, else 0"""
     max_pulses: int = 1
     """at most so many pulses per cell (of a READ: reads that are averaged)"""
     row_mV: int = 0
-    """selected row line"""
+    """selected row line, first pulse"""
+    row_step_mV: int = 0
+    """change from pulse to pulse, towards the end of the ramp"""
+    row_to_mV: Optional[int] = None
+    """where the ramp ends; None: at row_mV"""
     col_mV: int = 0
-    """selected column line"""
+    """selected column line, first pulse"""
+    col_step_mV: int = 0
+    """change from pulse to pulse, towards the end of the ramp"""
+    col_to_mV: Optional[int] = None
+    """where the ramp ends; None: at col_mV"""
     select_mV: int = 0
-    """gate of the selected cells' transistors"""
-    floating: int = 0
-    """unselected lines that float instead of lying at 0 V: 1 rows + 2 columns + 4 selects"""
+    """gate of the selected cells' transistors, first pulse"""
+    select_step_mV: int = 0
+    """change from pulse to pulse, towards the end of the ramp"""
+    select_to_mV: Optional[int] = None
+    """where the ramp ends; None: at select_mV"""
     width_ns: int = 1
-    """duration of one pulse"""
+    """duration of one pulse, or of one read"""
+    settle_ns: int = 0
+    """wait after a pulse, before anything else is done to its lines"""
     compliance_nA: int = 0
-    """current limit; 0: set by the select line alone"""
+    """current limit of one cell; 0: set by the select line alone"""
+    budget_nA: int = 0
+    """current limit of all cells that are pulsed together; 0: none"""
+    guard_nS: int = 0
+    """a verified cell must be past its threshold by so much"""
 
     def __post_init__(self) -> None:
+        blind = self.verify_id == table.LIMITS["BLIND"]
+        assumed = {"good_reads": int(not blind), **{f"{line}_to_mV": getattr(self, f"{line}_mV") for line in _LINES}}
+        for name, value in assumed.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         _refuse(f"recipe {self.id}", rules.field_faults(vars(self), table.RECIPE_FIELDS))
         _refuse(f"recipe {self.id}", rules.recipe_faults(vars(self)))
 
@@ -98,12 +128,15 @@ class TileProgram:
                 raise ShapeError(
                     f"{where}: {name} is {map_.dtype} {map_.shape}, expected {dtype} {(self.n_row, self.n_col)}"
                 )
-        if (
-            self.level == table.LEVELS["pair"]
-            and self.mask is not None
-            and np.any(self.mask[:, 0::2] & self.mask[:, 1::2])
-        ):
+        paired = self.mask if self.level == table.LEVELS["pair"] else None
+        if paired is not None and np.any(paired[:, 0::2] & paired[:, 1::2]):
             raise ConfigError(where + ": both cells of a pair are on; at pair level one of them at most is")
+
+    @property
+    def maps(self) -> int:
+        """What the tile has: the sum of `table.MAPS`."""
+        has = {"mask": self.mask is not None, "targets": self.codes is not None, "pulses": bool(self.passes)}
+        return sum(value for name, value in table.MAPS.items() if has[name])
 
     @property
     def n_keep(self) -> int:
@@ -158,40 +191,42 @@ class Program:
     """CRC-32 of the canonical JSON of the configuration that made the masks"""
     orientation: int = 1
     """0: row = word line, column = bit line; 1: row = bit line, column = source line"""
-    state: int = 0
-    """what the chip must be before: 0 unformed, 1 formed, 2 programmed with base_id"""
-    base_id: int = 0
-    """program_id that the chip must hold; 0 unless state is 2"""
+    before: int = 0
+    """what the chip must be before: 0 unformed, 1 formed, 2 programmed with base_state, 3 measured with readback_id"""
+    base_state: Optional[int] = None
+    """digest of the state before; 0 unless `before` is 2 or 3. None: new_state without pulses, else 0"""
+    readback_id: int = 0
+    """digest of the read-back that the program was made from; 0 unless `before` is 3"""
     meta: Dict[str, str] = field(default_factory=dict)
     """ASCII key -> text, each at most 255 bytes"""
     max_payload: int = 1024
     """decoded bytes of a record: a reader needs about twice this of RAM"""
     directory: bool = True
-    """whether a DIR record says where each tile starts"""
+    """whether DIR records say where each tile starts"""
     minor: int = table.MINOR
     """minor version of the format that the writer followed"""
 
     def __post_init__(self) -> None:
+        if self.base_state is None:
+            held = self.before == table.BEFORE["programmed"] and 0 < self.maps < table.MAPS["pulses"]
+            object.__setattr__(self, "base_state", self._whole_state() if held else 0)
         header = dict(vars(self), file_length=0)
         _refuse("file", rules.field_faults(header, table.HEADER_FIELDS))
         _refuse("file", rules.header_faults(header))
-        _refuse("chip", rules.field_faults(vars(self), table.CHIP_FIELDS))
-        _refuse("chip", rules.chip_faults(vars(self)))
+        idle = self.maps < table.MAPS["pulses"]  # only then two digests must agree
+        chip = dict(vars(self), maps=self.maps, new_state=self.new_state if idle else 0)
+        _refuse("chip", rules.field_faults(chip, table.CHIP_FIELDS))
+        _refuse("chip", rules.chip_faults(chip))
         kinds: Dict[int, int] = {}
         for recipe in self.recipes:
-            _refuse(f"recipe {recipe.id}", rules.recipe_order_faults(vars(recipe), kinds))
+            _refuse(f"recipe {recipe.id}", rules.recipe_order_faults(vars(recipe), kinds, chip))
             kinds[recipe.id] = recipe.kind
         last = -1
         for tile in self.tiles:
             self._check_tile(tile, kinds, last)
             last = tile.number
-        for _, _, text in rules.contradictions(self.tiles, kinds):
+        for _, _, text in rules.contradictions(self.tiles, kinds, change=rules.changes(chip)):
             raise ConfigError(text)
-        if self.directory and table.DIR.size * len(self.tiles) > self.max_payload:
-            raise ConfigError(
-                f"{len(self.tiles)} tiles: a directory takes {self.max_payload // table.DIR.size} in "
-                f"records of {self.max_payload} bytes"
-            )
         for key, text in self.meta.items():
             size = len(text.encode("utf-8"))
             if not good_key(key) or size > 255 or len(key) + size + 2 > self.max_payload:
@@ -206,7 +241,9 @@ class Program:
         if tile.number <= last:
             raise ConfigError(where + ": tiles are numbered upwards, without repeats")
         _refuse(where, rules.tile_faults(vars(tile), vars(self)))
-        if max((tile.n_col + 7) // 8 + table.OPS.size, tile.n_col * tile.code_bits // 8) > self.max_payload:
+        if (tile.maps ^ self.maps) & ~table.MAPS["pulses"]:
+            raise ConfigError(where + ": its mask or targets are missing or more than those of the first tile")
+        if max((tile.n_col + 7) // 8, tile.n_col * tile.code_bits // 8) > self.max_payload:
             raise ConfigError(
                 f"{where}: a row of {tile.n_col} columns does not fit records of {self.max_payload} bytes"
             )
@@ -215,13 +252,35 @@ class Program:
                 raise ConfigError(f"{where}: recipe {recipe} is no FORM, SET or RESET of this program")
 
     @property
-    def program_id(self) -> int:
-        """CRC-32 over all masks and codes: names the state that the program leaves the chip in."""
-        value = 0
+    def maps(self) -> int:
+        """What the tiles have: the sum of `table.MAPS`, with the pulses of any tile."""
+        pulses = table.MAPS["pulses"] if any(tile.passes for tile in self.tiles) else 0
+        return pulses | (self.tiles[0].maps if self.tiles else 0)
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the pulses are all that is said of the new state: each one turns its cell over."""
+        return rules.changes({"maps": self.maps, "before": self.before})
+
+    @property
+    def new_state(self) -> int:
+        """Digest of what the chip is meant to hold afterwards; 0 after forming alone."""
+        if self.maps & table.MAPS["mask"]:
+            return self._whole_state()
+        state = self.base_state or 0
+        if self.is_change:
+            for tile in self.tiles:
+                for _, cells in tile.passes:
+                    state ^= digests.of_cells(tile.macro, tile.row0, tile.col0, cells)
+        return state
+
+    def _whole_state(self) -> int:
+        """The digest of a state that the masks of the tiles tell."""
+        state = digests.of_chip(self.chip_id)
         for tile in self.tiles:
-            value = value if tile.mask is None else zlib.crc32(pack_bits(tile.mask).tobytes(), value)
-            value = value if tile.codes is None else zlib.crc32(tile.code_bytes.tobytes(), value)
-        return value
+            state ^= digests.of_tile(vars(tile))
+            state ^= 0 if tile.mask is None else digests.of_cells(tile.macro, tile.row0, tile.col0, tile.mask)
+        return state
 
 
 def pack_bits(map_: np.ndarray) -> np.ndarray:

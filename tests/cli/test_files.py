@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -31,18 +33,18 @@ def run(tmp_path_factory):
 def changed(program):
     """The program with one more cell kept."""
     first = program.tiles[0]
-    mask, codes = first.mask.copy(), first.codes.copy()
+    mask = first.mask.copy()
     row, pair = np.argwhere(~first.mask.reshape(first.n_row, -1, 2).any(axis=2))[0]
-    mask[row, 2 * pair] = codes[row, 2 * pair] = 1
-    tile = dataclasses.replace(first, mask=mask, codes=codes, passes=())
+    mask[row, 2 * pair] = True
+    tile = dataclasses.replace(first, mask=mask, passes=())
     return dataclasses.replace(program, tiles=(tile, *program.tiles[1:]))
 
 
-@pytest.mark.parametrize("what", ["chip_id", "program_id"])
+@pytest.mark.parametrize("what", ["chip_id", "new_state"])
 def test_verify_refuses_a_program_of_another_run(run, what, tmp_path, capsys):
     trained, file, readback, data = run
     built = export.read_program(file)
-    other = changed(built) if what == "program_id" else dataclasses.replace(built, chip_id=built.chip_id ^ 1)
+    other = changed(built) if what == "new_state" else dataclasses.replace(built, chip_id=built.chip_id ^ 1)
     path = str(tmp_path / "other.xbp")
     (tmp_path / "other.xbp").write_bytes(codec.write(other))
     assert main.main(["verify", path, readback, "--run", trained, "--data", data]) == 3
@@ -60,3 +62,21 @@ def test_verify_takes_the_run_s_program_whatever_its_codes(run, code_bits, tmp_p
     assert main.main(["verify", path, readback, "--run", trained, "--data", data, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["passed"] and shown["accuracy_programmed"] == shown["accuracy_read_back"]
+    assert (shown["targets"] is not None) == (code_bits > 0) and shown["targets_left_out"] is None
+
+
+def test_verify_tells_of_targets_that_are_of_another_program_and_refuses_those_that_were_named(run, tmp_path, capsys):
+    _, file, readback, _ = run
+    built = export.read_program(file)
+    named = str(tmp_path / "targets.xbp")
+    shutil.copyfile(os.path.join(os.path.dirname(file), "targets.xbp"), named)
+    (tmp_path / "other.xbp").write_bytes(codec.write(changed(built)))
+    (tmp_path / "own.xbp").write_bytes(codec.write(built))
+    other, own = str(tmp_path / "other.xbp"), str(tmp_path / "own.xbp")
+    assert main.main(["verify", other, readback]) == 1
+    assert "targets not compared: " in capsys.readouterr().out
+    assert main.main(["verify", other, readback, "--targets", named]) == 3
+    assert "targets of another program: new_state is" in capsys.readouterr().err
+    assert main.main(["verify", own, readback, "--targets", file]) == 3
+    assert "has no conductance targets" in capsys.readouterr().err
+    assert main.main(["verify", own, readback, "--targets", named]) == 0

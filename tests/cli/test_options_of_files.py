@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from minirram.device.presets import HFOX_1T1R, PCM, TAOX_40NM
 
 from ..support.options import call, figures, save_changed_data, shows
+from ..support.places import ROOT
 
 MOVED = ("--learning-rate", "0.2")
 
@@ -17,8 +19,9 @@ MOVED = ("--learning-rate", "0.2")
 @pytest.fixture(scope="session")
 def programs(runs):
     """Program files of two trainings on the same chip."""
-    files = runs.path("a.xbp"), runs.path("b.xbp")
+    files = tuple(os.path.join(runs.path(name), "program.xbp") for name in "ab")
     for file, options in zip(files, ((), MOVED)):
+        os.makedirs(os.path.dirname(file))
         figures("export", runs.trained(*options), "--out", file)
     return files
 
@@ -29,7 +32,7 @@ def test_inspect_shows_the_file(runs, programs):
     assert [figures("inspect", file)["cells_on"] for file in programs] == on
 
 
-@shows("verify", "FILE", "READBACK.npy", "--tolerance")
+@shows("verify", "FILE", "READBACK.npy", "--tolerance", "--targets")
 def test_verify_compares_the_file_with_the_readback_within_the_tolerance(runs, programs, tmp_path):
     exact, drifted = str(tmp_path / "exact.npy"), str(tmp_path / "drifted.npy")
     on_S = runs.chip("programmed")
@@ -40,8 +43,23 @@ def test_verify_compares_the_file_with_the_readback_within_the_tolerance(runs, p
     found = figures("verify", programs[0], drifted, "--tolerance", "0.01", code=1)
     assert found["differing"] == kept and found["bit_errors"] == 0
     assert figures("verify", programs[0], exact, "--tolerance", "0.01")["differing"] == 0
+    alone = shutil.copy(programs[0], str(tmp_path / "alone.xbp"))
+    assert figures("verify", alone, drifted, "--tolerance", "0.01")["differing"] == 0
+    targets = os.path.join(os.path.dirname(programs[0]), "targets.xbp")
+    named = figures("verify", alone, drifted, "--tolerance", "0.01", "--targets", targets, code=1)
+    assert named["differing"] == kept and named["targets"] == targets
     differing = np.count_nonzero((runs.chip("programmed", *MOVED) > 4.1e-6) != (on_S > 4.1e-6))
     assert figures("verify", programs[1], exact, code=1)["bit_errors"] == differing > 0
+
+
+@shows("convert", "FILE", "--out")
+def test_convert_writes_a_file_of_format_1_anew(tmp_path):
+    old, new = str(ROOT / "tests" / "xbp" / "files" / "format1.xbp"), str(tmp_path / "new.xbp")
+    converted = figures("convert", old, "--out", new)
+    assert converted["file"] == new and converted["bytes"] == os.path.getsize(new)
+    assert figures("inspect", new)["new_state"] == converted["new_state"]
+    assert call("convert", new, "--out", str(tmp_path / "again.xbp")).code == 3
+    assert not os.path.exists(str(tmp_path / "again.xbp"))
 
 
 @shows("verify", "--run", "--data")
@@ -77,7 +95,7 @@ def test_dump_writes_the_file_in_the_format(runs, programs, tmp_path):
         assert all(os.path.exists(name) and str(tmp_path / kind) in name for name in names)
     with open(str(tmp_path / "json")) as handle:
         dumped = json.load(handle)
-    assert figures("inspect", programs[1])["program_id"] in json.dumps(dumped)
+    assert figures("inspect", programs[1])["new_state"] in json.dumps(dumped)
     masks = np.load(str(tmp_path / "npy" / "mask.npy"))
     assert np.count_nonzero(masks == 1) == figures("inspect", programs[1])["cells_on"]
 

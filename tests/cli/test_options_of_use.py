@@ -258,7 +258,7 @@ def test_a_network_by_name_with_the_costs_of_its_conversions(runs):
 # -- export and chip ---------------------------------------------------------------------------------------------------
 
 
-@shows("export", "RUN", "--out", "--code-bits")
+@shows("export", "RUN", "--out", "--code-bits", "--with-targets")
 def test_the_program_of_the_run_with_codes_of_the_bits(runs, tmp_path):
     masks = runs.arrays("masks.npz", "")
     kept = sum(np.count_nonzero(mask) for mask in masks.values())
@@ -266,11 +266,19 @@ def test_the_program_of_the_run_with_codes_of_the_bits(runs, tmp_path):
         file = str(tmp_path / f"codes{bits}.xbp")
         shown = figures("export", runs.trained(), "--out", file, "--code-bits", str(bits))
         assert shown["file"] == file and shown["bytes"] == os.path.getsize(file)
-        assert {tile["code_bits"] for tile in shown["tiles"]} == {bits}
+        assert {tile["code_bits"] for tile in shown["tiles"]} == {0} and shown["maps"] == ["mask", "pulses"]
+        assert (shown["targets"] is not None) == (bits > 0)
+        if bits:
+            targets = figures("inspect", shown["targets"])
+            assert {tile["code_bits"] for tile in targets["tiles"]} == {bits} and not targets["pulses"]["RESET"]
+            assert targets["new_state"] == shown["new_state"] and targets["bytes"] == shown["targets_bytes"]
         assert shown["cells_on"] + shown["not_formed"] == kept
     default = figures("export", runs.trained())
     assert default["file"] == os.path.join(runs.trained(), "program.xbp")
-    assert {tile["code_bits"] for tile in default["tiles"]} == {8}
+    assert {tile["code_bits"] for tile in figures("inspect", default["targets"])["tiles"]} == {8}
+    tuned = figures("export", runs.trained(), "--out", str(tmp_path / "tuned.xbp"), "--with-targets")
+    assert {tile["code_bits"] for tile in tuned["tiles"]} == {8} and tuned["bytes"] > default["bytes"]
+    assert tuned["new_state"] == default["new_state"]
 
 
 @shows("export", "--from")
@@ -281,6 +289,7 @@ def test_from_an_old_program_only_what_differs_is_pulsed(runs, tmp_path):
     step = figures("export", runs.trained(*moved), "--out", str(tmp_path / "step.xbp"), "--from", old)
     on = [runs.chip("programmed", *options) > 6e-6 for options in ((), moved)]
     assert step["pulses"]["FORM"] == 0 and step["state_before"] == "programmed"
+    assert step["base_state"] == figures("inspect", old)["new_state"] and step["maps"] == ["pulses"]
     assert step["pulses"]["SET"] == np.count_nonzero(on[1] & ~on[0]) > 0
     assert step["pulses"]["RESET"] == np.count_nonzero(on[0] & ~on[1]) > 0
 

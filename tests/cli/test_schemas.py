@@ -9,7 +9,7 @@ import pytest
 from minirram.cli import main, schemas
 
 from ..support.options import figures
-from ..support.places import data_folder
+from ..support.places import ROOT, data_folder
 from ..support.schemas import FOLDER, validator
 
 
@@ -48,10 +48,12 @@ def outputs(runs, tmp_path_factory):
     wrong_S = np.load(readback)
     wrong_S[0, 0] = 2e-6
     np.save(readback, wrong_S)
-    found["inspect"] = figures("inspect", file)
+    found["inspect"] = figures("inspect", found["export"]["targets"])
     found["verify"] = figures("verify", file, readback, "--run", run, code=1)
     found["diff"] = figures("diff", file, other, code=1)
     found["dump"] = figures("dump", file, "--format", "npy", "--out", str(folder / "arrays"))
+    old = str(ROOT / "tests" / "xbp" / "files" / "format1.xbp")
+    found["convert"] = figures("convert", old, "--out", str(folder / "c.xbp"))
     found["train"] = runs.results()
     found["evaluate"] = figures("evaluate", run, "--draws", "2")
     found["energy"] = figures("energy", run, "--density", "0.3", "--macros", "1")
@@ -68,8 +70,8 @@ def test_real_outputs_are_what_the_schemas_say(outputs):
     pytest.importorskip("jsonschema", reason="outputs are validated with jsonschema, of the extra 'test'")
     for command, value in outputs.items():
         validator(command).validate(value)
-    # The options' tests validate compare, demo, fit-network and place, and many more outputs of these.
-    assert set(outputs) == set(main.COMMANDS) - {"compare", "demo", "fit-network", "place"}
+    # The options' tests validate compare, demo and place, and many more outputs of these.
+    assert set(outputs) == set(main.COMMANDS) - {"compare", "demo", "place"}
 
 
 def test_an_unknown_key_a_missing_one_and_a_wrong_type_are_faults(outputs):

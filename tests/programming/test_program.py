@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 import struct
 import zlib
@@ -18,6 +19,7 @@ from minirram.errors import ConfigError, DataError, ShapeError
 from minirram.programming import dump, readback
 from minirram.programming.build import (
     RECIPE_ORDER,
+    applied,
     attainable,
     build_identity,
     build_program,
@@ -26,6 +28,8 @@ from minirram.programming.build import (
     increment,
     pulse_counts,
     pulse_record,
+    targets_of,
+    without_targets,
 )
 from minirram.rng import stream
 from minirram.xbp import codec, table
@@ -69,7 +73,7 @@ def after(made, formed_S):
     A chip that starts formed starts with all cells on.
     """
     kinds = {recipe.id: recipe.kind_name for recipe in made.recipes}
-    now_S = np.full(formed_S.shape, 1e-7) if made.state == table.STATES["unformed"] else formed_S.copy()
+    now_S = np.full(formed_S.shape, 1e-7) if made.before == table.BEFORE["unformed"] else formed_S.copy()
     for tile in made.tiles:
         for recipe, cells in tile.passes:
             for row, col in np.argwhere(cells):
@@ -103,7 +107,7 @@ def test_cell_level_has_no_partners_and_may_keep_both_cells_of_a_pair():
 
 def test_a_formed_chip_gets_no_form_pulse():
     made = pair_program(formed=True)
-    assert made.state == table.STATES["formed"] and pulse_counts(made)["FORM"] == 0
+    assert made.before == table.BEFORE["formed"] and pulse_counts(made)["FORM"] == 0
     for tile, fresh in zip(made.tiles, pair_program().tiles):
         assert [cells.tolist() for _, cells in tile.passes] == [cells.tolist() for _, cells in fresh.passes[1:]]
 
@@ -121,7 +125,7 @@ def test_every_technology_is_exported_and_read_back(technology):
     assert codec.write(again) == codec.write(made) and readback.verify(again, after(again, formed_S)).passed
     forms = model.form_time_s > 0
     assert ("FORM" in recipes) == forms and (pulse_counts(again)["FORM"] > 0) == forms
-    assert again.state == table.STATES["unformed" if forms else "formed"]
+    assert again.before == table.BEFORE["unformed" if forms else "formed"]
     assert [recipe.kind_name for recipe in again.recipes] == [k for k in RECIPE_ORDER if k in recipes]
 
 
@@ -148,14 +152,14 @@ def test_without_targets_there_are_no_codes():
     assert readback.verify(made, after(made, chip()[0]) * 0.9).passed
 
 
-def test_a_program_for_many_macros_finds_its_directory_or_does_without():
+def test_a_program_for_many_macros_finds_its_directory():
     placement = place([(f"m{k}", (16, 8)) for k in range(33)], 16, macro_pairs=8)
     on = np.zeros((33, 16, 16), bool)
     built = [
         build_program(placement, on, level="cell", recipes=RECIPES, limits=LIMITS, chip_id=1, max_payload=size)
         for size in (64, 1024)
     ]
-    assert [one.directory for one in built] == [False, True]
+    assert [one.directory for one in built] == [True, True]
     assert [len(codec.read(codec.write(one)).tiles) for one in built] == [33, 33]
 
 
@@ -239,11 +243,54 @@ def test_an_increment_pulses_exactly_the_cells_that_differ():
     old, new = pair_program(), pair_program(on=changed)
     step = increment(old, new)
     assert pulse_counts(step) == {"FORM": 0, "SET": (changed & ~kept).sum(), "RESET": (kept & ~changed).sum()}
-    assert (step.program_id, step.base_id, step.state) == (new.program_id, old.program_id, table.STATES["programmed"])
+    assert (step.new_state, step.base_state, step.before) == (
+        new.new_state,
+        old.new_state,
+        table.BEFORE["programmed"],
+    )
+    assert step.maps == table.MAPS["pulses"]
+    after_it = applied(old, codec.read(codec.write(step)))
+    assert after_it.new_state == new.new_state
+    assert all(np.array_equal(a.mask, b.mask) for a, b in zip(after_it.tiles, new.tiles))
     found = readback.differences(old, step)
     assert (found.turned_on, found.turned_off) == ((changed & ~kept).sum(), (kept & ~changed).sum())
-    assert set(found.fields) == {"state", "base_id", "program_id"} and not found.equal
+    assert set(found.fields) == {"maps", "before", "base_state", "new_state"} and not found.equal
     json.dumps(found.to_json(), allow_nan=False)
+    now_S = after(new, formed_S)
+    assert readback.verify(step, now_S).passed and not readback.verify(step, after(old, formed_S)).passed
+    assert readback.verify(step, now_S).checked == np.count_nonzero(changed ^ kept)
+
+
+def test_an_increment_fits_only_the_state_it_was_made_for():
+    _, partners, kept = chip()
+    steps = [kept & (stream(k, "flips").random(SHAPE) < 0.8) for k in range(3)]
+    first, second, third = (pair_program(on=on) for on in steps)
+    one, two = increment(first, second), increment(second, third)
+    assert applied(applied(first, one), two).new_state == third.new_state == increment(first, third).new_state
+    with pytest.raises(ConfigError, match="the increment is for state"):
+        applied(first, two)
+    with pytest.raises(ConfigError, match="do not have the same tiles|tile 0 has no mask: export its program whole"):
+        increment(one, third)
+    nothing = increment(first, first)
+    assert nothing.maps == 0 and not nothing.tiles and codec.read(codec.write(nothing)).new_state == first.new_state
+
+
+def test_targets_go_into_a_file_of_their_own():
+    made = pair_program()
+    plain, apart = without_targets(made), targets_of(made)
+    assert (plain.maps, apart.maps, made.maps) == (5, 3, 7)
+    assert plain.new_state == apart.new_state == apart.base_state == made.new_state
+    again = codec.read(codec.write(apart), made.chip_id)
+    now_S = after(made, chip()[0])
+    assert readback.verify(plain, now_S, targets=again) == readback.verify(made, now_S)
+    assert readback.verify(plain, now_S * 1.2).passed
+    assert not readback.verify(plain, now_S * 1.2, targets=again).passed
+    with pytest.raises(DataError, match="targets of another program: new_state is"):
+        readback.verify(pair_program(on=chip()[2] & (stream(1, "x").random(SHAPE) < 0.5)), now_S, targets=again)
+    with pytest.raises(DataError, match="has no conductance targets"):
+        readback.verify(made, now_S, targets=plain)
+    with pytest.raises(ConfigError, match="the program has no conductance targets"):
+        targets_of(plain)
 
 
 def test_a_program_does_not_differ_from_itself():
@@ -326,7 +373,7 @@ def test_thresholds_are_inclusive_and_nothing_outside_the_tiles_counts():
 def test_a_cell_exactly_at_its_threshold_is_good_and_one_nanosiemens_beyond_is_not(n, on):
     mask = np.full((1, 2), on)
     tile = TileProgram(0, 0, 0, 0, 1, 2, 0, n if on else n + 1, n - 1 if on else n, mask)
-    made = Program(1, 1, 1, 2, (), (tile,))
+    made = Program(1, 1, 1, 2, (), (tile,), before=2)
     at = np.full((1, 2), n * 1e-9)
     assert readback.verify(made, at).passed
     if n < 10**4:
@@ -338,7 +385,7 @@ def test_a_cell_exactly_at_its_threshold_is_good_and_one_nanosiemens_beyond_is_n
 @given(st.integers(1, 255), st.integers(1, 10**4))
 def test_a_cell_exactly_at_the_edge_of_its_tolerance_is_good(code, step_nS):
     target_nS = code * step_nS
-    made = Program(1, 1, 1, 1, (), (_one_cell(code, step_nS),))
+    made = Program(1, 1, 1, 1, (), (_one_cell(code, step_nS),), before=2)
     edge = np.array([[target_nS * 1e-9 + step_nS * 0.5e-9]])
     assert readback.verify(made, edge, tolerance=0).passed
     assert not readback.verify(made, edge + 0.01e-9, tolerance=0).passed
@@ -379,8 +426,11 @@ def test_a_negative_tolerance_is_refused():
 
 def test_the_description_adds_up_and_is_json():
     made = pair_program(meta={"task": "t"})
-    shown = readback.describe(made, 123).to_json()
-    assert shown["cells"] == USED.sum() and shown["cells_on"] == chip()[2].sum() and shown["bytes"] == 123
+    data = codec.write(made)
+    shown = readback.describe(made, data).to_json()
+    assert shown["cells"] == USED.sum() and shown["cells_on"] == chip()[2].sum() and shown["bytes"] == len(data)
+    assert shown["program_digest"] == hashlib.sha256(data).hexdigest()
+    assert shown["program_crc"] == data[-4:][::-1].hex()
     assert shown["tiles"][0]["target_nS"]["min"] >= shown["tiles"][0]["on_min_nS"]
     assert json.loads(json.dumps(shown, allow_nan=False)) == shown
 
@@ -418,7 +468,7 @@ def test_dumps_say_what_the_program_says(tmp_path):
 
 
 def test_maps_of_a_chip_as_large_as_a_file_may_state_are_refused(tmp_path):
-    huge = Program(1, 65535, 65535, 65535, (), (_one_cell(3, 5),))
+    huge = Program(1, 65535, 65535, 65535, (), (_one_cell(3, 5),), before=2)
     for form in ("npy", "png"):
         pytest.importorskip("imageio" if form == "png" else "numpy")
         with pytest.raises(ConfigError, match="65535 x 65535 x 65535 cells take .* dump as csv or json"):

@@ -116,7 +116,7 @@ def test_export_inspect_verify(trained, capsys, tmp_path):
     exported = call_json(capsys, "export", trained, "--out", file)
     assert exported["not_formed"] <= 10
     shown = call_json(capsys, "inspect", file)
-    assert shown["program_id"] == exported["program_id"] and shown["cells_on"] == exported["cells_on"]
+    assert shown["new_state"] == exported["new_state"] and shown["cells_on"] == exported["cells_on"]
     chip, model, masks = RunFolder.open(trained).load_trained()
     wanted = chip.wanted_on(masks, model.signs)
     perfect = np.where(wanted, chip.formed_S(), 0.5e-6)
@@ -161,7 +161,7 @@ def test_incremental_program_diff_and_dump(trained, data, capsys, tmp_path):
     assert moved["pulses"]["FORM"] == 0 and masks["fc2"].size - 5 <= flips <= masks["fc2"].size
     assert (
         moved["state_before"] == "programmed"
-        and moved["program_id"] == call_json(capsys, "inspect", second)["program_id"]
+        and moved["new_state"] == call_json(capsys, "inspect", second)["new_state"]
     )
     code, out, _ = call(capsys, "diff", first, second, "--json")
     assert code == 1 and json.loads(out)["turned_on"] + json.loads(out)["turned_off"] == flips

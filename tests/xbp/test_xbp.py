@@ -4,6 +4,8 @@ import importlib.util
 import json
 import re
 import struct
+import time
+import zlib
 
 import numpy as np
 import pytest
@@ -12,15 +14,16 @@ from hypothesis import strategies as st
 
 from minirram.errors import ConfigError, FormatError, ShapeError
 from minirram.programming import readback
-from minirram.xbp import codec, host, reader, rules, table
+from minirram.xbp import codec, digests, format1, reader, rules, sparse, table
 from minirram.xbp.records import Program, PulseRecord, TileProgram
 
 from ..support.places import ROOT
-from ..support.programs import RECIPES, RESET, content, programs
+from ..support.programs import RECIPES, RESET, content, programs, tile_content
 
 EXPORT = ROOT / "export"
 EXPECTED = json.loads((EXPORT / "vectors" / "expected.json").read_text(encoding="ascii"))
 CHIP_ID = EXPECTED["chip_id"]
+FILES = ROOT / "tests" / "xbp" / "files"  # of format 1: what is converted
 
 
 def script(name):
@@ -41,7 +44,7 @@ def test_any_program_comes_back_and_the_writer_is_deterministic(program):
     data = codec.write(program)
     again = codec.read(data, program.chip_id)
     assert content(again) == content(program)
-    assert again.program_id == program.program_id
+    assert (again.new_state, again.base_state, again.maps) == (program.new_state, program.base_state, program.maps)
     if program.tiles or not program.directory:
         assert codec.write(again) == data
 
@@ -60,14 +63,14 @@ def test_vectors_are_what_the_script_writes():
 def test_golden_files_say_what_is_expected(name):
     data = vector("good/" + name)
     program = codec.read(data, CHIP_ID)
-    assert readback.describe(program, len(data)).to_json() == EXPECTED["good"][name]["summary"]
-    payloads = {"0010": b"", "0011": b""}
-    for kind, _, _, _, payload in EXPECTED["good"][name]["records"]:
+    assert readback.describe(program, data).to_json() == EXPECTED["good"][name]["summary"]
+    payloads = {"04": b"", "05": b""}
+    for kind, *_, payload in EXPECTED["good"][name]["records"]:
         payloads[kind] = payloads.get(kind, b"") + bytes.fromhex(payload)
     masks = [np.packbits(tile.mask, axis=1, bitorder="little") for tile in program.tiles if tile.mask is not None]
-    assert b"".join(mask.tobytes() for mask in masks) == payloads["0010"]
+    assert b"".join(mask.tobytes() for mask in masks) == payloads["04"]
     codes = [tile.codes.astype(f"<u{tile.code_bits // 8}") for tile in program.tiles if tile.codes is not None]
-    assert b"".join(array.tobytes() for array in codes) == payloads["0011"]
+    assert b"".join(array.tobytes() for array in codes) == payloads["05"]
     if name != "unknown-ancillary.xbp":
         assert codec.write(program) == data
 
@@ -76,8 +79,9 @@ def test_golden_files_say_what_is_expected(name):
 def test_hostile_files_are_refused_for_the_reason_they_were_made_for(name):
     expected = EXPECTED["bad"][name]
     with pytest.raises(FormatError) as caught:
-        codec.read(vector("bad/" + name), CHIP_ID, max_payload=1024)
-    assert (caught.value.kind, caught.value.offset) == (expected["error"], expected["offset"])
+        codec.read(vector("bad/" + name), CHIP_ID, max_payload=EXPECTED["reader_payload"])
+    found = caught.value
+    assert (found.kind, found.offset, found.record) == (expected["error"], expected["offset"], expected["record"])
     assert caught.value.kind == checks_of_the_specification()[name[:-4].split("-")[0]]
     if not expected["streaming"]:
         assert codec.check(vector("bad/" + name), CHIP_ID, max_payload=1024).ended
@@ -114,20 +118,175 @@ def test_records_cannot_move_between_files_with_other_headers():
     other = codec.write(Program(**dict(vars(program), build_id=program.build_id + 1)))
     with pytest.raises(FormatError) as caught:
         codec.read(other[:32] + one[32:], CHIP_ID)
-    assert (caught.value.kind, caught.value.offset) == ("CRC", 32 + 16 + 20)
+    assert (caught.value.kind, caught.value.offset) == ("CRC", 32 + 16 + 24)
+
+
+def test_the_checksum_of_end_names_the_whole_file():
+    """Any record replaced, with its own checksum made good: END no longer fits."""
+    data = vector("good/example.xbp")
+    records = script("make_vectors").records_of(data)
+    at = 32
+    for head, stored in records[:-1]:
+        end = at + 16 + (len(stored) + 3 & ~3)
+        other = bytearray(data)
+        other[at + 16] ^= 1
+        previous = zlib.crc32(data[:28]) if at == 32 else int.from_bytes(data[at - 4 : at], "little")
+        other[end : end + 4] = zlib.crc32(other[at:end], previous).to_bytes(4, "little")
+        with pytest.raises(FormatError) as caught:
+            codec.check(bytes(other), CHIP_ID)
+        assert caught.value.kind == "CRC" or caught.value.record == head[3]  # the next record, or what was changed
+        at = end + 4
+    reader = codec.check(data, CHIP_ID)
+    bare = [data[:28]]
+    at = 32
+    for _, stored in records:
+        size = 16 + (len(stored) + 3 & ~3)
+        bare.append(data[at : at + size])
+        at += size + 4
+    assert reader.crc == zlib.crc32(b"".join(bare)) == int.from_bytes(data[-4:], "little")
+
+
+def test_a_file_of_format_1_is_refused_with_the_command_that_converts_it():
+    with pytest.raises(FormatError, match="minirram convert OLD.xbp --out NEW.xbp writes it anew") as caught:
+        codec.read((FILES / "format1.xbp").read_bytes())
+    assert caught.value.kind == "VERSION"
+
+
+def test_a_file_of_format_1_says_the_same_in_format_2():
+    made = format1.read((FILES / "format1.xbp").read_bytes())
+    assert codec.read(codec.write(made), CHIP_ID).new_state == made.new_state
+    ours = script("make_vectors").example()
+    assert made.new_state == ours.new_state and made.meta == ours.meta and made.build_id == ours.build_id
+    assert tile_content(made.tiles[0]) == tile_content(ours.tiles[0])
+    assert [(one.id, one.kind, one.col_mV) for one in made.recipes] == [
+        (one.id, one.kind, one.col_mV) for one in ours.recipes
+    ]
+    step = format1.read((FILES / "format1-increment.xbp").read_bytes())
+    assert step.base_state == made.new_state and step.before == table.BEFORE["programmed"]
+
+
+@pytest.mark.parametrize("name", ["format1.xbp", "format1-increment.xbp"])
+def test_damaged_files_of_format_1_are_refused(name):
+    data = (FILES / name).read_bytes()
+    for bit in range(0, 8 * len(data), 5):
+        flipped = bytearray(data)
+        flipped[bit >> 3] ^= 1 << (bit & 7)
+        with pytest.raises(FormatError):
+            format1.read(bytes(flipped))
+    for size in range(len(data)):
+        with pytest.raises(FormatError):
+            format1.read(data[:size])
 
 
 def test_a_small_file_cannot_ask_for_terabytes(monkeypatch):
-    cells = 3 * 6 * 5  # the example has a mask, codes and three passes
+    cells = 3 * 6 * 5  # the example has a mask, codes of a byte and three passes
     monkeypatch.setattr(reader, "MOST_CELLS", cells - 1)
-    with pytest.raises(FormatError, match="more than 89 cells") as caught:
+    with pytest.raises(FormatError, match="cover 90 cells, this reader expands 89") as caught:
         codec.read(vector("good/example.xbp"))
     assert caught.value.kind == "LIMIT"
     monkeypatch.setattr(reader, "MOST_CELLS", cells)
-    monkeypatch.setattr(host, "MOST_CELLS", cells - 1)  # a pass of one row stands for a map of the whole tile
-    with pytest.raises(FormatError, match="expands 89") as caught:
-        codec.read(vector("good/example.xbp"))
-    assert caught.value.kind == "LIMIT"
+    assert codec.read(vector("good/example.xbp")).tiles
+
+
+def test_a_directory_of_many_tiles_takes_several_records():
+    heads = [head for head, _ in script("make_vectors").records_of(vector("good/long-directory.xbp"))]
+    assert [head[2] for head in heads if head[0] == table.TYPES["DIR"]] == [64, 64, 24]
+    assert codec.read(vector("good/long-directory.xbp")).directory
+
+
+@pytest.mark.parametrize("side", [False, True])
+def test_tiles_are_checked_in_a_time_that_grows_with_their_number(side):
+    """Side by side in one row, or one below the other: 8 times as many take about 8 times as long."""
+    seconds = []
+    for count in (500, 4000):
+        made = [tile(number=k, n_row=1, n_col=1, row0=0 if side else k, col0=k if side else 0) for k in range(count)]
+        start = time.process_time()
+        assert not list(rules.contradictions(made, {}, change=False))
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 40 * seconds[0] + 0.05
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 2, *[st.integers(1, 4)] * 2), max_size=8))
+def test_overlaps_are_those_that_cell_counts_find(places):
+    made = [tile(number=k, row0=r, col0=c, n_row=h, n_col=w) for k, (r, c, h, w) in enumerate(places)]
+    count = np.zeros((16, 16), int)
+    for one in made:
+        count[one.rows, one.cols] += 1
+    assert bool(list(rules.contradictions(made, {}, change=False))) == (count.max() > 1)
+
+
+# -- states ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_state_is_the_sum_of_its_parts_whatever_the_way_and_the_cut(seed):
+    random = np.random.Generator(np.random.PCG64(seed))
+    old, new = random.random((2, 6, 9)) < 0.5
+    one = digests.of_cells(2, 30, 40, old)
+    assert one ^ digests.of_cells(2, 30, 40, old ^ new) == digests.of_cells(2, 30, 40, new)
+    cut = digests.of_cells(2, 30, 40, old[:, :4]) ^ digests.of_cells(2, 30, 44, old[:, 4:])
+    assert cut == one and (one != digests.of_cells(1, 30, 40, old) or not old.any())
+
+
+def test_the_mix_is_that_of_the_specification():
+    """Of a slow walk in Python's integers."""
+
+    def mix(x):
+        x ^= x >> 16
+        x = x * 0x85EBCA6B & 0xFFFFFFFF
+        x ^= x >> 13
+        x = x * 0xC2B2AE35 & 0xFFFFFFFF
+        return x ^ x >> 16
+
+    values = [0, 1, 0x1234ABCD, 2**32 - 1]
+    assert digests.mix(np.array(values, np.uint32)).tolist() == [mix(value) for value in values]
+    cells = np.array([[True, False], [True, True]])
+    expected = 0
+    for row, col in ((5, 7), (6, 7), (6, 8)):
+        expected ^= mix(mix(3 + 1) ^ (row << 16 | col))
+    assert digests.of_cells(3, 5, 7, cells) == expected
+
+
+def test_read_backs_have_digests():
+    read_S = np.array([[1e-6, np.nan], [-3e-9, 9.0]])
+    assert digests.readback_id(read_S) == zlib.crc32(struct.pack("<4I", 1000, 2**32 - 1, 0, 2**32 - 1))
+    assert digests.readback_id(read_S) != digests.readback_id(read_S.T)
+
+
+# -- sparse maps ----------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0005, 0.01, 0.2]), st.integers(1, 40), st.integers(1, 700))
+def test_sparse_maps_come_back(seed, share, n_row, n_col):
+    cells = np.random.Generator(np.random.PCG64(seed)).random((n_row, n_col)) < share
+    records = sparse.encode(cells, 100)
+    if records is None:  # a row does not fit
+        assert cells.sum(axis=1).max() > 50
+        return
+    found = np.zeros_like(cells)
+    last = 0
+    for row, rows, stored in records:
+        assert row >= last and len(stored) <= 100
+        found[row : row + rows].reshape(-1)[sparse.decode(stored, rows, n_col)] = True
+        last = row + rows
+    assert np.array_equal(found, cells)
+
+
+@given(st.binary(max_size=12), st.integers(1, 4), st.integers(1, 30))
+def test_any_bytes_are_a_sparse_map_or_none(stored, n_row, n_col):
+    """Beside a walk byte by byte."""
+    places, at, gap, shift = [], -1, 0, 0
+    good = bool(stored) and stored[-1] < 0x80
+    for byte in stored:
+        good &= shift < 28
+        gap |= (byte & 127) << shift
+        shift += 7
+        if byte < 0x80:
+            at += gap + 1
+            places.append(at)
+            gap = shift = 0
+    found = sparse.decode(stored, n_row, n_col)
+    assert (None if found is None else found.tolist()) == (places if good and at < n_row * n_col else None)
 
 
 # -- values that no file can hold -----------------------------------------------------------------------------------
@@ -160,6 +319,17 @@ MASK = np.array([[True, False, False, True], [False] * 4])
         (lambda: PulseRecord(0, 1, max_pulses=0), ConfigError, "max_pulses is 0"),
         (lambda: PulseRecord(0, 1, row_mV=32768), ConfigError, "row_mV is 32768, allowed are -32768..32767"),
         (lambda: PulseRecord(0, 1, floating=8), ConfigError, "floating has bits beyond"),
+        (lambda: PulseRecord(0, 1, row_mV=5, row_to_mV=9), ConfigError, "row_step_mV is 0, and the ramp goes 4 mV"),
+        (
+            lambda: PulseRecord(0, 1, drive=1, compliance_nA=9, budget_nA=8),
+            ConfigError,
+            "budget_nA holds less than one",
+        ),
+        (
+            lambda: PulseRecord(0, 1, good_reads=1),
+            ConfigError,
+            "good_reads is 1: 1 or more with a verify_id, 0 without",
+        ),
         (lambda: tile(n_col=0), ConfigError, "n_col is 0"),
         (lambda: tile(on_min_nS=1), ConfigError, "on_min_nS is 1, not above off_max_nS = 1"),
         (lambda: tile(level=1, col0=1), ConfigError, "odd"),
@@ -188,9 +358,14 @@ PULSES = (RECIPES[0], RECIPES[1], PulseRecord(3, RESET))
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: program(tile(), tile(number=1, row0=1)), "tiles 0 and 1 share cells"),
+        (lambda: program(tile(), tile(number=1, row0=1), before=2), "tiles 0 and 1 share cells"),
+        (lambda: program(tile(mask=MASK)), "maps is 1 .* for a chip that is unformed before 4 or 5 or 7"),
+        (lambda: program(tile(mask=MASK), before=2, base_state=5), "new_state is not the base_state"),
+        (lambda: program(tile(mask=MASK), tile(number=1, row0=2), before=2), "tile 1: its mask or targets are missing"),
+        (lambda: program(tile(passes=((1, MASK), (1, MASK))), before=2), "tile 0: 2 cells turn over twice"),
+        (lambda: program(tile(passes=((5, MASK),))), "a program that forms a chip has FORM and READ alone"),
         (
-            lambda: program(tile(mask=MASK, code_bits=8, g_lsb=1, codes=np.uint8([[1, 0, 0, 0], [0] * 4]))),
+            lambda: program(tile(mask=MASK, code_bits=8, g_lsb=1, codes=np.uint8([[1, 0, 0, 0], [0] * 4])), before=2),
             "codes above 0 are not exactly those of the cells to keep",
         ),
         (
@@ -204,21 +379,18 @@ PULSES = (RECIPES[0], RECIPES[1], PulseRecord(3, RESET))
             "the last pulse of 7 cells is against the mask",
         ),
         (lambda: program(max_payload=66), "max_payload is 66, allowed are multiples of 4"),
-        (lambda: program(state=3), "state is 3"),
-        (lambda: program(base_id=1), "base_id is given"),
-        (lambda: program(recipes=RECIPES[::-1]), "neither 255 nor a READ recipe further up"),
-        (lambda: program(recipes=(RECIPES[0], RECIPES[0])), "stands twice"),
-        (lambda: program(tile(), tile()), "numbered upwards"),
-        (lambda: program(tile(macro=1)), "macro is 1, the chip has 1"),
-        (lambda: program(tile(row0=3)), "the macro has 4 rows"),
-        (lambda: program(tile(passes=((0, MASK),))), "recipe 0 is no FORM, SET or RESET"),
-        (lambda: program(meta={"a b": ""}), "metadata 'a b'"),
-        (lambda: program(meta={"a": "b" * 256}), "at most 255 bytes"),
-        (lambda: program(tile(n_col=600), cols=600, max_payload=64), "does not fit records of 64 bytes"),
-        (
-            lambda: program(*(tile(number=k, row0=k, n_row=1) for k in range(9)), rows=9, max_payload=64),
-            "9 tiles: a directory takes 8",
-        ),
+        (lambda: program(before=4), "before is 4"),
+        (lambda: program(tile(passes=((5, MASK),)), base_state=1), "base_state is given"),
+        (lambda: program(before=2, readback_id=1), "readback_id is given"),
+        (lambda: program(before=2, recipes=RECIPES[::-1]), "neither 255 nor a READ recipe further up"),
+        (lambda: program(before=2, recipes=(RECIPES[0], RECIPES[0])), "stands twice"),
+        (lambda: program(tile(), tile(), before=2), "numbered upwards"),
+        (lambda: program(tile(macro=1), before=2), "macro is 1, the chip has 1"),
+        (lambda: program(tile(row0=3), before=2), "the macro has 4 rows"),
+        (lambda: program(tile(passes=((0, MASK),)), before=2), "recipe 0 is no FORM, SET or RESET"),
+        (lambda: program(before=2, meta={"a b": ""}), "metadata 'a b'"),
+        (lambda: program(before=2, meta={"a": "b" * 256}), "at most 255 bytes"),
+        (lambda: program(tile(n_col=600), cols=600, max_payload=64, before=2), "does not fit records of 64 bytes"),
     ],
 )
 def test_impossible_programs_are_refused_on_construction(make, message):
@@ -228,7 +400,7 @@ def test_impossible_programs_are_refused_on_construction(make, message):
 
 def test_a_program_larger_than_a_file_is_refused_by_the_writer(monkeypatch):
     monkeypatch.setitem(table.LIMITS, "MAX_FILE", 500)
-    with pytest.raises(ConfigError, match="528 bytes, a file at most 500.*without any"):
+    with pytest.raises(ConfigError, match="612 bytes, a file at most 500.*without any"):
         codec.write(script("make_vectors").example())
 
 
@@ -239,7 +411,7 @@ def test_the_last_pulse_counts_as_a_walk_over_cells_counts_it(seed, has_reset):
     made, kinds = tile(mask=random.random((2, 4)) < 0.5, passes=passes), {1: 1, 2: 2, 3: 3}
     last = {tuple(cell): recipe for recipe, cells in passes for cell in np.argwhere(cells).tolist()}
     wrong = sum((recipe == 3) == bool(made.mask[cell]) for cell, recipe in last.items())
-    texts = [text for _, _, text in rules.contradictions([made], kinds)]
+    texts = [text for _, _, text in rules.contradictions([made], kinds, change=False)]
     assert texts == [f"tile 0: the last pulse of {wrong} cells is against the mask"] * bool(wrong)
 
 
@@ -268,7 +440,6 @@ def checks_of_the_specification():
         ("#### CHIP ", table.CHIP_FIELDS),
         ("#### RECIPE ", table.RECIPE_FIELDS),
         ("#### TILE ", table.TILE_FIELDS),
-        ("#### OPS ", table.OPS_FIELDS),
         ("#### DIR ", table.DIR_FIELDS),
     ],
 )
@@ -298,7 +469,7 @@ def test_the_worked_examples_are_the_golden_example_byte_for_byte():
     assert b"".join(stated) == vector("good/example.xbp")
     numbers = [int(number) for number in re.findall(r"\*\*Example (\d+):", SPEC)]
     assert numbers == list(range(1, len(blocks) + 1))
-    covered = {struct.unpack_from("<H", block)[0] for block in stated[1:]}
+    covered = {block[0] for block in stated[1:]}
     assert covered == set(table.TYPES.values())
 
 
