@@ -101,15 +101,15 @@ class Chip:
         elif (lines.rows, 2 * lines.pairs) != (rows, cols):
             raise ConfigError(
                 f"dead lines of macros of {lines.rows} rows and {lines.pairs} pairs, maps of {rows} x "
-                f"{cols} cells: state rows and pairs with the "
-                "dead lines"
+                f"{cols} cells: state rows and pairs with the dead lines"
             )
         placement = place(shapes, lines.logical_rows, macro_pairs=lines.logical_pairs)
         lines.check_macros(placement.n_macros)
         if len(maps_S) < placement.n_macros:
             raise ConfigError(
                 f"the network needs {placement.n_macros} macros of {lines.logical_rows} x "
-                f"{2 * lines.logical_pairs} cells, {len(maps_S)} map(s) were given"
+                f"{2 * lines.logical_pairs} cells, {len(maps_S)} map(s) were given; minirram fit-network proposes one "
+                "that fits"
             )
         largest_S = cell_model.grid_max(rows) * cell_model.grid_S
         found = formed_maps(maps_S[: placement.n_macros], cell_model, largest_S=largest_S)

@@ -26,6 +26,7 @@ COMMANDS = {
     "transfer": "take the masks of a run to another chip and learn on",
     "energy": "energy, latency and area of a run by matrix and event",
     "networks": "weights, MACs, macros and conversions of networks",
+    "fit-network": "a network that fills the live lines of small macros",
     "inspect": "show a program file",
     "convert": "write a program file of an older format anew",
     "verify": "compare a read-back with a program file",
@@ -67,7 +68,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def module_of(command: str) -> Any:
     """The module of a command."""
-    name = command + "_" if keyword.iskeyword(command) else command
+    name = command + "_" if keyword.iskeyword(command) else command.replace("-", "_")
     return importlib.import_module("." + name, __package__)
 
 

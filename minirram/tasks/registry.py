@@ -6,13 +6,13 @@ from typing import Dict
 
 from ..errors import ConfigError
 from ..nn.network import Network
-from . import datasets, fashion_mnist, fashion_mnist_macro, retina, spoken_digits
+from . import datasets, fashion_mnist, fashion_mnist_macro, fashion_mnist_small, retina, spoken_digits
 from .datasets import Dataset, Layout
 from .examinations import Examination, examination
 from .task import Task
 from .training_data import TrainingData, training_data
 
-BUILT_IN = (fashion_mnist.TASK, fashion_mnist_macro.TASK, spoken_digits.TASK, retina.TASK)
+BUILT_IN = (fashion_mnist.TASK, fashion_mnist_macro.TASK, spoken_digits.TASK, retina.TASK, *fashion_mnist_small.SMALL)
 
 TASKS: Dict[str, Task] = {chosen.name: chosen for chosen in BUILT_IN}
 

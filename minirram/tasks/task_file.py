@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..errors import ConfigError, ShapeError
 from ..files import atomic_writer, read_json
@@ -161,7 +161,7 @@ def task_document(task: Task) -> Dict[str, Any]:
             "input_shape": list(network.input_shape),
             "input_bits": network.input_bits,
             "input_zero": network.input_zero,
-            "layers": [dict({"type": type(layer).__name__}, **bare(layer)) for layer in network.layers],
+            "layers": _layers(network),
         },
         "layout": bare(task.layout),
         "recipes": bare(task.recipes),
@@ -169,6 +169,15 @@ def task_document(task: Task) -> Dict[str, Any]:
     if owners:
         document["drawn"] = task.name if task.name in owners else owners[0]
     return document
+
+
+def _layers(network: Network) -> List[Dict[str, Any]]:
+    return [dict({"type": type(layer).__name__}, **bare(layer)) for layer in network.layers]
+
+
+def with_network(document: Dict[str, Any], network: Network) -> Dict[str, Any]:
+    """The JSON of a task's file with the name and the layers of another network for the same codes."""
+    return dict(document, network=dict(document["network"], name=network.name, layers=_layers(network)))
 
 
 def document_text(value: Any, indent: int = 0) -> str:

@@ -11,6 +11,7 @@ from ..support.options import SHOWN, call, figures, shows
 from . import (
     test_options_of_driver,
     test_options_of_files,
+    test_options_of_fit_network,
     test_options_of_lab_files,
     test_options_of_place,
     test_options_of_study,
@@ -22,6 +23,7 @@ from . import (
 FOLLOWED = (
     test_options_of_driver,
     test_options_of_files,
+    test_options_of_fit_network,
     test_options_of_lab_files,
     test_options_of_place,
     test_options_of_study,

@@ -81,6 +81,7 @@ def test_the_array_is_named_where_a_file_holds_several(tmp_path):
 @shows("train", *POLICIES)
 @shows("transfer", *POLICIES)
 @shows("compare", *POLICIES)
+@shows("fit-network", *POLICIES)
 def test_the_policies_arrive_where_maps_are_read(runs, tmp_path):
     many = str(tmp_path / "many")
     save_garments(many, train=260, validation=20, test=20)
@@ -88,6 +89,7 @@ def test_the_policies_arrive_where_maps_are_read(runs, tmp_path):
         runs.arguments(str(tmp_path / "none")),
         ["transfer", runs.trained(), "--epochs", "1"],
         ["compare", "fashion-mnist", "--data", many, "--arms", "pair", "--seeds", "0"],
+        ["fit-network", "fashion-mnist"],
     ):
         assert kinds_refused(*arguments, folder=str(tmp_path)) == ["missing", "open", "short", "offset"]
 

@@ -10,7 +10,7 @@ from minirram.device.fit_pulses import fit_pulses, response_S
 from minirram.errors import DataError
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10**6), st.floats(1.0, 8.0), st.floats(0.02, 0.08), st.floats(0, 0.3))
 def test_forming_voltages_are_recovered_under_contamination(seed, mean_V, relative, outliers):
     generator = np.random.default_rng(seed)

@@ -55,7 +55,7 @@ def test_a_step_is_that_of_the_definition(seed, k, floor):
     assert em_step(found, x, counts, 0.05)[1] >= likelihood - 1e-9  # EM never falls
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0, 0.3), st.floats(2.5, 5.0), st.floats(0.2, 0.8))
 def test_two_components_are_found_beside_outliers(seed, outliers, distance, share):
     generator = np.random.default_rng(seed)

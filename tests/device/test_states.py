@@ -46,7 +46,7 @@ CONTAMINATED = st.tuples(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(CONTAMINATED)
 def test_planted_states_are_recovered_under_contamination(case):
     check_recovery(case, n=1500)
