@@ -7,6 +7,7 @@ import numpy as np
 from ..chip.chip import Chip
 from ..chip.placement import Tile
 from ..crossbar.converters import Adc, bit_planes, calibrated_lsb
+from ..errors import ConfigError
 from ..nn.forward import plain_forward
 from ..nn.layers.activation import clip_tail
 from ..nn.network import Network, input_bits, quantisers
@@ -57,7 +58,7 @@ def calibrate_adcs(
 
     All tiles of a matrix share the LSB, so their sums add up without alignment. percentile: of |current| that the
     largest code covers, 100 for the largest seen. Of each product at most CALIBRATION_VECTORS input vectors are
-    looked at.
+    looked at. ConfigError where no current flows in a layer.
     """
     weights = {name: chip.read_weights(name, scale_S) for name, scale_S in scales_S.items()}
     ideal, bits = IdealProduct(weights), input_bits(network)
@@ -73,6 +74,11 @@ def calibrate_adcs(
         return ideal(name, codes, zero_point)
 
     predict(network, state, codes=codes, product=recording, chunk=CALIBRATION_CHUNK)
+    for layer in network.layers:  # a group whose channels are all 0 takes the range of its neighbours
+        widest = max((largest[name] for name, _ in layer.matrices()), default=1.0)
+        if not widest:
+            raise ConfigError(f"no current flows in layer {layer.name}: all its input codes are 0, or its cells alike")
+        largest.update({name: widest for name, _ in layer.matrices() if not largest[name]})
     return {name: Adc(adc_bits, float(np.float32(HEADROOM * lsb)), arrangement) for name, lsb in largest.items()}
 
 

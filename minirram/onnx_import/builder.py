@@ -12,7 +12,7 @@ from ..nn.layers.base import Codes, Layer, Shape, n_values
 from ..nn.layers.bias import Bias
 from ..nn.layers.join import Recall
 from ..nn.layers.norm import BATCH_NORM_EPSILON, BatchNorm
-from .graph import MOST_NUMBERS, Node
+from .graph import MOST_NUMBERS, MOST_VALUES, Node
 
 INPUT = ""
 """what stands for the name of a layer where the network's input is meant"""
@@ -43,8 +43,12 @@ class Value:
 class Builder:
     """The layers so far, what they give, and the numbers in them (float64)."""
 
-    def __init__(self, *, bits: int, input_shape: Tuple[int, int, int], input_codes: Codes) -> None:
+    def __init__(
+        self, *, bits: int, input_shape: Tuple[int, int, int], input_codes: Codes, weighted: bool = True
+    ) -> None:
         self.bits = bits
+        self.weighted = weighted  # whether the numbers of matrices are wanted
+        self.numbers = 0  # of matrices and channels so far
         self.layers: List[Layer] = []
         self.shapes: Dict[str, Shape] = {INPUT: input_shape}
         self.codes: Dict[str, Optional[Codes]] = {INPUT: input_codes}
@@ -85,12 +89,24 @@ class Builder:
             shape = layer.output_shape(tuple(self.shapes[name] for name in names))
         except (ShapeError, ConfigError) as error:
             self.fail(str(error))
-        if n_values(shape) > MOST_NUMBERS:
-            self.fail(f"gives {shape}; at most {MOST_NUMBERS} numbers")
+        if n_values(shape) > MOST_VALUES:
+            self.fail(f"gives {shape}; at most {MOST_VALUES} numbers")
         self.codes[layer.name] = layer.codes_joined(tuple(self.codes[name] for name in names))
         self.shapes[layer.name] = shape
         self.layers.append(layer)
         return shape
+
+    def count(self, numbers: int) -> None:
+        """Take note of so many numbers before memory is taken for them; fail when they become too many."""
+        self.numbers += numbers
+        if self.numbers > MOST_NUMBERS:
+            self.fail(f"with it the network has more than {MOST_NUMBERS} weights and numbers per channel")
+
+    def hold(self, name: str, matrix: np.ndarray, shape: Tuple[int, int]) -> None:
+        """The numbers of a matrix, as float32 (fan_in, fan_out)."""
+        self.count(matrix.size)
+        if self.weighted:
+            self.weights[name] = np.ascontiguousarray(matrix.reshape(shape), np.float32)
 
     def _go_to(self, name: str) -> None:
         """Let the last layer give what layer `name` gave."""
@@ -157,6 +173,7 @@ class Builder:
 
     def per_channel(self, array: np.ndarray, channels: int) -> np.ndarray:
         """A constant that is added or multiplied, as float64 (channels,)."""
+        self.count(channels)
         values = np.asarray(array, np.float64)
         if values.size == 1:
             return np.full(channels, float(values.reshape(())))

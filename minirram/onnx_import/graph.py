@@ -16,7 +16,9 @@ MOST_BYTES = 2**31
 """of a file: what its format can hold"""
 MOST_NODES = 20_000
 MOST_NUMBERS = 2**28
-"""numbers in all constants together, and in one activation"""
+"""numbers in all constants together"""
+MOST_VALUES = 2**26
+"""numbers in one activation of a sample"""
 OLDEST_OPSET = 7
 """before it, operators had other rules for shapes"""
 

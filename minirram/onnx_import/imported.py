@@ -17,7 +17,7 @@ from ..nn.layers.windows import Pad
 from ..nn.network import Network, initial_state
 from .builder import INPUT, Builder, Value
 from .constants import folded
-from .graph import MOST_NUMBERS, Graph, Node, read_graph
+from .graph import MOST_NUMBERS, MOST_VALUES, Graph, Node, read_graph
 from .operands import theirs
 from .operators import OPERATORS, VIEWS
 
@@ -80,7 +80,7 @@ def _imported(
 ) -> Imported:
     _check_operators(graph)
     shape, rank = _input_shape(graph, size)
-    build = Builder(bits=bits, input_shape=shape, input_codes=codes)
+    build = Builder(bits=bits, input_shape=shape, input_codes=codes, weighted=weights)
     first = Value(INPUT, shape, rank, uses=graph.uses.get(graph.input, 0))
     file_shape = theirs(first) if rank > 2 else (shape[2],)
     if rank == 2:
@@ -100,9 +100,8 @@ def _imported(
         state.update({name: np.asarray(array, np.float32) for name, array in build.state.items()})
         if fold:
             network, build.weights, state = _folded(network, build.weights, state)
-    found = {name: np.ascontiguousarray(array, np.float32) for name, array in build.weights.items()}
     return Imported(
-        network, found if weights else None, state, file_shape, dict(sorted(counts.items())), tuple(build.notes)
+        network, build.weights if weights else None, state, file_shape, dict(sorted(counts.items())), tuple(build.notes)
     )
 
 
@@ -138,8 +137,8 @@ def _input_shape(graph: Graph, size: Optional[Tuple[int, int]]) -> Tuple[Tuple[i
     sample = stated[1:]
     if None in sample:
         raise DataError(f"input {graph.input!r} does not state its size: {stated}; give it, --size HEIGHTxWIDTH")
-    if int(np.prod([float(length or 0) for length in sample])) > MOST_NUMBERS:
-        raise DataError(f"input {graph.input!r} of shape {stated}; at most {MOST_NUMBERS} numbers")
+    if np.prod([float(length or 0) for length in sample]) > MOST_VALUES:
+        raise DataError(f"input {graph.input!r} of shape {stated}; at most {MOST_VALUES} numbers")
     channels, *sides = (int(length or 0) for length in sample)
     height, width = ([1, 1] + sides)[-2:]
     return (height, width, channels), rank

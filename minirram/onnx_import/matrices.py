@@ -23,11 +23,11 @@ def linear(build: Builder, value: Value, matrix: np.ndarray) -> Value:
     """The product with a matrix (fan_in, fan_out) as the file has it."""
     if matrix.ndim != 2 or len(value.shape) != 1 or matrix.shape[0] != value.shape[0]:
         build.fail(f"a matrix of shape {matrix.shape} for samples of {value.shape}")
-    if value.order is not None:
+    if value.order is not None and build.weighted:
         height, width, channels = value.order
         matrix = matrix.reshape(channels, height, width, -1).transpose(1, 2, 0, 3).reshape(matrix.shape)
     layer = Linear(build.name(), *matrix.shape)
-    build.weights[layer.name] = matrix
+    build.hold(layer.name, matrix, matrix.shape)
     return build.emit(layer, build.codes_of(value), order=None)
 
 

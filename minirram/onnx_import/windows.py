@@ -14,6 +14,8 @@ from .constants import axes_of
 from .matrices import linear, with_bias
 from .operands import Operands, constant, expect, image, needed, value_of
 
+MOST_GROUPS = 2**14
+
 
 def _sides(build: Builder, name: str, rank: int, default: int = 1) -> Tuple[int, int]:
     """An attribute with a number per side; a signal in time is an image of height 1."""
@@ -58,6 +60,8 @@ def conv(build: Builder, operands: Operands) -> Value:
     stride, dilation = _sides(build, "strides", rank), _sides(build, "dilations", rank)
     if "kernel_shape" in build.node.attributes and _sides(build, "kernel_shape", rank) != tuple(kernel):
         build.fail(f"kernel_shape {build.node.attributes['kernel_shape']} with kernels of shape {kernels.shape}")
+    if groups > MOST_GROUPS:
+        build.fail(f"{groups} groups; at most {MOST_GROUPS}, each is a matrix")
     if groups < 1 or outputs % groups or fan * groups != value.shape[-1]:
         build.fail(f"kernels of shape {kernels.shape} in {groups} groups for {value.shape[-1]} channels")
     if len(value.shape) == 1:  # a mean over the image was taken
@@ -72,7 +76,7 @@ def conv(build: Builder, operands: Operands) -> Value:
         border = (0, 0, 0, 0)
     layer = Conv2d(build.name(), fan * groups, outputs, (kernel[0], kernel[1]), stride, border[:2], groups, dilation)
     for (name, shape), part in zip(layer.matrices(), np.split(kernels, groups)):
-        build.weights[name] = part.transpose(2, 3, 1, 0).reshape(shape)
+        build.hold(name, part.transpose(2, 3, 1, 0), shape)
     return with_bias(build, build.emit(layer, value), constant(build, operands, 2))
 
 

@@ -100,6 +100,24 @@ def test_constants_that_grow(tmp_path: Any) -> None:
         tracemalloc.stop()
 
 
+def test_many_large_matrices_from_a_small_file(tmp_path: Any) -> None:
+    """A node makes 2^26 numbers of a line of text; a hundred of them would fill the memory."""
+    nodes = [node("ConstantOfShape", "s", "w")] + [node("Conv", "x w", f"c{k}") for k in range(100)]
+    nodes += [node("Add", f"c{k} c{k + 1}", f"a{k}") for k in range(99)]
+    nodes += [node("Sum", " ".join(f"a{k}" for k in range(99)))]
+    model = model_of(nodes, {"s": np.int64([2**12, 2**14, 1, 1])}, (1, 2**14, 1, 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="more than 268435456 weights"):
+            network_from_onnx(save(model, tmp_path / "m.onnx"))
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+    grouped = [node("ConstantOfShape", "s", "w"), node("Conv", "x w", group=2**20)]
+    model = model_of(grouped, {"s": np.int64([2**20, 1, 1, 1])}, (1, 2**20, 1, 1))
+    assert "groups; at most" in refusal(model, tmp_path)
+
+
 def test_graphs_that_are_none(tmp_path: Any) -> None:
     circle = [node("Add", "x b", "a"), node("Relu", "a", "b"), node("Relu", "b")]
     assert re.search(r"node Add_a \(Add\) takes 'b'.*a circle", refusal(model_of(circle, {}), tmp_path))

@@ -9,7 +9,10 @@ from minirram.onnx_import.operators import OPERATORS
 from ..support.places import ROOT
 
 PAGE = (ROOT / "docs" / "onnx.md").read_text(encoding="utf-8")
-SELDOM = {"--wire-model", "--json", "--threads", "--seed", "--size", "--output", "--adc-arrangement", "--learning-rate"}
+SELDOM = {
+    *("--missing", "--open", "--short", "--offset", "--wire-model", "--json", "--threads", "--seed", "--size"),
+    *("--output", "--adc-arrangement", "--learning-rate"),
+}
 """options that `minirram place --help` tells of"""
 
 

@@ -188,6 +188,24 @@ def test_data_that_do_not_fit(tmp_path: Any, files: Any, arrays: Any, error: Any
         place_network(files[0], Placing(QUIET), data=str(tmp_path / "bad.npz"))
 
 
+def test_a_depthwise_channel_without_a_signal_takes_its_neighbours_range(tmp_path: Any, files: Any) -> None:
+    """Each group is a matrix of its own: no current flows in that of a channel that ReLU keeps at 0."""
+    nodes = [
+        node("Conv", "x w b", "c"),
+        node("Relu", "c", "r"),
+        node("Conv", "r v", "d", group=4),
+        node("GlobalAveragePool", "d"),
+    ]
+    constants = {"w": numbers((4, 3, 3, 3)), "b": np.float32([-1e4, 0, 0, 0]), "v": numbers((4, 1, 3, 3))}
+    path = save(model_of(nodes, constants), tmp_path / "dead.onnx")
+    written = place_network(path, Placing(QUIET, tuning_error=0.0), data=files[1]).written
+    assert written.logit_error < 0.04
+    constants["b"] = np.float32([-1e4] * 4)
+    path = save(model_of(nodes, constants), tmp_path / "all.onnx")
+    with pytest.raises(ConfigError, match="no current flows in layer conv_d"):
+        place_network(path, Placing(QUIET), data=files[1])
+
+
 def test_networks_that_cannot_be_placed(tmp_path: Any, files: Any) -> None:
     path = save(model_of([node("Relu", "x")], {}), tmp_path / "r.onnx")
     with pytest.raises(DataError, match="without a matrix"):
