@@ -6,6 +6,7 @@ import re
 import reprlib
 import textwrap
 from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
 from typing import (
     Any,
     Callable,
@@ -159,14 +160,21 @@ def field_docs(kind: type) -> Dict[str, str]:
     """{field name: the docstring below it, on one line} of a dataclass and its bases."""
     found: Dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        if not is_dataclass(base):
-            continue
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        body = getattr(definition, "body", [])
-        for entry, below in zip(body, body[1:]):
-            text = getattr(getattr(below, "value", None), "value", None)
-            if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name) and isinstance(text, str):
-                found[entry.target.id] = " ".join(text.split())
+        if is_dataclass(base):
+            found.update(_own_docs(base))
+    return found
+
+
+@lru_cache(maxsize=None)
+def _own_docs(kind: type) -> Dict[str, str]:
+    """The same of the fields that a dataclass adds itself; its source is parsed once."""
+    found: Dict[str, str] = {}
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    body = getattr(definition, "body", [])
+    for entry, below in zip(body, body[1:]):
+        text = getattr(getattr(below, "value", None), "value", None)
+        if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name) and isinstance(text, str):
+            found[entry.target.id] = " ".join(text.split())
     return found
 
 

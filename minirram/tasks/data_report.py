@@ -114,7 +114,7 @@ def report_lines(report: DataReport) -> Iterator[str]:
     """The report as text: what was read and split, then a line for each thing that is not as it should be."""
     if report.file is not None:
         yield f"data                    {report.file}: {report.taken}"
-    counts = ", ".join(f"{count} {part}" for part, count in report.samples.items())
+    counts = ", ".join(f"{report.samples[part]} {part}" for part in PARTS)
     yield f"samples                 {counts}" + ("" if report.split is None else f" ({report.split})")
     if report.missing:
         done = {"drop": "left out", "mean": "filled with the mean of the training part"}[
@@ -135,7 +135,7 @@ def report_lines(report: DataReport) -> Iterator[str]:
         if count:
             first, second = pair.split("-")
             yield f"duplicates              {count} samples of the {second} part are in the {first} part, too"
-    cut = {part: count for part, count in report.cut.items() if count}
+    cut = {part: report.cut[part] for part in PARTS if report.cut[part]}
     if cut:
         counts = ", ".join(f"{count} {part}" for part, count in cut.items())
         yield f"values cut              {counts}: beyond the range of the codes"

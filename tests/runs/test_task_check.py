@@ -1,6 +1,7 @@
 """The check of a task's file: each thing that can be wrong, its place, and what would be right; and the JSON schema."""
 
 import copy
+import functools
 import json
 
 import numpy as np
@@ -105,6 +106,7 @@ def test_what_is_no_json_is_an_error_with_its_line(tmp_path):
 # -- the schema --------------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(None)
 def validator():
     jsonschema = pytest.importorskip("jsonschema", reason="schemas are validated with jsonschema, of the extra 'test'")
     jsonschema.Draft7Validator.check_schema(task_file_schema())
