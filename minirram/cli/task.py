@@ -12,8 +12,9 @@ from ..tasks.data_files import DataRules, read_data
 from ..tasks.data_report import data_report, report_lines
 from ..tasks.draft import draft
 from ..tasks.registry import TASKS, task
-from ..tasks.task_file import document_text, task_document, write_task_file
+from ..tasks.task_file import document_text, read_task_file, task_document, write_task_file
 from .arguments import CONTENTS, GOOD
+from .network_file import graph_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="say what is wrong with the task, where, and what is right"
     )
     parser.add_argument("--data", help="with --check: its data; without TASK: file of data to draft a task for")
+    parser.add_argument("--network", metavar="FILE.onnx", help="with --check: graph of an ONNX file, as in train")
     parser.add_argument("--out", metavar="FILE.json", help="write the JSON there")
 
 
@@ -44,6 +46,8 @@ def run(options: argparse.Namespace) -> TaskShown:
         if options.task is None or options.out is not None:
             raise ConfigError("--check takes a TASK and writes nothing; name the .json file to check")
         return TaskShown(**vars(_checked(options)), document=None)
+    if options.network is not None:
+        raise ConfigError("--network goes with --check")
     if options.task is not None:
         if options.data is not None:
             raise ConfigError("--data goes with --check, or without a TASK to draft one")
@@ -67,7 +71,10 @@ def run(options: argparse.Namespace) -> TaskShown:
 def _checked(options: argparse.Namespace) -> TaskCheck:
     """The check of a file, or of a task that is known by its name."""
     if options.task.endswith(".json"):
-        return check_file(options.task, options.data)
+        network = graph_of(options.network, read_task_file(options.task).network) if options.network else None
+        return check_file(options.task, options.data, network=network)
+    if options.network is not None:
+        raise ConfigError("--network belongs to the check of a .json file")
     chosen = task(options.task)
     if options.data is None:
         return summary_of(chosen)

@@ -3,14 +3,13 @@
 import argparse
 import contextlib
 from dataclasses import fields, replace
-from typing import Iterator, Optional, Tuple, Union
+from typing import Iterator, Optional, Tuple
 
 from ..crossbar.wires import Wires
 from ..device.presets import TECHNOLOGIES, load_cell_model, technology
 from ..driver.session import DEFAULT_TIMEOUT_S
-from ..errors import ConfigError, ShapeError
+from ..errors import ConfigError
 from ..learn.recipe import Recipe
-from ..nn.network import Network
 from ..runs import own_data
 from ..runs.chip_files import ChipFiles
 from ..runs.config import RunConfig
@@ -19,7 +18,7 @@ from ..runs.folder import RunFolder
 from ..runs.train import TrainingResults, train
 from ..tasks.data_report import report_lines
 from ..tasks.labelled_data import LabelledData
-from ..tasks.task_file import NetworkPart, read_task_file
+from ..tasks.task_file import read_task_file
 from .arguments import (
     chip_files,
     chip_lines,
@@ -29,11 +28,11 @@ from .arguments import (
     given,
     source_of,
     task_argument,
-    tell,
     threads_option,
     training_data_option,
 )
 from .counts import count_lines, saturated
+from .network_file import graph_of
 from .progress import Progress
 
 RESULT = TrainingResults
@@ -118,15 +117,15 @@ def _base(options: argparse.Namespace) -> Tuple[RunConfig, Optional[LabelledData
     """
     resumed = RunFolder.open(options.out).config if options.resume and RunFolder.exists(options.out) else None
     if resumed is not None and options.task == resumed.task and options.preset is None:
-        network = _network(options, resumed.network) or resumed.network
+        network = graph_of(options.network, resumed.network) or resumed.network
         return replace(resumed, data=source_of(options.data), network=network), None
     if options.task.endswith(".json"):
         stated = read_task_file(options.task)
-        chosen = own_data.given(stated, options.data, network=_network(options, stated.network))
+        chosen = own_data.given(stated, options.data, network=graph_of(options.network, stated.network))
         task = chosen.task
     else:
         chosen = own_data.given(options.task, options.data)
-        task = replace(chosen.task, network=_network(options, chosen.task.network) or chosen.task.network)
+        task = replace(chosen.task, network=graph_of(options.network, chosen.task.network) or chosen.task.network)
     if resumed is None:
         recipe = task.recipe(options.preset or DEFAULT_PRESET)
         cell_model = technology(DEFAULT_TECHNOLOGY)
@@ -136,25 +135,6 @@ def _base(options: argparse.Namespace) -> Tuple[RunConfig, Optional[LabelledData
     recipe = resumed.recipe if options.preset is None else task.recipe(options.preset)
     config = replace(resumed, task=task.name, data=chosen.source, layout=task.layout, recipe=recipe, network=network)
     return config, chosen.arrays
-
-
-def _network(options: argparse.Namespace, own: Union[Network, NetworkPart]) -> Optional[Network]:
-    """The graph in the ONNX file of --network, its masks to be learned, for the input codes of `own`; None without."""
-    if options.network is None:
-        return None
-    from ..onnx_import import network_from_onnx
-
-    zero, shape = own.zero if isinstance(own, NetworkPart) else own.input_zero, own.input_shape
-    size = None if shape is None else shape[:2]
-    imported = network_from_onnx(
-        options.network, bits=own.input_bits, input_bits=own.input_bits, input_zero=zero, size=size
-    )
-    if shape is not None and imported.network.input_shape != shape:
-        found = imported.network.input_shape
-        raise ShapeError(f"{options.network}: takes inputs of {found}, the task has {shape}")
-    for note in imported.notes:
-        tell(f"{options.network}: {note}")
-    return imported.network
 
 
 def text(results: TrainingResults) -> str:

@@ -68,6 +68,26 @@ def test_a_check_says_which_number_would_fit(mine):
     )
 
 
+@shows("task", "--network")
+def test_a_check_takes_the_graph_of_another_file(mine):
+    onnx = pytest.importorskip("onnx", reason="graphs are read with onnx, of the extra 'onnx'")
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
+    ends = [helper.make_tensor_value_info(*end) for end in (("x", number, [1, 7]), ("y", number, [1, 3]))]
+    weight = onnx.numpy_helper.from_array(np.ones((7, 3), np.float32), "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", ends[:1], ends[1:], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, str(mine / "graph.onnx"))
+    value = json.loads((mine / "mine.json").read_text())
+    del value["network"]["layers"]
+    (mine / "apart.json").write_text(json.dumps(value))
+    arguments = ["task", "--check", str(mine / "apart.json"), "--data", str(mine / "mine.csv")]
+    assert "no network was given apart" in figures(*arguments, code=3)["problems"][0]["what"]
+    assert figures(*arguments, "--network", str(mine / "graph.onnx"))["weights"] == 21
+    results = call("train", *arguments[2:], "--network", str(mine / "graph.onnx"), "--out", str(mine / "run"))
+    assert results.code == 0, results.err
+    assert call("task", "retina", "--network", "graph.onnx").code == 2
+
+
 @shows("verify", "--simulate")
 def test_a_simulated_readback_is_said_and_is_a_noisy_read_of_the_chip(runs, tmp_path):
     file = str(tmp_path / "program.xbp")
