@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from ..files import read_json
 from ..labfiles.text import read_text
+from .cell_results import CellResults
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -125,9 +126,12 @@ def read_lines(path: PathLike) -> ChipLines:
 def read_faults(path: PathLike) -> Tuple[Tuple[int, int, int, bool], ...]:
     """Stuck cells from a text file, one a line: "macro row col stuck_on" or "... stuck_off", physical numbers.
 
-    Returns a tuple of (macro, row, col, conducts). The same file plants faults in the example programmer's chip.
-    DataError that names the line when it says anything else, or names a cell twice.
+    Returns a tuple of (macro, row, col, conducts). The same file plants faults in the example programmer's chip. An
+    .npz file is taken as the `CellResults` of programming. DataError that names the line when it says anything else, or
+    names a cell twice.
     """
+    if os.fspath(path).endswith(".npz"):
+        return CellResults.load(path).stuck()
     faults: Dict[Tuple[int, int, int], bool] = {}
     for number, words in enumerate(map(str.split, read_text(path).lines), start=1):
         if not words:

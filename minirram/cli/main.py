@@ -28,6 +28,8 @@ COMMANDS = {
     "networks": "weights, MACs, macros and conversions of networks",
     "fit-network": "a network that fills the live lines of small macros",
     "inspect": "show a program file",
+    "bench": "program a run's chip through a driver",
+    "repair": "write the program from a measured state to the masks",
     "convert": "write a program file of an older format anew",
     "verify": "compare a read-back with a program file",
     "diff": "how two program files differ (exit code 1 when they do)",

@@ -1,16 +1,19 @@
 """minirram verify: compare a read-back with a program file."""
 
 import argparse
+import json
 import os
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
 import numpy as np
 
+from ..chip.cell_results import CellResults
 from ..errors import ConfigError, DataError
+from ..files import read_json
 from ..labfiles.maps import KEEP, Reading, read_map
 from ..labfiles.units import OF_A_CELL
-from ..programming import readback
+from ..programming import manifest, readback
 from ..programming.readback import read_program
 from ..programming.results import Verification
 from ..xbp import table
@@ -22,6 +25,8 @@ from .arguments import FAILED, GOOD, file_option
 class VerifiedProgram(Verification):
     """A read-back map beside a program, and what the differences do to the accuracy of its run."""
 
+    manifest: Optional[str]
+    """manifest that binds the two; None: there is none, and nothing says that the map is the chip's"""
     targets: Optional[str]
     """file of the conductance targets; None: none were compared"""
     targets_left_out: Optional[str]
@@ -42,7 +47,8 @@ RESULT = VerifiedProgram
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram verify` takes."""
     file_option(parser)
-    parser.add_argument("readback", nargs="?", metavar="READBACK.npy", help="conductances read back: any lab file")
+    parser.add_argument("readback", nargs="?", metavar="READBACK.npy", help="read-back: any lab file, or cells.npz")
+    parser.add_argument("--manifest", metavar="FILE", help="default: manifest.json beside READBACK, if there is one")
     parser.add_argument("--unit", default="S", help=f"of the read-back: {OF_A_CELL} (%(default)s)")
     parser.add_argument("--targets", metavar="TARGETS.xbp", help="default: targets.xbp beside FILE, where that fits it")
     parser.add_argument("--tolerance", type=float, default=0.1, help="of a target, relative (%(default)s)")
@@ -61,15 +67,18 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         raise ConfigError("--simulate reads the chip of a run: name that, too, --run")
     if options.simulate == (options.readback is not None):
         raise ConfigError("name the map that was read back, READBACK.npy, or --simulate one; not both, not neither")
+    if options.simulate and options.manifest is not None:
+        raise ConfigError("--manifest binds what was measured; --simulate measures nothing")
     built = read_program(options.file)
     if options.run is not None:
         _check_belongs(built, options.file, options.run)
-    reading = None
+    bound, reading = None, None
     if options.simulate:
         measured_S = _simulated(options.run)
     else:
-        lab_map = read_map(options.readback, options.unit, policy=KEEP, plausible=False)
-        measured_S, reading = lab_map.conductances_S, lab_map.reading
+        bound = manifest.manifest_beside(options.readback, options.manifest)
+        _check_bound(bound, options)
+        measured_S, reading = _conductances(options)
     path, targets, left_out = _targets_of(options.file, built, options.targets)
     found = readback.verify(built, measured_S, tolerance=options.tolerance, targets=targets)
     accuracy: Tuple[Optional[float], Optional[float]] = (None, None)
@@ -80,6 +89,7 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         accuracy = programmed.accuracy, read_back.accuracy
     return VerifiedProgram(
         **vars(found),
+        manifest=bound,
         targets=path,
         targets_left_out=left_out,
         readback=reading,
@@ -87,6 +97,23 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         accuracy_read_back=accuracy[1],
         simulated=options.simulate,
     )
+
+
+def _check_bound(bound: Optional[str], options: argparse.Namespace) -> None:
+    """DataError for a manifest of another program, read-back or digital.json."""
+    if bound is None:
+        return
+    made = manifest.check_pair(bound, program=options.file, readback=options.readback)
+    if options.run is not None:
+        _check_digital(made, bound, options.run)
+
+
+def _conductances(options: argparse.Namespace) -> Tuple[np.ndarray, Optional[Reading]]:
+    """(what was read back, siemens, and how it was read); of cell results what they were last read to conduct."""
+    if options.readback.endswith(".npz"):
+        return CellResults.load(options.readback).last_read_S, None
+    lab_map = read_map(options.readback, options.unit, policy=KEEP, plausible=False)
+    return lab_map.conductances_S, lab_map.reading
 
 
 def _targets_of(
@@ -132,9 +159,24 @@ def _check_belongs(built: Program, file: str, folder: str) -> None:
             )
 
 
+def _check_digital(made: manifest.Manifest, path: str, folder: str) -> None:
+    """DataError unless the digital.json that is bound is that of the run."""
+    from ..inference import digital_json
+    from ..runs.folder import RunFolder
+
+    if made.digital is None:
+        return
+    run = RunFolder.open(folder)
+    chip, model, _ = run.load_trained()
+    described = digital_json.describe(run.config.network, model, chip=chip, wires=run.config.wires)
+    file = os.path.join(os.path.dirname(path), made.digital.file)
+    if read_json(file) != json.loads(json.dumps(described)):
+        raise DataError(f"{file}: not the digital.json of the run {folder}")
+
+
 def text(shown: VerifiedProgram) -> str:
     """How many cells differ, which, and what that does to the accuracy."""
-    lines = [f"{shown.differing} of {shown.checked} cells differ, bit error rate {shown.bit_error_rate:.2e}"]
+    lines = [_verdict(shown)]
     if shown.targets_left_out is not None:
         lines.append(f"targets not compared: {shown.targets_left_out}")
     if shown.simulated:
@@ -147,6 +189,15 @@ def text(shown: VerifiedProgram) -> str:
         lines.append(f"read-back {shown.readback.line}")
     lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in shown.cells]
     return "\n".join(lines)
+
+
+def _verdict(shown: VerifiedProgram) -> str:
+    """How many cells differ. Without a manifest nobody knows what the chip is: then it is said of the map alone."""
+    rate = f"bit error rate {shown.bit_error_rate:.2e}"
+    if shown.manifest is not None:
+        return f"{shown.differing} of {shown.checked} cells differ, {rate}"
+    count = shown.differing or "none"
+    return f"of {shown.checked} cells of the map {count} differ, {rate}; no manifest says that it is the chip's"
 
 
 def exit_code(shown: VerifiedProgram) -> int:

@@ -1,6 +1,6 @@
 """Pulse recipes in SI units: what a chip programmer applies to form, set, reset and read a cell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Optional
 
 from ..errors import ConfigError
@@ -31,12 +31,49 @@ class PulseRecipe:
     """read after every pulse and stop when the cell is past its threshold"""
     source: str = "assumed"
     """where the numbers come from"""
+    row_step_V: float = 0.0
+    """change of the row line from pulse to pulse, towards `row_to_V`"""
+    row_to_V: Optional[float] = None
+    """where its ramp ends; None: at row_V"""
+    col_step_V: float = 0.0
+    """change of the column line from pulse to pulse"""
+    col_to_V: Optional[float] = None
+    """where its ramp ends; None: at col_V"""
+    select_step_V: float = 0.0
+    """change of the select line from pulse to pulse"""
+    select_to_V: Optional[float] = None
+    """where its ramp ends; None: at select_V"""
+    settle_s: float = 0.0
+    """wait after a pulse before its lines are used"""
+    floating: int = 0
+    """unselected lines that float: 1 rows + 2 columns + 4 selects; the others lie at 0 V"""
+    read_first: bool = False
+    """read before the first pulse; a cell that is past its threshold gets none"""
+    good_reads: int = 1
+    """reads past the threshold in a row that end the pulses of a cell"""
+    guard_S: float = 0.0
+    """a verified cell must be past its threshold by so much"""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ConfigError(f"pulse kind {self.kind!r}; known are {', '.join(KINDS)}")
         if self.verified and self.kind == "READ":
             raise ConfigError("a READ is not verified by another READ")
+        if min(self.max_pulses, self.good_reads) < 1:
+            raise ConfigError(f"{self.kind}: {self.max_pulses} pulses, {self.good_reads} good reads; at least 1 each")
+        if min(self.row_step_V, self.col_step_V, self.select_step_V, self.guard_S) < 0:
+            raise ConfigError(f"{self.kind}: steps and the guard band are 0 or above; a ramp falls where it ends lower")
+
+    def pulse(self, number: int) -> "PulseRecipe":
+        """The recipe of one pulse, counted from 0: the ramps as far as they have come."""
+        lines = {}
+        for line in ("row", "col", "select"):
+            start, step, to = (getattr(self, f"{line}_{what}") for what in ("V", "step_V", "to_V"))
+            if step and to is not None:
+                way = min(number * step, abs(to - start))
+                lines[f"{line}_V"] = start + way if to >= start else start - way
+            lines.update({f"{line}_step_V": 0.0, f"{line}_to_V": None})
+        return replace(self, max_pulses=1, **lines)
 
 
 def pulse_recipes(

@@ -5,13 +5,15 @@ sequence and session. Conductances are integers in steps of the board's `read_un
 """
 
 import struct
-from dataclasses import replace
 from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from ..device.pulses import PulseRecipe
-from ..errors import BenchError
+from ..errors import BenchError, MinirramError
+from ..programming.recipes import pulse_recipe, pulse_record
+from ..xbp import table
+from ..xbp.records import PulseRecord
 from .protocol import Pulsed, Verify
 
 HEAD = struct.Struct("<BBHI")
@@ -22,8 +24,6 @@ GOOD, BUSY, REFUSED, NO_SESSION = range(4)
 """status of an answer; BUSY: the answer will come"""
 KINDS = ("FORM", "SET", "RESET", "READ")
 
-RECIPE = struct.Struct("<hhhHIII")
-"""row_mV, col_mV, select_mV, max_pulses, width_ns, compliance_nA, reserved"""
 ROWS = struct.Struct("<BBHHHI")
 """kind, 1 with a verifying READ, macro, first row, rows, limit in read units"""
 NOT_READ = 0xFFFFFFFF
@@ -43,27 +43,19 @@ class Request(NamedTuple):
 
 
 def packed_recipe(recipe: Optional[PulseRecipe]) -> bytes:
-    """The bytes of a recipe, in mV, ns and nA; zeros for none."""
+    """The RECIPE payload of a program file; zeros for none."""
     if recipe is None:
-        return bytes(RECIPE.size)
-    return RECIPE.pack(
-        round(recipe.row_V * 1e3),
-        round(recipe.col_V * 1e3),
-        round(recipe.select_V * 1e3),
-        recipe.max_pulses,
-        round(recipe.width_s * 1e9),
-        round(recipe.compliance_A * 1e9),
-        0,
-    )
+        return bytes(table.RECIPE.size)
+    record = pulse_record(recipe, 0)
+    return table.RECIPE.pack(*(getattr(record, name, 0) for name, _ in table.RECIPE_FIELDS))
 
 
-def unpacked_recipe(kind: str, data: bytes) -> Optional[PulseRecipe]:
-    """The inverse; None for zeros."""
-    row_mV, col_mV, select_mV, max_pulses, width_ns, compliance_nA, _ = RECIPE.unpack(data)
-    if max_pulses == 0:
+def unpacked_recipe(data: bytes) -> Optional[PulseRecipe]:
+    """The inverse; None for zeros. ConfigError for a recipe that breaks a rule of the file format."""
+    if not any(data):
         return None
-    volts = row_mV / 1e3, col_mV / 1e3, select_mV / 1e3
-    return PulseRecipe(kind, *volts, width_ns / 1e9, compliance_nA / 1e9, max_pulses, source="over the line")
+    values = zip((name for name, _ in table.RECIPE_FIELDS), table.RECIPE.unpack(data))
+    return pulse_recipe(PulseRecord(**{name: value for name, value in values if not name.startswith("reserved")}))
 
 
 def packed_request(request: Request, unit_S: float) -> bytes:
@@ -80,17 +72,15 @@ def unpacked_request(data: bytes, cols: int, unit_S: float) -> Request:
     """The inverse; BenchError for arguments that are none."""
     try:
         kind, verified, macro, row, rows, limit = ROWS.unpack_from(data)
-        own = unpacked_recipe(KINDS[kind], data[ROWS.size : ROWS.size + RECIPE.size])
-        at = ROWS.size + 2 * RECIPE.size
-        read = unpacked_recipe("READ", data[ROWS.size + RECIPE.size : at])
+        own = unpacked_recipe(data[ROWS.size : ROWS.size + table.RECIPE.size])
+        at = ROWS.size + 2 * table.RECIPE.size
+        read = unpacked_recipe(data[ROWS.size + table.RECIPE.size : at])
         bits = np.frombuffer(data, np.uint8, offset=at).reshape(rows, (cols + 7) // 8)
-    except (struct.error, ValueError, IndexError) as error:
+    except (struct.error, ValueError, IndexError, MinirramError) as error:
         raise BenchError(f"a request that is none: {error}") from None
-    if verified and read is None:
-        raise BenchError("a verified pulse without a READ")
     mask = np.unpackbits(bits, axis=1, count=cols, bitorder="little").astype(bool)
-    verify = Verify(read, limit * unit_S) if verified and read is not None else None
-    return Request(KINDS[kind], macro, row, mask, own if own is None else replace(own, verified=verified), verify)
+    verify = Verify(read, limit * unit_S) if verified else None
+    return Request(KINDS[kind], macro, row, mask, own, verify)
 
 
 def packed_pulsed(mask: np.ndarray, done: Pulsed) -> bytes:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Optional, Protocol, Tuple
 import numpy as np
 
 from ..device.pulses import PulseRecipe
+from ..device.thresholds import Thresholds
 from ..errors import ConfigError, ShapeError
 from ..json_codec import Result
 
@@ -69,10 +70,17 @@ class Capabilities(Result):
 class Verify:
     """How a pulse is checked: read, and passed from `limit_S` up (FORM, SET) or down (RESET)."""
 
-    read: PulseRecipe
-    """the READ"""
+    read: Optional[PulseRecipe]
+    """the READ; None: the bench's own"""
     limit_S: float
     """conductance that the cell must reach"""
+
+    @classmethod
+    def of(cls, recipe: PulseRecipe, read: Optional[PulseRecipe], limits: Thresholds) -> "Verify":
+        """How `recipe` is checked against the thresholds of a cell, its guard band included."""
+        if recipe.kind == "RESET":
+            return cls(read, limits.off_max_S - recipe.guard_S)
+        return cls(read, limits.on_min_S + recipe.guard_S)
 
     def passed(self, kind: str, read_S: np.ndarray) -> np.ndarray:
         """Bool: the cells that are past the limit; NaN is not."""
@@ -135,9 +143,9 @@ def check_call(capabilities: Capabilities, macro: int, mask: np.ndarray) -> np.n
 
 def check_recipe(capabilities: Capabilities, recipe: PulseRecipe) -> PulseRecipe:
     """`recipe`; ConfigError when it asks for more than the bench gives."""
-    for line in ("row_V", "col_V", "select_V"):
+    for line in ("row_V", "col_V", "select_V", "row_to_V", "col_to_V", "select_to_V"):
         volts = getattr(recipe, line)
-        if not abs(volts) <= capabilities.max_line_V:
+        if volts is not None and not abs(volts) <= capabilities.max_line_V:
             raise ConfigError(
                 f"{recipe.kind}: {line} is {volts} V; {capabilities.name} takes lines to {capabilities.max_line_V} V"
             )

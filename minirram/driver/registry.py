@@ -24,15 +24,15 @@ def open_driver(
 ) -> Driver:
     """The driver `name`, one of NAMES or "module:Class", called with `port`.
 
-    simulated: makes the macros of the simulated chip. ConfigError for a name that is not known, a module or class that
-    is not there, and a class that lacks a method of `protocol.Driver`.
+    simulated: makes the macros of the simulated chip; its port is the file that keeps its state. ConfigError for a name
+    that is not known, a module or class that is not there, and a class that lacks a method of `protocol.Driver`.
     """
     if name == SIMULATED:
         from .simulated import SimulatedDriver
 
-        if simulated is None or port is not None:
-            raise ConfigError("the simulated chip has no port" if simulated is not None else "no chip to simulate")
-        return SimulatedDriver(simulated())
+        if simulated is None:
+            raise ConfigError("no chip to simulate: name a run")
+        return SimulatedDriver(simulated(), keep=port)
     if name in CLASSES:
         module, own = CLASSES[name]
         made: Any = getattr(importlib.import_module("." + module, __package__), own)

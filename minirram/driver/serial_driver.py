@@ -14,6 +14,7 @@ import numpy as np
 
 from ..device.pulses import PulseRecipe
 from ..errors import BenchError, ConfigError, MinirramError
+from ..xbp import table
 from . import messages
 from .frames import Receiver, frame
 from .messages import ANSWER, BUSY, GOOD, HEAD, HELLO, IDLE, KNOWN_BAD, MULTIPLY, NO_SESSION, PULSE, READ
@@ -184,7 +185,7 @@ class SerialDriver:
         """Slices of rows whose requests and answers fit a frame; rows without a cell are left out."""
         stride = (mask.shape[1] + 7) // 8
         per_row = max(stride, 4 * mask.shape[1], 2 * mask.shape[1] + stride)
-        per = (self._most_body - HEAD.size - messages.ROWS.size - 2 * messages.RECIPE.size) // per_row
+        per = (self._most_body - HEAD.size - messages.ROWS.size - 2 * table.RECIPE.size) // per_row
         if per < 1:
             raise BenchError(
                 f"a row of {mask.shape[1]} cells does not fit the board's frames of {self._most_body} bytes"

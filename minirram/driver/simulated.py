@@ -1,5 +1,6 @@
 """The simulated chip behind the interface of a driver: macros of `crossbar` that answer to voltages."""
 
+import os
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from ..device.interface import Cell
 from ..device.pulses import PulseRecipe
 from ..device.thresholds import thresholds
 from ..errors import DataError
-from ..files import part, prefixed
+from ..files import part, prefixed, read_npz, write_npz
 from .protocol import Capabilities, Pulsed, Verify, check_call, check_recipe
 
 SWITCHING_SHARE = 0.8
@@ -24,14 +25,23 @@ class SimulatedDriver:
     of a cell that is just on, at the read voltage, forms and sets nothing.
 
     noise: a generator, whose reads carry the technology's read noise; None: reads are exact. verifies: the bench
-    verifies by itself. Lines out of use hold no cells: they read 0 S.
+    verifies by itself. keep: path of an .npz file that the state is read from, if it is there, and written to after
+    every pulse: a chip that outlives the process. Lines out of use hold no cells: they read 0 S.
     """
 
     def __init__(
-        self, macros: Sequence[Macro], *, noise: Optional[np.random.Generator] = None, verifies: bool = False
+        self,
+        macros: Sequence[Macro],
+        *,
+        noise: Optional[np.random.Generator] = None,
+        verifies: bool = False,
+        keep: Optional[str] = None,
     ) -> None:
         self.macros = tuple(macros)
         self.noise = noise
+        self.keep = keep
+        if keep is not None and os.path.exists(keep):
+            self.restore(read_npz(keep))
         rows, cols = self.macros[0].physical_shape
         self.model: Cell = self.macros[0].model
         self.least_current_A = thresholds(self.model).on_min_S * self.model.read_voltage_V
@@ -118,8 +128,10 @@ class SimulatedDriver:
         check_recipe(self.capabilities, recipe)
         array, self.idle = self.macros[macro], False
         pulses, pending = np.zeros(mask.shape, np.uint32), mask.copy()
-        for _ in range(recipe.max_pulses):
-            self._apply(array, array.in_use(pending), recipe)
+        for number in range(recipe.max_pulses):
+            self._apply(array, array.in_use(pending), recipe.pulse(number))
+            if self.keep is not None:
+                write_npz(self.keep, self.state())
             pulses += pending
             if verify is not None:
                 pending &= ~verify.passed(recipe.kind, self.read(macro, pending, verify.read))

@@ -54,8 +54,8 @@ class RowBench:
             cols = np.flatnonzero(mask[row])
             together = [cols] if self.capabilities.granularity != "cell" else np.split(cols, len(cols))
             for some in together:
-                for _ in range(recipe.max_pulses):
-                    self.pulse_row(macro, row, some, recipe)
+                for number in range(recipe.max_pulses):
+                    self.pulse_row(macro, row, some, recipe.pulse(number))
         return Pulsed(mask * np.uint32(recipe.max_pulses), np.zeros(mask.shape, bool))
 
     def read(self, macro: int, mask: np.ndarray, recipe: Optional[PulseRecipe] = None) -> np.ndarray:

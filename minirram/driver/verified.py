@@ -1,7 +1,7 @@
 """Write-verify by the host, for benches that do not verify by themselves."""
 
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -17,24 +17,42 @@ def pulse(
     recipe: PulseRecipe,
     verify: Optional[Verify] = None,
     read_first: bool = False,
+    given: int = 0,
+    before: Optional[Callable[[int], None]] = None,
 ) -> Pulsed:
     """Give the cells of `mask` (bool (rows, cols)) up to `recipe.max_pulses` pulses, until each is past its limit.
 
-    verify: None: all pulses, nothing read. read_first: cells that are past the limit already get no pulse.
+    Ramps, repeated reads and the read before the first pulse are the recipe's. verify: None: all pulses, nothing read.
+    read_first: cells that are past the limit already get no pulse. given: pulses that the cells got before, which
+    count. before: called with the number of each pulse before it is given.
     """
     check_recipe(driver.capabilities, recipe)
     call: Any = getattr(driver, recipe.kind.lower())
+    tell = before if before is not None else lambda number: None
+    left = max(1, recipe.max_pulses - given)
     if verify is None:
-        return call(macro, mask, recipe)
+        tell(given)
+        return call(macro, mask, replace(recipe, max_pulses=left))  # pulses of a ramp that is blind start anew
     pending = mask.copy()
-    if read_first and pending.any():
-        pending &= ~verify.passed(recipe.kind, driver.read(macro, pending, verify.read))
+    if (read_first or recipe.read_first) and pending.any():
+        pending &= ~passed(driver, macro, pending, recipe=recipe, verify=verify)
     if driver.capabilities.verifies:
-        return call(macro, pending, recipe, verify=verify)
-    one, pulses = replace(recipe, max_pulses=1), np.zeros(mask.shape, np.uint32)
-    for _ in range(recipe.max_pulses):
+        tell(given)
+        return call(macro, pending, replace(recipe, max_pulses=left), verify=verify)
+    pulses = np.zeros(mask.shape, np.uint32)
+    for number in range(recipe.max_pulses - left, recipe.max_pulses):
         if not pending.any():
             break
-        pulses += call(macro, pending, one).pulses
-        pending &= ~verify.passed(recipe.kind, driver.read(macro, pending, verify.read))
+        tell(number)
+        pulses += call(macro, pending, recipe.pulse(number)).pulses
+        pending &= ~passed(driver, macro, pending, recipe=recipe, verify=verify)
     return Pulsed(pulses, pending)
+
+
+def passed(driver: Driver, macro: int, mask: np.ndarray, *, recipe: PulseRecipe, verify: Verify) -> np.ndarray:
+    """Bool: the cells of `mask` that are past the limit in `recipe.good_reads` reads in a row."""
+    good = mask.copy()
+    for _ in range(recipe.good_reads):
+        if good.any():
+            good &= verify.passed(recipe.kind, driver.read(macro, good, verify.read))
+    return good

@@ -16,7 +16,8 @@ from ..device.pulses import PulseRecipe
 from ..device.thresholds import Thresholds
 from ..errors import ConfigError, ShapeError
 from ..xbp import table
-from ..xbp.records import Program, PulseRecord, TileProgram
+from ..xbp.records import Program, TileProgram
+from .recipes import pulse_record
 
 _MOST_TILES = 1 << 16  # their numbers are 16 bits wide
 RECIPE_ORDER = ("READ", "FORM", "SET", "RESET")  # the READ first: others verify with it
@@ -103,21 +104,6 @@ def build_program(
         before=table.BEFORE["formed" if formed else "unformed"],
         meta=dict(meta or {}),
         max_payload=max_payload,
-    )
-
-
-def pulse_record(recipe: PulseRecipe, number: int) -> PulseRecord:
-    """The file's record number `number` of a `PulseRecipe`, in mV, ns and nA; verified by record 0, the READ."""
-    return PulseRecord(
-        id=number,
-        kind=table.KINDS[recipe.kind],
-        verify_id=0 if recipe.verified else table.LIMITS["BLIND"],
-        max_pulses=recipe.max_pulses,
-        row_mV=round(recipe.row_V * 1e3),
-        col_mV=round(recipe.col_V * 1e3),
-        select_mV=round(recipe.select_V * 1e3),
-        width_ns=round(recipe.width_s * 1e9),
-        compliance_nA=round(recipe.compliance_A * 1e9),
     )
 
 

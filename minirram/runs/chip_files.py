@@ -12,6 +12,7 @@ from ..chip.chip import Chip
 from ..errors import ConfigError, MissingFileError
 from ..json_codec import Result
 from ..labfiles.maps import USUAL, LabMap, Policy, Reading, read_chip_map
+from ..programming.manifest import check_measured
 from .config import RunConfig
 
 
@@ -61,6 +62,8 @@ class ChipFiles:
     def check_named(self, config: RunConfig) -> None:
         """ConfigError unless these are the files that `config` names."""
         own = {"maps": config.maps, "faults": config.faults}
+        if self.faults is not None and self.faults.endswith(".npz"):
+            check_measured(self.faults)
         for what, given in self.names().items():
             if given != own[what]:
                 raise ConfigError(f"this run has the {what} {own[what] or 'none'}; {given or 'none'} were given")

@@ -9,6 +9,7 @@ from minirram.cli.main import build_parser
 
 from ..support.options import SHOWN, call, figures, shows
 from . import (
+    test_options_of_bench,
     test_options_of_driver,
     test_options_of_files,
     test_options_of_fit_network,
@@ -21,6 +22,7 @@ from . import (
 )
 
 FOLLOWED = (
+    test_options_of_bench,
     test_options_of_driver,
     test_options_of_files,
     test_options_of_fit_network,

@@ -87,7 +87,14 @@ def must_be_equal(one, two, files=FILES):
 
 
 @shows("train", "--driver")
-@pytest.mark.parametrize("options", [(), ("--level", "cell", "--epochs", "2"), ("--technology", "pcm")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        pytest.param(("--level", "cell", "--epochs", "2"), marks=pytest.mark.slow),
+        pytest.param(("--technology", "pcm"), marks=pytest.mark.slow),
+    ],
+)
 def test_behind_the_simulated_driver_a_run_has_the_same_bits(runs, options):
     plain = runs.trained(*options)
     behind = runs.trained(*options, "--driver", "simulated")
@@ -108,7 +115,7 @@ def test_a_class_of_ones_own_is_called_with_the_port(runs):
     must_be_equal(runs.trained(), behind)
     for refused, text in (
         (("--port", port), "--port and --timeout belong to a driver"),
-        (("--driver", "simulated", "--port", port), "has no port"),
+        (("--driver", "simulated", "--port", port), "not a readable .npz"),
         (("--driver", "serial"), "needs a port"),
         (("--driver", "simulated", "--wire-ohm", "2"), "reads its own chip"),
         (("--driver", "nothing"), "known are"),

@@ -54,6 +54,8 @@ def outputs(runs, tmp_path_factory):
     found["dump"] = figures("dump", file, "--format", "npy", "--out", str(folder / "arrays"))
     old = str(ROOT / "tests" / "xbp" / "files" / "format1.xbp")
     found["convert"] = figures("convert", old, "--out", str(folder / "c.xbp"))
+    found["bench"] = figures("bench", run, "--driver", "simulated", "--out", str(folder / "bench"))
+    found["repair"] = figures("repair", run, readback, "--out", str(folder / "repair.xbp"))
     found["train"] = runs.results()
     found["evaluate"] = figures("evaluate", run, "--draws", "2")
     found["energy"] = figures("energy", run, "--density", "0.3", "--macros", "1")

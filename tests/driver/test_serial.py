@@ -89,7 +89,7 @@ def test_what_the_board_refuses_is_told():
             driver._ask(9, b"")
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 3])
 def test_lost_and_damaged_frames_cost_no_pulse(seed):
     bench, rows = small_bench(), np.arange(8)
     with two_ends() as (host, board):

@@ -1,0 +1,71 @@
+"""minirram bench: program a run's chip through a driver, without a compiler."""
+
+import argparse
+import sys
+
+from ..runs.bench import Bench, bench
+from .arguments import FAILED, GOOD, driver_options, run_option
+
+RESULT = Bench
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `minirram bench` takes."""
+    run_option(parser)
+    driver_options(parser, required=True)
+    parser.add_argument("--out", help="folder of journal, read-back, results and manifest; default RUN/bench")
+    parser.add_argument("--program", metavar="FILE", help="program to run; default: the whole program of the run")
+    parser.add_argument(
+        "--readback", metavar="FILE.npy", help="last read-back of the chip, for a repair or an increment"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="estimate pulses, time and wear; pulse nothing")
+
+
+def run(options: argparse.Namespace) -> Bench:
+    """Form, program, read back, verify; go on where a stop was."""
+    timeout = {} if options.timeout is None else {"timeout_s": options.timeout}
+    return bench(
+        options.run,
+        options.driver,
+        port=options.port,
+        out=options.out,
+        program=options.program,
+        readback=options.readback,
+        dry_run=options.dry_run,
+        progress=_tell,
+        **timeout,
+    )
+
+
+def _tell(done: int, of: int) -> None:
+    """A line on stderr for every tenth of the steps."""
+    if done == of or done * 10 // of != (done - 1) * 10 // of:
+        print(f"step {done}/{of}", file=sys.stderr)
+
+
+def text(made: Bench) -> str:
+    """The estimate, what was done, and which cells failed."""
+    ask = made.estimate
+    pulses = ", ".join(f"{count} {kind}" for kind, count in ask.pulses.items())
+    lines = [
+        f"bench                   {made.bench}",
+        f"cells to pulse          {ask.cells} in {ask.steps} steps: {pulses}",
+        f"time                    {ask.seconds:.3g} s when cells answer at once, at most {ask.most_seconds:.3g} s",
+        f"wear                    at most {ask.most_pulses} pulses of one cell",
+    ]
+    if made.state == "untouched":
+        return "\n".join([*lines, "nothing was pulsed: a dry run"])
+    if made.resumed:
+        lines.append(f"went on after a stop    {made.interrupted} cells may have got pulses that are not counted")
+    lines += [
+        f"pulses given            {made.pulses}, at most {made.most_pulses} to one cell",
+        f"state                   {made.state} with {made.new_state}, read back {made.readback_id}",
+        f"cells                   {len(made.failed)} of {made.checked} failed; results in {made.folder}",
+    ]
+    lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in made.failed]
+    return "\n".join(lines)
+
+
+def exit_code(made: Bench) -> int:
+    """Failed when a cell is not what the program says."""
+    return GOOD if made.passed else FAILED

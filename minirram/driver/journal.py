@@ -1,0 +1,126 @@
+"""The state file of a programming: what is about to be done is on disk before it is done.
+
+One line per entry: JSON, a space, its CRC-32. A line that was cut by a stop is no entry. The first line says which
+program is run on which chip.
+"""
+
+import base64
+import json
+import os
+import zlib
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+
+from ..errors import ConfigError, DataError
+from ..files import Path, atomic_writer
+
+Entry = Dict[str, Any]
+
+
+class Journal:
+    """Appends to the file `path`; `done` and `begun` are what it said when it was opened.
+
+    done: {step: its last entry}. begun: the step that was stopped in the middle, None when there is none; given: the
+    pulses that its cells had got for certain, or that passed. interrupted: all steps that were ever stopped. readback:
+    the entry of the read-back that ended the programming, None before.
+    """
+
+    def __init__(self, path: Path, header: Entry) -> None:
+        self.path = os.fspath(path)
+        self.done: Dict[int, Entry] = {}
+        self.begun: Optional[int] = None
+        self.given = 0
+        self.interrupted: List[int] = []
+        self.readback: Optional[Entry] = None
+        if os.path.exists(self.path):
+            self._continue(header)
+        else:
+            with atomic_writer(self.path) as handle:
+                handle.write(_line(header))
+        self._handle: Any = open(self.path, "ab")
+        if self.begun is not None and self.begun not in self.interrupted:
+            try:
+                self.write(stopped=self.begun)
+            except BaseException:
+                self.close()
+                raise
+
+    def _continue(self, header: Entry) -> None:
+        """Read what the file says, cut off what a stop left of a line; ConfigError for another program or chip."""
+        with open(self.path, "rb") as handle:
+            data = handle.read()
+        entries, size = [], 0
+        for line in data.splitlines(keepends=True):
+            entry = _entry(line)
+            if entry is None:
+                break
+            entries.append(entry)
+            size += len(line)
+        if not entries:
+            raise DataError(f"{self.path}: not a programming journal")
+        for name, value in header.items():
+            if entries[0].get(name) != value:
+                raise ConfigError(
+                    f"{self.path} is the journal of {name} {entries[0].get(name)}, not {value}: give another --out"
+                )
+        if size < len(data):
+            os.truncate(self.path, size)
+        for entry in entries[1:]:
+            self._take(entry)
+
+    def _take(self, entry: Entry) -> None:
+        if "begin" in entry:
+            self.begun, self.given = entry["begin"], entry["pulse"]
+        elif "stopped" in entry:
+            self.interrupted.append(entry["stopped"])
+        elif "done" in entry:
+            self.done[entry["done"]] = entry
+            self.begun, self.given = None, 0
+        elif "readback" in entry:
+            self.readback = entry
+
+    def write(self, **entry: Any) -> None:
+        """Append an entry; it is on disk when this returns."""
+        self._handle.write(_line(entry))
+        self._handle.flush()
+        os.fsync(self._handle.fileno())
+        self._take(entry)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handle.close()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _line(entry: Entry) -> bytes:
+    text = json.dumps(entry, sort_keys=True).encode("ascii")
+    return text + b" %08x\n" % zlib.crc32(text)
+
+
+def _entry(line: bytes) -> Optional[Entry]:
+    """What a whole line says; None for one that is cut or damaged."""
+    text, _, crc = line.rpartition(b" ")
+    try:
+        good = line.endswith(b"\n") and len(crc) == 9 and int(crc, 16) == zlib.crc32(text)
+        return json.loads(text.decode("ascii")) if good else None
+    except ValueError:
+        return None
+
+
+def packed(values: np.ndarray) -> str:
+    """Numbers as text: u16, deflated, base64."""
+    return base64.b64encode(zlib.compress(np.minimum(values, 0xFFFF).astype("<u2").tobytes(), 1)).decode("ascii")
+
+
+def unpacked(text: str, count: int) -> np.ndarray:
+    """The inverse: uint16 (count,); DataError for other text."""
+    try:
+        return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), "<u2", count)
+    except (ValueError, zlib.error) as error:
+        raise DataError(f"the journal's pulses are damaged: {error}") from None
