@@ -1,8 +1,10 @@
-"""How fast a program file of 33 macros is encoded and decoded: `python benchmarks/program.py [--json]`.
+"""How fast a program file of 33 macros is encoded and decoded, and how large the files of a U-Net are.
 
-Megabytes per second of mask-and-code payload (decoded; the pulse bitmaps come on top and are not counted), beside
-zlib.crc32 over the bytes of the same file in the same run. CPU time, best of several passes. The C reader is built with
-gcc or clang at -O2; without a compiler `c_mb_s` is null.
+`python benchmarks/program.py [--json]`. Speeds: megabytes per second of mask-and-code payload of a program with targets
+(decoded; the pulse bitmaps come on top and are not counted), beside zlib.crc32 over the bytes of the same file in the
+same run. CPU time, best of several passes. The C reader is built with gcc or clang at -O2; without a compiler `c_mb_s`
+is null. Sizes: the whole program of the retina U-Net, its targets, an increment of 0.5 % of its cells, and the repair
+of a programming that stopped halfway; minutes over a serial line of 115,200 baud (8 data bits, a start and a stop bit).
 """
 
 import argparse
@@ -14,18 +16,34 @@ import sys
 import tempfile
 import time
 import zlib
+from dataclasses import replace
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
+from minirram.chip.placement import place  # noqa: E402
+from minirram.device import presets  # noqa: E402
+from minirram.device.pulses import pulse_recipes  # noqa: E402
+from minirram.device.thresholds import thresholds  # noqa: E402
+from minirram.nn import network  # noqa: E402
+from minirram.programming.build import (  # noqa: E402
+    attainable,
+    build_program,
+    increment,
+    pulse_counts,
+    targets_of,
+    without_targets,
+)
 from minirram.rng import stream  # noqa: E402
-from minirram.xbp import codec  # noqa: E402
+from minirram.tasks.retina import retina_unet  # noqa: E402
+from minirram.xbp import codec, table  # noqa: E402
 from minirram.xbp.records import Program, PulseRecord, TileProgram  # noqa: E402
 
 CHIP_ID = 7
-RECIPES = (PulseRecord(0, 4), PulseRecord(1, 1), PulseRecord(2, 3, 0, 10))
+_BAUD = 115200
+RECIPES = (PulseRecord(0, 4), PulseRecord(1, 1), PulseRecord(2, 3, 0, max_pulses=10))
 
 
 def macro_tile(number, rows=512, cols=512):
@@ -68,6 +86,39 @@ def c_seconds(data, seconds):
     return float(taken) / int(passes)
 
 
+def unet_files(changed=0.005):
+    """{kind of file: bytes} of the U-Net with random masks of density 0.5 at pair level."""
+    model = presets.TAOX_40NM
+    placement = place(network.matrices(retina_unet()))
+    random, used = stream(1, "benchmark"), placement.used_cells()
+    sign = random.random(used.shape[:2] + (used.shape[2] // 2,)) < 0.5
+    partners = np.stack([~sign, sign], axis=-1).reshape(used.shape) & used
+    formed_S = model.sample_lrs_S(random, used.shape)
+    free = used & ~partners
+    kept = free & (random.random(used.shape) < 0.5)
+    flips = free & (random.random(used.shape) < changed * np.count_nonzero(used) / np.count_nonzero(free))
+
+    def whole(on):
+        limits = thresholds(model)
+        options = {"recipes": pulse_recipes(model), "limits": limits, "chip_id": CHIP_ID, "partners": partners}
+        return build_program(
+            placement, attainable(on, formed_S, limits=limits), level="pair", target_S=formed_S, **options
+        )
+
+    old, new = whole(kept), whole(kept ^ flips)
+    step = increment(old, new)
+    # Stopped in the last pass, halfway: the cells of half the tiles still wait for their RESET.
+    reset = old.recipes[-1].id
+    waiting = tuple(
+        replace(tile, mask=None, codes=None, code_bits=0, g_lsb=0, g_off_nS=0, passes=((reset, tile.passes[-1][1]),))
+        for tile in old.tiles[len(old.tiles) // 2 :]
+    )
+    repair = replace(old, tiles=waiting, before=table.BEFORE["measured"], base_state=1, readback_id=1)
+    files = {"whole": without_targets(old), "targets": targets_of(old), "increment": step, "repair": repair}
+    sizes = {name: len(codec.write(program)) for name, program in files.items()}
+    return dict(sizes, cells=int(np.count_nonzero(used)), cells_changed=sum(pulse_counts(step).values()))
+
+
 def measure(macros=33, max_payload=1024, repeats=5):
     """The figures as a dict."""
     tiles = tuple(macro_tile(number) for number in range(macros))
@@ -92,6 +143,15 @@ def measure(macros=33, max_payload=1024, repeats=5):
     }
 
 
+def sizes():
+    """Bytes of the U-Net's files, and minutes over a serial line."""
+    found = unet_files()
+    counts = {name: found.pop(name) for name in ("cells", "cells_changed")}
+    figures = {f"unet_{name}_bytes": size for name, size in found.items()}
+    figures.update({f"unet_{name}_minutes": size * 10 / _BAUD / 60 for name, size in found.items()})
+    return dict({f"unet_{name}": count for name, count in counts.items()}, **figures)
+
+
 def main():
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -99,12 +159,12 @@ def main():
     parser.add_argument("--macros", type=int, default=33)
     parser.add_argument("--max-payload", type=int, default=1024)
     options = parser.parse_args()
-    figures = measure(options.macros, options.max_payload)
+    figures = dict(measure(options.macros, options.max_payload), **sizes())
     if options.json:
         print(json.dumps(figures, indent=2))
     else:
         for name, value in figures.items():
-            print(f"{name:16s} {value:.1f}" if isinstance(value, float) else f"{name:16s} {value}")
+            print(f"{name:24s} {value:.2f}" if isinstance(value, float) else f"{name:24s} {value}")
 
 
 if __name__ == "__main__":

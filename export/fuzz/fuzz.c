@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../xbp.h"
+#include "repair.h"
 
-enum { CHIP = 0x11 };
+enum { CHIP_ID = 0x11 };
 
 typedef struct {
     uint32_t rows, records, asked, busy;
@@ -35,62 +35,6 @@ static int take(void *user, const xbp_rec *rec, const uint8_t *payload)
     return sum == 0xFFFFFFFFu;
 }
 
-static void put16(uint8_t *p, uint32_t value)
-{
-    p[0] = (uint8_t)value;
-    p[1] = (uint8_t)(value >> 8);
-}
-
-static void put32(uint8_t *p, uint32_t value)
-{
-    put16(p, value);
-    put16(p + 2, value >> 16);
-}
-
-static void repair(uint8_t *data, size_t size, unsigned leave)
-{
-    size_t at = XBP_HEADER_SIZE;
-    uint32_t index = 0, crc;
-
-    for (; at + XBP_RECORD_SIZE + 4 <= size; index++) {
-        const size_t stored = XBP_U16(data + at + XBP_RECORD_STORED);
-        at += XBP_RECORD_SIZE + ((stored + 3) & ~(size_t)3) + 4;
-    }
-    if (!(leave & 1u))
-        put32(data + XBP_HEADER_FILE_LENGTH, (uint32_t)(at < size ? at : size));
-    if (!(leave & 2u))
-        put32(data + XBP_HEADER_N_RECORDS, index);
-    put32(data + XBP_HEADER_CHIP_ID, CHIP);
-    crc = xbp_crc32(0, data, XBP_HEADER_CRC);
-    put32(data + XBP_HEADER_CRC, crc);
-    for (at = XBP_HEADER_SIZE, index = 0; at + XBP_RECORD_SIZE + 4 <= size; index++) {
-        const size_t stored = XBP_U16(data + at + XBP_RECORD_STORED);
-        const size_t body = XBP_RECORD_SIZE + ((stored + 3) & ~(size_t)3);
-        if (!(leave & 4u))
-            put32(data + at + XBP_RECORD_NUMBER, index);
-        if (at + body + 4 <= size && !(leave & 8u)) {
-            crc = xbp_crc32(crc, data + at, body);
-            put32(data + at + body, crc);
-        }
-        at += body + 4;
-    }
-}
-
-/* Writes the state into CHIP that the maps lead to, as far as the reader comes: END then finds it right. */
-static void agree(uint8_t *data, size_t size)
-{
-    static xbp_reader reader;
-    const size_t chip_at = XBP_HEADER_SIZE + XBP_RECORD_SIZE;
-
-    if (size < chip_at + XBP_CHIP_SIZE + 4)
-        return;
-    xbp_init(&reader, CHIP, NULL, NULL);
-    if (xbp_feed(&reader, data, size) != XBP_E_TOTAL)
-        return;
-    put32(data + chip_at + XBP_CHIP_NEW_STATE, reader.state);
-    repair(data, size, 0);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
@@ -109,11 +53,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     if (!data)
         return 0;
     memcpy(data, input + 2, size);
-    repair(data, size, input[1] & 15u);
+    repair(data, size, CHIP_ID, input[1] & 15u);
     if (!(input[1] & 16u))
-        agree(data, size);
+        agree(data, size, CHIP_ID);
     s.busy = input[1] >> 5;
-    xbp_init(&reader, CHIP, take, &s);
+    xbp_init(&reader, CHIP_ID, take, &s);
     for (at = 0; at < size;) {
         status = xbp_feed(&reader, data + at, size - at < chunk ? size - at : chunk);
         at += status == XBP_LATER ? reader.taken : size - at < chunk ? size - at : chunk;

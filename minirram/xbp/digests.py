@@ -13,6 +13,7 @@ import numpy as np
 from . import table
 
 _NOT_READ = 0xFFFFFFFF
+_PART = 1 << 14  # cells that are mixed at a time
 _COVERED = ("n_row", "n_col", "macro", "row0", "col0", "level", "on_min_nS", "off_max_nS")  # of a TILE
 
 
@@ -20,10 +21,11 @@ def mix(values: np.ndarray) -> np.ndarray:
     """uint32 -> uint32 of the same shape: the finaliser of MurmurHash3, a bijection without linear relations."""
     x = np.asarray(values, np.uint32)
     x = x ^ x >> np.uint32(16)
-    x = x * np.uint32(0x85EBCA6B)
-    x = x ^ x >> np.uint32(13)
-    x = x * np.uint32(0xC2B2AE35)
-    return x ^ x >> np.uint32(16)
+    x *= np.uint32(0x85EBCA6B)
+    x ^= x >> np.uint32(13)
+    x *= np.uint32(0xC2B2AE35)
+    x ^= x >> np.uint32(16)
+    return x
 
 
 def _mixed(value: int) -> int:
@@ -46,7 +48,11 @@ def of_cells(macro: int, row0: int, col0: int, cells: np.ndarray) -> int:
     n_row, n_col = cells.shape
     rows = np.arange(row0, row0 + n_row, dtype=np.uint32)[:, np.newaxis] << np.uint32(16)
     address = (rows | np.arange(col0, col0 + n_col, dtype=np.uint32)) ^ np.uint32(_mixed(macro + 1))
-    return int(np.bitwise_xor.reduce(mix(address[cells])))
+    # Places first: twice as fast as with a bool map. In parts that stay in the cache.
+    places, flat, state = np.flatnonzero(cells), address.reshape(-1), 0
+    for start in range(0, len(places), _PART):
+        state ^= int(np.bitwise_xor.reduce(mix(flat.take(places[start : start + _PART]))))
+    return state
 
 
 def readback_id(readback_S: np.ndarray) -> int:

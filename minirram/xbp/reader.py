@@ -21,6 +21,7 @@ _STAGES = {name: stage for stage, name in enumerate(table.ROW_TYPES)}
 _MASK, _GTAR, _OPS, _NEXT = range(4)
 _RAW, _PACKBITS, _SPARSE = (table.ENCODINGS[name] for name in ("RAW", "PACKBITS", "SPARSE"))
 _HEAD = table.RECORD.size
+_TILE = table.TYPES["TILE"]  # those of the rows follow it, in the order of the stages
 _unpack_head = table.RECORD.unpack_from
 _BATCH_BYTES = 1 << 20  # decoded ahead at a time
 MOST_CELLS = 1 << 31  # of all maps together: small files can ask for terabytes, and a host keeps the maps
@@ -58,13 +59,14 @@ class TileRecords:
 
     def _pulses(self, records: List[Tuple[int, int, Any]]) -> np.ndarray:
         """bool (n_row, n_col) of one pass."""
-        cells: np.ndarray = np.zeros((self.n_row, self.n_col), bool)
+        packed: np.ndarray = np.zeros((self.n_row, self.stride), np.uint8)
         for row, n_row, rows in records:
-            here = cells[row : row + n_row]
             if isinstance(rows, bytes):
-                here[:] = unpack_bits(rows, here.shape)
-            else:
-                here.reshape(-1)[rows] = True
+                packed[row : row + n_row] = np.frombuffer(rows, np.uint8).reshape(n_row, -1)
+        cells = unpack_bits(packed, (self.n_row, self.n_col))
+        for row, n_row, rows in records:
+            if not isinstance(rows, bytes):
+                cells[row : row + n_row].reshape(-1)[rows] = True
         return cells
 
 
@@ -162,16 +164,17 @@ class Reader:
     def _check_head(self, at: int, name: str, head: Tuple[int, ...]) -> None:
         """Checks R11 to R13."""
         _, encoding, stored, _, tile, row, n_row, recipe, pass_ = head
-        if encoding > _ENCODINGS_OF.get(name, _RAW):
+        stage = _STAGES.get(name)
+        if encoding > _HIGHEST_ENCODING[stage]:
             self._fail("ENCODING", at + 1, f"encoding {encoding} of a {name} record")
-        if stored != table.FIXED_SIZES.get(name, stored):
+        if stage is None and stored != table.FIXED_SIZES.get(name, stored):
             self._fail("LENGTH", at + 2, f"{stored} bytes in a {name} record, expected {table.FIXED_SIZES[name]}")
-        rows = name in _STAGES
-        if (not rows and (row or n_row or (tile and name != "TILE"))) or (name != "OPS" and (recipe or pass_)):
+        unused = row or n_row or (tile and name != "TILE") if stage is None else 0
+        if unused or (stage != _OPS and (recipe or pass_)):
             self._fail("RESERVED", at + 8, f"a number in the head of a {name} record that has none")
 
-    def _unpacked(self, at: int, length: int) -> Optional[bytes]:
-        """The PackBits payload of the record at `at`, `length` bytes of the present tile's rows.
+    def _unpacked(self, at: int) -> Optional[bytes]:
+        """The PackBits payload of the record at `at`, rows of the present tile.
 
         Many records ahead are decoded in one go, still untrusted.
         """
@@ -180,14 +183,16 @@ class Reader:
             row_bytes = self.tile.row_bytes if self.tile else (0, 0, 0)
             while total < _BATCH_BYTES and here + _HEAD <= len(self.data):
                 kind, encoding, size, _, _, _, n_row, _, _ = _unpack_head(self.data, here)
-                name, body = _NAMES.get(kind), here + _HEAD
-                if name == "TILE" and size == table.TILE.size and body + size <= len(self.data):
+                body = here + _HEAD
+                if kind == _TILE and size == table.TILE.size and body + size <= len(self.data):
                     values = self._fields(table.TILE, table.TILE_FIELDS, body)
                     row_bytes = TileRecords(0, values, at=here).row_bytes
-                elif name in _STAGES and encoding == _PACKBITS and n_row * row_bytes[_STAGES[name]] <= self.max_payload:
-                    offsets.append(here)
-                    stored.append(self.data[body : body + size])
-                    lengths.append(n_row * row_bytes[_STAGES[name]])
+                elif encoding == _PACKBITS and 0 <= kind - _TILE - 1 <= _OPS:
+                    length = n_row * row_bytes[kind - _TILE - 1]
+                    if length <= self.max_payload:
+                        offsets.append(here)
+                        stored.append(self.data[body : body + size])
+                        lengths.append(length)
                 total += self.max_payload
                 here = body + (size + 3 & ~3) + 4
             self.decoded, self.decoded_to = dict(zip(offsets, packbits.decode(stored, lengths))), here
@@ -264,7 +269,7 @@ class Reader:
             self._fail("LENGTH", at + 2, f"{stored} bytes in encoding {encoding} for {n_row} rows, {length} bytes")
         rows: Any = payload
         if encoding:
-            rows = sparse.decode(payload, n_row, tile.n_col) if encoding == _SPARSE else self._unpacked(at, length)
+            rows = sparse.decode(payload, n_row, tile.n_col) if encoding == _SPARSE else self._unpacked(at)
         if rows is None:
             self._fail("PACKED", at + _HEAD, f"these are not {n_row} rows in encoding {encoding}")
         if stage == _OPS:
@@ -360,7 +365,7 @@ def _advice(values: Dict[str, Any]) -> str:
     return "; minirram convert OLD.xbp --out NEW.xbp writes it anew" if values["major"] == 1 else ""
 
 
-_ENCODINGS_OF = {"MASK": _PACKBITS, "GTAR": _PACKBITS, "OPS": _SPARSE}  # the highest of each type with rows
+_HIGHEST_ENCODING = {_MASK: _PACKBITS, _GTAR: _PACKBITS, _OPS: _SPARSE, None: _RAW}
 _PARSERS: Dict[str, Callable] = {
     "CHIP": Reader._read_chip,
     "RECIPE": Reader._read_recipe,
