@@ -38,6 +38,7 @@ _HOMES = {
     "evaluate": "runs.run",
     "energy": "runs.run",
     "export": "runs.run",
+    "recalibrate": "runs.run",
     "Run": "runs.run",
     # the program file
     "read_program": "programming.readback",
@@ -74,6 +75,7 @@ __all__ = [
     "nn",
     "place",
     "read_program",
+    "recalibrate",
     "register_task",
     "technology",
     "train",
@@ -98,7 +100,7 @@ if TYPE_CHECKING:  # what editors and mypy see; a name that is not listed is an 
     from .learn.recipe import Recipe
     from .nn.network import Network
     from .programming.readback import read_program, verify
-    from .runs.run import Run, energy, evaluate, export, train
+    from .runs.run import Run, energy, evaluate, export, recalibrate, train
     from .tasks.labelled_data import LabelledData
     from .tasks.registry import register_task
     from .tasks.task import Task

@@ -154,15 +154,43 @@ def _by_plane(counted: MatrixEvents, pulse: ReadPulse) -> ByPlane:
     )
 
 
-def _total(rows: Iterable[Tuple[Dict[str, float], Figures]], turns: Optional[Reprogramming]) -> Total:
-    """The sum of counts and figures, what a row lacks being zero, and of macros that are programmed in turn."""
+def compensation_account(
+    events: Dict[str, MatrixEvents],
+    responses: int,
+    *,
+    placement: Any,
+    costs: Costs,
+    adc_bits: int,
+    pulse: ReadPulse,
+    arrangement: str = "pair",
+) -> Part:
+    """One read of the stored probe vectors, and the gains from it.
+
+    events: by matrix, of all its probe vectors. responses: integers that they give; each is multiplied with the one
+    at programming and added up. The factor itself lies in the scale of a product and costs nothing there.
+    """
+    adcs = adcs_per_macro(placement, costs, arrangement=arrangement)
+    rows = [_matrix(entry, costs, adc_bits=adc_bits, adcs=adcs, pulse=pulse) for entry in events.values()]
+    counts, figures = _sum([*rows, _layer(DigitalEvents(multiplies=responses, adds=responses), costs)])
+    return Part(**_shown(Part, counts, figures))
+
+
+def _sum(rows: Iterable[Tuple[Dict[str, float], Figures]]) -> Tuple[Dict[str, float], Figures]:
+    """The sums of counts and figures, what a row lacks being zero."""
     counts: Dict[str, float] = {}
-    figures: Figures = {"reprogramming_J": np.zeros(3)}
+    figures: Figures = {}
     for row_counts, row_figures in rows:
         for key, count in row_counts.items():
             counts[key] = counts.get(key, 0.0) + count
         for key, figure in row_figures.items():
             figures[key] = figures.get(key, 0.0) + figure
+    return counts, figures
+
+
+def _total(rows: Iterable[Tuple[Dict[str, float], Figures]], turns: Optional[Reprogramming]) -> Total:
+    """The sum of counts and figures, and of macros that are programmed in turn."""
+    counts, figures = _sum(rows)
+    figures["reprogramming_J"] = np.zeros(3)
     if turns is not None:
         joules = turns.range["reprogramming_J"].array()
         figures["reprogramming_J"] = joules

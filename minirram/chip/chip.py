@@ -335,7 +335,7 @@ class Chip:
     def replace_conductances(self, map_S: np.ndarray) -> None:
         """Let every cell conduct what `map_S` (macros, rows, cols), siemens, says: a chip as it was read back.
 
-        By physical numbers; what the map holds on lines out of use does not matter. No cell is stuck on top of it.
+        By physical numbers; what the map holds on lines out of use does not matter. See `Macro.replace_conductances`.
         """
         expected = (len(self.macros),) + self.macros[0].physical_shape
         if map_S.shape != expected:

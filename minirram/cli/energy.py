@@ -103,6 +103,9 @@ def _beside(found: EnergyAccount) -> Iterator[str]:
         least, taken, most = (1.0 - share for share in (saved.high, saved.typical, saved.low))
         joules = _si(hardware.typical, "J")
         yield f"{name:16s}{joules:>10s}; of that the chip takes {taken:.3g} ({least:.2g} .. {most:.2g})"
+    if found.compensation is not None:
+        once, share = found.compensation, found.compensation.total_J / found.total_J
+        yield f"compensating drift once: {once.cell_reads:.0f} reads, {_si(once.total_J, 'J')}, {share:.2g} inferences"
     training = found.training
     joules = _si(training.total_J, "J")
     yield f"training: {training.read_outs} read-outs and pulses {joules}; the host's arithmetic:"

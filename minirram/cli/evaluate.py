@@ -1,6 +1,7 @@
 """minirram evaluate: accuracy of a run on its simulated macros."""
 
 import argparse
+from dataclasses import replace
 from typing import Iterator
 
 from ..crossbar.conditions import Conditions
@@ -9,7 +10,7 @@ from ..errors import ConfigError
 from ..runs.evaluate import Evaluation, evaluate
 from ..units import ZERO_CELSIUS_K
 from .arguments import data_option, run_option, threads_option
-from .counts import count_lines, saturated
+from .counts import count_lines, saturated, share_lines
 
 RESULT = Evaluation
 
@@ -20,6 +21,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("validation", "test"), default="validation", help="default %(default)s")
     data_option(parser)
     condition_options(parser)
+    parser.add_argument(
+        "--compensate",
+        action="store_true",
+        help="after --age: a gain per matrix, from one read of stored probe vectors",
+    )
+    parser.add_argument("--digital", metavar="FILE", help="also write digital.json of the chip at that age")
     threads_option(parser)
 
 
@@ -45,7 +52,8 @@ def run(options: argparse.Namespace) -> Evaluation:
         read_noise=options.read_noise,
         draws=options.draws,
         threads=options.threads,
-        conditions=conditions_of(options),
+        conditions=replace(conditions_of(options), compensated=options.compensate),
+        digital=options.digital,
     )
 
 
@@ -73,6 +81,10 @@ def _lines(score: Evaluation) -> Iterator[str]:
     spread = "" if score.standard_error is None else f" +- {score.standard_error:.3%}"
     ideal = getattr(score.ideal, score.primary)
     yield f"{score.split} {score.primary}  {score.value:.2%}{spread}   (ideal reads {ideal:.2%})"
+    yield from share_lines(score.read_noise)
+    if score.compensation is not None:
+        factors = ", ".join(f"{name} {factor:.3f}" for name, factor in score.compensation.items())
+        yield f"compensation            {factors}"
     yield from count_lines(
         {"saturated conversions": saturated(score), "clipped activations": sum(score.clipped.values())}
     )

@@ -32,6 +32,7 @@ COMMANDS = {
     "repair": "write the program from a measured state to the masks",
     "convert": "write a program file of an older format anew",
     "verify": "compare a read-back with a program file",
+    "recalibrate": "take a run to its chip as read back, without a pulse",
     "diff": "how two program files differ (exit code 1 when they do)",
     "dump": "a program file as tables, arrays or pictures",
     "chip": "write the conductances of a run's chip",

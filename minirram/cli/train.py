@@ -31,7 +31,7 @@ from .arguments import (
     threads_option,
     training_data_option,
 )
-from .counts import count_lines, saturated
+from .counts import count_lines, saturated, share_lines
 from .network_file import graph_of
 from .progress import Progress
 
@@ -149,6 +149,7 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
     validation, test, bits = results.validation, results.test, results.adc_bits
     noise = "" if results.read_noise is None else f", read noise {results.read_noise:.2%}"
     yield f"validation {validation.primary:12s} {validation.value:.2%}   on the simulated macro, {bits} ADC bits{noise}"
+    yield from share_lines(results.read_noise)
     yield f"test {test.primary:18s} {test.value:.2%}   (ideal reads {getattr(test.ideal, test.primary):.2%})"
     yield f"kept fraction           {results.kept_fraction:.3f}    best epoch {results.best_epoch} of {results.epochs}"
     pulses = ", ".join(f"{count} {kind}" for kind, count in results.pulses.items())

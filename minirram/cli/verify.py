@@ -39,6 +39,10 @@ class VerifiedProgram(Verification):
     """what was taken from the file of the read-back; None: it was simulated"""
     simulated: bool
     """whether nothing was measured: the read-back is one noisy read of the run's simulated chip"""
+    lost_accuracy: Optional[float]
+    """the first minus the second; None: no run was named"""
+    remedy: Optional[str]
+    """command that wins back what was lost; None: nothing was, or no run was named"""
 
 
 RESULT = VerifiedProgram
@@ -81,20 +85,26 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         measured_S, reading = _conductances(options)
     path, targets, left_out = _targets_of(options.file, built, options.targets)
     found = readback.verify(built, measured_S, tolerance=options.tolerance, targets=targets)
-    accuracy: Tuple[Optional[float], Optional[float]] = (None, None)
+    programmed = read_back = lost = remedy = None
     if options.run is not None:
         from ..runs.evaluate import accuracy_of_readback
 
-        programmed, read_back = accuracy_of_readback(options.run, measured_S, data=options.data)
-        accuracy = programmed.accuracy, read_back.accuracy
+        scores = accuracy_of_readback(options.run, measured_S, data=options.data)
+        programmed, read_back = (score.accuracy for score in scores)
+        lost = programmed - read_back
+        if lost > 0 and not options.simulate:
+            unit = "" if options.unit == "S" else f" --unit {options.unit}"
+            remedy = f"minirram recalibrate {options.run} --readback {options.readback}{unit}"
     return VerifiedProgram(
         **vars(found),
         manifest=bound,
         targets=path,
         targets_left_out=left_out,
         readback=reading,
-        accuracy_programmed=accuracy[0],
-        accuracy_read_back=accuracy[1],
+        accuracy_programmed=programmed,
+        accuracy_read_back=read_back,
+        lost_accuracy=lost,
+        remedy=remedy,
         simulated=options.simulate,
     )
 
@@ -185,6 +195,9 @@ def text(shown: VerifiedProgram) -> str:
         lines.append(
             f"accuracy {shown.accuracy_programmed:.2%} as programmed, {shown.accuracy_read_back:.2%} as read back"
         )
+    if shown.lost_accuracy is not None and shown.remedy is not None:
+        lines.append(f"{100 * shown.lost_accuracy:.2f} points lost; without a pulse much of it comes back by")
+        lines.append(f"  {shown.remedy}")
     if shown.readback is not None:
         lines.append(f"read-back {shown.readback.line}")
     lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in shown.cells]

@@ -25,6 +25,8 @@ class Conditions:
     """time since programming; the technology must have drift or relaxation"""
     temperature_K: Optional[float] = None
     """temperature over that time; None: that of the technology's figures"""
+    compensated: bool = False
+    """True: after that time one read of the stored probe vectors gives each matrix a factor against its drift"""
     seed: int = 0
     """of the converters' errors, which are drawn once per chip"""
 
@@ -34,6 +36,9 @@ class Conditions:
                 raise ConfigError(f"{field} is {getattr(self, field)}; it must be 0 or more")
         if self.temperature_K is not None and not (self.temperature_K > 0 and self.age_s > 0):
             raise ConfigError("a temperature needs to be above 0 K and an age above 0 s to act for")
+
+        if self.compensated and not self.age_s > 0:
+            raise ConfigError("compensation takes back what time did: it needs an age above 0 s")
 
     def column_errors(self, macro: int, cols: slice, *, macro_cols: int, arrangement: str) -> Optional[ColumnErrors]:
         """`ColumnErrors` of the converters below some columns of cells of a macro (index), None when they are ideal.

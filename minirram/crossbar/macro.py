@@ -161,13 +161,14 @@ class Macro:
         self._adopt(state)
 
     def replace_conductances(self, map_S: np.ndarray) -> None:
-        """Let every cell conduct what `map_S`, siemens, says: a chip as it was read back. No cell is stuck then.
+        """Let every cell conduct what `map_S` (physical rows, physical columns), siemens, says: a chip as read back.
 
-        map_S: float (physical rows, physical columns); what it holds on lines out of use does not matter.
+        A cell stays on or off until a pulse changes it, and ages anew; an unformed one that shows otherwise is stuck.
         """
-        in_use_S = self.on_array(self.in_use(np.asarray(map_S, np.float64)))
-        read = Macro.from_map(self.model, in_use_S, seed=self.seed, index=self.index, draw_stuck=False)
-        self._adopt(read.on_lines(*self.line_maps)._state)
+        seen_S = self.in_use(np.asarray(map_S, np.float64))
+        check_map(self.on_array(seen_S), self.model.grid_max(self.rows) * self.model.grid_S)
+        self._change()
+        self._state.read_back(self._to_grid(seen_S), self.pristine_grid)
 
     def on_lines(self, row_map: np.ndarray, col_map: np.ndarray) -> "Macro":
         """The macro that uses only some physical lines: its row i is row `row_map[i]` of this one, columns likewise.

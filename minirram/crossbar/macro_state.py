@@ -83,6 +83,17 @@ class MacroState:
         ageing = {name: found.pop(name) for name in list(found) if name not in CELL_KINDS}
         return cls(cells=found, ageing=ageing, lines=_checked_lines(arrays, shape), pulses=pulses, **counts)
 
+    def read_back(self, measured: np.ndarray, pristine: np.float32) -> None:
+        """Let every cell conduct `measured`, grid units, in the state it is in; `pristine`: before forming."""
+        cells, on = self.cells, self.cells["on"]
+        strange = ~cells["formed"] & (measured != pristine)
+        cells["lrs_grid"][strange] = pristine  # what it conducted as formed stays, and with it the chip's identity
+        cells["formed"] |= strange
+        cells["stuck"] |= strange
+        off = cells["formed"] & ~on
+        cells["on_grid"][on], cells["off_grid"][off] = measured[on], measured[off]
+        self.ageing.clear()
+
     def on_lines(self, row_map: np.ndarray, col_map: np.ndarray) -> "MacroState":
         """The part of this state, of a whole array, that lies on some of its physical lines."""
         where = np.ix_(row_map, col_map)

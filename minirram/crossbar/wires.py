@@ -23,6 +23,8 @@ from ..errors import ConfigError, ShapeError
 Lines = Union[slice, np.ndarray]
 
 MODELS = ("solve", "reduced")
+LARGEST_DROP = 1e6
+"""voltage that a line would drop if all its cells drew full current through all of it, over the read voltage"""
 _BATCH_BYTES = 2**23  # one array of a batch of inputs; the solver works on about eight
 
 
@@ -151,9 +153,22 @@ def effective_S(
     cols: Lines = slice(None),
     threads: int = 1,
 ) -> np.ndarray:
-    """Effective conductances of a region (slices or index arrays) by the model that `wires` names, siemens."""
+    """Effective conductances of a region (slices or index arrays) by the model that `wires` names, siemens.
+
+    ConfigError for lines that let next to nothing through: a drop of LARGEST_DROP times what the cells see.
+    """
+    conductance_S = np.asarray(conductance_S, np.float64)
     if wires.row_ohm == 0 and wires.col_ohm == 0:
-        return np.asarray(conductance_S, np.float64)[rows][:, cols]
+        return conductance_S[rows][:, cols]
+    drops = (
+        wires.row_ohm * conductance_S.shape[1] * conductance_S.sum(axis=1).max(),
+        wires.col_ohm * conductance_S.shape[0] * conductance_S.sum(axis=0).max(),
+    )
+    if max(drops) > LARGEST_DROP:
+        raise ConfigError(
+            f"wires of {wires.row_ohm:g} ohm per cell of a row and {wires.col_ohm:g} of a column let next to nothing "
+            "through; published ones have 0.3 to 3 ohm"
+        )
     if wires.model == "reduced":
         return attenuated_S(conductance_S, wires)[rows][:, cols]
     # 1e-5 is finer than the grid to which the conductances are rounded.

@@ -13,6 +13,7 @@ from ..chip.placement import Placement
 from ..crossbar.wires import Wires
 from ..nn.layers.base import Layer, Shape
 from ..nn.network import Network, input_bits, output_shapes
+from .compensation import Probe
 from .model import Model
 
 FORMAT = 1
@@ -28,6 +29,7 @@ def describe(network: Network, model: Model, *, chip: Chip, wires: Optional[Wire
     return {
         "format": FORMAT,
         "network": network.name,
+        **({"readback_sha256": model.readback_sha256} if model.readback_sha256 else {}),
         "input": {
             "shape": list(network.input_shape),
             "bits": network.input_bits,
@@ -46,14 +48,15 @@ def _matrix(
 
     placement: by physical numbers, as in the program file.
     """
-    adc, shape = model.adcs[name], placement.shape(name)
+    adc, shape, factor = model.adcs[name], placement.shape(name), model.factors.get(name, 1.0)
     return {
         "name": name,
         "fan_in": shape[0],
         "fan_out": shape[1],
         "input_bits": bits,
-        "weight_per_lsb": float(adc.tile_lsb) * chip.cell_model.grid_S / model.scales_S[name],
+        "weight_per_lsb": float(adc.tile_lsb) * chip.cell_model.grid_S / model.scales_S[name] * factor,
         "column_sums_lsb": [float(value) for value in chip.column_sums_lsb(name, adc, wires=wires)],
+        **({"drift": _drift(model.probes[name], factor)} if name in model.probes else {}),
         "adc": {
             "bits": adc.bits,
             "arrangement": adc.arrangement,
@@ -74,6 +77,15 @@ def _matrix(
             for number, tile in enumerate(placement.tiles)
             if tile.matrix == name
         ],
+    }
+
+
+def _drift(probe: Probe, factor: float) -> Dict[str, Any]:
+    """Probe vectors as hexadecimal text, what the chip made of them when it was programmed, and the factor since."""
+    return {
+        "factor": factor,
+        "probes": [bytes(vector).hex() for vector in probe.codes],
+        "response_lsb": probe.response_lsb.tolist(),
     }
 
 

@@ -112,6 +112,7 @@ def examine(
             model.adcs,
             input_bits=bits,
             scales_S=model.scales_S,
+            factors=model.factors,
             noise_seed=noise_seed,
             threads=threads,
             observer=observer if draw == 0 else None,
@@ -120,7 +121,15 @@ def examine(
         clipped: Counter = Counter()
         answers.append(_answer(examination, network, model, product, clipped))
     seconds = time.perf_counter() - started
-    noiseless = ChipProduct(chip, model.adcs, input_bits=bits, scales_S=model.scales_S, threads=threads, conditions=own)
+    noiseless = ChipProduct(
+        chip,
+        model.adcs,
+        input_bits=bits,
+        scales_S=model.scales_S,
+        factors=model.factors,
+        threads=threads,
+        conditions=own,
+    )
     return Score(
         **_mean(answers),
         primary=examination.primary,

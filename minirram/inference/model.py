@@ -1,7 +1,7 @@
 """What inference needs beside the chip and the masks: how it is wired and read, and the network's digital state."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from ..chip.placement import Placement, placement_from_json
 from ..crossbar.converters import Adc
 from ..errors import ConfigError, DataError
 from ..nn.network import Network, initial_state, input_zero_points, matrices, quantisers
+from .compensation import Probe
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,19 @@ class Model:
     """per matrix the converter as calibrated"""
     state: Dict[str, np.ndarray]
     """digital state of the network (see `network.initial_state`)"""
+    probes: Dict[str, Probe] = field(default_factory=dict)
+    """per matrix what tells how far it has drifted; empty in runs of older versions"""
+    factors: Dict[str, float] = field(default_factory=dict)
+    """per matrix what its products are multiplied by against drift; empty at programming. Never saved"""
+    readback_sha256: str = ""
+    """SHA-256 of the read-back file that the digital side was taken from; "": it is that of the simulated chip"""
 
     def to_arrays(self, network: Network) -> Dict[str, np.ndarray]:
         """A flat dict of arrays for `model.npz`.
 
-        Per matrix `signs/`, `scale_S/`, `adc_lsb/`, `adc_shift/`, `zero_point/`; per quantiser `step/`; per batch norm
-        `state/NAME.mean`, `.var` and, when affine, `.gamma`, `.beta`; `placement` as JSON text.
+        Per matrix `signs/`, `scale_S/`, `adc_lsb/`, `adc_shift/`, `zero_point/`, `probe/`, `probe_response_lsb/`; per
+        quantiser `step/`; per batch norm `state/NAME.mean`, `.var` and, when affine, `.gamma`, `.beta`; `placement`
+        as JSON text; `readback_sha256` when recalibrated.
         """
         zero_points = input_zero_points(network)
         arrays = {"placement": np.array(json.dumps(self.placement.to_json()))}
@@ -42,6 +50,11 @@ class Model:
             arrays["adc_lsb/" + name] = np.array(adc.lsb, np.float64)
             arrays["adc_shift/" + name] = np.array(adc.shift, np.int64)
             arrays["zero_point/" + name] = np.array(zero_points[name], np.int64)
+        for name, probe in self.probes.items():
+            arrays["probe/" + name] = probe.codes
+            arrays["probe_response_lsb/" + name] = probe.response_lsb
+        if self.readback_sha256:
+            arrays["readback_sha256"] = np.array(self.readback_sha256)
         for name, array in self.state.items():
             owner, kind = name.rsplit(".", 1)
             if kind == "range":
@@ -72,7 +85,28 @@ class Model:
                 adcs[name] = Adc(adc_bits, float(lsb), adc_arrangement, int(shift))
             except ConfigError as error:
                 raise DataError(f"adc_shift/{name}: {error}") from None
-        return cls(placement, signs, scales_S, adcs, _read_state(arrays, network))
+        return cls(
+            placement,
+            signs,
+            scales_S,
+            adcs,
+            _read_state(arrays, network),
+            probes=_read_probes(arrays, placement),
+            readback_sha256=str(arrays.get("readback_sha256", "")),
+        )
+
+
+def _read_probes(arrays: Mapping[str, np.ndarray], placement: Placement) -> Dict[str, Probe]:
+    """The probes of all matrices; none where the first one has none."""
+    if "probe/" + placement.names[0] not in arrays:
+        return {}
+    probes = {}
+    for name, (fan_in, fan_out) in placement.shapes:
+        vectors = len(arrays.get("probe/" + name, ()))
+        codes = checked(arrays, "probe/" + name, dtype=np.uint8, shape=(vectors, fan_in))
+        response_lsb = checked(arrays, "probe_response_lsb/" + name, dtype=np.int64, shape=(vectors, fan_out))
+        probes[name] = Probe(codes, response_lsb)
+    return probes
 
 
 def _read_state(arrays: Mapping[str, np.ndarray], network: Network) -> Dict[str, np.ndarray]:
@@ -81,7 +115,8 @@ def _read_state(arrays: Mapping[str, np.ndarray], network: Network) -> Dict[str,
     for name, initial in initial_state(network).items():
         owner, kind = name.rsplit(".", 1)
         if kind == "range":
-            state[name] = np.float32(_positive(arrays, "step/" + owner) * (2 ** quantisers(network)[owner] - 1))
+            range_ = _positive(arrays, "step/" + owner) * (2 ** quantisers(network)[owner] - 1)
+            state[name] = np.array(range_, np.float32)  # an array, which training moves in place
             continue
         state[name] = checked(arrays, "state/" + name, dtype=np.float32, shape=initial.shape)
         if not np.isfinite(state[name]).all() or (kind == "var" and (state[name] < 0).any()):

@@ -20,6 +20,7 @@ class ChipProduct:
     """The product of codes with the matrices on a chip, as `forward` wants it, with counts of what saturated.
 
     adcs, input_bits, scales_S: by matrix name the `Adc`, the bits of the input codes, the conductance of weight 1.
+    factors: by matrix name what its products are multiplied by against drift; 1 where it is not named.
     noise_seed: of the read noise; None for ideal reads. observer: called with (name, codes) of every product.
     conditions: `Conditions` of use. `saturated`, `conversions`: counts by matrix, over its tiles and all products so
     far.
@@ -32,6 +33,7 @@ class ChipProduct:
         *,
         input_bits: Mapping[str, int],
         scales_S: Mapping[str, float],
+        factors: Optional[Mapping[str, float]] = None,
         noise_seed: Optional[int] = None,
         threads: int = 1,
         observer: Optional[Callable[[str, np.ndarray], None]] = None,
@@ -41,6 +43,7 @@ class ChipProduct:
         self.adcs = adcs
         self.input_bits = input_bits
         self.scales_S = scales_S
+        self.factors = {} if factors is None else factors
         self.wires = conditions.wires
         self.readings: Dict[Tile, Reading] = {}
         for tile in chip.placement.tiles:
@@ -57,6 +60,17 @@ class ChipProduct:
 
     def __call__(self, name: str, codes: np.ndarray, zero_point: int = 0) -> np.ndarray:
         """sum_i (code_i - zero_point) w_ij for codes (n, fan_in): float32 (n, fan_out), in units of weight x code."""
+        total = self.totals(name, codes)
+        chip, adc = self.chip, self.adcs[name]
+        if zero_point:
+            sums_lsb = chip.column_sums_lsb(name, adc, wires=self.wires, threads=self.threads)
+            remove_zero_point(total, zero_point, sums_lsb=sums_lsb)
+        lsb_weight = float(adc.tile_lsb) * chip.cell_model.grid_S / self.scales_S[name]
+        return (total * (lsb_weight * self.factors.get(name, 1.0))).astype(np.float32)
+
+    def totals(self, name: str, codes: np.ndarray) -> np.ndarray:
+        """sum_i code_i (G+ - G-)_ij in LSB of the tiles, for codes (n, fan_in): what the chip gives, int64
+        (n, fan_out)."""
         if self.observer is not None:
             self.observer(name, codes)
         chip, adc = self.chip, self.adcs[name]
@@ -76,11 +90,7 @@ class ChipProduct:
             )
             self.saturated[name][index] += saturated
             self.conversions[name] += columns.size * bits * polarities
-        if zero_point:
-            sums_lsb = chip.column_sums_lsb(name, adc, wires=self.wires, threads=self.threads)
-            remove_zero_point(total, zero_point, sums_lsb=sums_lsb)
-        lsb_weight = float(adc.tile_lsb) * chip.cell_model.grid_S / self.scales_S[name]
-        return (total * lsb_weight).astype(np.float32)
+        return total
 
 
 class IdealProduct:

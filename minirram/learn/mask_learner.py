@@ -109,10 +109,11 @@ class MaskLearner(Learner):
 
     def epoch(self, data: TrainingData) -> Dict[str, Any]:
         """One pass over `data`; the IR drop is that of the masks at its start."""
-        self._apply_wires()
+        self.apply_wires()
         return super().epoch(data)
 
-    def _apply_wires(self) -> None:
+    def apply_wires(self) -> None:
+        """Let reads of weights include the IR drop of the masks as they are now."""
         if self.wires is not None:
             self.chip.update_ir_drop(self.wires)
 
@@ -170,7 +171,7 @@ class MaskLearner(Learner):
         """Program masks that were learned before, on this chip or another one, and take their digital state."""
         super().adopt(learned)
         self.chip.program(self.masks, self.signs)
-        self._apply_wires()
+        self.apply_wires()
 
     def learn_on_from(self, scores: Mapping[str, np.ndarray]) -> None:
         """Take these scores, dict name -> float32: what was learned before goes on from them."""

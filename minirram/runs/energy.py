@@ -9,16 +9,17 @@ import numpy as np
 from ..accounting import events, figures, shapes
 from ..accounting.account import (
     SHARED_MACROS,
+    compensation_account,
     density_sweep,
     inference_account,
     reprogramming_account,
     training_account,
 )
 from ..accounting.costs import Costs, load_costs
-from ..accounting.results import DensityRow, InferenceAccount, TrainingAccount
+from ..accounting.results import DensityRow, InferenceAccount, Part, TrainingAccount
 from ..chip.chip import Chip
 from ..errors import ConfigError
-from ..inference.calibration import calibrate_adcs
+from ..inference.calibration import calibrated
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..nn.network import requantised
@@ -61,21 +62,17 @@ class WhatIf:
         return config
 
     def adapted_model(self, config: RunConfig, model: Model, *, chip: Chip, data: Any) -> Model:
-        """The model with ADCs calibrated for the changed bits on training data; the run's own if nothing changed."""
+        """The model with ADCs and probes for the changed bits on training data; the run's own if nothing changed."""
         if self.adc_bits is None and self.input_bits is None:
             return model
-        codes = data.calibration_codes()
-        return replace(
+        return calibrated(
+            config.network,
             model,
-            adcs=calibrate_adcs(
-                config.network,
-                model.state,
-                codes=codes,
-                chip=chip,
-                scales_S=model.scales_S,
-                adc_bits=config.adc_bits,
-                arrangement=config.adc_arrangement,
-            ),
+            chip=chip,
+            codes=data.calibration_codes(),
+            adc_bits=config.adc_bits,
+            arrangement=config.adc_arrangement,
+            wires=config.wires,
         )
 
 
@@ -113,6 +110,8 @@ class EnergyAccount(InferenceAccount):
     """why there is no accuracy; None: there is one"""
     density_sweep: Tuple[DensityRow, ...]
     """one inference at other densities"""
+    compensation: Optional[Part]
+    """one read of the stored probe vectors, which takes back drift; None: an older version made the run"""
 
     @property
     def total_J(self) -> float:
@@ -167,6 +166,7 @@ def account(
         pulse=pulse,
         arrangement=config.adc_arrangement,
     )
+    compensation = _compensation(seen, costs, pulse=pulse)
     sweep = density_sweep(
         chip,
         seen.model,
@@ -190,6 +190,7 @@ def account(
         pr_auc=score.pr_auc if own_macros else None,
         assumed=None if own_macros else SHARED_MACROS,
         density_sweep=sweep,
+        compensation=compensation,
     )
 
 
@@ -228,4 +229,23 @@ def _inference(seen: _Seen, costs: Costs, *, pulse: figures.ReadPulse, macros: O
         arrangement=seen.config.adc_arrangement,
         macros=macros,
         turns=None if macros is None else reprogramming_account(seen.chip, macros, costs=costs),
+    )
+
+
+def _compensation(seen: _Seen, costs: Costs, *, pulse: figures.ReadPulse) -> Optional[Part]:
+    """The account of one read of the probe vectors with the masks that the chip holds now."""
+    probes = seen.model.probes
+    if not probes:
+        return None
+    counter = events.EventCounter(seen.shapes.bits)
+    for name, probe in probes.items():
+        counter(name, probe.codes)
+    return compensation_account(
+        events.counted_events(counter, seen.chip, adcs=seen.model.adcs, inferences=1),
+        sum(probe.response_lsb.size for probe in probes.values()),
+        placement=seen.chip.placement,
+        costs=costs,
+        adc_bits=seen.config.adc_bits,
+        pulse=pulse,
+        arrangement=seen.config.adc_arrangement,
     )

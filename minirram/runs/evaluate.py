@@ -2,13 +2,22 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import numpy as np
 
+from ..chip.chip import Chip
 from ..crossbar.conditions import Conditions
+from ..device.interface import Cell
 from ..errors import ConfigError
+from ..files import write_json
+from ..inference import digital_json
+from ..inference.compensation import measured_factors
 from ..inference.examine import Score, examine
+from ..inference.model import Model
+from ..inference.product import ChipProduct
+from ..nn.network import input_bits
+from ..rng import stream
 from .folder import RunFolder, open_test, open_training
 
 Folder = Union[str, "os.PathLike[str]"]
@@ -26,6 +35,10 @@ class Evaluation(Score):
     """relative standard deviation of one read; None where the technology states no such number"""
     adc_bits: int
     """resolution of the ADCs"""
+    age_s: float
+    """seconds since programming"""
+    compensation: Optional[Dict[str, float]]
+    """factor of each matrix's products against drift, from one read of its probe vectors; None: not asked for"""
     draws: int
     """repetitions of the read noise"""
     standard_error: Optional[float]
@@ -43,11 +56,13 @@ def evaluate(
     draws: int = 1,
     threads: int = 1,
     conditions: Optional[Conditions] = None,
+    digital: Optional[Folder] = None,
 ) -> Evaluation:
     """Accuracy of a run on its simulated macros. Opening the test set is logged in the run folder.
 
     data: folder of the data set or "synthetic", instead of the run's. read_noise: instead of the run's technology's.
     draws: independent repetitions of the read noise. conditions: of use; the run's wires where they state none.
+    digital: file to write `digital.json` to, of the chip at that age, with the factors of a compensation.
     """
     if split not in ("validation", "test"):
         raise ConfigError(f"split {split!r}: choose 'validation' or 'test'")
@@ -60,8 +75,13 @@ def evaluate(
     conditions = Conditions() if conditions is None else conditions
     if conditions.wires is None:
         conditions = replace(conditions, wires=config.wires)
+    check_temperature_law(cell_model, conditions.temperature_K)
     if conditions.age_s:
         chip.age(conditions.age_s, conditions.temperature_K)
+    if conditions.compensated:
+        model = _compensated(run, chip, model, conditions=conditions, threads=threads)
+    if digital is not None:
+        write_json(digital, digital_json.describe(config.network, model, chip=chip, wires=conditions.wires))
     score = examine(
         config,
         chip,
@@ -78,10 +98,36 @@ def evaluate(
         task=config.task,
         read_noise=getattr(cell_model, "read_noise", None),
         adc_bits=config.adc_bits,
+        age_s=conditions.age_s,
+        compensation=dict(model.factors) if conditions.compensated else None,
         draws=draws,
         standard_error=float(np.std(score.by_draw, ddof=1) / np.sqrt(draws)) if draws > 1 else None,
         test_openings=run.test_openings(),
     )
+
+
+def check_temperature_law(cell_model: Cell, temperature_K: Optional[float]) -> None:
+    """ConfigError for a temperature where a technology ages alike at all: it would do nothing."""
+    if temperature_K is None:
+        return
+    if cell_model.acceleration(temperature_K) == cell_model.acceleration(1.1 * temperature_K):
+        raise ConfigError(f"{cell_model.name} has no temperature law: leave the temperature out (--celsius)")
+
+
+def _compensated(run: RunFolder, chip: Chip, model: Model, *, conditions: Conditions, threads: int) -> Model:
+    """The model with factors from one noisy read of its probe vectors on the chip as it is now."""
+    if not model.probes:
+        raise ConfigError(f"{run.folder} stores no probe vectors (an older version made it): train the run anew")
+    product = ChipProduct(
+        chip,
+        model.adcs,
+        input_bits=input_bits(run.config.network),
+        scales_S=model.scales_S,
+        noise_seed=int(stream(run.config.recipe.seed, "compensation").integers(2**32)),
+        threads=threads,
+        conditions=conditions,
+    )
+    return replace(model, factors=measured_factors(model.probes, product))
 
 
 def _split(run: RunFolder, split: str, source: str) -> Any:
@@ -97,17 +143,25 @@ def accuracy_of_readback(
 ) -> Tuple[Score, Score]:
     """What a chip that reads back as `readback_S` (macros, rows, cols) answers: (score as programmed, as read back).
 
-    Both on the run's validation set, on its macros; NaN counts as no conductance. Physical numbers.
+    Both on the run's validation set, on its macros; see `conducted`. Physical numbers.
     """
     run = RunFolder.open(folder)
     chip, model, _ = run.load_trained()
-    if readback_S.ndim == 2:
-        readback_S = readback_S[None]
     examination = _split(run, "validation", data or run.config.data)
 
     def score() -> Score:
         return examine(run.config, chip, model=model, examination=examination, split="validation", threads=threads)
 
     programmed = score()
-    chip.replace_conductances(np.nan_to_num(readback_S))
+    chip.replace_conductances(conducted(readback_S)[0])
     return programmed, score()
+
+
+def conducted(readback_S: np.ndarray) -> Tuple[np.ndarray, int]:
+    """A read-back (macros, rows, cols), or of one macro (rows, cols), as (conductances of three axes, doubtful cells).
+
+    What holds no number, or one below 0 (the offset of an instrument on an open cell), is doubtful: taken for open.
+    """
+    whole_S = readback_S[None] if readback_S.ndim == 2 else readback_S
+    good = np.isfinite(whole_S) & (whole_S >= 0)
+    return np.where(good, whole_S, 0.0), int(np.count_nonzero(~good))

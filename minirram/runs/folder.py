@@ -78,16 +78,20 @@ class RunFolder(LearningFolder):
         write_npz(self.path("model.npz"), model.to_arrays(self.config.network))
         write_npz(self.path("masks.npz"), masks)
 
+    def load_model(self) -> Model:
+        """The Model in `model.npz`; DataError when it is damaged or of another network."""
+        with blaming(self.path("model.npz")):
+            return Model.from_arrays(
+                self.arrays("model.npz"),
+                self.config.network,
+                adc_bits=self.config.adc_bits,
+                adc_arrangement=self.config.adc_arrangement,
+            )
+
     def load_trained(self, cell_model: Optional[Cell] = None) -> Tuple[Chip, Model, Dict[str, np.ndarray]]:
         """(chip with the masks programmed, Model, masks). cell_model: instead of the run's, to ask what if."""
         config = self.config
-        with blaming(self.path("model.npz")):
-            model = Model.from_arrays(
-                self.arrays("model.npz"),
-                config.network,
-                adc_bits=config.adc_bits,
-                adc_arrangement=config.adc_arrangement,
-            )
+        model = self.load_model()
         with blaming(self.path("chip.npz")):
             chip = self._load_chip(cell_model or config.cell_model, model.placement)
         with blaming(self.path("masks.npz")):

@@ -29,6 +29,7 @@ from ..onnx_import.input_range import scaled_input
 from ..tasks.datasets import Layout
 from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
+from .evaluate import check_temperature_law
 from .place_samples import BATCH, Answers, Samples, float_logits
 from .train import make_chip
 
@@ -232,6 +233,7 @@ def _written(
     files = () if out is None else _save(out, config, learner, model)
     weight_error, off_target = _weight_errors(learner, weights, placing.tuning_error)
     if conditions.age_s:
+        check_temperature_law(learner.chip.cell_model, conditions.temperature_K)
         learner.chip.age(conditions.age_s, conditions.temperature_K)
     rest = samples.rest
     right = None if samples.labels is None else samples.labels[rest]

@@ -1,4 +1,4 @@
-"""What the commands do, as functions of the library: train, evaluate, energy, export; `Run` has them as methods."""
+"""What the commands do as functions: train, evaluate, energy, export, recalibrate; `Run` has them as methods."""
 
 import contextlib
 import os
@@ -22,6 +22,7 @@ from ..tasks.task_file import read_task_file
 from . import energy as energy_step
 from . import evaluate as evaluate_step
 from . import export as export_step
+from . import recalibrate as recalibrate_step
 from .chip_files import ChipFiles
 from .config import RunConfig
 from .driven import open_session
@@ -30,6 +31,7 @@ from .evaluate import Evaluation
 from .export import Export
 from .folder import RunFolder
 from .own_data import given
+from .recalibrate import Recalibration
 from .train import Progress, TrainingResults, chip_of, learn, read_results
 
 Path = Union[str, "os.PathLike[str]"]
@@ -195,12 +197,42 @@ def export(
     return export_step.export(_folder(run), out, code_bits=code_bits, old=old, with_targets=with_targets)
 
 
+def recalibrate(
+    run: Union["Run", Path],
+    readback: Path,
+    *,
+    unit: str = "S",
+    out: Optional[Path] = None,
+    relearn_steps: int = 0,
+    program: Optional[Path] = None,
+    data: Optional[Path] = None,
+    threads: int = THREADS,
+) -> Recalibration:
+    """Take a run to its chip as it reads back: digital statistics and ADC ranges anew, in a run folder of its own.
+
+    run: a `Run`, or its folder. readback: lab file of conductances in `unit`. out: the new folder, default
+    `recalibrated` in the run's. relearn_steps: batches for which masks learn on; program: the one that the chip
+    holds, from which their pulses lead on, default `program.xbp` in the run's folder.
+    """
+    return recalibrate_step.recalibrate(
+        _folder(run),
+        readback,
+        unit=unit,
+        out=out,
+        relearn_steps=relearn_steps,
+        program=program,
+        data=None if data is None else os.fspath(data),
+        threads=threads,
+    )
+
+
 class Run:
     """A finished run and what can be asked of it. `train` makes one; `Run(folder)` opens one."""
 
     evaluate = evaluate
     energy = energy
     export = export
+    recalibrate = recalibrate
 
     def __init__(self, folder: Path) -> None:
         """Open the run in `folder`; DataError when there is none, or one whose training has not ended."""

@@ -273,16 +273,17 @@ def finish(learner: MaskLearner, learned: Learned, *, data: Any, config: RunConf
     """Program masks that were learned onto the chip and calibrate its ADCs on training data: the Model."""
     learner.adopt(learned)
     learner.chip.observe()
-    adcs = calibration.calibrate_adcs(
+    placement, signs, scales_S = learner.chip.placement, learner.signs, learner.scales_S
+    return calibration.calibrated(
         config.network,
-        learner.state,
-        codes=data.calibration_codes(),
+        Model(placement, signs, scales_S, {}, learner.state),
         chip=learner.chip,
-        scales_S=learner.scales_S,
+        codes=data.calibration_codes(),
         adc_bits=config.adc_bits,
         arrangement=config.adc_arrangement,
+        wires=config.wires,
+        ranges_behind_wires=False,
     )
-    return Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, learner.state)
 
 
 def moved_lines(config: RunConfig) -> Tuple[MovedLine, ...]:

@@ -1,6 +1,5 @@
 """Chip transfer: the masks of one chip programmed on another, and learning on from there. No printing."""
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
@@ -16,6 +15,7 @@ from ..files import copy_file, part, read_json, write_json
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result, built
+from ..learn.adaptation import ADAPTATION_STEPS, retake_statistics
 from ..learn.learned import Arrays, Learned, copies
 from ..learn.learner import best_learned
 from ..learn.mask_learner import MaskLearner
@@ -28,9 +28,6 @@ from ..runs.train import MovedLine, finish, make_chip, moved_lines
 
 RELEARNING_RATE = 0.05
 """learning rate of a re-learning relative to that of the first training: at a higher one good masks flap first"""
-
-ADAPTATION_STEPS = 50
-"""batches that the digital statistics see on the other chip; 0.5 % of what they were is then left in them"""
 
 
 @dataclass(frozen=True)
@@ -301,10 +298,16 @@ def _before_and_after(
 def _digital_only(learner: MaskLearner, data: Any) -> float:
     """The validation score when the digital statistics see the other chip, and nothing else changes."""
     recipe, before = learner.recipe, copies(learner.state)
-    order, reads = stream(recipe.seed, "digital-only"), learner.generators("digital-only", "read")
-    passes = itertools.chain.from_iterable(data.batches(order, recipe) for _ in itertools.count())
-    for codes, labels, weight in itertools.islice(passes, ADAPTATION_STEPS):
-        learner.engine.training_step(learner.read_weights(reads), learner.state, x=codes, labels=labels, weight=weight)
+    reads = learner.generators("digital-only", "read")
+    retake_statistics(
+        learner.engine,
+        learner.state,
+        read_weights=lambda: learner.read_weights(reads),
+        data=data,
+        order=stream(recipe.seed, "digital-only"),
+        recipe=recipe,
+        steps=ADAPTATION_STEPS,
+    )
     score = float(data.validation_score(learner.predict))
     learner.state = before
     return score

@@ -50,6 +50,7 @@ def outputs(runs, tmp_path_factory):
     np.save(readback, wrong_S)
     found["inspect"] = figures("inspect", found["export"]["targets"])
     found["verify"] = figures("verify", file, readback, "--run", run, code=1)
+    found["recalibrate"] = figures("recalibrate", run, "--readback", readback, "--out", str(folder / "r"))
     found["diff"] = figures("diff", file, other, code=1)
     found["dump"] = figures("dump", file, "--format", "npy", "--out", str(folder / "arrays"))
     old = str(ROOT / "tests" / "xbp" / "files" / "format1.xbp")

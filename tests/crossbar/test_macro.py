@@ -540,3 +540,27 @@ def test_a_product_without_a_region_is_that_of_the_whole_macro():
     np.testing.assert_array_equal(macro.multiply(codes, input_bits=4, adc=adc)[0], whole)
     half = Region(slice(0, 16), slice(2, 6))
     assert macro.calibrated_adc(bits=10, region=half).lsb < adc.lsb
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(3.2, 3.7), st.booleans())
+def test_a_chip_as_read_back_keeps_its_states_until_they_are_pulsed(seed, voltage_V, ages):
+    """Every cell conducts what was read; forming, states and the as-formed map, which names a chip, stay."""
+    draw = np.random.default_rng(seed)
+    macro = Macro.sample(RELAXING if ages else TAOX_40NM, seed % 1000, rows=6, cols=8)
+    macro.form(voltage_V)
+    macro.reset(draw.random(macro.on.shape) < 0.5)
+    if ages:
+        macro.age(1e4)
+    before = {name: np.array(array) for name, array in macro.state().items()}
+    as_formed = np.where(before["formed"], before["lrs_grid"], macro.pristine_grid)
+    read_S = np.rint(draw.uniform(0.0, 20e3, macro.on.shape)) * 1e-9
+    macro.replace_conductances(read_S)
+    assert np.array_equal(np.rint(macro.conductance_S() * 1e9), np.rint(read_S * 1e9))
+    assert np.array_equal(macro.on, before["on"])
+    assert np.array_equal(np.where(macro.formed, macro.lrs_grid, macro.pristine_grid), as_formed)
+    assert macro.pulses == {kind: int(before["pulses/" + kind]) for kind in macro.pulses}
+    off = before["formed"] & ~before["on"]
+    macro.set(np.ones(macro.on.shape, bool))
+    now = macro.conductance_grid()
+    assert np.allclose(now[off], before["lrs_grid"][off], rtol=0.01, atol=1)  # replayed within the write noise
+    assert np.array_equal(now[~off], np.rint(read_S * 1e9)[~off])

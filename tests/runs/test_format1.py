@@ -88,8 +88,9 @@ def test_a_stopped_run_goes_on_in_the_present_format(folders):
     assert run.file_format == FORMAT and old.file_format == 1 and run.config.to_json() == old.config.to_json()
     for name in ("chip.npz", "model.npz", "masks.npz", "checkpoint.npz"):
         new, was = read_npz(run.path(name)), old.arrays(name)
-        assert set(new) <= set(was)
-        for key in set(new) - {"history/seconds", "history/samples_per_second"}:
+        added = {key for key in new if key.startswith("probe")}  # probe vectors are newer
+        assert set(new) - added <= set(was)
+        for key in set(new) - added - {"history/seconds", "history/samples_per_second"}:
             if new[key].dtype.kind == "f":  # the last bits depend on the NumPy that made the folder
                 np.testing.assert_allclose(new[key], was[key], rtol=1e-4, atol=1e-6, err_msg=f"{name} {key}")
             else:

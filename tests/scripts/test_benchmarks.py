@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
+import minirram as mr
+
 from ..support.places import ROOT
+from ..support.tiny import save_garments
 
 
 def run(script, *arguments):
@@ -41,3 +44,20 @@ def test_program():
     results = run("program.py", "--macros", "1")
     assert {"encode_mb_s", "decode_mb_s", "c_mb_s", "zlib_crc32_mb_s"} <= set(results)
     assert results["encode_mb_s"] > 5 and results["decode_mb_s"] > 5
+
+
+@pytest.mark.slow
+def test_drift(tmp_path):
+    """Two runs over time on data drawn for the test: one technology drifts, the other does not."""
+    save_garments(tmp_path, train=60, validation=40, test=20)
+    folders = []
+    for cell in ("taox-40nm", "pcm"):
+        folders.append(str(tmp_path / cell))
+        mr.train("fashion-mnist", tmp_path, mr.Recipe(epochs=1, batch_size=20), out=folders[-1], cell=cell, threads=1)
+    found = run("drift.py", *folders, "--ages", "1 day", "10 years")
+    still, moving = found["taox-40nm"], found["pcm"]
+    assert list(still) == ["0", "1 day", "10 years"] == list(moving)
+    assert len({figure for pair in still.values() for figure in pair}) == 1
+    use = mr.Conditions(age_s=86400.0, compensated=True)
+    expected = mr.evaluate(folders[1], conditions=use).value
+    assert moving["1 day"][1] == expected and moving["0"][0] == moving["0"][1]

@@ -1,0 +1,33 @@
+"""The digital side seen anew: batch norms and ranges of activations follow a chip, and nothing is pulsed."""
+
+import itertools
+from typing import Callable
+
+import numpy as np
+
+from ..nn.engine.engine import Engine
+from .learned import Arrays
+from .learner import TrainingData
+from .recipe import Schedule
+
+ADAPTATION_STEPS = 50
+"""batches that the digital statistics see; 0.5 % of what they were is then left in them"""
+
+
+def retake_statistics(
+    engine: Engine,
+    state: Arrays,
+    *,
+    read_weights: Callable[[], Arrays],
+    data: TrainingData,
+    order: np.random.Generator,
+    recipe: Schedule,
+    steps: int = ADAPTATION_STEPS,
+) -> None:
+    """Let `steps` training batches pass; the running statistics and ranges in `state` move in place.
+
+    read_weights: one fresh read of the chip as weights. order: of the batches. Trained parameters stay.
+    """
+    passes = itertools.chain.from_iterable(data.batches(order, recipe) for _ in itertools.count())
+    for codes, labels, weight in itertools.islice(passes, steps):
+        engine.training_step(read_weights(), state, x=codes, labels=labels, weight=weight)

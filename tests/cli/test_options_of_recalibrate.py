@@ -1,0 +1,215 @@
+"""Every option of `recalibrate`, and those of `evaluate` that take drift back, changed and seen where they act."""
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+
+from minirram.files import read_npz
+from minirram.programming.readback import read_program
+from minirram.runs.folder import RunFolder
+from minirram.runs.run import Run
+
+from ..support.options import VALIDATION, call, figures, products_shared, save_changed_data, shows
+
+LEARNED = ("--epochs", "12", "--learning-rate", "0.2")
+
+
+@pytest.fixture(scope="module")
+def held(runs, tmp_path_factory):
+    """(program that the chip holds, read-back of a chip whose off states are its own) of the learned run."""
+    folder = tmp_path_factory.mktemp("held")
+    program, readback = str(folder / "program.xbp"), str(folder / "readback.npy")
+    figures("export", runs.trained(*LEARNED), "--out", program)
+    np.save(readback, other_off_states(runs.chip("programmed", *LEARNED)))
+    return program, readback
+
+
+def other_off_states(programmed_S):
+    """The same chip with other conductances of off cells."""
+    draw = np.random.default_rng(1)
+    return np.where(programmed_S > 4.1e-6, programmed_S, draw.uniform(0.05e-6, 4e-6, programmed_S.shape))
+
+
+@shows("recalibrate", "RUN", "--readback", "--out")
+def test_the_new_run_is_the_chip_as_read_back_and_bound_to_the_file(runs, held, tmp_path):
+    (_, readback), out, folder = held, str(tmp_path / "new"), runs.trained(*LEARNED)
+    found = figures("recalibrate", folder, "--readback", readback, "--out", out)
+    chip, model, masks = RunFolder.open(out).load_trained()
+    shown_S = np.rint(np.load(readback) * 1e9) * 1e-9
+    used = chip.physical(chip.used) & chip.physical(np.stack([macro.formed for macro in chip.macros]))
+    assert np.allclose(chip.physical(chip.conductance_S())[used], shown_S[used], rtol=1e-12, atol=0)
+    assert sum(chip.pulses.values()) == sum(RunFolder.open(folder).load_trained()[0].pulses.values())  # none came
+    own = runs.arrays("masks.npz", "", *LEARNED)
+    assert all(np.array_equal(masks[name], own[name]) for name in own)
+    with open(readback, "rb") as handle:
+        digest = hashlib.sha256(handle.read()).hexdigest()
+    with open(os.path.join(out, "digital.json")) as handle:
+        described = json.load(handle)
+    assert digest == described["readback_sha256"] == model.readback_sha256 == found["readback_sha256"]
+    steps = [matrix["adc"]["lsb_A"] for matrix in described["matrices"]]
+    assert steps == [float(model.adcs[name].tile_lsb) * 1e-9 * 0.2 for name in model.placement.names]
+    before = read_npz(os.path.join(folder, "model.npz"))
+    changed = {name for name, array in model.to_arrays(chip_network(out)).items() if changes(before, name, array)}
+    assert {"state/bn1.mean", "state/bn2.var", "step/act1", "adc_lsb/fc1"} <= changed
+    assert not {name for name in changed if name.startswith(("signs", "scale_S", "placement"))}
+    # The scores are those of the commands that look at either folder.
+    assert found["programmed"]["accuracy"] == figures("evaluate", folder)["accuracy"]
+    assert found["recalibrated"]["accuracy"] == figures("evaluate", out)["accuracy"] == Run(out).evaluate().accuracy
+    again = figures("recalibrate", folder, "--readback", readback, "--out", out)  # an earlier one is replaced
+    assert {key: again[key] for key in ("recovered", "lost")} == {key: found[key] for key in ("recovered", "lost")}
+
+
+def chip_network(folder):
+    return RunFolder.open(folder).config.network
+
+
+def changes(before, name, array):
+    return name in before and not np.array_equal(before[name], array)
+
+
+def test_a_chip_that_is_what_was_programmed_loses_nothing(runs, tmp_path):
+    readback = str(tmp_path / "same.npy")
+    np.save(readback, runs.chip("programmed", *LEARNED))
+    found = figures("recalibrate", runs.trained(*LEARNED), "--readback", readback, "--out", str(tmp_path / "new"))
+    assert (found["lost"], found["recovered"], found["differing"], found["relearned"]) == (0, None, 0, None)
+
+
+@shows("recalibrate", "--relearn-steps", "--program")
+def test_masks_that_learn_on_are_an_increment_of_the_program_that_the_chip_holds(runs, held, tmp_path):
+    program, readback = held
+    folder, out = runs.trained(*LEARNED), str(tmp_path / "new")
+    command = ["recalibrate", folder, "--readback", readback, "--out", out, "--relearn-steps", "40"]
+    missing = call(*command)
+    assert missing.code == 2 and "name the program that the chip holds" in missing.err
+    found = figures(*command, "--program", program)["relearned"]
+    old, new = runs.arrays("masks.npz", "", *LEARNED), read_npz(os.path.join(out, "masks.npz"))
+    flipped = sum(np.count_nonzero(old[name] != new[name]) for name in old)
+    pulses, step = sum(found["pulses"].values()), read_program(found["program"])
+    assert 0 < pulses <= flipped and found["steps"] == 40
+    whole = str(tmp_path / "whole.xbp")
+    figures("export", out, "--out", whole)
+    assert step.base_state == read_program(program).new_state != step.new_state == read_program(whole).new_state
+    assert found["score"]["accuracy"] == figures("evaluate", out)["accuracy"]
+    # The chip after the pulses passes as that of the new run.
+    after = str(tmp_path / "after.npy")
+    figures("chip", out, "--out", after, "--state", "programmed")
+    checked = call("verify", whole, after, "--run", out, "--tolerance", "10", "--json")
+    assert checked.code in (0, 1) and json.loads(checked.out)["bit_errors"] <= 1
+    told = call(*command, "--program", program).out
+    assert "relearned    40 steps" in told and found["program"] in told and "no pulse" in told
+    for options, message in (
+        (("--program", program), "give --relearn-steps, too"),
+        (("--relearn-steps", "-1"), "0 or more"),
+    ):
+        refused = call("recalibrate", folder, "--readback", readback, "--out", out, *options)
+        assert refused.code == 2 and message in refused.err
+
+
+@shows("recalibrate", "--data", "--threads")
+def test_the_data_and_the_threads_are_those_asked_for(runs, held, tmp_path):
+    _, readback = held
+
+    def change(arrays):
+        arrays["validation_labels"] = (arrays["validation_labels"] + 1) % 10
+
+    other = save_changed_data(runs.data, str(tmp_path / "data"), change)
+    command = ["recalibrate", runs.trained(*LEARNED), "--readback", readback, "--out", str(tmp_path / "new")]
+    own, moved = figures(*command), figures(*command, "--data", other)
+    for look in ("programmed", "read_back", "recalibrated"):
+        assert moved[look]["confusion"] == own[look]["confusion"][-1:] + own[look]["confusion"][:-1]
+    assert own["programmed"]["samples"] == VALIDATION
+    assert products_shared(*command) > 0
+
+
+@shows("recalibrate", "--unit")
+def test_a_read_back_is_a_lab_file_in_its_unit(runs, held, tmp_path):
+    (_, readback), folder = held, runs.trained(*LEARNED)
+    other = str(tmp_path / "in-uS.npy")
+    np.save(other, np.load(readback) * 1e6)
+    found = figures("recalibrate", folder, "--readback", other, "--unit", "uS", "--out", str(tmp_path / "a"))
+    same = figures("recalibrate", folder, "--readback", readback, "--out", str(tmp_path / "b"))
+    assert found["recalibrated"]["accuracy"] == same["recalibrated"]["accuracy"]
+    assert (found["readback"]["unit"], same["readback"]["unit"]) == ("uS", "S")
+    refused = call("recalibrate", folder, "--readback", other, "--out", str(tmp_path / "c"))
+    assert refused.code == 3 and "unit" in refused.err
+
+
+def test_what_is_no_place_or_no_read_back_is_refused(runs, held, tmp_path):
+    (_, readback), folder = held, runs.trained(*LEARNED)
+    silent = str(tmp_path / "silent.npy")
+    np.save(silent, np.zeros_like(np.load(readback)))
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "notes.txt").write_text("mine")
+    for code, message, options in (
+        (2, "is the run itself", ("--readback", readback, "--out", folder)),
+        (2, "is not empty", ("--readback", readback, "--out", str(full))),
+        (2, "there is no such file", ("--readback", str(tmp_path / "none.npy"), "--out", str(tmp_path / "a"))),
+        (3, "no signal passes", ("--readback", silent, "--out", str(tmp_path / "b"))),
+    ):
+        refused = call("recalibrate", folder, *options)
+        assert refused.code == code and message in refused.err, refused.err
+    assert sorted(os.listdir(tmp_path)) == ["full", "silent.npy"]
+
+
+def test_verify_names_the_loss_and_the_remedy(runs, held):
+    program, readback = held
+    folder = runs.trained(*LEARNED)
+    command = ["verify", program, readback, "--run", folder]
+    found, told = figures(*command), call(*command).out
+    assert found["lost_accuracy"] == found["accuracy_programmed"] - found["accuracy_read_back"]
+    remedy = f"minirram recalibrate {folder} --readback {readback}"
+    assert (found["remedy"] == remedy) == (found["lost_accuracy"] > 0) == (remedy in told)
+    assert figures("verify", program, readback)["remedy"] is None
+
+
+@shows("evaluate", "--compensate", "--digital")
+def test_drift_is_taken_back_by_one_factor_per_matrix(runs, tmp_path):
+    folder, file = runs.trained("--technology", "pcm", *LEARNED), str(tmp_path / "digital.json")
+    aged = ("--age", "3.15e7")
+    old, compensated = (figures("evaluate", folder, *aged, *options) for options in ((), ("--compensate",)))
+    factors = compensated["compensation"]
+    assert old["compensation"] is None and all(1.7 < factor < 2.3 for factor in factors.values())
+    assert compensated["age_s"] == 3.15e7 and compensated["confusion"] != old["confusion"]
+    assert "compensation            conv1 " in call("evaluate", folder, *aged, "--compensate").out
+    scales = []
+    for options in ((), ("--compensate",)):
+        figures("evaluate", folder, *aged, *options, "--digital", file)
+        with open(file) as handle:
+            scales.append({matrix["name"]: matrix["weight_per_lsb"] for matrix in json.load(handle)["matrices"]})
+    for name, factor in factors.items():
+        assert scales[1][name] == pytest.approx(factor * scales[0][name])
+    assert "needs an age" in call("evaluate", folder, "--compensate").err
+
+
+def test_what_compensation_costs_stands_in_the_account(runs):
+    account = figures("energy", runs.trained())
+    once, probes = account["compensation"], read_npz(os.path.join(runs.trained(), "model.npz"))
+    names = [name for name in probes if name.startswith("probe/")]
+    vectors = sum(len(probes[name]) for name in names)
+    assert once["vectors"] == vectors
+    set_bits = sum(
+        np.unpackbits(probes[name]).sum() * 2 * probes["probe_response_lsb/" + name[6:]].shape[1] for name in names
+    )
+    assert once["cell_reads"] == set_bits
+    assert 0 < once["array_J"] < once["total_J"] < account["total"]["total_J"]
+    assert "compensating drift once" in call("energy", runs.trained()).out
+    fewer = figures("energy", runs.trained(), "--input-bits", "2")["compensation"]
+    assert 0 < fewer["conversions"] < once["conversions"]
+
+
+def test_a_temperature_where_there_is_no_law_of_it_and_a_noise_in_percent_are_told(runs):
+    refused = call("evaluate", runs.trained("--technology", "pcm", *LEARNED), "--age", "10", "--celsius", "60")
+    assert refused.code == 2 and "pcm has no temperature law" in refused.err
+    told = call("evaluate", runs.trained(), "--read-noise", "0.65").out
+    assert "65% of a conductance: it is a share, 0.65 % is 0.0065" in told
+    assert "it is a share" not in call("evaluate", runs.trained()).out
+
+
+def test_wires_that_let_nothing_through_are_named(runs):
+    for model in ("solve", "reduced"):
+        refused = call("evaluate", runs.trained(), "--wire-ohm", "1e9", "--wire-model", model)
+        assert refused.code == 2 and "wires of 1e+09 ohm" in refused.err, (refused.code, refused.err)
