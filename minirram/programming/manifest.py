@@ -20,6 +20,8 @@ from ..xbp import digests
 from .readback import read_program, verify
 
 NAME = "manifest.json"
+JOURNAL = "journal"
+"""what lies in the same folder from the first pulse on"""
 FORMAT = 1
 
 
@@ -160,11 +162,19 @@ def _check_figures(made: Manifest, folder: str, path: Path) -> None:
 
 
 def manifest_beside(readback: Path, named: Optional[Path] = None) -> Optional[str]:
-    """The manifest of a read-back: `named`, else the one in its folder; None where there is none."""
+    """The manifest of a read-back: `named`, else the one in its folder; None where there is none.
+
+    DataError in the folder of a programming that has not come to its manifest: nobody knows yet what the chip is.
+    """
     if named is not None:
         return os.fspath(named)
-    path = os.path.join(os.path.dirname(os.fspath(readback)), NAME)
-    return path if os.path.exists(path) else None
+    folder = os.path.dirname(os.fspath(readback))
+    path = os.path.join(folder, NAME)
+    if os.path.exists(path):
+        return path
+    if os.path.exists(os.path.join(folder, JOURNAL)):
+        raise DataError(f"{folder}: a programming that has not ended: no {NAME}. Run the same bench command again")
+    return None
 
 
 def check_pair(manifest: Path, *, program: Path, readback: Path) -> Manifest:

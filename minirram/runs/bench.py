@@ -29,7 +29,7 @@ from .folder import RunFolder
 from .repair import read_conductances
 
 Path = Union[str, "os.PathLike[str]"]
-JOURNAL, PROGRAM, READBACK, CELLS, FAULTS = "journal", "program.xbp", "readback.npy", "cells.npz", "failed.txt"
+PROGRAM, READBACK, CELLS, FAULTS = "program.xbp", "readback.npy", "cells.npz", "failed.txt"
 """files of a bench folder, beside manifest.json and driver.log"""
 
 
@@ -109,7 +109,7 @@ def bench(
         _check_outputs(out)
         described = digital_json.describe(run.config.network, model, chip=chip, wires=run.config.wires)
         header = {"program": digests.program_digest(data), "chip_id": f"{built.chip_id:08x}", "rows": programmer.ROWS}
-        with Journal(os.path.join(out, JOURNAL), header) as journal:
+        with Journal(os.path.join(out, manifest.JOURNAL), header) as journal:
             resumed = bool(journal.done) or journal.begun is not None
             _write(os.path.join(out, PROGRAM), data)
             write_json(os.path.join(out, "digital.json"), described)

@@ -236,6 +236,10 @@ def test_verify_takes_the_manifest_of_the_pair_and_refuses_a_wrong_one(runs):
     assert figures("verify", program, alone)["manifest"] is None
     named = figures("verify", program, alone, "--manifest", os.path.join(out, "manifest.json"))
     assert named["manifest"] == os.path.join(out, "manifest.json")
+    os.rename(os.path.join(out, "manifest.json"), runs.path("moved.json"))
+    refused = call("verify", program, readback)
+    assert refused.code == 3 and "has not ended" in refused.err
+    os.rename(runs.path("moved.json"), os.path.join(out, "manifest.json"))
     for pair in (
         (os.path.join(other, "program.xbp"), readback),
         (program, os.path.join(other, "readback.npy")),

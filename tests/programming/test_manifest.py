@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minirram.chip.cell_results import CellResults
+from minirram.cli.main import main
 from minirram.errors import MinirramError
 from minirram.json_codec import built
 from minirram.programming import manifest
@@ -31,6 +32,8 @@ def save_bench(folder, seed=0, wrong=0):
     CellResults(zeros.astype(np.uint32), read_S, zeros, zeros.astype(bool)).save(os.path.join(folder, "cells.npz"))
     with open(os.path.join(folder, "digital.json"), "w") as handle:
         json.dump({"format": 1, "seed": seed}, handle)
+    with open(os.path.join(folder, manifest.JOURNAL), "w") as handle:
+        handle.write("a programming began\n")
     bind(folder, bench="test", digital="digital.json")
     return folder
 
@@ -182,12 +185,14 @@ def test_the_corpus_is_large_enough():
 
 
 @pytest.mark.parametrize("name", list(CORPUS))
-def test_what_does_not_belong_together_is_refused(benches, tmp_path, name):
+def test_what_does_not_belong_together_is_refused(benches, tmp_path, capsys, name):
     folder = str(tmp_path / "a")
     shutil.copytree(benches[0], folder)
     CORPUS[name](folder, benches)
     with pytest.raises(MinirramError):
         pair(folder)
+    names = [os.path.join(folder, name) for name in ("program.xbp", "readback.npy")]
+    assert main(["verify", *names]) in (2, 3) and "differ" not in capsys.readouterr().out
 
 
 def test_a_read_back_is_of_the_chip_that_is_named(benches, tmp_path):
