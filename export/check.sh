@@ -23,6 +23,8 @@ need() { # command, Debian packages
 need gcc "gcc libc6-dev"
 need make make
 need g++ g++
+need avr-gcc "gcc-avr avr-libc"
+need simavr simavr
 need arm-none-eabi-gcc "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 need clang "clang libclang-rt-dev"
 need s390x-linux-gnu-gcc "gcc-s390x-linux-gnu libc6-dev-s390x-cross"
@@ -39,7 +41,7 @@ echo "-- sizes"
 sh size.sh
 
 echo "-- tests on this machine"
-(cd .. && $python -m pytest -q tests/export)
+(cd .. && $python -m pytest -q -m "slow or not slow" tests/export)
 
 echo "-- the same tests on an emulated big-endian machine (s390x)"
 (cd .. && MINIRRAM_CC="s390x-linux-gnu-gcc -static" MINIRRAM_RUN=qemu-s390x $python -m pytest -q \

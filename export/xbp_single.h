@@ -753,6 +753,7 @@ static void piece(xbp_reader *r)
         const xbp_cursor before = r->cursor;
         const uint32_t col = next_cell(r);
         uint32_t at;
+        uint8_t *cell;
 
         if (!r->rec.length)
             first = r->cursor.row;
@@ -763,7 +764,8 @@ static void piece(xbp_reader *r)
         }
         r->rec.length = (uint16_t)(at + row_bytes);
         r->rec.n_row = (uint16_t)(r->cursor.row - first + 1u);
-        r->out.byte[at + (col >> 3)] |= (uint8_t)(1u << (col & 7u));
+        cell = &r->out.byte[at + (col >> 3)];
+        *cell = (uint8_t)(*cell | 1u << (col & 7u));
     }
     r->rec.row = (uint16_t)(r->rec.row + first);
 }

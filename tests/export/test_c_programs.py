@@ -67,6 +67,8 @@ def verdicts(classify, cases, records=False, chip_id=EXPECTED["chip_id"]):
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_source_is_clean_under_the_strict_flags(compiler, tmp_path):
     for source in sorted(EXPORT.rglob("*.c")):
+        if source.parent.name == "avr":
+            continue  # of another compiler
         command = [compiler, *STRICT, "-O2", "-c", str(source), "-o", str(tmp_path / "object.o")]
         assert subprocess.run(command).returncode == 0, source.name
 
@@ -118,6 +120,60 @@ def test_the_header_serves_cplusplus_and_the_single_file_is_the_same_reader(tmp_
         sources = [str(tmp_path / "main.cpp"), str(tmp_path / "reader.o")]
         subprocess.run(["g++", "-Wall", "-Werror", f"-I{EXPORT}", *sources, "-o", str(tmp_path / "main")], check=True)
         assert subprocess.run([str(tmp_path / "main")]).returncode == 0
+
+
+def test_a_bad_link_costs_repeats_and_nothing_else(tmp_path):
+    link = build(tmp_path, "link", ["tests/link.c", "xbp.c"])
+    repeats = 0
+    for name, expected in sorted(EXPECTED["good"].items()):
+        for seed in range(3):
+            path = str(EXPORT / "vectors" / "good" / name)
+            command = [*link, path, str(EXPECTED["chip_id"]), str(seed)]
+            found = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.split()
+            # A second END comes behind the end of the file; all before it is as sent.
+            assert found[:1] == [b"EXTRA"] or found[:2] == [b"DONE", str(len(expected["records"])).encode()], name
+            repeats += 0 if found[0] == b"EXTRA" else int(found[2])
+    assert repeats > 20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("avr-gcc") and shutil.which("simavr")), reason="no avr-gcc or no simavr")
+def test_the_reader_is_right_where_int_has_16_bits(tmp_path):
+    """Every small vector on a simulated AVR, byte by byte."""
+    names = script("make_table.py").table.ERRORS
+    numbers = {name: -number for number, name in enumerate(names, 1)}
+    batches, room = [], 0  # an array holds 32,767 bytes at most
+    for kind, name in [("good", name) for name in EXPECTED["good"]] + [("bad", name) for name in EXPECTED["bad"]]:
+        data = (EXPORT / "vectors" / kind / name).read_bytes()
+        entry = EXPECTED["bad"].get(name)
+        if len(data) < 2000:
+            if len(data) > room:
+                batches.append([])
+                room = 30000
+            batches[-1].append((data, numbers[entry["error"]] if entry and entry["streaming"] else 1))
+            room -= len(data)
+    for batch in batches:
+        assert b"good" in on_avr(tmp_path, batch)
+
+
+def on_avr(folder, files):
+    """What the reader on a simulated AVR prints of (bytes, verdict)."""
+    arrays = {
+        "uint8_t bytes": b"".join(data for data, _ in files),
+        "uint16_t sizes": [len(data) for data, _ in files],
+        "int8_t verdicts": [verdict for _, verdict in files],
+    }
+    text = f"#define N_FILES {len(files)}u\n#define CHIP_ID {EXPECTED['chip_id']}ul\n"
+    for name, values in arrays.items():
+        text += f"static const {name}[] PROGMEM = {{ {', '.join(map(str, values))} }};\n"
+    (folder / "bytes.h").write_text(text)
+    out = str(folder / "avr.elf")
+    options = ["-mmcu=atmega1284p", "-DF_CPU=16000000ul", *STRICT, "-Os", f"-I{folder}"]
+    sources = [str(EXPORT / name) for name in ("tests/avr/avr.c", "xbp.c")]
+    subprocess.run(["avr-gcc", *options, *sources, "-o", out], check=True, stderr=subprocess.DEVNULL)
+    command = ["simavr", "-m", "atmega1284p", "-f", "16000000", out]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    return done.stdout
 
 
 @pytest.mark.parametrize("chunk", [1, 5, 64, 100_000])
