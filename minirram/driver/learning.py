@@ -109,7 +109,8 @@ class DrivenChip(Chip):
         if self._resting:
             return 0
         macro = self.macros[index]
-        pulses = self.session._pulse(recipe.kind.lower(), index, macro.on_array(cells), recipe, None).pulses
+        call: Any = getattr(self.session, recipe.kind.lower())
+        pulses = call(index, macro.on_array(cells), recipe).pulses
         if recipe.kind != "FORM":
             self._writes[index] += macro.in_use(pulses).astype(np.uint32)
         return int(pulses.sum())
@@ -122,9 +123,19 @@ class DrivenChip(Chip):
 
     def _read_all(self) -> List[np.ndarray]:
         """Of each macro the cells in use, siemens, float64 (rows, cols); NaN elsewhere."""
-        masks = [macro.on_array(used) for macro, used in zip(self.macros, self.used)]
-        reads = (self.session.read(index, mask) for index, mask in enumerate(masks))
-        return [macro.in_use(read_S) for macro, read_S in zip(self.macros, reads)]
+        return [self._read(index, used) for index, used in enumerate(self.used)]
+
+    def _read(self, index: int, cells: np.ndarray) -> np.ndarray:
+        """Siemens of `cells` (rows, cols) of a macro, NaN elsewhere; BenchError for a cell without a value."""
+        macro = self.macros[index]
+        read_S = macro.in_use(self.session.read(index, macro.on_array(cells)))
+        missing = int(np.count_nonzero(cells & np.isnan(read_S)))
+        if missing:
+            raise BenchError(
+                f"{self.session.capabilities.name}: {missing} cells of macro {index} were not read; weights need all. "
+                "Leave their lines out with --dead-lines"
+            )
+        return read_S
 
     def observe(self) -> None:
         """Read the cells in use: what is read is what `macros` hold, as is what is known of their state."""
@@ -158,8 +169,7 @@ class DrivenChip(Chip):
             macro = self.macros[tile.macro]
             mask: np.ndarray = np.zeros((macro.rows, macro.cols), bool)
             mask[tile.rows, tile.cols] = True
-            read_S = macro.in_use(self.session.read(tile.macro, macro.on_array(mask)))[tile.rows, tile.cols]
-            block = read_S / self.cell_model.grid_S
+            block = self._read(tile.macro, mask)[tile.rows, tile.cols] / self.cell_model.grid_S
             plus[tile.matrix_rows, tile.matrix_cols] = block[:, 0::2]
             minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]
         return plus, minus

@@ -19,6 +19,19 @@ from ..support.benches import LIMITS, RECIPES, BadLine, served, two_ends
 from ..support.stops import COLS, HEADER, ROWS, Power, on_map, programmed, removed, small_chip, small_program
 
 
+def test_cells_without_a_value_are_failures_of_their_own_kind(tmp_path):
+    macro, program = small_chip(stuck=0), small_program()
+    bench = SimulatedDriver([macro])
+    plain = bench.read
+    bench.read = lambda m, mask, recipe=None: np.where(np.indices(mask.shape)[1] == 5, np.nan, plain(m, mask, recipe))
+    with Journal(str(tmp_path / "journal"), HEADER) as journal:
+        made = programmer.run(bench, program, journal)
+    read_S = programmer.read_back(bench, program)
+    wrong = {cell.place: cell.why for cell in verify(program, read_S).cells}
+    failed = programmer.cell_results(made, read_S, wrong).failed()
+    assert {(m, row, col) for m, row, col, why in failed if why == "not_read"} == {(0, row, 5) for row in range(ROWS)}
+
+
 @pytest.fixture(autouse=True)
 def fast_disk(monkeypatch):
     """Stops here are those of the process; what the kernel has is kept."""

@@ -7,6 +7,9 @@ import time
 import numpy as np
 import pytest
 
+from minirram.chip.dead_lines import ChipLines
+from minirram.device.presets import TAOX_40NM
+from minirram.driver.learning import DrivenChip
 from minirram.driver.session import Session
 from minirram.errors import BenchError
 
@@ -92,9 +95,13 @@ def test_the_log_has_a_line_for_every_call(tmp_path):
     assert "no attribute" in lines[2]["error"]
 
 
-def test_a_read_that_misses_cells_is_an_error():
-    bench = small_bench()
-    bench.read = lambda macro, mask, recipe=None: np.full(mask.shape, np.nan)
+def test_a_read_says_which_cells_have_no_value_and_learning_refuses_them():
+    bench = small_bench(rows=64, cols=64)
+    mask, plain = np.ones((64, 64), bool), bench.read
+    bench.read = lambda macro, mask, recipe=None: np.where(np.indices(mask.shape)[0] == 3, np.inf, plain(macro, mask))
     with Session(bench) as session:
-        with pytest.raises(BenchError, match="128 cells of macro 0 were not read"):
-            session.read(0, ALL)
+        assert np.array_equal(np.isnan(session.read(0, mask)), np.indices(mask.shape)[0] == 3)
+        lines = ChipLines(rows=64, pairs=32)
+        chip = DrivenChip.behind(session, TAOX_40NM, (("m", (8, 8)),), level="pair", seed=0, lines=lines)
+        with pytest.raises(BenchError, match="16 cells of macro 0 were not read"):
+            chip.form(4.0)
