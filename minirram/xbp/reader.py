@@ -286,16 +286,18 @@ class Reader:
 
     def _check_bits(self, at: int, tile: TileRecords, rows: bytes, n_row: int, stage: int) -> None:
         """Checks W6 and K1, row by row."""
+        paired = stage == _MASK and tile.values["level"] == table.LEVELS["pair"]
+        if not paired and not tile.pad:
+            return
         bits = int.from_bytes(rows, "little")
         pad = bits & tile.repeated(tile.pad, n_row) if tile.pad else 0
-        pairs = 0
-        if stage == _MASK and tile.values["level"] == table.LEVELS["pair"]:
-            pairs = bits & bits >> 1 & int.from_bytes(b"\x55" * len(rows), "little")
+        pairs = bits & bits >> 1 & int.from_bytes(b"\x55" * len(rows), "little") if paired else 0
+        if not pad and not pairs:
+            return
         first_pad, first_pair = (((found & -found).bit_length() - 1) // (8 * tile.stride) for found in (pad, pairs))
         if pad and (not pairs or first_pad <= first_pair):
             self._fail("RESERVED", at + _HEAD, f"a bit beyond column {tile.n_col - 1}")
-        if pairs:
-            self._fail("PAIR", at + _HEAD, "both cells of a pair on at pair level")
+        self._fail("PAIR", at + _HEAD, "both cells of a pair on at pair level")
 
     def _check_pulses(self, at: int, tile: TileRecords, row: int, recipe: int, pass_: int) -> None:
         """Checks O1 to O3; opens a new pass."""
