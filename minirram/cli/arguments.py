@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Union, get_args
 
 if TYPE_CHECKING:  # a command loads what it runs
     from ..chip.dead_lines import ChipLines
+    from ..device.interface import Cell
     from ..labfiles.maps import Policy
     from ..runs.chip_files import ChipFiles
 
@@ -188,6 +189,14 @@ def training_data_option(parser: argparse.ArgumentParser) -> None:
 def source_of(data: str) -> str:
     """A data set's folder as an absolute path, "synthetic" as it is: what a run folder remembers."""
     return data if data == "synthetic" else os.path.abspath(data)
+
+
+def warn(cell_model: "Cell") -> None:
+    """A line on stderr for each number of a technology that looks like a slip, before a long run begins."""
+    from ..device.unusual import unusual
+
+    for line in unusual(cell_model):
+        tell(f"minirram: warning: {line}")
 
 
 def tell(line: str) -> None:

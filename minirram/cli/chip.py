@@ -4,9 +4,12 @@ import argparse
 from dataclasses import dataclass
 from typing import Tuple
 
+import numpy as np
+
 from ..json_codec import Result
 from ..runs.export import chip_map
 from .arguments import run_option
+from .counts import count_lines
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class ChipMap(Result):
     """macros, rows, columns"""
     state: str
     """"formed" (after FORM alone) or "programmed" (with the masks)"""
+    unformed: int
+    """cells of the map that hold 0 S, those on lines out of use among them"""
 
 
 RESULT = ChipMap
@@ -34,9 +39,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> ChipMap:
     """Write the map."""
     map_S = chip_map(options.run, options.out, state=options.state)
-    return ChipMap(options.out, map_S.shape, options.state)
+    return ChipMap(options.out, map_S.shape, options.state, int(np.count_nonzero(map_S == 0)))
 
 
 def text(written: ChipMap) -> str:
-    """One line."""
-    return f"{written.file}: {' x '.join(map(str, written.shape))} (macros, rows, columns), {written.state}"
+    """One line, and one for cells that conduct nothing."""
+    line = f"{written.file}: {' x '.join(map(str, written.shape))} (macros, rows, columns), {written.state}"
+    return "\n".join([line, *count_lines("chip", written)])

@@ -23,6 +23,7 @@ from .arguments import (
     threads_option,
     training_data_option,
 )
+from .counts import count_lines
 
 RESULT = Comparison
 
@@ -57,6 +58,8 @@ def run(options: argparse.Namespace) -> Comparison:
     """Run what is not done yet, sum up, write the tables."""
     if (options.rates or options.tuning_epochs) and all(ARMS[name].level is not None for name in options.arms):
         raise ConfigError("--rates and --tuning-epochs are of learned weights; the arms named learn masks alone")
+    if options.score_step is not None and all(ARMS[name].level is None for name in options.arms):
+        raise ConfigError("--score-step is that of masks; the arms named learn weights alone")
     found = own_data.given(options.task, options.data)
     chosen = found.task
     recipe = replace(chosen.recipe(options.preset), **given(options, ["epochs", "samples_per_epoch", "score_step"]))
@@ -95,5 +98,7 @@ def run(options: argparse.Namespace) -> Comparison:
 
 
 def text(summary: Comparison) -> str:
-    """The table, one line per arm."""
-    return report.as_text(summary)
+    """The table, one line per arm; then what was counted of each."""
+    told = [f"read {one.line}" for one in summary.readings] + [f"warning {line}" for line in summary.warnings]
+    counts = (f"{row.arm}: {line}" for row in summary.arms for line in count_lines("compare", row))
+    return "\n".join([report.as_text(summary), *told, *counts])

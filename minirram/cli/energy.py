@@ -7,6 +7,7 @@ from ..accounting.figures import JOULES
 from ..runs.energy import EnergyAccount, WhatIf, account
 from ..units import si_format
 from .arguments import costs_option, data_option, run_option, threads_option
+from .counts import count_lines
 
 RESULT = EnergyAccount
 COLUMNS = JOULES + ("total_J",)
@@ -59,6 +60,7 @@ def _head(found: EnergyAccount) -> Iterator[str]:
     yield f"one inference at {found.adc_bits} ADC bits, {found.input_bits} input bits; {quality or found.assumed}"
     yield f"costs: {found.costs.name} ({found.costs.about})"
     yield f"read: {si_format(found.read_voltage_V, 'V')} for {si_format(found.read_time_s, 's')}"
+    yield from count_lines("energy", found)
 
 
 def _table(found: EnergyAccount) -> Iterator[str]:

@@ -10,7 +10,7 @@ from ..errors import ConfigError
 from ..runs.evaluate import Evaluation, evaluate
 from ..units import ZERO_CELSIUS_K
 from .arguments import data_option, run_option, threads_option
-from .counts import count_lines, saturated, share_lines
+from .counts import count_lines
 
 RESULT = Evaluation
 
@@ -81,13 +81,11 @@ def _lines(score: Evaluation) -> Iterator[str]:
     spread = "" if score.standard_error is None else f" +- {score.standard_error:.3%}"
     ideal = getattr(score.ideal, score.primary)
     yield f"{score.split} {score.primary}  {score.value:.2%}{spread}   (ideal reads {ideal:.2%})"
-    yield from share_lines(score.read_noise)
     if score.compensation is not None:
         factors = ", ".join(f"{name} {factor:.3f}" for name, factor in score.compensation.items())
         yield f"compensation            {factors}"
-    yield from count_lines(
-        {"saturated conversions": saturated(score), "clipped activations": sum(score.clipped.values())}
-    )
+    yield from count_lines("evaluate", score)
+    yield from (f"warning                 {line}" for line in score.warnings)
     if score.confusion is not None:
         yield "confusion (row = true class)"
         for row in score.confusion:

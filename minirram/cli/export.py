@@ -31,4 +31,4 @@ def text(exported: Export) -> str:
     lines = [f"{exported.file}: {exported.bytes} bytes, {cells}, state {exported.base_state} -> {exported.new_state}"]
     if exported.targets is not None:
         lines.append(f"{exported.targets}: {exported.targets_bytes} bytes, for verify")
-    return "\n".join([*lines, *count_lines({"cells to keep unformed": exported.not_formed})])
+    return "\n".join([*lines, *count_lines("export", exported)])

@@ -26,6 +26,8 @@ class FitReport(Fit):
 
     files: Tuple[Reading, ...]
     """what was taken from each map"""
+    not_formed: int
+    """cells with a value that were not formed"""
     forced: bool
     """--force was given: what is not usable is written all the same"""
     model_file: Optional[str]
@@ -60,6 +62,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> FitReport:
     """Fit, and write the model if it is usable."""
+    if options.forming is None and options.forming_unit != "V":
+        raise ConfigError("--forming-unit is that of the voltages in --forming: name that, too")
     if options.repeated and len(options.maps) < 2:
         raise ConfigError("--repeated compares reads of one array: give at least two maps")
     base = load_cell_model(options.base)
@@ -88,6 +92,7 @@ def run(options: argparse.Namespace) -> FitReport:
         save_cell_model(options.out, found.model)
     return FitReport(
         files=tuple(one.reading for one in maps),
+        not_formed=found.cells - found.formed - found.not_read,
         forced=options.force,
         model_file=options.out if written else None,
         picture_file=options.plot,
@@ -159,7 +164,7 @@ def _lines(shown: FitReport) -> Iterator[str]:
     yield f"grid       {si_format(model.grid_S, 'S')}, holds up to {si_format(shown.grid_max_S, 'S')}"
     if shown.formed_min_S:
         yield f"formed     from {si_format(shown.formed_min_S, 'S')}: {shown.formed} of {shown.cells} cells"
-    yield from count_lines({"cells not formed": shown.cells - shown.formed - shown.not_read})
+    yield from count_lines("fit", shown)
     for kind, lines in (("note", shown.remarks), ("without", shown.exclusions), ("because", shown.reasons)):
         yield from (f"{kind:10s} {line}" for line in lines)
     yield f"verdict    {shown.verdict}"

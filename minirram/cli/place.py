@@ -9,7 +9,7 @@ from ..learn.written_weights import Writing
 from ..runs.place import Placed, Placing, Written, place_network
 from ..units import si_format
 from .arguments import chip_files, chip_lines, chip_options, given, threads_option
-from .counts import count_lines, saturated
+from .counts import count_lines
 from .evaluate import condition_options, conditions_of
 
 RESULT = Placed
@@ -56,6 +56,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Placed:
     """Place, and write and examine where that is asked for."""
     conditions = conditions_of(options)
+    if options.learning_rate is not None and not options.epochs:
+        raise ConfigError("--learning-rate is that of --epochs: give these, too")
     if options.weights and options.data is None:
         raise ConfigError("--weights needs --data FILE.npz: inputs that ranges are taken from and that are answered")
     idle = [name for name in OF_WEIGHTS if getattr(options, name) not in (None, 1, [])]
@@ -107,6 +109,11 @@ def _lines(placed: Placed) -> Iterator[str]:
         yield f"{name:23s} {typical} ({low} .. {high}), from shapes alone"
     if placed.written is not None:
         yield from _written_lines(placed.written)
+        yield from (f"read                    {one.line}" for one in placed.written.readings)
+        yield from count_lines("place", placed)
+        yield from (f"map {index:<19d} {one.line}" for index, one in enumerate(placed.written.maps))
+        yield from (f"warning                 {line}" for line in placed.written.warnings)
+        yield from (f"written                 {name}" for name in placed.written.files)
 
 
 def _written_lines(written: Written) -> Iterator[str]:
@@ -125,17 +132,6 @@ def _written_lines(written: Written) -> Iterator[str]:
         yield f"float network           {written.float_accuracy:.2%}"
     yield f"agreement               {written.agreement:.2%} of the float network's answers"
     yield f"logit error             {written.logit_error:.2%} of the logits, root mean square"
-    yield from count_lines(
-        {
-            "weights off target": written.off_target,
-            "unformed pairs": written.unformed_pairs,
-            "stuck cells": written.stuck_cells,
-            "inputs clipped": written.inputs_clipped,
-            "saturated conversions": saturated(score),
-            "clipped activations": sum(score.clipped.values()),
-        }
-    )
-    yield from (f"written                 {name}" for name in written.files)
 
 
 def _percent(read_noise: Optional[float]) -> str:

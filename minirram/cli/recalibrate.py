@@ -58,7 +58,7 @@ def _lines(found: Recalibration) -> Iterator[str]:
         if relearned.beyond_per_pulse is not None:
             yield f"  {relearned.beyond:.0%} of the loss beyond that, {relearned.beyond_per_pulse:.2e} per pulse"
         yield f"  {relearned.program}"
-    yield from count_lines({"cells that differ": found.differing, "cells taken for open": found.doubtful})
+    yield from count_lines("recalibrate", found)
     yield f"{found.folder}: model.npz and digital.json of read-back SHA-256 {found.readback_sha256}"
 
 

@@ -30,8 +30,9 @@ from .arguments import (
     task_argument,
     threads_option,
     training_data_option,
+    warn,
 )
-from .counts import count_lines, saturated, share_lines
+from .counts import count_lines
 from .network_file import graph_of
 from .progress import Progress
 
@@ -72,6 +73,7 @@ def run(options: argparse.Namespace) -> TrainingResults:
         raise ConfigError("--port and --timeout belong to a driver: name that, too, --driver")
     files = chip_files(options)
     config, arrays = _config(options, files)
+    warn(config.cell_model)
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(Progress(config.recipe.epochs))
         session = None
@@ -149,7 +151,6 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
     validation, test, bits = results.validation, results.test, results.adc_bits
     noise = "" if results.read_noise is None else f", read noise {results.read_noise:.2%}"
     yield f"validation {validation.primary:12s} {validation.value:.2%}   on the simulated macro, {bits} ADC bits{noise}"
-    yield from share_lines(results.read_noise)
     yield f"test {test.primary:18s} {test.value:.2%}   (ideal reads {getattr(test.ideal, test.primary):.2%})"
     yield f"kept fraction           {results.kept_fraction:.3f}    best epoch {results.best_epoch} of {results.epochs}"
     pulses = ", ".join(f"{count} {kind}" for kind, count in results.pulses.items())
@@ -159,16 +160,7 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
     yield f"training                {results.samples_per_second:.0f} samples/s, {results.training_seconds:.0f} s"
     for reading in results.readings:
         yield f"read                    {reading.line}"
-    counts = {
-        "saturated conversions": saturated(test),
-        "clipped activations": sum(test.clipped.values()),
-        "conductances cut": results.clipped_conductances,
-        "unformed pairs": results.unformed_pairs,
-        "signs given by forming": results.signs_given,
-        "pairs without a weight": results.dead_pairs,
-        "stuck cells": results.stuck_cells,
-        "rows and pairs moved": len(results.moved),
-    }
-    yield from count_lines(counts)
+    yield from count_lines("train", results)
+    yield from (f"warning                 {line}" for line in results.warnings)
     for index, one in enumerate(results.maps):
         yield f"map {index:<19d} {one.line}"

@@ -6,7 +6,7 @@ from ..errors import ConfigError
 from ..runs.folder import RunFolder
 from ..study.transfer import TransferResults, lines_like, transfer
 from .arguments import chip_files, chip_lines, chip_options, data_option, given, source_of, tell, threads_option
-from .counts import count_lines, saturated
+from .counts import count_lines
 
 RESULT = TransferResults
 
@@ -65,12 +65,6 @@ def text(results: TransferResults) -> str:
         lines.append(f"{stage} {score:.4f}{won}")
     before, after = results.test.before, results.test.after
     lines.append(f"test {after.primary} {before.value:.4f} before, {after.value:.4f} after, on the simulated macros")
-    counts = {
-        "saturated conversions": saturated(after),
-        "clipped activations": sum(after.clipped.values()),
-        "unformed pairs": results.unformed_pairs,
-        "pairs without a weight": results.dead_pairs,
-        "stuck cells": results.stuck_cells,
-        "rows and pairs moved": len(results.moved),
-    }
-    return "\n".join([*lines, *count_lines(counts)])
+    lines += [f"read {one.line}" for one in results.readings] + list(count_lines("transfer", results))
+    lines += [f"map {index}  {one.line}" for index, one in enumerate(results.maps)]
+    return "\n".join(lines + [f"warning {line}" for line in results.warnings])

@@ -19,6 +19,7 @@ from ..programming.results import Verification
 from ..xbp import table
 from ..xbp.records import Program
 from .arguments import FAILED, GOOD, file_option
+from .counts import count_lines, total
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class VerifiedProgram(Verification):
     """the same with the conductances that were read back; None: no run was named"""
     readback: Optional[Reading]
     """what was taken from the file of the read-back; None: it was simulated"""
+    saturated_read_back: Optional[int]
+    """conversions that saturated with the conductances that were read back; None: no run was named"""
+    clipped_conductances: Optional[int]
+    """conductances of the chip as read back that were cut at the largest that the grid holds; None: no run was named"""
+    without_number: int
+    """cells with a mask for which the read-back holds no number; with a run they count as 0 S"""
     simulated: bool
     """whether nothing was measured: the read-back is one noisy read of the run's simulated chip"""
     lost_accuracy: Optional[float]
@@ -46,6 +53,7 @@ class VerifiedProgram(Verification):
 
 
 RESULT = VerifiedProgram
+TOLERANCE = 0.1
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", metavar="FILE", help="default: manifest.json beside READBACK, if there is one")
     parser.add_argument("--unit", default="S", help=f"of the read-back: {OF_A_CELL} (%(default)s)")
     parser.add_argument("--targets", metavar="TARGETS.xbp", help="default: targets.xbp beside FILE, where that fits it")
-    parser.add_argument("--tolerance", type=float, default=0.1, help="of a target, relative (%(default)s)")
+    parser.add_argument("--tolerance", type=float, help=f"of a target, relative ({TOLERANCE})")
     parser.add_argument("--run", help="run folder of the program: what the differences do to its validation figures")
     parser.add_argument(
         "--simulate", action="store_true", help="no read-back: one noisy read of the simulated chip of --run instead"
@@ -73,6 +81,8 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         raise ConfigError("name the map that was read back, READBACK.npy, or --simulate one; not both, not neither")
     if options.simulate and options.manifest is not None:
         raise ConfigError("--manifest binds what was measured; --simulate measures nothing")
+    if options.simulate and options.unit != "S":
+        raise ConfigError("--unit is that of a read-back file; --simulate reads none")
     built = read_program(options.file)
     if options.run is not None:
         _check_belongs(built, options.file, options.run)
@@ -84,13 +94,19 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         _check_bound(bound, options)
         measured_S, reading = _conductances(options)
     path, targets, left_out = _targets_of(options.file, built, options.targets)
-    found = readback.verify(built, measured_S, tolerance=options.tolerance, targets=targets)
-    programmed = read_back = lost = remedy = None
+    if options.tolerance is not None and targets is None and not built.maps & table.MAPS["targets"]:
+        raise ConfigError(
+            f"--tolerance is that of targets, and {left_out or options.file + ' has none'}: name --targets"
+        )
+    tolerance = TOLERANCE if options.tolerance is None else options.tolerance
+    found = readback.verify(built, measured_S, tolerance=tolerance, targets=targets)
+    programmed = read_back = lost = remedy = saturated = clipped = None
     if options.run is not None:
         from ..runs.evaluate import accuracy_of_readback
 
         scores = accuracy_of_readback(options.run, measured_S, data=options.data)
-        programmed, read_back = (score.accuracy for score in scores)
+        programmed, read_back = scores.programmed.accuracy, scores.read_back.accuracy
+        saturated, clipped = total(scores.read_back.saturated), scores.clipped_conductances
         lost = programmed - read_back
         if lost > 0 and not options.simulate:
             unit = "" if options.unit == "S" else f" --unit {options.unit}"
@@ -105,6 +121,9 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         accuracy_read_back=read_back,
         lost_accuracy=lost,
         remedy=remedy,
+        saturated_read_back=saturated,
+        clipped_conductances=clipped,
+        without_number=sum(cell.why == "not a number" for cell in found.cells),
         simulated=options.simulate,
     )
 
@@ -200,6 +219,7 @@ def text(shown: VerifiedProgram) -> str:
         lines.append(f"  {shown.remedy}")
     if shown.readback is not None:
         lines.append(f"read-back {shown.readback.line}")
+    lines += count_lines("verify", shown)
     lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in shown.cells]
     return "\n".join(lines)
 

@@ -288,7 +288,8 @@ class Macro:
             ageing["age_s"] = np.zeros(self.on.shape)
             ageing.update(zip(names, generator.standard_normal((len(names),) + self.on.shape)))
         ageing["age_s"] += seconds * acceleration
-        self._change()
+        held = np.where(self._change()["on"], self.on_grid, self.off_grid * self.formed)
+        self._to_grid(self.model.aged_S(held * self.model.grid_S, **ageing))  # counts what is cut
 
     def _begin_to_age(self, changed: np.ndarray, generator: np.random.Generator) -> None:
         """Cells that were just programmed begin to age anew, with ageing numbers of their own."""
@@ -388,8 +389,7 @@ class Macro:
             )
 
     def conductance_grid(self, region: Optional[Region] = None) -> np.ndarray:
-        """Present conductance of a region (default: all) in grid units, float32, read-only: on, off or pristine value
-        of each cell; no noise."""
+        """Present conductance of a region (default: all) in grid units, float32, read-only; no noise."""
         where = self.whole if region is None else region
         self.check(where)
         return self._memo.get(self.changes, ("cells", where), make=lambda: read_only(self._present_grid(where)))

@@ -55,18 +55,28 @@ def arrange(table: Table, unit: Optional[str], dialect: Dialect) -> Cells:
     """
     given = of_cells(unit, table.where)
     if table.values.ndim == 3:
+        _check_idle(table, dialect, ("layout", "index", "first"), "an array of several macros")
         rows = np.broadcast_to(np.int64(-1), table.values.shape)
         return Cells((table.values,), _units(table, given, table.names), "grid", "", rows)
     roles = [role_of(name) for name in table.names]
     pair = len(given) == 2 or (not given and {"voltage", "current"} <= set(roles))
     if dialect.layout == "list" or (dialect.layout is None and _is_list(table, roles, pair)):
+        _check_idle(table, dialect, ("index",), "a list")
         return _list(table, roles, given=given, pair=pair, dialect=dialect)
+    _check_idle(table, dialect, ("first",), "no list")
     if pair:
         columns = _pair_columns(table, roles, [])
         units = _units(table, _in_order(given, roles, columns), [table.names[k] for k in columns if table.names])
         values = tuple(table.values[:, [k]] for k in columns)
         return Cells(values, units, "column", "", np.arange(len(table.values))[:, np.newaxis])
     return _grid(table, roles, given=given, dialect=dialect)
+
+
+def _check_idle(table: Table, dialect: Dialect, names: Sequence[str], what: str) -> None:
+    """ConfigError for something stated that a table of this kind has no use for."""
+    for name in names:
+        if getattr(dialect, name) is not None:
+            raise ConfigError(f"{table.where}: {what}, for which --{name} says nothing; leave it out")
 
 
 def _is_list(table: Table, roles: Sequence[Optional[str]], pair: bool) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from .arrays import read_array, read_sheet
 from .dialect import UNSTATED, Dialect, Lines, read_rows
 from .numerals import marked
@@ -58,6 +58,7 @@ def read_table(path: PathLike, dialect: Dialect = UNSTATED) -> Table:
     """
     where = os.fspath(path)
     ending = os.path.splitext(where)[1].lower()
+    _check_stated(where, ending, dialect)
     if ending in (".npy", ".npz", ".mat"):
         array = marked(read_array(path, dialect.variable))
         return Table(where, array[:, np.newaxis] if array.ndim == 1 else array)
@@ -73,3 +74,15 @@ def read_table(path: PathLike, dialect: Dialect = UNSTATED) -> Table:
     names, numbered = rows.names(source)
     found = Found(encoding, rows.way.describe(), tuple(source.lines[number] for number in rows.header))
     return Table(where, marked(rows.table), names, numbered, found, source, rows.start)
+
+
+def _check_stated(where: str, ending: str, dialect: Dialect) -> None:
+    """ConfigError for what is stated of a file of another kind: it would do nothing."""
+    arrays = ending in (".npy", ".npz", ".mat")
+    for what, of in (
+        ("delimiter", not arrays and ending != ".xlsx"),
+        ("decimal", not arrays),
+        ("variable", ending in (".npz", ".mat", ".xlsx")),
+    ):
+        if getattr(dialect, what) is not None and not of:
+            raise ConfigError(f"{where}: a file of this kind has no {what}; leave --{what} out")

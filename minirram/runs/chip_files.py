@@ -32,6 +32,10 @@ class ChipFiles:
     def __post_init__(self) -> None:
         if self.unit is not None and not self.maps:
             raise ConfigError("--unit is that of measured maps: give them, --map")
+        if self.policy != USUAL and not self.maps:
+            raise ConfigError(
+                "--missing, --open, --short and --offset are for cells of measured maps: give them, --map"
+            )
 
     @cached_property
     def lab_maps(self) -> Tuple[LabMap, ...]:

@@ -108,6 +108,10 @@ class EnergyAccount(InferenceAccount):
     """the same, where pixels are answered"""
     assumed: Optional[str]
     """why there is no accuracy; None: there is one"""
+    saturated: Dict[str, Tuple[int, ...]]
+    """conversions of those samples that saturated, by matrix and tile"""
+    clipped: Dict[str, int]
+    """activations of those samples out of their range, by quantiser"""
     density_sweep: Tuple[DensityRow, ...]
     """one inference at other densities"""
     compensation: Optional[Part]
@@ -189,6 +193,8 @@ def account(
         roc_auc=score.roc_auc if own_macros else None,
         pr_auc=score.pr_auc if own_macros else None,
         assumed=None if own_macros else SHARED_MACROS,
+        saturated=score.saturated,
+        clipped=score.clipped,
         density_sweep=sweep,
         compensation=compensation,
     )

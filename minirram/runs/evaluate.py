@@ -2,13 +2,14 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
 from ..chip.chip import Chip
 from ..crossbar.conditions import Conditions
 from ..device.interface import Cell
+from ..device.unusual import unusual
 from ..errors import ConfigError
 from ..files import write_json
 from ..inference import digital_json
@@ -45,6 +46,10 @@ class Evaluation(Score):
     """of the primary figure's mean over the draws; None: of one draw"""
     test_openings: int
     """how often this run's test set was opened so far"""
+    clipped_conductances: int
+    """conductances of the chip's cells, aged ones too, that were cut at the largest that the grid holds"""
+    warnings: Tuple[str, ...]
+    """numbers that look like a slip; they were taken as they are"""
 
 
 def evaluate(
@@ -103,6 +108,8 @@ def evaluate(
         draws=draws,
         standard_error=float(np.std(score.by_draw, ddof=1) / np.sqrt(draws)) if draws > 1 else None,
         test_openings=run.test_openings(),
+        clipped_conductances=chip.clipped(),
+        warnings=unusual(cell_model),
     )
 
 
@@ -138,10 +145,21 @@ def _split(run: RunFolder, split: str, source: str) -> Any:
     return open_training(replace(run.config, data_crc=0), source).validation
 
 
+class ReadbackScores(NamedTuple):
+    """What a run answers, on its validation set."""
+
+    programmed: Score
+    """on its chip as programmed"""
+    read_back: Score
+    """on its chip as it was read back"""
+    clipped_conductances: int
+    """conductances, off ones that were drawn among them, that were cut at the largest that the grid holds"""
+
+
 def accuracy_of_readback(
     folder: Folder, readback_S: np.ndarray, *, data: Optional[str] = None, threads: int = 1
-) -> Tuple[Score, Score]:
-    """What a chip that reads back as `readback_S` (macros, rows, cols) answers: (score as programmed, as read back).
+) -> ReadbackScores:
+    """What a chip that reads back as `readback_S` (macros, rows, cols) answers: `ReadbackScores`.
 
     Both on the run's validation set, on its macros; see `conducted`. Physical numbers.
     """
@@ -154,7 +172,7 @@ def accuracy_of_readback(
 
     programmed = score()
     chip.replace_conductances(conducted(readback_S)[0])
-    return programmed, score()
+    return ReadbackScores(programmed, score(), chip.clipped())
 
 
 def conducted(readback_S: np.ndarray) -> Tuple[np.ndarray, int]:

@@ -16,6 +16,7 @@ NEWER: Dict[str, Any] = {
     "dead_pairs": 0,
     "signs_given": 0,
     "data_report": None,
+    "warnings": [],
 }
 """what earlier runs of masks did not say"""
 _GONE = ("primary", "val_accuracy", "test_accuracy", "ideal_accuracy")

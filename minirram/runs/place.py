@@ -13,7 +13,9 @@ from ..accounting.results import Range
 from ..chip.dead_lines import ChipLines
 from ..chip.placement import place
 from ..crossbar.conditions import Conditions
+from ..device.formed_maps import MapTaken
 from ..device.interface import Cell
+from ..device.unusual import unusual
 from ..errors import ConfigError, DataError
 from ..files import atomic_writer, write_json
 from ..inference import digital_json
@@ -21,6 +23,7 @@ from ..inference.calibration import calibrate_adcs, calibrate_ranges
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result
+from ..labfiles.maps import Reading
 from ..learn.recipe import Recipe
 from ..learn.written_weights import WriteLearner, Writing
 from ..nn.network import macs, matrices, output_shapes
@@ -31,7 +34,7 @@ from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
 from .evaluate import check_temperature_law
 from .place_samples import BATCH, Answers, Samples, float_logits
-from .train import make_chip
+from .train import MovedLine, make_chip, moved_lines
 
 Path = Union[str, "os.PathLike[str]"]
 PASSES = 3
@@ -90,8 +93,14 @@ class Written(Result):
     """weights farther from the trained ones than six tuning errors: no budget, dead or unformed cells, learned anew"""
     unformed_pairs: int
     """pairs in use with a cell that never formed"""
+    dead_pairs: int
+    """pairs in use of which no cell formed: their weight is 0"""
     stuck_cells: int
     """cells in use that answer to no pulse"""
+    clipped_conductances: int
+    """conductances of the chip's cells, aged ones too, that were cut at the largest that the grid holds"""
+    moved: Tuple[MovedLine, ...]
+    """lines that stand in for others around dead ones"""
     epochs: int
     """passes over the samples to learn from"""
     calibration_samples: int
@@ -118,6 +127,12 @@ class Written(Result):
     """resolution of the ADCs"""
     files: Tuple[str, ...]
     """what was written: digital.json, conductances"""
+    readings: Tuple[Reading, ...]
+    """what was taken from each measured map"""
+    maps: Tuple[MapTaken, ...]
+    """how the measured maps were taken that the chip started from; none: it was drawn"""
+    warnings: Tuple[str, ...]
+    """numbers that look like a slip; they were taken as they are"""
 
 
 @dataclass(frozen=True)
@@ -256,7 +271,10 @@ def _written(
         weight_error=weight_error,
         off_target=off_target,
         unformed_pairs=learner.chip.unformed_pairs(),
+        dead_pairs=learner.chip.dead_pairs(),
         stuck_cells=learner.chip.stuck_cells(),
+        clipped_conductances=learner.chip.clipped(),
+        moved=moved_lines(config),
         epochs=placing.epochs,
         calibration_samples=samples.calibration,
         input_low=low,
@@ -270,6 +288,9 @@ def _written(
         read_noise=getattr(config.cell_model, "read_noise", None),
         adc_bits=config.adc_bits,
         files=files,
+        readings=placing.files.readings,
+        maps=learner.chip.maps,
+        warnings=unusual(config.cell_model),
     )
 
 

@@ -10,6 +10,7 @@ from .. import __version__
 from ..chip.chip import Chip
 from ..chip.dead_lines import read_faults
 from ..device.formed_maps import MapTaken
+from ..device.unusual import unusual
 from ..driver.session import Session
 from ..errors import ConfigError
 from ..files import read_json, write_json
@@ -120,6 +121,8 @@ class TrainingResults(Result):
     """what the data are that the run folder carries; None: its data lie elsewhere"""
     readings: Tuple[Reading, ...]
     """what was taken from each measured map"""
+    warnings: Tuple[str, ...]
+    """numbers that look like a slip; they were taken as they are"""
 
 
 MOST_DEAD = 0.75
@@ -342,4 +345,5 @@ def _results(
         signs_given=learner.signs_given(),
         data_report=_report(run),
         readings=readings,
+        warnings=unusual(config.cell_model),
     )

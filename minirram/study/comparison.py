@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
+from ..chip.counts import chip_counts
 from ..chip.wear import program_counts
+from ..device.unusual import unusual
 from ..errors import ConfigError, DivergedError
 from ..files import write_json
 from ..nn.network import weights_by_layer
@@ -73,11 +75,12 @@ def _outcome(trial: Trial) -> Outcome:
             found.programs,
             found.writing,
             found.budget_spent_at_step,
+            found.chip,
         )
     results = train.train(trial.folder, trial.config, files=trial.files, threads=trial.threads, resume=True)
     chip, _, _ = RunFolder.open(trial.folder).load_trained()
     programs = program_counts(chip, n_set=results.pulses["set"], n_reset=results.pulses["reset"])
-    return Outcome(results.validation, results.test, results.training_seconds, programs)
+    return Outcome(results.validation, results.test, results.training_seconds, programs, chip=chip_counts(chip))
 
 
 def compare(
@@ -171,6 +174,8 @@ def _summed_up(
         maps=base.maps,
         lines=base.lines,
         faults=base.faults,
+        readings=plan.files.readings,
+        warnings=unusual(base.cell_model),
         paper=PAPER.get(base.task),
         best_weights=best_weights,
         arms=beside,

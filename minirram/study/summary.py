@@ -5,10 +5,12 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..chip.counts import ChipCounts, summed
 from ..chip.dead_lines import ChipLines
 from ..chip.wear import Programs, Wear
 from ..inference.examine import Score
 from ..json_codec import Result
+from ..labfiles.maps import Reading
 from ..learn.written_weights import Writing
 from .arms import Arm
 from .settings_search import Settings
@@ -32,6 +34,8 @@ class Outcome:
     """how weights were written; None: none were"""
     budget_spent_at_step: Optional[int] = None
     """the step at which a budget of writes was spent"""
+    chip: Optional[ChipCounts] = None
+    """what was counted on the chip; None: there is none, or an earlier version learned"""
 
     @property
     def looked(self) -> Score:
@@ -131,6 +135,12 @@ class ArmRow(Result):
     """writes that were allowed, by seed; None: any number"""
     budget_spent_at_step: Optional[Dict[str, Optional[int]]]
     """step at which they were spent, by seed; None: they were not"""
+    chip: Optional[ChipCounts]
+    """what was counted on the chips, sums over the seeds; None: there is none"""
+    saturated: int
+    """conversions on the test set that saturated, sum over the seeds"""
+    clipped: int
+    """activations on the test set out of their range, sum over the seeds"""
 
 
 @dataclass(frozen=True)
@@ -171,6 +181,10 @@ class Comparison(Result):
     """lines of the macros; None: all are alive, on macros as large as the maps"""
     faults: str
     """file of stuck cells that were planted, "NAME CRC-32"; "": none"""
+    readings: Tuple[Reading, ...]
+    """what was taken from each measured map"""
+    warnings: Tuple[str, ...]
+    """numbers that look like a slip; they were taken as they are"""
     paper: Optional[Paper]
     """what the paper reports; None: nothing on this task"""
     best_weights: Optional[str]
@@ -191,6 +205,7 @@ def row_of(
     first, scores = runs[0], [run.looked for run in runs]
     names = [name for name in FIGURES if getattr(first.looked, name) is not None]
     values = {name: [float(getattr(score, name)) for score in scores] for name in names}
+    counts = [run.chip for run in runs if run.chip is not None]
     below = None
     if pair is not None and arm.name != "pair":
         below = {name: _difference(pair, outcomes, name) for name in names}
@@ -214,6 +229,9 @@ def row_of(
         budget_spent_at_step={str(seed): run.budget_spent_at_step for seed, run in outcomes.items()}
         if arm.budgeted
         else None,
+        chip=summed(counts) if counts else None,
+        saturated=sum(sum(map(sum, score.saturated.values())) for score in scores),
+        clipped=sum(sum(score.clipped.values()) for score in scores),
     )
 
 

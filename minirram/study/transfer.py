@@ -9,12 +9,15 @@ from ..chip.chip import Chip
 from ..chip.dead_lines import ChipLines
 from ..chip.faults import find_faults, masks_around
 from ..chip.forming import unformed
+from ..device.formed_maps import MapTaken
 from ..device.interface import Cell
+from ..device.unusual import unusual
 from ..errors import ConfigError
 from ..files import copy_file, part, read_json, write_json
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result, built
+from ..labfiles.maps import Reading
 from ..learn.adaptation import ADAPTATION_STEPS, retake_statistics
 from ..learn.learned import Arrays, Learned, copies
 from ..learn.learner import best_learned
@@ -104,6 +107,16 @@ class TransferResults(Result):
     """pairs in use on the other chip of which no cell formed: their weight is 0"""
     moved: Tuple[MovedLine, ...] = ()
     """lines of the other chip that stand in for others around dead ones"""
+    clipped_conductances: int = 0
+    """conductances of the other chip's cells that were cut at the largest that the grid of the technology holds"""
+    signs_given: int = 0
+    """pairs in use on the other chip of which one cell formed, which gives the sign"""
+    readings: Tuple[Reading, ...] = ()
+    """what was taken from each measured map of the other chip"""
+    maps: Tuple[MapTaken, ...] = ()
+    """how the measured maps were taken that the other chip started from; none: it was drawn"""
+    warnings: Tuple[str, ...] = ()
+    """numbers that look like a slip; they were taken as they are"""
     from_chip: Optional[WhichChip] = None
     """the first chip; None: in a folder of an earlier version"""
     chip: Optional[WhichChip] = None
@@ -165,6 +178,7 @@ def transfer(
         chips=(which_chip(origin.config, first_chip), which_chip(config, chip)),
         moved=moved_lines(config),
         test_openings=run.test_openings(),
+        readings=files.readings,
     )
     write_json(run.path("results.json"), results.to_json())
     return results
@@ -324,6 +338,7 @@ def _results(
     chips: Tuple[WhichChip, WhichChip],
     moved: Tuple[MovedLine, ...],
     test_openings: int,
+    readings: Tuple[Reading, ...],
 ) -> TransferResults:
     """What the re-learning was and how far it came. home: validation score of the first chip."""
     history, faults = learner.history, learner.faults
@@ -358,6 +373,11 @@ def _results(
         unformed_pairs=int(learner.chip.unformed_pairs()),
         dead_pairs=learner.chip.dead_pairs(),
         moved=moved,
+        clipped_conductances=learner.chip.clipped(),
+        signs_given=learner.signs_given(),
+        readings=readings,
+        maps=learner.chip.maps,
+        warnings=unusual(learner.chip.cell_model),
         from_chip=chips[0],
         chip=chips[1],
     )

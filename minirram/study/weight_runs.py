@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Optional, Union
 import numpy as np
 
 from .. import __version__
+from ..chip.counts import ChipCounts, chip_counts
 from ..chip.wear import Programs, program_counts
 from ..errors import ConfigError, DataError, DivergedError
 from ..files import read_json, write_json
@@ -151,6 +152,8 @@ class WeightResults(Result):
     """the step at which the budget of writes was spent; None: it was not"""
     programs_to_best: Optional[int]
     """pulses up to the best epoch; None: there is no chip"""
+    chip: Optional[ChipCounts] = None
+    """what was counted on the chip; None: there is none, or an earlier version learned"""
 
 
 def train_weights(
@@ -236,6 +239,7 @@ def _results(
         programs=programs,
         budget_spent_at_step=spent,
         programs_to_best=to_best,
+        chip=chip_counts(learner.chip) if isinstance(learner, WriteLearner) else None,
     )
 
 

@@ -205,8 +205,8 @@ def test_a_temperature_where_there_is_no_law_of_it_and_a_noise_in_percent_are_to
     refused = call("evaluate", runs.trained("--technology", "pcm", *LEARNED), "--age", "10", "--celsius", "60")
     assert refused.code == 2 and "pcm has no temperature law" in refused.err
     told = call("evaluate", runs.trained(), "--read-noise", "0.65").out
-    assert "65% of a conductance: it is a share, 0.65 % is 0.0065" in told
-    assert "it is a share" not in call("evaluate", runs.trained()).out
+    assert "read noise is a share, not percent: 0.65 is 65 % of the conductance" in told
+    assert "is a share" not in call("evaluate", runs.trained()).out
 
 
 def test_wires_that_let_nothing_through_are_named(runs):
