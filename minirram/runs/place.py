@@ -10,6 +10,8 @@ from .. import __version__
 from ..accounting import shapes
 from ..accounting.account import shapes_account
 from ..accounting.results import Range
+from ..chip.chip import Chip
+from ..chip.counts import chip_counts
 from ..chip.dead_lines import ChipLines
 from ..chip.placement import place
 from ..crossbar.conditions import Conditions
@@ -247,9 +249,7 @@ def _written(
     model = _model(config, learner, calibration)
     files = () if out is None else _save(out, config, learner, model)
     weight_error, off_target = _weight_errors(learner, weights, placing.tuning_error)
-    if conditions.age_s:
-        check_temperature_law(learner.chip.cell_model, conditions.temperature_K)
-        learner.chip.age(conditions.age_s, conditions.temperature_K)
+    _age(learner.chip, conditions)
     rest = samples.rest
     right = None if samples.labels is None else samples.labels[rest]
     answers = Answers(samples.codes[rest], float_logits(imported, samples.x[rest]), right)
@@ -263,23 +263,19 @@ def _written(
         draws=draws,
         conditions=conditions,
     )
-    low, high = ((code - samples.zero) / samples.per_unit for code in (0, 2**placing.input_bits - 1))
-    half = 0.5 / samples.per_unit
+    low, high, inputs_clipped = _input_range(samples, placing.input_bits)
     return Written(
         writes=dict(learner.pulses),
         writes_allowed=placing.writes,
         weight_error=weight_error,
         off_target=off_target,
-        unformed_pairs=learner.chip.unformed_pairs(),
-        dead_pairs=learner.chip.dead_pairs(),
-        stuck_cells=learner.chip.stuck_cells(),
-        clipped_conductances=learner.chip.clipped(),
+        **vars(chip_counts(learner.chip)),
         moved=moved_lines(config),
         epochs=placing.epochs,
         calibration_samples=samples.calibration,
         input_low=low,
         input_high=high,
-        inputs_clipped=int(np.count_nonzero((samples.x < low - half) | (samples.x > high + half))),
+        inputs_clipped=inputs_clipped,
         judged_by="float network" if samples.labels is None else "labels",
         score=score,
         agreement=answers.last_draw[0],
@@ -343,6 +339,19 @@ def _write(config: RunConfig, placing: Placing, weights: Dict[str, np.ndarray]) 
         if sum(learner.pulses.values()) == before:
             break
     return learner
+
+
+def _age(chip: Chip, conditions: Conditions) -> None:
+    if conditions.age_s:
+        check_temperature_law(chip.cell_model, conditions.temperature_K)
+        chip.age(conditions.age_s, conditions.temperature_K)
+
+
+def _input_range(samples: Samples, bits: int) -> Tuple[float, float, int]:
+    """(value of the smallest code, of the largest, input values more than half a code beyond)"""
+    low, high = ((code - samples.zero) / samples.per_unit for code in (0, 2**bits - 1))
+    half = 0.5 / samples.per_unit
+    return low, high, int(np.count_nonzero((samples.x < low - half) | (samples.x > high + half)))
 
 
 def _weight_errors(learner: WriteLearner, weights: Dict[str, np.ndarray], tuning_error: float) -> Tuple[float, int]:
