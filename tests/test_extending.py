@@ -126,7 +126,7 @@ def test_a_technology_by_numbers_is_one_json_file(bars, tmp_path):
     assert results["read_noise"] == json.loads(json_block)["read_noise"] == 0.01
     (bars / "nano.json").unlink()  # the run folder carries the numbers
     run = mr.Run(bars / "runs" / "nano")
-    assert run.config.cell_model.lrs_median_S == 2.5e-5
+    assert run.config.cell_model.lrs_median_S == 1.5e-5
     assert plain(command(bars, "evaluate", "runs/nano")) == plain(run.evaluate())
 
 

@@ -64,6 +64,7 @@ def test_drive_in_its_official_layout_becomes_one_npz(drive, tmp_path, monkeypat
     np.testing.assert_array_equal(train.inputs[0], fundus.normalise_contrast(grey[0], region[0]))
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_the_copy_and_is_examined_on_macros(drive, tmp_path, monkeypatch):
     """From DRIVE's folder to figures of its test images; the twin with a rate of 0 only gathers its statistics."""
     prepare(monkeypatch, drive, tmp_path)

@@ -202,6 +202,7 @@ def test_data_that_changed_are_refused(base, tmp_path):
         comparison.compare(own, out, names=["float"], seeds=[0], rates=(0.1,))
 
 
+@pytest.mark.slow
 def test_arms_at_other_errors_begin_at_the_optimum_of_the_least(base, tmp_path):
     names = ["wo-step-free-15", "wo-step-free-1", "wo-every-free-15"]
     summary = comparison.compare(base, str(tmp_path), names=names, seeds=[0], rates=(0.02, 0.1), tuning_epochs=1)
@@ -263,6 +264,7 @@ def eyes(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_images_are_compared_by_both_areas(eyes):
     _, summary, out = eyes
     report.write_report(out, summary)

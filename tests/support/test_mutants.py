@@ -55,6 +55,7 @@ def test_a_draw_is_that_of_its_seed(tree):
     assert tests[-1] == "tests/runs" and len(tests) > 3 and all((ROOT / path).exists() for path in tests)
 
 
+@pytest.mark.slow
 def test_a_fault_is_caught_by_a_test_and_no_fault_by_none(tmp_path):
     copy, test = copy_of(ROOT, str(tmp_path)), "tests/test_files.py"
     (replaced,) = [one for one in faults(copy) if str(one).startswith("minirram/files.py") and "os.replace" in one.what]

@@ -176,7 +176,11 @@ def test_pickled_objects_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "name, sizes",
-    [("fashion-mnist", (12100, 1100, 2000)), ("spoken-digits", (2200, 200, 300)), ("retina", (22, 2, 8))],
+    [
+        ("fashion-mnist", (12100, 1100, 2000)),
+        pytest.param("spoken-digits", (2200, 200, 300), marks=pytest.mark.slow),
+        ("retina", (22, 2, 8)),
+    ],
 )
 def test_synthetic_parts_are_fixed_and_differ(name, sizes):
     train, validation = TASKS[name].draw_training()

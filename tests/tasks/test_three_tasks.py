@@ -88,7 +88,7 @@ def stop_after(epoch):
     "name, network, recipe, sizes, primary, reached, macros",
     [
         CRNN + ("accuracy", 0.3, 1),  # of ten digits
-        UNET + ("roc_auc", 0.7, 2),  # untrained: below 0.4
+        pytest.param(*UNET, "roc_auc", 0.7, 2, marks=pytest.mark.slow),  # untrained: below 0.4
     ],
 )
 def test_from_drawn_data_to_a_verified_program(

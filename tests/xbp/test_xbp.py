@@ -200,9 +200,12 @@ def test_tiles_are_checked_in_a_time_that_grows_with_their_number(side):
     seconds = []
     for count in (500, 4000):
         made = [tile(number=k, n_row=1, n_col=1, row0=0 if side else k, col0=k if side else 0) for k in range(count)]
-        start = time.process_time()
-        assert not list(rules.contradictions(made, {}, change=False))
-        seconds.append(time.process_time() - start)
+        tries = []
+        for _ in range(3):
+            start = time.process_time()
+            assert not list(rules.contradictions(made, {}, change=False))
+            tries.append(time.process_time() - start)
+        seconds.append(min(tries))
     assert seconds[1] < 40 * seconds[0] + 0.05
 
 
