@@ -23,6 +23,7 @@ _DAMAGE = (
     KeyError,
     NotImplementedError,
     RuntimeError,
+    MemoryError,
     zipfile.BadZipFile,
     zlib.error,
 )

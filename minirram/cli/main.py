@@ -82,7 +82,8 @@ def _json(result: Any) -> str:
 
 
 def _fail(error: object, code: int) -> int:
-    print(f"minirram: error: {error}", file=sys.stderr)
+    line = str(error).replace("\r", "\\r").replace("\n", "\\n")  # names of files may hold them
+    print(f"minirram: error: {line}", file=sys.stderr)
     return code
 
 

@@ -8,6 +8,9 @@ import numpy as np
 from ..errors import ConfigError, DataError, ShapeError
 from ..nn.network import Network, output_shapes
 
+LARGEST = 1e37
+"""span of values, or codes per unit of value, that float32 holds with room for what lies beyond the range"""
+
 
 @dataclass(frozen=True)
 class CodeRule:
@@ -37,16 +40,21 @@ class CodeRule:
             raise ConfigError(f"a code rule that pools squares of {self.pool} pixels; at least 1")
 
     def step(self, network: Network) -> Tuple[np.ndarray, np.ndarray]:
-        """(value of the code `input_zero`, codes per unit of value): float64 (1,) or (channels,) each."""
+        """(value of the code `input_zero`, codes per unit of value): float64 (1,) or (channels,) each.
+
+        DataError for a range that float32 does not cut into codes.
+        """
         low, high = np.array(self.low), np.array(self.high)
         top, zero = 2**network.input_bits - 1, network.input_zero
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if not zero:
-                return low, np.where(high > low, top / (high - low), 0.0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             above = np.where(high > 0, (top - zero) / high, np.inf)
             below = np.where(low < 0, zero / -low, np.inf)
-        finest = np.minimum(above, below)
-        return np.zeros_like(low), np.where(np.isfinite(finest), finest, 0.0)
+            steps = np.minimum(above, below) if zero else np.where(high > low, top / (high - low), np.inf)
+        wrong = np.flatnonzero((high - low > LARGEST) | ((high > low) & (steps > LARGEST)))
+        if wrong.size:
+            k = int(wrong[0])
+            raise DataError(f"channel {k} has values from {low[k]:g} to {high[k]:g}, beyond float32; scale them")
+        return np.zeros_like(low) if zero else low, np.where(np.isfinite(steps), steps, 0.0)
 
     def codes(self, inputs: np.ndarray, network: Network) -> np.ndarray:
         """Inputs (n, ...) -> uint8 codes (n, height, width, channels).

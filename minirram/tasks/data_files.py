@@ -6,6 +6,7 @@ Keys of an `.npz`: `inputs` (n, ...) and `labels` (n,), or (n, height, width) wh
 """
 
 import os
+import re
 from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -26,6 +27,7 @@ _PART_WORDS = {
     "val": "validation",
     "test": "test",
 }
+_INTEGER = re.compile("[+-]?[0-9]{1,18}")
 TABLES = (".csv", ".tsv", ".txt")
 POLICIES = ("error", "drop", "mean")
 
@@ -100,7 +102,11 @@ def read_data(
     found = _of_npz(path, rules) if ending == ".npz" else _of_table(read_feature_table(path), rules)
     if len(found.inputs) != len(found.labels):
         raise ShapeError(f"{path}: {len(found.inputs)} inputs and {len(found.labels)} labels; one label per input")
+    if not found.inputs.size:
+        raise DataError(f"{path}: no samples ({found.taken})")
     found, missing, dropped = _without_missing(found, rules)
+    if not len(found.inputs):
+        raise DataError(f"{path}: a value is missing in all {missing} samples, and such samples are left out")
     names = class_names if class_names is not None else found.class_names
     if found.labels.ndim == 3:
         numbers, named = _pixel_labels(found, names)
@@ -186,7 +192,9 @@ def _of_npz(path: str, rules: DataRules) -> _Samples:
         raise ShapeError(f"{path}: the inputs have the shape {inputs.shape}; samples are (n, ...)")
     if labels.ndim not in (1, 3):
         raise ShapeError(f"{path}: the labels have the shape {labels.shape}, not (n,) or (n, height, width)")
-    class_names = tuple(str(name) for name in arrays["class_names"].ravel()) if "class_names" in arrays else None
+    class_names = None
+    if "class_names" in arrays:
+        class_names = tuple(_texts(arrays["class_names"].ravel(), f"{path}: class_names").tolist())
     used = {*members, rules.split, "class_names", "origin"}
     unused = sorted(name for name in arrays if name not in used)
     taken = f"inputs {inputs.dtype} {inputs.shape}, labels {labels.dtype} {labels.shape}"
@@ -197,11 +205,19 @@ def _of_npz(path: str, rules: DataRules) -> _Samples:
         inputs,
         labels,
         region=arrays.get("region"),
-        split=None if split is None else split.astype(str),
+        split=None if split is None else _texts(split, f"{path}: {rules.split}"),
         class_names=class_names,
         origin=str(arrays["origin"]) if "origin" in arrays else "",
         taken=taken,
     )
+
+
+def _texts(array: np.ndarray, what: str) -> np.ndarray:
+    """An array as texts; bytes are UTF-8. DataError where they are not."""
+    try:
+        return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array.astype(str)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{what} are no UTF-8 ({error})") from None
 
 
 def _joined(path: str, arrays: Dict[str, np.ndarray], members: Sequence[str]) -> Dict[str, np.ndarray]:
@@ -257,9 +273,9 @@ def _by_name(found: _Samples, names: Optional[Sequence[str]]) -> Tuple[np.ndarra
     labels = found.labels
     if labels.dtype.kind not in "US":
         return labels, None if names is None else tuple(names)
-    texts: np.ndarray = labels.astype(str)
+    texts = _texts(labels, f"{found.path}: the labels")
     if names is None:
-        if not all(text.lstrip("+-").isdigit() for text in texts):
+        if not all(map(_INTEGER.fullmatch, texts)):
             return texts, None
         names = [str(number) for number in sorted({int(text) for text in texts})]
         texts = np.array([str(int(text)) for text in texts])
@@ -300,9 +316,9 @@ def _split(
     if found.split is None:
         shares = {"validation": rules.validation, "test": rules.test}
         return _drawn(numbers, names, shares, seed=rules.seed), drawn
+    if found.split.shape != (n,):
+        raise ShapeError(f"{found.path}: {rules.split!r} has the shape {found.split.shape}, not ({n},), one per sample")
     words = np.array([_PART_WORDS.get(str(word).strip().lower(), "") for word in found.split])
-    if len(words) != n:
-        raise ShapeError(f"{found.path}: {len(words)} entries of {rules.split!r} for {n} samples")
     unknown = np.flatnonzero(words == "")
     if unknown.size:
         raise DataError(

@@ -144,6 +144,8 @@ def numbered(labels: np.ndarray, class_names: Optional[Sequence[str]] = None) ->
         if numbers.min() < 0:
             raise DataError(f"the labels begin at {numbers.min()}; classes are numbered from 0")
         count = int(numbers.max()) + 1 if class_names is None else len(class_names)
+        if count > len(numbers) and class_names is None:  # before as many names are made
+            raise DataError(f"label {count - 1} of {len(numbers)} samples; classes are 0, 1, ... without a gap")
         names = tuple(str(k) for k in range(count)) if class_names is None else tuple(class_names)
     else:
         raise DataError(f"the labels are {found.dtype}; they must be integers or texts")

@@ -145,3 +145,11 @@ def test_an_option_that_does_nothing_is_an_error(words, message, capsys):
         code = stop.code
     captured = capsys.readouterr()
     assert code == 2 and message in captured.err and captured.out == ""
+
+
+def test_an_error_is_one_line_whatever_a_file_is_called(tmp_path, capsys):
+    path = tmp_path / "a\nb.csv"
+    path.write_text("")
+    assert main.main(["import", str(path), "--out", str(tmp_path / "map.npy")]) == 3
+    assert main.main(["task", "--data", str(path)]) == 3
+    assert [line[:16] for line in capsys.readouterr().err.splitlines()] == ["minirram: error:"] * 2

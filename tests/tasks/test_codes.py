@@ -134,3 +134,12 @@ def test_ranges_that_are_none_are_refused():
             CodeRule(**wrong)
     with pytest.raises(DataError, match="all alike"):
         fitted_rule(np.full((3, 4), 2.5, np.float32), network_of((4, 1, 1)))
+
+
+@pytest.mark.parametrize("zero", [0, 8])
+@pytest.mark.parametrize("low, high", [(-3e38, 3e38), (0.0, 1e-42), (-1e-42, 1e-42)])
+def test_ranges_beyond_float32_are_refused(zero, low, high):
+    rule = CodeRule(low=(low,), high=(high,), clips=True)
+    network = network_of((4, 1, 1), zero=zero)
+    with pytest.raises(DataError, match="channel 0 has values from .* beyond float32; scale them"):
+        rule.codes(np.full((3, 4), high, np.float32), network)

@@ -119,6 +119,7 @@ def test_values_missing_are_refused_left_out_or_filled(tmp_path):
         ("x,2,kind\n1,2,a\n", "line 1: neither names nor numbers; column 1 is 'x'"),
         ("x,x,kind\n1,2,a\n", "two columns are called 'x'"),
         ("x,y,kind\n1,2,\n", "line 2, kind: '' is no label"),
+        ("x,y,kind\n", "no samples"),
         ("x,y,kind\n1,inf,a\n1,2,b\n" + "1,2,a\n2,3,b\n" * 3, "hold NaN or infinity"),
         ("x,kind,split\n1,a,train\n2,a,train\n3,b,test\n4,b,test\n", "the train part has one class alone"),
         ("x,y,kind\n1,2,a\n1,2,b\n", "class 'a' has 1 samples; the three parts need at least 3"),
@@ -165,7 +166,11 @@ def test_the_keys_of_an_npz_by_part(tmp_path):
         (dict(x=INPUTS), DataError, "lacks inputs and labels; it must hold .* It holds x"),
         (dict(inputs=INPUTS[:, 0], labels=LABELS), ShapeError, r"the inputs have the shape \(30,\)"),
         (dict(inputs=INPUTS, labels=LABELS[:9]), ShapeError, "30 inputs and 9 labels"),
-        (dict(inputs=INPUTS, labels=LABELS, split=["train"] * 9), ShapeError, "9 entries of 'split' for 30 samples"),
+        (dict(inputs=INPUTS, labels=LABELS, split=["train"] * 9), ShapeError, r"'split' has the shape \(9,\)"),
+        (dict(inputs=INPUTS, labels=LABELS, split="train"), ShapeError, r"'split' has the shape \(\)"),
+        (dict(inputs=INPUTS[:0], labels=LABELS[:0]), DataError, "no samples"),
+        (dict(inputs=INPUTS, labels=LABELS.astype(np.int64) + 2**31), DataError, "classes are 0, 1, ... without a gap"),
+        (dict(inputs=INPUTS, labels=np.where(LABELS, b"\xff", b"a")), DataError, "the labels are no UTF-8"),
         (dict(train_inputs=INPUTS, train_labels=LABELS, test_inputs=INPUTS), DataError, "labels of train alone"),
         (dict(inputs=np.zeros((4, 5, 5)), labels=np.full((4, 5, 5), 2)), DataError, "labels of pixels are 0 or 1"),
         (dict(inputs=np.zeros((4, 5, 5)), labels=np.zeros((4, 5, 6), int)), ShapeError, "one label per pixel"),
@@ -230,3 +235,26 @@ def test_data_that_are_as_they_should_be_are_two_lines(tmp_path):
     inputs, labels = own_task.blobs(60, 4, 2)
     report = reported(tmp_path, inputs=np.clip(inputs, -1, 1), labels=labels)
     assert [line[:7] for line in report_lines(report)] == ["data   ", "samples"]
+
+
+def test_bytes_are_texts_in_utf_8(tmp_path):
+    path = str(tmp_path / "own.npz")
+    labels = np.array(["aé".encode(), b"b"])[np.arange(30) % 2]
+    np.savez(path, inputs=INPUTS, labels=labels)
+    assert read_data(path).training.class_names == ("aé", "b")
+    np.savez(path, inputs=INPUTS, labels=np.arange(30) % 2, class_names=[b"low", b"high"])
+    assert read_data(path).training.class_names == ("low", "high")
+
+
+@pytest.mark.parametrize("other", ["²", "+-1", "9" * 5000, "1.5"])
+def test_labels_that_only_look_like_integers_are_texts(tmp_path, other):
+    path = tmp_path / "own.csv"
+    path.write_text("x,y,kind\n" + f"1,2,1\n2,3,{other}\n" * 9, encoding="utf-8")
+    assert set(read_data(str(path)).training.class_names) == {"1", other}
+
+
+def test_dropping_every_sample_is_said(tmp_path):
+    path = str(tmp_path / "own.npz")
+    np.savez(path, inputs=np.full((30, 2), np.nan), labels=LABELS)
+    with pytest.raises(DataError, match="missing in all 30 samples"):
+        read_data(path, DataRules(missing="drop"))
