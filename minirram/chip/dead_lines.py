@@ -8,13 +8,14 @@ Here too: how files name dead lines and stuck cells.
 import os
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Dict, List, Set, Tuple, Union
+from typing import Any, Dict, List, Sequence, Set, Tuple, Union
 
 import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..files import read_json
-from ..labfiles.text import read_text
+from ..labfiles.layout import role_of
+from ..labfiles.listing import read_listing
 from .cell_results import CellResults
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -124,23 +125,36 @@ def read_lines(path: PathLike) -> ChipLines:
 
 
 def read_faults(path: PathLike) -> Tuple[Tuple[int, int, int, bool], ...]:
-    """Stuck cells from a text file, one a line: "macro row col stuck_on" or "... stuck_off", physical numbers.
+    """Stuck cells from a lab file, one a line: macro, row, col, and stuck_on or stuck_off; physical numbers.
 
-    Returns a tuple of (macro, row, col, conducts). The same file plants faults in the example programmer's chip. An
-    .npz file is taken as the `CellResults` of programming. DataError that names the line when it says anything else, or
-    names a cell twice.
+    Text with commas, semicolons, tabs or spaces between the words, or `.xlsx`; see `read_listing`. A header line may
+    name the columns, in any order. An .npz file is taken as the `CellResults` of programming. Returns a tuple of
+    (macro, row, col, conducts). DataError that shows the line when it says anything else, or names a cell twice.
     """
     if os.fspath(path).endswith(".npz"):
         return CellResults.load(path).stuck()
     faults: Dict[Tuple[int, int, int], bool] = {}
-    for number, words in enumerate(map(str.split, read_text(path).lines), start=1):
-        if not words:
+    order: Sequence[int] = range(4)
+    for k, (shown, words) in enumerate(read_listing(path)):
+        if k == 0 and not any(word.isdigit() for word in words):
+            order = _order(path, shown, words)
             continue
-        numbers = [int(word) for word in words[:3] if word.isdigit() and word.isascii()]
-        if len(numbers) != 3 or len(words) != 4 or words[3] not in ("stuck_on", "stuck_off"):
-            raise DataError(f"{path}: line {number}: expected: macro row col stuck_on|stuck_off")
-        where = (numbers[0], numbers[1], numbers[2])
-        if where in faults:
-            raise DataError(f"{path}: line {number} names a cell for the second time")
-        faults[where] = words[3] == "stuck_on"
+        if len(words) != 4:
+            raise DataError(f"{path}: {shown}: expected: macro row col stuck_on|stuck_off")
+        *places, state = (words[column] for column in order)
+        if not all(place.isdigit() and place.isascii() for place in places) or state not in ("stuck_on", "stuck_off"):
+            raise DataError(f"{path}: {shown}: expected: macro row col stuck_on|stuck_off")
+        macro, row, col = map(int, places)
+        if (macro, row, col) in faults:
+            raise DataError(f"{path}: {shown} names a cell for the second time")
+        faults[macro, row, col] = state == "stuck_on"
     return tuple((macro, row, col, conducts) for (macro, row, col), conducts in faults.items())
+
+
+def _order(path: PathLike, shown: str, names: Sequence[str]) -> Sequence[int]:
+    """Columns of macro, row, col and state as a header line names them."""
+    roles = [role_of(name) for name in names]
+    rest = [column for column, role in enumerate(roles) if role not in ("macro", "row", "col")]
+    if len(names) != 4 or len(rest) != 1 or {"macro", "row", "col"} - set(roles):
+        raise DataError(f"{path}: {shown}: a header names the columns macro, row, col and a state")
+    return [*(roles.index(role) for role in ("macro", "row", "col")), rest[0]]

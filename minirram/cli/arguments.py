@@ -52,7 +52,7 @@ def chip_options(parser: argparse.ArgumentParser, *, planted: bool = True) -> No
     parser.add_argument("--cols", type=positive, help="columns of cells of a macro; default as for --rows")
     if planted:
         parser.add_argument(
-            "--faults", metavar="FILE", help="stuck cells, one a line: macro row col stuck_on|stuck_off"
+            "--faults", metavar="FILE", help="stuck cells, one a line: macro row col stuck_on|stuck_off; any lab file"
         )
 
 

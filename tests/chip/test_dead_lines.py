@@ -125,14 +125,45 @@ def test_stuck_cells_from_a_file(tmp_path):
         read_faults(str(tmp_path / "none"))
 
 
+WAYS = {
+    "comma": "0,3,4,stuck_on\n1,5,6,stuck_off\n",
+    "semicolon": "0; 3; 4; stuck_on\r\n1; 5; 6; stuck_off\r\n",
+    "tab": "0\t3\t4\tstuck_on\n1\t5\t6\tstuck_off",
+    "spaces": "  0   3 4 stuck_on \n\n1 5 6 stuck_off\n",
+    "quotes": '"0","3","4","stuck_on"\n"1","5","6","stuck_off"\n',
+    "header": "# of the tester\nmacro,row,col,kind\n0,3,4,stuck_on\n1,5,6,stuck_off\n",
+    "order": "state;BL;WL;macro\nstuck_on;4;3;0\nstuck_off;6;5;1\n",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("way", list(WAYS))
+def test_stuck_cells_in_every_way_of_writing_them(tmp_path, way, encoding):
+    path = tmp_path / "faults.CSV"
+    path.write_bytes(WAYS[way].encode(encoding))
+    assert read_faults(str(path)) == ((0, 3, 4, True), (1, 5, 6, False))
+
+
+def test_stuck_cells_in_a_sheet(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl: pip install minirram[lab]")
+    book = openpyxl.Workbook()
+    for row in (("macro", "row", "col", "kind"), (0, 3, 4, "stuck_on"), (1, 5, 6, "stuck_off")):
+        book.active.append(row)
+    book.save(tmp_path / "faults.xlsx")
+    assert read_faults(str(tmp_path / "faults.xlsx")) == ((0, 3, 4, True), (1, 5, 6, False))
+
+
 @pytest.mark.parametrize(
     "data, message",
     [
-        (b"0 3 4 stuck", "line 1: expected: macro row col"),
-        (b"0 3 4 stuck_on\n0 3 stuck_on", "line 2: expected"),
+        (b"0 3 4 stuck", "line 1: .*: expected: macro row col"),
+        (b"0 3 4 stuck_on\n0 3 stuck_on", "line 2: .*: expected"),
         (b"0 -3 4 stuck_on", "line 1"),
         (b"0 3 4 5 stuck_on", "line 1"),
-        (b"0 3 4 stuck_on\n0 3 4 stuck_off", "line 2 names a cell for the second time"),
+        (b"0 3 4 stuck_on\n0 3 4 stuck_off", "line 2: .* names a cell for the second time"),
+        (b"row,col,state\n3,4,stuck_on", "line 1: .*: a header names the columns macro, row, col"),
+        (b"macro,row,col,row\n0,3,4,stuck_on", "line 1: .*: a header names the columns"),
+        (b"0;3;4,stuck_on", "line 1: .*: expected"),
         (b"\x81\x90", "no text"),
     ],
 )
