@@ -102,7 +102,8 @@ def read_npz(path: Path, keys: Optional[Iterable[str]] = None) -> Arrays:
     except FileNotFoundError:
         raise MissingFileError(f"{path}: there is no such file") from None
     except _DAMAGE as error:
-        raise DataError(f"{path}: not a readable .npz file ({error})") from None
+        why = "it is no archive" if os.path.isfile(path) and not zipfile.is_zipfile(path) else str(error)
+        raise DataError(f"{path}: not a readable .npz file ({why})") from None
 
 
 def prefixed(prefix: str, arrays: Mapping[str, Any]) -> Dict[str, Any]:

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple, Union, get_args, get_origin
 
 if TYPE_CHECKING:  # a command loads what it runs
     from ..chip.dead_lines import ChipLines
@@ -87,11 +87,14 @@ def lab_options(parser: argparse.ArgumentParser) -> None:
     from ..labfiles.units import OF_A_CELL
 
     parser.add_argument("--unit", help=f"of measured cells: {OF_A_CELL}; default: the header states it")
-    policies = parser.add_argument_group("cells without a conductance", "unformed: they conduct nothing")
+    policies = parser.add_argument_group(
+        "cells without a conductance", "unformed: they conduct nothing; keep: they stay shorted"
+    )
     for field in fields(Policy):
         usual, meaning = getattr(USUAL, field.name), field_docs(Policy)[field.name]
+        kept = ("keep",) if field.name == "short" else ()
         policies.add_argument(
-            "--" + field.name, choices=("error", "unformed"), default=usual, help=f"{meaning} (%(default)s)"
+            "--" + field.name, choices=("error", "unformed", *kept), default=usual, help=f"{meaning} (%(default)s)"
         )
 
 
@@ -163,10 +166,14 @@ def field_options(parser: "argparse._ActionsContainer", kind: type) -> None:
             parser.add_argument(
                 "--no-" + flag, action="store_false", default=None, dest=field.name, help=f"not --{flag}"
             )
+        elif wanted == Tuple[str, ...]:
+            parser.add_argument("--" + flag, nargs="+", metavar="NAME", help=text)
         elif wanted in (int, float, str):
             parser.add_argument("--" + flag, type=wanted, metavar=wanted.__name__.upper(), help=text)
         else:
-            raise TypeError(f"{kind.__name__}.{field.name} is a {wanted}: the command line takes int, float, str, bool")
+            raise TypeError(
+                f"{kind.__name__}.{field.name} is a {wanted}: the command line takes int, float, str, bool, names"
+            )
 
 
 def _without_none(kind: Any) -> Any:

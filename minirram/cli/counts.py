@@ -101,7 +101,7 @@ COUNTS: Tuple[Count, ...] = (
     Count(
         "cells without a number",
         {"verify": "without_number"},
-        "The read-back holds no value for them: read the chip again; with `--run` they count as 0 S.",
+        "The read-back holds no value for them: read the chip again; with `--run` NaN counts as 0 S.",
     ),
     Count(
         "cells that differ",
@@ -110,8 +110,13 @@ COUNTS: Tuple[Count, ...] = (
     ),
     Count(
         "cells taken for open",
-        {"recalibrate": "doubtful"},
+        _of("doubtful", "recalibrate", "verify"),
         "The read-back holds no number for them, or one below 0: read the chip again.",
+    ),
+    Count(
+        "cells above the grid",
+        _of("limited", "recalibrate", "verify"),
+        "Shorted cells of a read-back: they are taken to conduct as much as the grid holds.",
     ),
     Count(
         "cells not formed",

@@ -50,4 +50,4 @@ def run(options: argparse.Namespace) -> Imported:
 
 def text(imported: Imported) -> str:
     """What was taken, and where it is."""
-    return f"{imported.reading.line}\n{imported.out}: float64 siemens, 0 = unformed"
+    return f"{imported.reading.line}\n{imported.out}: float64 siemens (--unit S), 0 = unformed"

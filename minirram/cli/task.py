@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Dict, Iterator, Optional
 
 from ..errors import ConfigError
@@ -13,7 +13,7 @@ from ..tasks.data_report import data_report, report_lines
 from ..tasks.draft import draft
 from ..tasks.registry import TASKS, task
 from ..tasks.task_file import document_text, read_task_file, task_document, write_task_file
-from .arguments import CONTENTS, GOOD
+from .arguments import CONTENTS, GOOD, field_options, given
 from .network_file import graph_of
 
 
@@ -26,6 +26,8 @@ class TaskShown(TaskCheck):
 
 
 RESULT = TaskShown
+RULES = tuple(field.name for field in fields(DataRules))
+"""names of the options of `DataRules`"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,10 +40,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="with --check: its data; without TASK: file of data to draft a task for")
     parser.add_argument("--network", metavar="FILE.onnx", help="with --check: graph of an ONNX file, as in train")
     parser.add_argument("--out", metavar="FILE.json", help="write the JSON there")
+    rules = parser.add_argument_group("how the data are read", "of a draft: fields of data in its JSON")
+    field_options(rules, DataRules)
 
 
 def run(options: argparse.Namespace) -> TaskShown:
     """Show, draft or check a task."""
+    stated = given(options, RULES)
+    if stated and (options.task is not None or options.data is None):
+        flags = ", ".join("--" + name.replace("_", "-") for name in stated)
+        raise ConfigError(f"{flags}: of a draft, --data without a TASK; a task's file states them in its field data")
     if options.check:
         if options.task is None or options.out is not None:
             raise ConfigError("--check takes a TASK and writes nothing; name the .json file to check")
@@ -58,13 +66,16 @@ def run(options: argparse.Namespace) -> TaskShown:
         return _written(shown, task_document(chosen), options.out)
     if options.data is None:
         raise ConfigError("name a TASK, or --data to draft one for a file of data")
-    data = read_data(options.data)
+    if "leave_out" in stated:  # argparse gives a list
+        stated["leave_out"] = tuple(stated["leave_out"])
+    rules = DataRules(**stated)
+    data = read_data(options.data, rules)
     name = os.path.splitext(os.path.basename(options.out or options.data))[0]
     chosen = draft(name, data)
     report = data_report(data, chosen.layout, network=chosen.network)
     document = task_document(chosen)
     del document["layout"]  # the data say it
-    document["data"] = bare(DataRules())
+    document["data"] = bare(rules)
     return _written(summary_of(chosen, report=report, file=options.out), document, options.out)
 
 

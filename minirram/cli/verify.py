@@ -50,6 +50,10 @@ class VerifiedProgram(Verification):
     """the first minus the second; None: no run was named"""
     remedy: Optional[str]
     """command that wins back what was lost; None: nothing was, or no run was named"""
+    doubtful: Optional[int]
+    """cells of the read-back that hold no number, or one below 0: examined as open; None: no run was named"""
+    limited: Optional[int]
+    """cells above what the grid holds, shorted ones among them: examined as conducting that much; None: likewise"""
 
 
 RESULT = VerifiedProgram
@@ -100,13 +104,14 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         )
     tolerance = TOLERANCE if options.tolerance is None else options.tolerance
     found = readback.verify(built, measured_S, tolerance=tolerance, targets=targets)
-    programmed = read_back = lost = remedy = saturated = clipped = None
+    programmed = read_back = lost = remedy = saturated = clipped = doubtful = limited = None
     if options.run is not None:
         from ..runs.evaluate import accuracy_of_readback
 
         scores = accuracy_of_readback(options.run, measured_S, data=options.data)
         programmed, read_back = scores.programmed.accuracy, scores.read_back.accuracy
         saturated, clipped = total(scores.read_back.saturated), scores.clipped_conductances
+        doubtful, limited = scores.doubtful, scores.limited
         lost = programmed - read_back
         if lost > 0 and not options.simulate:
             unit = "" if options.unit == "S" else f" --unit {options.unit}"
@@ -120,6 +125,8 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         accuracy_programmed=programmed,
         accuracy_read_back=read_back,
         lost_accuracy=lost,
+        doubtful=doubtful,
+        limited=limited,
         remedy=remedy,
         saturated_read_back=saturated,
         clipped_conductances=clipped,

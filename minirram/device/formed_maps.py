@@ -65,10 +65,11 @@ def formed_maps(maps_S: Sequence[np.ndarray], base: Cell, *, largest_S: float) -
         conducting = [np.isfinite(table) & (table > 0) for table in tables]
     values_S = np.concatenate([np.zeros(0)] + [table[cells] for table, cells in zip(tables, conducting)])
     if values_S.size < _LEAST_CELLS or np.ptp(values_S) == 0:
-        none: List[np.ndarray] = [np.zeros(table.shape, bool) for table in tables]
-        counts = [int(np.count_nonzero(cells)) for cells in conducting]
-        taken = tuple(MapTaken(one.size, n, 0, 0, 0, 0.0, "") for one, n in zip(tables, counts))
-        return FormedMaps(tables, none, taken)
+        shorted = [np.asarray(np.isposinf(table)) for table in tables]
+        counts = [(int(np.count_nonzero(cells)), int(np.count_nonzero(one))) for cells, one in zip(conducting, shorted)]
+        taken = tuple(MapTaken(one.size, n + short, 0, short, 0, 0.0, "") for one, (n, short) in zip(tables, counts))
+        limited = [np.where(here, largest_S, table) for table, here in zip(tables, shorted)]
+        return FormedMaps(limited, shorted, taken)
     separation = separate(values_S, base)
     found, start = FormedMaps([], [], ()), 0
     for table, cells in zip(tables, conducting):

@@ -118,14 +118,18 @@ def _units(table: Table, given: Tuple[Unit, ...], names: Sequence[str]) -> Tuple
         if against or (len(given) == 2 and cell and not known_pair):
             wrong = (against or cell)[0].name
             asked = ",".join(one.name for one in given)
-            raise DataError(f"{table.where}: the header states {wrong}, the unit given is {asked}")
+            raise DataError(
+                f"{table.where}: the header states {wrong}, the unit given is {asked}; is it --unit {wrong}?"
+            )
         return given
     if len(names) == 2 and [one.quantity for one in found] in (["voltage", "current"], ["current", "voltage"]):
         return tuple(found)
     if len(cell) > 1:
         raise DataError(f"{table.where}: the header states {' and '.join(one.name for one in cell)}: which is it?")
     if not cell:
-        raise ConfigError(f"{table.where}: the header states no unit: give it, --unit; one of {OF_A_CELL}")
+        where = "the header states no unit" if table.source is not None else "an array states no unit"
+        own = "" if table.source is not None else "; what minirram writes is in S"
+        raise ConfigError(f"{table.where}: {where}: give it, --unit; one of {OF_A_CELL}{own}")
     return tuple(cell)
 
 

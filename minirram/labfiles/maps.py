@@ -267,10 +267,11 @@ def _refused(table: Table, cells: Cells, here: np.ndarray, kind: int) -> DataErr
     """The error for cells of a kind that the policy refuses; it names the first."""
     name, count = KINDS[kind], int(np.count_nonzero(here))
     place = tuple(int(k) for k in np.argwhere(here)[0])
+    kept = ", --short keep for shorted, stuck on" if kind == SHORT else ""
     more = f", one of {count} such cells" if count > 1 else ""
     return DataError(
         f"{table.where}: the cell at {_place(place)} is {name}{_cell_shown(table, cells, place)}{more}; "
-        f"--{name} unformed takes such cells for unformed"
+        f"--{name} unformed takes such cells for unformed{kept}"
     )
 
 

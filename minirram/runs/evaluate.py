@@ -154,6 +154,10 @@ class ReadbackScores(NamedTuple):
     """on its chip as it was read back"""
     clipped_conductances: int
     """conductances, off ones that were drawn among them, that were cut at the largest that the grid holds"""
+    doubtful: int
+    """cells of the read-back that hold no number, or one below 0: taken for open"""
+    limited: int
+    """cells above what the grid holds, shorted ones among them: taken to conduct that much"""
 
 
 def accuracy_of_readback(
@@ -161,7 +165,7 @@ def accuracy_of_readback(
 ) -> ReadbackScores:
     """What a chip that reads back as `readback_S` (macros, rows, cols) answers: `ReadbackScores`.
 
-    Both on the run's validation set, on its macros; see `conducted`. Physical numbers.
+    On the run's validation set, on its macros; see `conducted`. Physical numbers.
     """
     run = RunFolder.open(folder)
     chip, model, _ = run.load_trained()
@@ -171,15 +175,34 @@ def accuracy_of_readback(
         return examine(run.config, chip, model=model, examination=examination, split="validation", threads=threads)
 
     programmed = score()
-    chip.replace_conductances(conducted(readback_S)[0])
-    return ReadbackScores(programmed, score(), chip.clipped())
+    seen = conducted(readback_S, chip)
+    chip.replace_conductances(seen.map_S)
+    return ReadbackScores(programmed, score(), chip.clipped(), seen.doubtful, seen.limited)
 
 
-def conducted(readback_S: np.ndarray) -> Tuple[np.ndarray, int]:
-    """A read-back (macros, rows, cols), or of one macro (rows, cols), as (conductances of three axes, doubtful cells).
+class Conducted(NamedTuple):
+    """A read-back as a chip can be examined with it."""
 
-    What holds no number, or one below 0 (the offset of an instrument on an open cell), is doubtful: taken for open.
+    map_S: np.ndarray
+    """conductances, siemens, float64 (macros, rows, cols)"""
+    doubtful: int
+    """cells that hold no number, or one below 0: taken for open"""
+    limited: int
+    """cells above what the grid holds, shorted ones among them: taken to conduct that much"""
+
+
+def conducted(readback_S: np.ndarray, chip: Chip) -> Conducted:
+    """What the cells of a read-back (macros, rows, cols) of a chip, or of one macro (rows, cols), conduct.
+
+    What holds no number, or one below 0 (the offset of an instrument on an open cell), is open. A shorted cell (inf)
+    conducts the largest that the grid holds. Where a tenth of the cells
+    lie above that, the unit is wrong: numbers stay as read.
     """
     whole_S = readback_S[None] if readback_S.ndim == 2 else readback_S
-    good = np.isfinite(whole_S) & (whole_S >= 0)
-    return np.where(good, whole_S, 0.0), int(np.count_nonzero(~good))
+    largest_S = chip.cell_model.grid_max(chip.macros[0].rows) * chip.cell_model.grid_S
+    with np.errstate(invalid="ignore"):
+        doubtful, above = ~(whole_S >= 0), whole_S > largest_S
+        wrong_unit = np.count_nonzero(above) > 0.1 * np.count_nonzero(whole_S > 0)
+    limited = np.isposinf(whole_S) if wrong_unit else above
+    map_S = np.where(doubtful, 0.0, np.where(limited, largest_S, whole_S))
+    return Conducted(map_S, int(np.count_nonzero(doubtful)), int(np.count_nonzero(limited)))

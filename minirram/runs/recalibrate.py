@@ -68,6 +68,8 @@ class Recalibration(Result):
     """cells that are not what the program says, as `verify` counts them"""
     doubtful: int
     """cells of the read-back that hold no number, or one below 0: taken for open"""
+    limited: int
+    """cells above what the grid holds, shorted ones among them: taken to conduct that much"""
     programmed: Score
     """of the run as it was"""
     read_back: Score
@@ -154,7 +156,7 @@ def recalibrate(
     chip, model, masks = run.load_trained()
     seen, digest = read_map(readback, unit, policy=KEEP, plausible=False), sha256(readback)
     found = verify(build_program(run.config, chip, model=model, masks=masks)[0], seen.conductances_S)
-    readback_S, doubtful = conducted(seen.conductances_S)
+    readback_S, doubtful, limited = conducted(seen.conductances_S, chip)
     bench = _Bench(run.config, open_training(replace(run.config, data_crc=0), data), readback_S, threads)
     programmed = bench.score(chip, model)
     chip.replace_conductances(readback_S)
@@ -177,6 +179,7 @@ def recalibrate(
         readback_sha256=digest,
         differing=found.differing,
         doubtful=doubtful,
+        limited=limited,
         programmed=programmed,
         read_back=read_back,
         recalibrated=recalibrated,

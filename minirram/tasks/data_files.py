@@ -38,6 +38,8 @@ class DataRules:
 
     label: str = ""
     """name of the column of labels in a table; "": the last one"""
+    leave_out: Tuple[str, ...] = ()
+    """names of columns of a table that are no features, such as the number of a specimen"""
     split: str = "split"
     """column or key that says train, validation or test of each sample; without it the split is drawn"""
     validation: float = 0.15
@@ -55,6 +57,14 @@ class DataRules:
         if not (0 < self.validation and 0 < self.test and self.validation + self.test < 1):
             shares = f"validation is {self.validation:g} and test {self.test:g}"
             raise ConfigError(f"{shares}; shares lie above 0 and leave something to learn from")
+
+
+def _no_file(path: str) -> str:
+    """Why there is no file of data at a path."""
+    if not os.path.isdir(path):
+        return "there is no such file"
+    own = f"python data_scripts/own_data.py --source {path} --out {os.path.normpath(path)}.npz"
+    return f"a folder; data are one file, a folder per class becomes one by: {own}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +105,7 @@ def read_data(
     """
     rules = DataRules() if rules is None else rules
     if not os.path.isfile(path):
-        raise MissingFileError(f"{path}: there is no such file")
+        raise MissingFileError(f"{path}: {_no_file(path)}")
     ending = os.path.splitext(path)[1].lower()
     if ending not in (".npz",) + TABLES:
         raise DataError(f"{path}: data are .npz or a table ({', '.join(TABLES)})")
@@ -132,7 +142,10 @@ def read_data(
 def _of_table(table: Table, rules: DataRules) -> _Samples:
     """Columns of features, one of labels, and one of parts if there is one; an index column is left out, and said."""
     label = table.column(rules.label) if rules.label else len(table.names) - 1
-    left_out = {label}
+    stated = [table.column(name) for name in rules.leave_out]
+    if label in stated:
+        raise ConfigError(f"{table.path}: {table.names[label]!r} is the column of labels; name another one, data.label")
+    left_out = {label, *stated}
     split = None
     if rules.split in table.names:
         at = table.names.index(rules.split)
@@ -146,6 +159,11 @@ def _of_table(table: Table, rules: DataRules) -> _Samples:
     if 0 not in left_out and _is_index(table):
         left_out.add(0)
         taken += ", index column left out"
+    counting = [table.names[k] for k in range(len(table.names)) if k not in left_out and _counts(table, k)]
+    if counting:
+        taken += f", {', '.join(map(repr, counting))} numbers the rows but is taken for a feature"
+    if stated:
+        taken += f", {', '.join(map(repr, rules.leave_out))} left out"
     columns = [k for k in range(len(table.names)) if k not in left_out]
     if not columns:
         raise DataError(f"{table.path}: no column of features beside the labels")
@@ -167,9 +185,12 @@ def _of_table(table: Table, rules: DataRules) -> _Samples:
 
 def _is_index(table: Table) -> bool:
     """Whether the first column is one without a name that counts the rows."""
-    if not table.has_header or table.names[0] not in ("", "Unnamed: 0"):
-        return False
-    cells = [row[0] for row in table.rows]
+    return table.has_header and table.names[0] in ("", "Unnamed: 0") and _counts(table, 0)
+
+
+def _counts(table: Table, column: int) -> bool:
+    """Whether a column holds the numbers of the rows, from 0 or 1."""
+    cells = [row[column] for row in table.rows]
     return any(cells == [str(k + first) for k in range(len(cells))] for first in (0, 1))
 
 
@@ -254,7 +275,7 @@ def _without_missing(found: _Samples, rules: DataRules) -> Tuple[_Samples, int, 
     value = f", {found.features[place]}" if found.features else ""
     raise DataError(
         f"{found.where(int(bad[0]))}{value}: no number (NaN or blank), as in {bad.size} sample(s); "
-        'say what to do with them: data.missing "drop" or "mean"'
+        'say what to do with them: data.missing "drop" or "mean" in the task (minirram task --data --missing writes it)'
     )
 
 

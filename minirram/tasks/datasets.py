@@ -189,6 +189,10 @@ def _check_like(array: np.ndarray, inputs: np.ndarray, layout: Layout, name: str
 def _read_part(layout: Layout, folder: str, part: str) -> Dataset:
     """One part from `folder/NAME.npz`, checked."""
     path = os.path.join(os.fspath(folder), layout.data_set + ".npz")
+    if os.path.isfile(folder):
+        raise ConfigError(
+            f"--data {folder}: a file; the data of a run are in a folder that holds {layout.data_set}.npz"
+        )
     if not os.path.isfile(path):
         how = ""
         if layout.script:

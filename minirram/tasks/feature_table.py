@@ -53,7 +53,11 @@ class Table:
             for k, column in enumerate(columns):
                 number = _number(row[column], self.decimal_comma)
                 if number is None:
-                    raise DataError(f"{self.where(i, column)}: {row[column]!r} is no number")
+                    raise DataError(
+                        f"{self.where(i, column)}: {row[column]!r} is no number; a column that is no feature is named "
+                        "as data.label or data.leave_out in the task (minirram task --data writes them: --label, "
+                        "--leave-out)"
+                    )
                 found[i, k] = number
         return found
 

@@ -42,6 +42,8 @@ def test_a_map_is_taken_in_its_unit(taken):
 def test_cells_without_a_conductance_follow_the_policy(taken, tmp_path, kind, cell, unit):
     text = f"12.5;{cell}\n30100.5;29000.5\n" if unit == "ohm" else f"12.5;{cell}\n13.5;14.5\n"
     assert taken(text, "--unit", unit, f"--{kind}", "unformed")[0, 1] == 0
+    if kind == "short":
+        assert taken(text, "--unit", unit, "--short", "keep")[0, 1] == np.inf
     refused = call("import", str(tmp_path / "lab.csv"), "--out", "x", "--unit", unit, f"--{kind}", "error")
     assert refused.code == 3 and f"row 0, column 1 is {kind} (line 1: '12.5;{cell}')" in refused.err
 
@@ -101,15 +103,25 @@ def test_a_run_tells_what_was_taken_and_remembers_the_policy(runs, tmp_path):
         np.savetxt(path, map_uS, fmt="%.3f", delimiter=";")
     with open(paths[1]) as handle:
         text = handle.read()
+    rows = text.splitlines()
+    rows[2] = "OVLD" + rows[2][rows[2].index(";") :]
+    rows[0] = "#N/A" + rows[0][rows[0].index(";") :]
     with open(paths[1], "w") as handle:
-        handle.write("#N/A" + text[text.index(";") :])
+        handle.write("\n".join(rows) + "\n")
     out = str(tmp_path / "run")
     arguments = runs.arguments(out, "--map", paths[0], "--map", paths[1], "--unit", "uS", "--missing", "unformed")
+    refused = call(*arguments)
+    assert refused.code == 3 and "--short keep for shorted, stuck on" in refused.err
+    arguments += ["--short", "keep"]
     results = figures(*arguments)
     assert [reading["counts"]["missing"] for reading in results["readings"]] == [0, 1]
+    assert [taken["shorted"] for taken in results["maps"]] == [0, 1] and results["stuck_cells"] == 1
     shown = call(*arguments, "--resume").out
-    assert "map1.csv: grid 64 x 64 in uS; UTF-8; semicolons between values" in shown and "1 missing (1 of them" in shown
-    assert RunFolder.open(out).config.maps[1].endswith(" missing=unformed")
+    assert (
+        "map1.csv: grid 64 x 64 in uS; UTF-8; semicolons between values" in shown
+        and "1 missing, 1 short (1 of them" in shown
+    )
+    assert RunFolder.open(out).config.maps[1].endswith(" missing=unformed short=keep")
 
 
 @shows("verify", "--unit")

@@ -166,6 +166,26 @@ def test_verify_names_the_loss_and_the_remedy(runs, held):
     assert figures("verify", program, readback)["remedy"] is None
 
 
+def test_shorted_cells_of_a_read_back_conduct_what_the_grid_holds(runs, held, tmp_path):
+    (program, readback), folder = held, runs.trained(*LEARNED)
+    read_S, cells, shorted = np.load(readback), (0, 3, [4, 5, 6]), str(tmp_path / "shorted.npy")
+    read_S[cells] = np.inf, 1e-2, np.nan
+    np.save(shorted, read_S)
+    found = figures("verify", program, shorted, "--run", folder, code=1)
+    assert (found["doubtful"], found["limited"]) == (1, 2)
+    read_S[cells] = 2e-2, 2e-2, 0.0
+    np.save(shorted, read_S)
+    same = figures("verify", program, shorted, "--run", folder, code=1)
+    assert same["limited"] == 2 and same["accuracy_read_back"] == found["accuracy_read_back"]
+    assert "cells above the grid    2" in call("verify", program, shorted, "--run", folder).out
+    again = figures("recalibrate", folder, "--readback", shorted, "--out", str(tmp_path / "run"))
+    assert (again["doubtful"], again["limited"]) == (0, 2)
+    read_S[cells] = np.inf
+    np.save(shorted, read_S * 1e2)
+    refused = call("verify", program, shorted, "--run", folder)
+    assert refused.code == 3 and "is the unit right?" in refused.err
+
+
 @shows("evaluate", "--compensate", "--digital")
 def test_drift_is_taken_back_by_one_factor_per_matrix(runs, tmp_path):
     folder, file = runs.trained("--technology", "pcm", *LEARNED), str(tmp_path / "digital.json")

@@ -44,6 +44,29 @@ def test_a_draft_fits_its_data_and_a_check_says_what_they_are(mine):
     assert "nothing is wrong" in call("task", "--check", draft, "--data", data).out
 
 
+@shows("task", "--label", "--leave-out", "--split", "--validation", "--test", "--seed", "--missing")
+def test_a_draft_reads_its_data_as_asked_and_its_file_says_so(tmp_path):
+    path, draft = str(tmp_path / "lab.csv"), str(tmp_path / "draft.json")
+    rows = [f"{'ab'[k % 2]};S{k:03d};{k % 7},5;{'' if k == 3 else k};{'test' if k < 8 else 'train'}" for k in range(80)]
+    (tmp_path / "lab.csv").write_text("\n".join(["kind;specimen;left;right;part", *rows]) + "\n")
+    stated = ["--label", "kind", "--split", "part", "--validation", "0.25"]
+    refused = call("task", "--data", path, *stated)
+    assert refused.code == 3 and "specimen: 'S000' is no number" in refused.err and "--leave-out" in refused.err
+    stated += ["--leave-out", "specimen"]
+    refused = call("task", "--data", path, *stated)
+    assert refused.code == 3 and "line 5, right: no number" in refused.err and "--missing" in refused.err
+    stated += ["--missing", "mean", "--seed", "5"]
+    shown = figures("task", "--data", path, "--out", draft, *stated)
+    assert shown["data"]["samples"] == {"train": 54, "validation": 18, "test": 8}
+    assert "'specimen' left out" in shown["data"]["taken"] and "seed 5" in shown["data"]["split"]
+    assert figures("task", "--check", draft, "--data", path)["data"] == shown["data"]
+    drawn = figures("task", "--data", path, "--label", "kind", "--leave-out", "specimen", "part", "--missing", "drop",
+                    "--test", "0.5")  # fmt: skip
+    assert drawn["data"]["samples"]["test"] == 40
+    refused = call("task", "--check", draft, "--missing", "mean")
+    assert refused.code == 2 and "--missing: of a draft" in refused.err
+
+
 def test_a_check_names_every_wrong_layer_and_exits_with_3(mine):
     value = json.loads((mine / "mine.json").read_text())
     value["network"]["layers"][1]["in_features"] = "seven"

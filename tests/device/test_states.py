@@ -177,6 +177,15 @@ def test_maps_of_a_chip_hold_formed_cells_alone():
     assert f"{first.pristine} as pristine cells, {first.shorted} shorted, stuck on" in first.line
 
 
+@pytest.mark.parametrize("side", [4, 20])
+def test_marked_shorts_are_stuck_in_a_map_of_any_size(side):
+    map_S = np.random.default_rng(0).lognormal(np.log(12e-6), 0.2, (side, side))
+    map_S[1, 2] = np.inf
+    found = formed_maps([map_S], TAOX_40NM, largest_S=6e-4)
+    assert found.maps_S[0][1, 2] == 6e-4 and np.argwhere(found.shorted[0]).tolist() == [[1, 2]]
+    assert found.taken[0].shorted == 1 and found.taken[0].formed == side * side
+
+
 def test_maps_of_on_cells_stay_as_they_are():
     map_S = TAOX_40NM.sample_lrs_S(np.random.default_rng(12), (30, 20))
     map_S[3, 4] = 0

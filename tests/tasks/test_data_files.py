@@ -53,6 +53,24 @@ def test_an_index_column_is_left_out_and_said(tmp_path):
     assert data.reading.features == ("left", "right") and "index column left out" in data.reading.taken
 
 
+def test_columns_that_are_no_features_can_be_named(tmp_path):
+    text = "id,left,right,kind\n" + "".join(f"{k},{a},{b},{kind}\n" for k, (a, b, kind) in enumerate(ROWS))
+    path = table(tmp_path, text)
+    assert "'id' numbers the rows but is taken for a feature" in read_data(path).reading.taken
+    data = read_data(path, DataRules(leave_out=("id",)))
+    assert data.reading.features == ("left", "right") and data.training.inputs.shape[1] == 2
+    assert "'id' left out" in data.reading.taken and "numbers the rows" not in data.reading.taken
+    with pytest.raises(DataError, match="no column 'name'; the columns are id, left"):
+        read_data(path, DataRules(leave_out=("name",)))
+    with pytest.raises(ConfigError, match="'kind' is the column of labels"):
+        read_data(path, DataRules(leave_out=("kind",)))
+
+
+def test_a_folder_of_images_is_named_with_the_command_that_makes_data_of_it(tmp_path):
+    with pytest.raises(MissingFileError, match="a folder; data are one file.*own_data.py --source"):
+        read_data(str(tmp_path))
+
+
 def test_labels_that_are_numbers_are_classes_in_their_order(tmp_path):
     rows = [(k, k + 1, (10, 9, 2)[k % 3]) for k in range(12)]
     assert read_data(table(tmp_path, written(rows=rows))).training.class_names == ("2", "9", "10")
