@@ -33,12 +33,12 @@ def test_the_commands_lead_from_a_table_to_a_verified_program(tmp_path, monkeypa
         capsys.readouterr()
         assert main.main(arguments) == 0, arguments
     told = capsys.readouterr().out
-    assert "0 of 12928 cells differ" in told and "nothing was measured" in told
+    assert "of 12928 cells of the map none differ" in told and "nothing was measured" in told
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["test"]["accuracy"] > 0.8 and results["data_report"]["samples"]["test"] == 48
     assert (tmp_path / "run" / "program.xbp").stat().st_size > 1000
 
 
-@pytest.mark.parametrize("name", ["label", "split", "validation", "test", "seed", "missing"])
+@pytest.mark.parametrize("name", ["label", "leave_out", "split", "validation", "test", "seed", "missing"])
 def test_the_page_names_every_rule_of_reading(name):
     assert hasattr(DataRules(), name) and f"`{name}`" in PAGE
