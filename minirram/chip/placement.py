@@ -5,7 +5,7 @@ inside one macro. Pair k of a row is columns 2k (G+) and 2k+1 (G-): two cells pe
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ..json_codec import bare, built
 
 Shapes = Sequence[Tuple[str, Tuple[int, int]]]
 Rectangle = Tuple[int, int, int, int]
+
+MOST_TILES = 2**17
+"""VGG-19 on macros of 64 x 64 cells has 70,000"""
 
 
 @dataclass(frozen=True)
@@ -242,22 +245,32 @@ def place(shapes: Shapes, macro_rows: int = 512, *, macro_pairs: int = 256) -> P
 
     shapes: sequence of (name, (fan_in, fan_out)). Returns a Placement. Largest tiles first, each into the free
     rectangle that it fills best (maximal-rectangles packing, Jylanki 2010, best short side fit); a new macro opens
-    when none has room.
+    when none has room. ConfigError for more than MOST_TILES tiles.
     """
     shapes = tuple((name, (int(rows), int(cols))) for name, (rows, cols) in shapes)
     if not shapes or min(min(shape) for _, shape in shapes) < 1:
         raise ConfigError(f"a placement needs matrices of at least 1 x 1, got {shapes}")
     if len({name for name, _ in shapes}) != len(shapes):
         raise ConfigError(f"two matrices of one name in {[name for name, _ in shapes]}")
+    count = sum(-(-rows // macro_rows) * -(-cols // macro_pairs) for _, (rows, cols) in shapes)
+    if count > MOST_TILES:
+        raise ConfigError(f"matrices of {count} tiles of {macro_rows} x {macro_pairs} pairs; at most {MOST_TILES}")
     pieces = [piece for name, shape in shapes for piece in _cut(name, shape, macro_rows, macro_pairs)]
     order = sorted(range(len(pieces)), key=lambda k: (-pieces[k][3] * pieces[k][4], -max(pieces[k][3:]), k))
-    # per macro: maximal free rectangles (row, pair, height, width); they may overlap
-    free: List[List[Tuple[int, int, int, int]]] = []
+    # maximal free rectangles (row, pair, height, width) of each macro that has any; they may overlap
+    free: Dict[int, List[Rectangle]] = {}
+    macros = 0
     tiles: Dict[int, Tile] = {}
     for k in order:
         name, row_start, col_start, height, width = pieces[k]
-        macro, row0, pair0 = _best_spot(free, height, width, macro_rows, macro_pairs)
-        free[macro] = _without(free[macro], (row0, pair0, height, width))
+        spot = _best_spot(free, height, width)
+        if spot is None:
+            free[macros] = [(0, 0, macro_rows, macro_pairs)]
+            spot, macros = (macros, 0, 0), macros + 1
+        macro, row0, pair0 = spot
+        left = _without(free.pop(macro), (row0, pair0, height, width))
+        if left:
+            free[macro] = left
         tiles[k] = Tile(name, row_start, col_start, height, width, macro, row0, pair0)
     return Placement(shapes, tuple(tiles[k] for k in range(len(pieces))), macro_rows, macro_pairs)
 
@@ -272,21 +285,15 @@ def _cut(
             yield name, row, col, min(macro_rows, rows - row), min(macro_pairs, cols - col)
 
 
-def _best_spot(
-    free: List[List[Rectangle]], height: int, width: int, macro_rows: int, macro_pairs: int
-) -> Tuple[int, int, int]:
-    """(macro, row0, pair0) of the free rectangle with the smallest left-over side; opens a macro if nothing fits."""
+def _best_spot(free: Dict[int, List[Rectangle]], height: int, width: int) -> Optional[Tuple[int, int, int]]:
+    """(macro, row0, pair0) of the free rectangle with the smallest left-over side; None where nothing fits."""
     candidates = [
         (min(h - height, w - width), max(h - height, w - width), macro, row, pair)
-        for macro, rectangles in enumerate(free)
+        for macro, rectangles in free.items()
         for row, pair, h, w in rectangles
         if h >= height and w >= width
     ]
-    if candidates:
-        _, _, macro, row, pair = min(candidates)
-        return macro, row, pair
-    free.append([(0, 0, macro_rows, macro_pairs)])
-    return len(free) - 1, 0, 0
+    return min(candidates)[2:] if candidates else None
 
 
 def _without(rectangles: List[Rectangle], used: Rectangle) -> List[Rectangle]:

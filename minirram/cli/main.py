@@ -65,6 +65,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return _fail(error, CONTENTS)
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", COMMAND_LINE)
+    except MemoryError as error:
+        return _fail(f"this machine has too little memory ({error or 'no more'})", CONTENTS)
     except KeyboardInterrupt:
         return _fail("stopped; a training goes on with --resume, a comparison or a transfer by the same command", 130)
 

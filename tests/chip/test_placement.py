@@ -92,6 +92,7 @@ def test_damaged_json_is_refused(value):
         ([], "at least 1 x 1"),
         ([("a", (0, 3))], "at least 1 x 1"),
         ([("a", (1, 1)), ("a", (2, 2))], "two matrices of one name"),
+        ([("a", (6, 2**40))], "4294967296 tiles of 512 x 256 pairs; at most"),
     ],
 )
 def test_bad_shapes_are_refused(matrices, message):

@@ -153,3 +153,14 @@ def test_an_error_is_one_line_whatever_a_file_is_called(tmp_path, capsys):
     assert main.main(["import", str(path), "--out", str(tmp_path / "map.npy")]) == 3
     assert main.main(["task", "--data", str(path)]) == 3
     assert [line[:16] for line in capsys.readouterr().err.splitlines()] == ["minirram: error:"] * 2
+
+
+def test_too_little_memory_is_one_line(monkeypatch, capsys):
+    def allocate(options):
+        raise MemoryError("Unable to allocate 16.0 GiB for an array")
+
+    monkeypatch.setattr("minirram.cli.networks.run", allocate)
+    assert main.main(["networks"]) == 3
+    assert capsys.readouterr().err == (
+        "minirram: error: this machine has too little memory (Unable to allocate 16.0 GiB for an array)\n"
+    )
