@@ -71,10 +71,12 @@ class Lines(NamedTuple):
     lines: Sequence[str]
     rows: Optional[Sequence[Sequence[str]]] = None
     """the fields of each line where the file has cells"""
+    shown: Optional[Sequence[str]] = None
+    """the lines as they stand in the file, where labels were taken for numbers"""
 
     def show(self, number: int) -> str:
         """A line for messages; number: from 0."""
-        line = self.lines[number]
+        line = (self.lines if self.shown is None else self.shown)[number]
         return f"line {number + 1}: {line[:_SHOWN] + '...' if len(line) > _SHOWN else line!r}"
 
 

@@ -81,7 +81,7 @@ def _check_idle(table: Table, dialect: Dialect, names: Sequence[str], what: str)
 
 def _is_list(table: Table, roles: Sequence[Optional[str]], pair: bool) -> bool:
     """Whether a table lists (row, column, value); DataError where it may as well be a grid."""
-    if "row" in roles and "col" in roles:
+    if ("row" in roles and "col" in roles) or table.labels == 2:
         return True
     if roles or table.numbered or table.values.shape[1] != 3 + pair:
         return False
@@ -264,7 +264,9 @@ def _index(table: Table, roles: Sequence[Optional[str]], dialect: Dialect) -> Tu
             f"{table.where}: the header numbers the columns beside a corner, but the first column does not "
             f"number the rows ({table.show(0)})"
         )
-    if table.numbered or (column and roles and roles[0] in ("number", "row")):
+    if table.labels and not column:
+        raise DataError(f"{table.where}: the labels of the rows do not count 0, 1, 2 ({table.show(0)})")
+    if table.labels or table.numbered or (column and roles and roles[0] in ("number", "row")):
         return True, False
     row = len(values) > 1 and (
         counts(values[0].tolist()) or (np.isnan(values[0, 0]) and counts(values[0, 1:].tolist()))

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from .arrays import read_array, read_sheet
 from .dialect import UNSTATED, Dialect, Lines, read_rows
+from .labels import without_labels
 from .numerals import marked
 from .text import PathLike, read_text
 
@@ -43,6 +44,8 @@ class Table:
     """the lines of text, for messages"""
     start: int = 0
     """number of the first row's line"""
+    labels: int = 0
+    """first columns that hold numbers of lines behind a word, as in WL0: 1 of the rows, 2 of rows and columns"""
 
     def show(self, row: int) -> str:
         """The line of a row, for messages; "" where there is none."""
@@ -66,14 +69,17 @@ def read_table(path: PathLike, dialect: Dialect = UNSTATED) -> Table:
         raise DataError(f"{where}: {ending} is not read; save it as one of {', '.join(FORMATS)}")
     encoding = None
     if ending == ".xlsx":
-        source = read_sheet(path, dialect.variable)
+        sheet = read_sheet(path, dialect.variable)
+        lines, labels = without_labels(sheet.lines)
+        source = Lines(where, lines, [line.split("\t") for line in lines], sheet.lines) if labels else sheet
     else:
         text = read_text(path)
-        source, encoding = Lines(where, text.lines), text.encoding
+        lines, labels = without_labels(text.lines)
+        source, encoding = Lines(where, lines, shown=text.lines), text.encoding
     rows = read_rows(source, dialect)
     names, numbered = rows.names(source)
     found = Found(encoding, rows.way.describe(), tuple(source.lines[number] for number in rows.header))
-    return Table(where, marked(rows.table), names, numbered, found, source, rows.start)
+    return Table(where, marked(rows.table), names, numbered, found, source, rows.start, labels)
 
 
 def _check_stated(where: str, ending: str, dialect: Dialect) -> None:

@@ -353,3 +353,39 @@ def test_a_missing_package_names_the_extra(file, monkeypatch, name, package):
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(ConfigError, match=f"needs {package}, of the extra 'lab'"):
         read_map(file(b"", name), "uS")
+
+
+LABELLED = {
+    "rows": "cell,G (uS)\nWL0,12.1\nWL1,13.2\nWL2,14.3\n",
+    "from 1": "G (uS)\nrow_1;12.1\nrow_2;13.2\nrow_3;14.3\n",
+    "quotes and tabs": '# G (uS)\n"WL0"\t12.1\n"WL1"\t13.2\n"WL2"\t14.3\n\n',
+    "spaces": "# G (uS)\nWL0 12.1\nWL1 13.2\nWL2 14.3",
+    "list": "WL,BL,G (uS)\nWL2,BL0,14.3\nWL0,BL0,12.1\nWL1,BL0,13.2\n",
+    "list without a header": "R2 C0 14.3\nR0 C0 12.1\nR1 C0 13.2\n",
+}
+
+
+@pytest.mark.parametrize("way", list(LABELLED))
+def test_words_before_numbers_of_rows_and_columns_are_labels(tmp_path, way):
+    path = tmp_path / "map.txt"
+    path.write_text(LABELLED[way])
+    found = read_map(path, "uS")
+    assert np.allclose(found.conductances_S, [[12.1e-6], [13.2e-6], [14.3e-6]])
+    assert "numbers the rows" in found.reading.written or "count from 0" in found.reading.written
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("G (uS)\nWL3,12.1\nWL7,13.2\n", "labels of the rows do not count.*'WL3,12.1'"),
+        ("G (uS)\nWL0,12.1\nBL1,13.2\n", "WL0"),
+        ("G (uS)\nWL0,12.1\nOVER,13.2\n", "not a table of numbers"),
+        ("G (uS)\nWL0,BL0,BL1,12.1\nWL1,BL0,BL1,13.2\n", "not a table of numbers"),
+        ("G (uS)\nWL0,BL0,12.1\nWL0,BL0,13.2\n", "'WL0,BL0,13.2' names a cell for the second time"),
+    ],
+)
+def test_labels_that_number_nothing_are_refused(tmp_path, text, message):
+    path = tmp_path / "map.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_map(path)
