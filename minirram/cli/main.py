@@ -48,7 +48,7 @@ A name that Python keeps for itself has an underscore behind it there.
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command; returns its exit code. Results go to stdout, messages to stderr."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = build_parser([argument for argument in arguments if argument in COMMANDS][:1]).parse_args(arguments)
+    options = _parsed(arguments)
     try:
         command = module_of(options.command)
         result = command.run(options)
@@ -69,6 +69,19 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return _fail(f"this machine has too little memory ({error or 'no more'})", CONTENTS)
     except KeyboardInterrupt:
         return _fail("stopped; a training goes on with --resume, a comparison or a transfer by the same command", 130)
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command. What it does not know is an error with the usage of that command."""
+    parser = build_parser([argument for argument in arguments if argument in COMMANDS][:1])
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.exit(
+            COMMAND_LINE,
+            f"minirram {options.command}: error: unrecognized arguments: {' '.join(unknown)}; "
+            f"minirram {options.command} --help lists what there is\n",
+        )
+    return options
 
 
 def module_of(command: str) -> Any:

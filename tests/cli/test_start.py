@@ -134,7 +134,7 @@ def test_options_of_fields_take_their_type(words, expected):
         (["train", "fashion-mnist", "--data", "synthetic", "--out", "OUT", "--unit", "uS"], "--map"),
         (["compare", "retina", "--data", "synthetic", "--out", "OUT", "--arms", "pair", "--rates", "1"], "--rates"),
         (["evaluate", "RUN", "--celsius", "85"], "age"),
-        (["evaluate", "RUN", "--draw", "2"], "unrecognized arguments: --draw 2"),
+        (["evaluate", "RUN", "--draw", "2"], "unrecognized arguments: --draw 2; minirram evaluate --help"),
         (["fit", "MAP", "--unit", "uS", "--repeated"], "two maps"),
     ],
 )
