@@ -49,6 +49,36 @@ TOLD = (
         "the same of a read-back", ("verify",), "read-back", ("readback",), "none is replaced; what differs is listed"
     ),
     Told(
+        "the same of a read-back",
+        ("recalibrate",),
+        "read-back",
+        ("readback",),
+        "what holds no number is taken for open",
+    ),
+    Told(
+        "cells that are not what the program says", ("verify",), "macro", ("cells",), "`minirram repair`, `recalibrate`"
+    ),
+    Told(
+        "cells that failed while they were programmed",
+        ("bench",),
+        "macro",
+        ("failed",),
+        "`train --faults` with `failed.txt`",
+    ),
+    Told(
+        "cells whose pulses were cut off by a stop", ("bench",), "went on", ("interrupted",), "their wear is not exact"
+    ),
+    Told(
+        "cells that no pulse brings to the masks", ("repair",), "macro", ("hopeless",), "`recalibrate`, or `transfer`"
+    ),
+    Told(
+        "lines left out of a proposed network",
+        ("fit-network",),
+        "dead",
+        ("dead_rows", "dead_cols"),
+        "`--dead-lines` of train",
+    ),
+    Told(
         "lines of a file that number rows or columns, header lines",
         ("import",),
         "skipped",
