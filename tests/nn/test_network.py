@@ -108,7 +108,7 @@ def test_a_size_that_does_not_fit_names_those_that_do():
         fitting_size(flat, (5, 6))
     sequence = tiny(Rnn("r", 1, 4, 3), GlobalAverage("m"), Linear("l", 4, 3), shape=(1, 3, 1))
     assert fitting_size(sequence, (1, 50)) == (1, 50)
-    with pytest.raises(ShapeError, match="layer r: .* heights of 1 and widths of 1, 2, 3, 4, 5, 6 do"):
+    with pytest.raises(ShapeError, match="layer r: .* heights of 1 and widths of 2, 3, 4, 5, 6 do"):
         fitting_size(sequence, (2, 3))
     joined = tiny(Relu("r"), MaxPool("p"), Upsample("u"), Concat("c", "r"), Flatten("f"), Linear("l", 72, 3))
     with pytest.raises(ShapeError, match="layer c: .* heights of 6 and"):
@@ -157,6 +157,7 @@ def test_state_before_training():
         ((Linear("a", 36, 2),), r"layer a: its input is \(6, 6, 1\), expected \(36,\)"),
         ((Flatten("f"), Linear("a", 35, 2)), r"layer a: its input is \(36,\), expected \(35,\)"),
         ((Rnn("r", 1, 4, 3),), r"layer r: its input is \(6, 6, 1\), expected \(1, steps, 1\)"),
+        ((MaxPool("p", 6), Rnn("r", 1, 4, 3)), "layer r: its input is one step"),
         ((BatchNorm("b", 3),), "layer b: .* has 1 channels, expected 3"),
         ((MaxPool("p", 7),), "layer p: .* at least 7 x 7"),
         ((Flatten("f"), GlobalAverage("m")), "layer m: "),

@@ -125,7 +125,7 @@ def _linear(grown: Grown) -> Layers:
 
 
 def _rnn(grown: Grown) -> Layers:
-    if not grown.is_image or grown.shape[0] != 1 or grown.bits is None:
+    if not grown.is_image or grown.shape[0] != 1 or grown.shape[1] < 2 or grown.bits is None:
         return None
     return st.builds(Rnn, st.just(grown.name), st.just(grown.shape[2]), st.integers(1, 5), BITS)
 
@@ -295,7 +295,7 @@ def networks(draw: Any, favourite: str = "") -> Network:
     favourites = (rule, _quantize) if rule in ON_CODES else (rule,)
     rules = {rule: weight + FAVOUR * (rule in favourites) for rule, weight in RULES.items()}
     height = 1 if rule is _rnn else draw(st.sampled_from((1, 1, 1) + tuple(range(2, LONGEST + 1))))
-    shape = height, draw(st.integers(1, LONGEST)), draw(st.integers(1, 4))
+    shape = height, draw(st.integers(1 + (rule is _rnn), LONGEST)), draw(st.integers(1, 4))
     bits = draw(BITS)
     zero = draw(st.one_of(st.just(0), st.integers(1, 2**bits - 1)))
     grown = Grown(shape, bits)

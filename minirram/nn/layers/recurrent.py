@@ -101,6 +101,8 @@ class Rnn(Layer):
         (shape,) = inputs
         if len(shape) != 3 or shape[0] != 1 or shape[2] != self.in_features:
             raise ShapeError(f"its input is {shape}, expected (1, steps, {self.in_features})")
+        if shape[1] < 2:
+            raise ShapeError("its input is one step, whose state no other step reads; expected 2 steps, or Linear")
         return (1, shape[1], self.hidden)
 
     def initial_state(self, dtype: type) -> Dict[str, np.ndarray]:
