@@ -1,8 +1,6 @@
 /* npy.c: see npy.h. The header of a .npy file is a Python dictionary in ASCII; only what NumPy writes is understood. */
 #include "npy.h"
 
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,33 +121,36 @@ const char *npy_read(const char *path, npy_map *map)
     return problem;
 }
 
-const char *npy_write(const char *path, const npy_map *map)
+void npy_header(uint8_t head[NPY_HEADER], const char *descr, const npy_map *map)
 {
-    enum { HEADER = 128 };
-    uint8_t head[HEADER + 1];
-    FILE *const file = fopen(path, "wb");
+    char text[NPY_HEADER];
+    const int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%lu, %lu, %lu), }", descr,
+                           (unsigned long)map->macros, (unsigned long)map->rows, (unsigned long)map->cols);
+
+    memset(head, ' ', NPY_HEADER);
+    memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10); /* 0x76 = NPY_HEADER - 10 */
+    memcpy(head + 10, text, (size_t)n);
+    head[NPY_HEADER - 1] = '\n';
+}
+
+int npy_put(FILE *file, const npy_map *map)
+{
     const size_t cells = map->macros * map->rows * map->cols;
-    size_t i, n;
+    uint8_t head[NPY_HEADER], raw[512];
+    size_t i, n = 0;
     int k, good;
 
-    if (!file)
-        return "cannot be written";
-    memset(head, ' ', sizeof head);
-    memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10); /* 0x76 = HEADER - 10 */
-    n = (size_t)snprintf((char *)head + 10, HEADER - 10, "{'descr': '<f8', 'fortran_order': False, 'shape': (%lu, %lu, %lu), }",
-                         (unsigned long)map->macros, (unsigned long)map->rows, (unsigned long)map->cols);
-    head[10 + n] = ' ';
-    head[HEADER - 1] = '\n';
-    good = fwrite(head, 1, HEADER, file) == HEADER;
+    npy_header(head, "<f8", map);
+    good = fwrite(head, 1, sizeof head, file) == sizeof head;
     for (i = 0; good && i < cells; i++) {
         uint64_t bits;
-        uint8_t raw[8];
         memcpy(&bits, &map->values[i], sizeof bits);
         for (k = 0; k < 8; k++)
-            raw[k] = (uint8_t)(bits >> 8 * k);
-        good = fwrite(raw, 1, 8, file) == 8;
+            raw[n++] = (uint8_t)(bits >> 8 * k);
+        if (n == sizeof raw || i + 1 == cells) {
+            good = fwrite(raw, 1, n, file) == n;
+            n = 0;
+        }
     }
-    if (fclose(file) != 0)
-        good = 0;
-    return good ? NULL : "could not be written whole";
+    return good ? 0 : -1;
 }

@@ -3,6 +3,8 @@
 #define NPY_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 
 typedef struct {
     size_t macros, rows, cols;
@@ -12,7 +14,12 @@ typedef struct {
 /* Reads (macros, rows, cols), or (rows, cols) as one macro. NULL, or what is wrong with the file. */
 const char *npy_read(const char *path, npy_map *map);
 
-/* Writes float64 (macros, rows, cols). NULL, or what went wrong. */
-const char *npy_write(const char *path, const npy_map *map);
+enum { NPY_HEADER = 128 };
+
+/* The header of an array of the map's shape; descr: as NumPy's, for example "<f8". */
+void npy_header(uint8_t head[NPY_HEADER], const char *descr, const npy_map *map);
+
+/* Appends float64 (macros, rows, cols) to a file: header and values. 0, or -1 when it could not be written. */
+int npy_put(FILE *file, const npy_map *map);
 
 #endif

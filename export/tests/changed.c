@@ -12,6 +12,7 @@ static void swap_files(FILE *file)
 
     if (pass++ == 1 && !freopen(other, "rb", file))
         perror(other);
+    fseek(file, 0, SEEK_SET);
 }
 
 #undef rewind

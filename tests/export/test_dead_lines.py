@@ -99,7 +99,7 @@ def test_planted_faults_on_a_chip_with_dead_lines_are_exactly_those_found(progra
     texts += ["0 3 5 stuck_on", "1 2 0 stuck_on", "1 2 18 stuck_on"]  # on dead lines: no difference
     code, errors, found = bench.run(programmer, made, faults="\n".join(texts))
     report = readback.verify(made, found)
-    assert code == 0 and [cell.place for cell in report.cells] == planted and report.bit_errors == len(planted), errors
+    assert code == 1 and [cell.place for cell in report.cells] == planted and report.bit_errors == len(planted), errors
 
 
 @both_policies
@@ -114,7 +114,7 @@ def test_one_file_of_stuck_cells_serves_the_run_and_the_programmer(programmer, t
     against = {cell for cell in places if mask[cell] == sum(cell) % 2 and mask[cell] >= 0}
     assert len(against) > 10
     code, errors, found = bench.run(programmer, made, faults=faults)
-    assert code == 0, errors
+    assert code == 1, errors
     wrong = {cell.place for cell in readback.verify(made, found).cells if cell.why != "off target"}
     chip = bench.case.chip
     chip.program(bench.case.masks, bench.case.model.signs)

@@ -24,11 +24,15 @@ NEEDS_COMPILER = pytest.mark.skipif(
 )
 
 
-def build(folder, name, sources):
+def build(folder, name, sources, flags=(), sanitize=True):
     """The command that runs the program built from sources of export/, with sanitizers unless cross-compiled."""
     out = folder / name
-    compiler = [*CROSS, *STRICT, "-O2"] if CROSS else [COMPILERS[0], *STRICT, *sanitizers(folder)]
-    subprocess.run([*compiler, *(str(EXPORT / source) for source in sources), "-o", str(out), "-lm"], check=True)
+    compiler = (
+        [*CROSS, *STRICT, "-O2"] if CROSS else [COMPILERS[0], *STRICT, *(sanitizers(folder) if sanitize else ["-O1"])]
+    )
+    subprocess.run(
+        [*compiler, *flags, *(str(EXPORT / source) for source in sources), "-o", str(out), "-lm"], check=True
+    )
     return [*RUN, str(out)]
 
 

@@ -1,0 +1,39 @@
+/* chip_virtual.h: a chip in memory behind chip.h. It answers to voltages by rules of its own, and misbehaves on request. */
+#ifndef CHIP_VIRTUAL_H
+#define CHIP_VIRTUAL_H
+
+#include "chip.h"
+#include "npy.h"
+
+typedef struct {
+    double noise;                         /* standard deviation of one read, share of the value */
+    double drift, drift_start_s, every_s; /* G (age / start)^-drift; seconds that each command takes beside its pulse */
+    double disturb;                       /* share that a pulse moves a half-selected cell at half a switching voltage or more */
+    double wire_ohm;                      /* of a line, from one cell to the next */
+    double lose, damage;                  /* share of the replies that are lost, or come damaged */
+    uint32_t wear;                        /* turns after which a cell stays as it is; 0: never */
+    uint32_t dead_from;                   /* number of the command from which on nothing answers; 0: never */
+    uint64_t seed;
+} chip_faults;
+
+/* Makes a chip of an as-formed map in siemens; `formed`: already formed, else pristine. NULL, or what is wrong. */
+const char *chip_open(chip **c, const npy_map *formed_map, int formed);
+void chip_close(chip *c);
+
+/* Keeps all that the chip is in a file, as a chip does when the programmer stops: takes it from there, or makes the file.
+ * NULL, or what is wrong. */
+const char *chip_keep(chip *c, const char *path);
+
+/* Plants a fault; 0 when there is no such cell. stuck_on: it conducts whatever happens, else it does not. */
+int chip_stick(chip *c, size_t macro, size_t row, size_t col, int stuck_on);
+
+/* How the chip and its link misbehave; zero at the start. */
+chip_faults *chip_fault(chip *c);
+
+/* What the board can do: granularity CHIP_CELL .., and whether it verifies. */
+void chip_board(chip *c, int granularity, int verifies);
+
+/* Does what a fault script says (README.md). The number of its faults, or -1 and the number of the wrong line. */
+long chip_script(chip *c, const char *path, unsigned long *line);
+
+#endif

@@ -1,0 +1,332 @@
+"""The C programmer survives kills at any write, lost and damaged replies, stuck cells, noise, all kinds of boards."""
+
+import dataclasses
+import os
+import subprocess
+
+import numpy as np
+import pytest
+
+from minirram.chip.cell_results import CellResults
+from minirram.chip.dead_lines import read_faults
+from minirram.device import presets, pulses
+from minirram.programming import readback
+from minirram.programming.build import chip_identity, increment, pulse_record
+from minirram.programming.manifest import check_pair, read_manifest
+from minirram.xbp import codec, digests
+from minirram.xbp.records import Program, TileProgram
+
+from ..support.c_programs import EXPORT, NEEDS_COMPILER, build
+
+pytestmark = NEEDS_COMPILER
+
+ROWS, COLS = 12, 20
+CELL = np.dtype(
+    [("on", "<u4"), ("now", "<u4"), ("condition", "<u4"), ("turns", "<u4"), ("pulses", "<u8"), ("at", "<u8")]
+)
+CRASH = [f"-D{name}=crash_{name}" for name in ("fwrite", "fsync", "rename", "remove")]
+
+
+@pytest.fixture(scope="session")
+def crash(tmp_path_factory):
+    """The programmer that ends at a chosen write."""
+    sources = [*sorted(path.name for path in EXPORT.glob("*.c")), "tests/crash.c"]
+    return build(tmp_path_factory.mktemp("crash"), "crash", sources, CRASH, sanitize=False)
+
+
+def recipes(**fields):
+    """READ 0, FORM 1, SET 2, RESET 3; fields: of SET and RESET."""
+    made = pulses.pulse_recipes(presets.TAOX_40NM)
+    order = ("READ", "FORM", "SET", "RESET")
+    records = [pulse_record(made[kind], number) for number, kind in enumerate(order)]
+    verify = dict(verify_id=0, good_reads=2, max_pulses=10, **fields)
+    return tuple(dataclasses.replace(one, **verify) if one.kind_name in ("SET", "RESET") else one for one in records)
+
+
+class Bench:
+    """A small chip, the program that it gets, and the increment after it."""
+
+    def __init__(self, folder, **fields):
+        random = np.random.Generator(np.random.PCG64(4))
+        self.folder = folder
+        self.map_S = np.rint(random.uniform(9e3, 15e3, (1, ROWS, COLS))) * 1e-9
+        np.save(folder / "map.npy", self.map_S)
+        self.masks = [random.random((ROWS, COLS)) < 0.5 for _ in range(2)]
+        self.recipes = recipes(**fields)
+        self.old, self.new = map(self.program, self.masks)
+        self.step = increment(self.old, self.new)
+        for name, made in (("old", self.old), ("step", self.step)):
+            (folder / f"{name}.xbp").write_bytes(codec.write(made))
+
+    def program(self, mask, **fields):
+        """Form all cells, reset those that the mask leaves out."""
+        passes = ((1, np.ones_like(mask)), (3, ~mask))
+        tile = TileProgram(0, 0, 0, 0, ROWS, COLS, 0, 5400, 4900, mask, passes=passes)
+        return Program(chip_identity(self.map_S), 1, ROWS, COLS, self.recipes, (tile,), directory=False, **fields)
+
+    def command(self, programmer, *options, programs=("old", "step")):
+        """The command that runs programs, with all outputs."""
+        given = ["--chip", "map.npy", "--memory", "chip.bin", "--journal", "journal.txt", "--out", "readback.npy"]
+        given += ["--cells", "cells.npz", "--manifest", "manifest.json", *options]
+        return [*programmer, *given, *(f"{name}.xbp" for name in programs)]
+
+    def run(self, programmer, *options, programs=("old", "step"), **environment):
+        """(exit status, standard output, standard error)."""
+        done = subprocess.run(
+            self.command(programmer, *options, programs=programs),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env={**os.environ, **environment},
+        )
+        assert b"Sanitizer" not in done.stderr, done.stderr.decode()
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def fresh(self):
+        """Forget all runs."""
+        for name in ("chip.bin", "journal.txt", "readback.npy", "cells.npz", "manifest.json"):
+            for path in (self.folder / name, self.folder / f"{name}.part"):
+                if path.exists():
+                    path.unlink()
+
+    def cells(self):
+        """What the chip is, by its own memory."""
+        return np.frombuffer((self.folder / "chip.bin").read_bytes(), CELL, offset=32)
+
+    def script(self, text):
+        """Options for a fault script."""
+        (self.folder / "faults.txt").write_text(text)
+        return "--faults", "faults.txt"
+
+    def found(self):
+        """The read-back."""
+        return np.load(self.folder / "readback.npy")
+
+
+@pytest.fixture()
+def bench(tmp_path):
+    """A fresh bench."""
+    return Bench(tmp_path)
+
+
+def kill_at(crash, bench, points, random):
+    """Kill at each point, then go on; (right states, extra pulses as a share of all, runs)."""
+    bench.fresh()
+    code, _, errors = bench.run(crash)
+    assert code == 0, errors
+    calls, given, state = int(errors.split()[-2]), bench.cells()["pulses"].sum(), bench.cells()["now"] > 5000
+    right, extra = 0, 0
+    for at in random.integers(1, calls + 1, points).tolist():
+        bench.fresh()
+        half = int(random.integers(3))
+        code, _, _ = bench.run(crash, CRASH_AT=str(at), CRASH_HALF=str(half))
+        assert code == 137
+        if (bench.folder / "readback.npy").exists():  # what lies there is true at every moment
+            now = np.abs(bench.found().ravel() * 1e9 - bench.cells()["now"])
+            assert now.max() < 1e-3
+        again = int(random.integers(1, 60))
+        killed, _, errors = bench.run(crash, CRASH_AT=str(again), CRASH_HALF=str(half))  # and once more
+        if killed == 137:
+            killed, _, errors = bench.run(crash)
+        ended = killed == 0 or (killed == 3 and "holds" in errors or "another state" in errors)
+        cells = bench.cells()
+        right += bool(ended and (cells["now"] > 5000).tolist() == state.tolist() and passed(bench))
+        extra += max(0, int(cells["pulses"].sum() - given))
+    return right, extra / (points * given)
+
+
+def passed(bench):
+    """Whether the files that are there say that the chip holds the new masks."""
+    folder = bench.folder
+    made = check_pair(folder / "manifest.json", program=folder / "step.xbp", readback=folder / "readback.npy")
+    return made.bit_errors == 0 and readback.verify(bench.new, bench.found()).passed
+
+
+def test_a_kill_at_any_write_is_survived(crash, bench):
+    right, extra = kill_at(crash, bench, 12, np.random.Generator(np.random.PCG64(1)))
+    assert right == 12 and extra < 0.01
+
+
+@pytest.mark.slow
+def test_a_thousand_kills_are_survived(crash, tmp_path):
+    random = np.random.Generator(np.random.PCG64(2))
+    right, extra = kill_at(crash, Bench(tmp_path), 1000, random)
+    print(f"{right} of 1,000 ended in the right state, {extra:.3%} extra pulses")
+    assert right == 1000 and extra < 0.01
+
+
+@pytest.mark.slow
+def test_a_thousand_bad_links_are_survived(crash, tmp_path):
+    """Replies are lost and damaged, and at a random command the link drops for good: the same command goes on."""
+    random = np.random.Generator(np.random.PCG64(3))
+    bench = Bench(tmp_path)
+    assert bench.run(crash)[0] == 0
+    given, right, extra = bench.cells()["pulses"].sum(), 0, 0
+    for seed in range(1000):
+        bench.fresh()
+        link = f"seed {seed}\nlose {random.uniform(0, 0.1)}\ndamage {random.uniform(0, 0.1)}\n"
+        code, _, _ = bench.run(crash, *bench.script(link + f"dead_from {random.integers(1, 1500)}\n"))
+        assert code == 4
+        code, _, errors = bench.run(crash, *bench.script(link))
+        right += code == 0 and passed(bench)
+        extra += max(0, int(bench.cells()["pulses"].sum() - given))
+    print(f"{right} of 1,000 ended in the right state, {extra / (1000 * given):.3%} extra pulses")
+    assert right == 1000 and extra < 0.01 * 1000 * given
+
+
+def test_lost_and_damaged_replies_cost_no_pulse(programmer, bench):
+    assert bench.run(programmer)[0] == 0
+    expected = bench.cells()
+    bench.fresh()
+    code, text, errors = bench.run(programmer, *bench.script("lose 0.2\ndamage 0.1\nseed 3\n"))
+    assert code == 0 and "given again" in text, errors
+    for name in ("now", "pulses"):
+        assert np.array_equal(bench.cells()[name], expected[name])
+    assert passed(bench)
+
+
+def test_a_dead_link_is_told_and_the_same_command_goes_on(programmer, bench):
+    code, _, errors = bench.run(programmer, *bench.script("dead_from 150\n"))
+    assert code == 4 and "no answer from the board" in errors and not (bench.folder / "readback.npy").exists()
+    assert 0 < np.count_nonzero(bench.cells()["pulses"]) < ROWS * COLS
+    code, text, _ = bench.run(programmer)
+    assert code == 0 and "went on after a stop" in text and passed(bench)
+
+
+@pytest.mark.parametrize("drive", [0, 1, 2])
+@pytest.mark.parametrize("board", ["cell", "line", "mask"])
+@pytest.mark.parametrize("verifies", [False, True])
+def test_boards_of_all_kinds_leave_the_same_chip(programmer, tmp_path, drive, board, verifies):
+    lines = dict(drive=drive, compliance_nA=60_000, budget_nA=300_000 if drive else 0)
+    bench = Bench(tmp_path, **lines, read_first=1, guard_nS=100, row_step_mV=0, row_to_mV=None)
+    code, _, errors = bench.run(programmer, *bench.script(f"granularity {board}\n" + "verify_on_board\n" * verifies))
+    assert code == 0 and passed(bench), errors
+    assert np.array_equal(bench.cells()["now"] > 5000, bench.masks[1].ravel())
+    lines = (bench.folder / "journal.txt").read_text().count('"done"')
+    passes = ROWS * COLS + np.count_nonzero(~bench.masks[0]) + np.count_nonzero(bench.masks[0] != bench.masks[1])
+    assert (lines == passes) == (drive == 0 or board == "cell")
+
+
+@pytest.mark.parametrize("change", [{"select_mV": 0}, {"compliance_nA": 1}])
+def test_a_closed_gate_or_no_current_does_not_form_a_cell(programmer, bench, change):
+    fields = {f"{line}_to_mV": None for line in ("row", "col", "select")}
+    forms = [dataclasses.replace(one, **fields, **change) if one.kind_name == "FORM" else one for one in bench.recipes]
+    made = dataclasses.replace(bench.old, recipes=tuple(forms))
+    (bench.folder / "old.xbp").write_bytes(codec.write(made))
+    code, text, _ = bench.run(programmer, programs=["old"])
+    assert code == 1 and not np.any(bench.cells()["condition"])
+    assert readback.verify(made, bench.found()).bit_errors == np.count_nonzero(bench.masks[0])
+    assert text.count(": off\n") == np.count_nonzero(bench.masks[0])
+
+
+def test_ramps_reach_the_board_pulse_by_pulse(programmer, tmp_path):
+    """RESET that starts at 0.4 V turns nothing off before its fourth pulse, at 1.0 V."""
+    bench = Bench(tmp_path, col_mV=400, col_step_mV=200, col_to_mV=1800, row_mV=0, row_to_mV=None)
+    made = dataclasses.replace(bench.old, recipes=tuple(one for one in bench.recipes if one.kind_name != "SET"))
+    (bench.folder / "old.xbp").write_bytes(codec.write(made))
+    assert bench.run(programmer, programs=["old"])[0] == 0
+    resets = bench.cells()["pulses"][~bench.masks[0].ravel()] - 1
+    assert resets.min() == 4 and resets.max() <= 6
+
+
+def test_the_result_of_each_cell_is_what_the_chip_got_and_its_failures_are_faults(programmer, bench):
+    off = np.argwhere(~bench.masks[0])[0]
+    on = np.argwhere(bench.masks[0])[0]
+    texts = "0 {} {} stuck_on\n0 {} {} stuck_off\n".format(*off, *on)
+    code, text, _ = bench.run(programmer, *bench.script(texts), programs=["old"])
+    made = CellResults.load(bench.folder / "cells.npz")
+    assert code == 1 and np.array_equal(made.pulses.ravel(), bench.cells()["pulses"]) and not made.interrupted.any()
+    assert np.array_equal(made.last_read_S, bench.found())
+    assert sorted(made.failed()) == sorted([(0, *off, "stuck_on"), (0, *on, "stuck_off")])
+    assert sorted(read_faults(bench.folder / "cells.npz")) == sorted([(0, *off, True), (0, *on, False)])
+    for place, why in ((off, "on"), (on, "off")):
+        assert "macro 0 row {} col {}: {}\n".format(*place, why) in text
+    bound = read_manifest(bench.folder / "manifest.json")
+    assert bound.bit_errors == 2 and bound.checked == ROWS * COLS
+
+
+def test_what_cannot_be_written_or_read_is_told_before_the_first_pulse(programmer, bench):
+    (bench.folder / "there").mkdir()
+    for options, programs in [
+        (("--out", "absent/readback.npy"), ["old"]),
+        (("--cells", "absent/cells.npz"), ["old"]),
+        (("--journal", "there"), ["old"]),
+        ((), ["old", "absent"]),
+        (("--manifest", "there/manifest.json"), ["old"]),
+    ]:
+        code, _, errors = bench.run(programmer, *options, programs=programs)
+        assert code == 2 and errors
+        assert not bench.cells()["pulses"].any() and not (bench.folder / "readback.npy").exists()
+
+
+def test_after_a_stop_the_chip_takes_the_same_program_or_a_repair_alone(programmer, bench):
+    bench.run(programmer, *bench.script("dead_from 300\n"), programs=["old"])
+    (bench.folder / "other.xbp").write_bytes(codec.write(bench.new))
+    code, _, errors = bench.run(programmer, programs=["other"])
+    assert code == 3 and "which is unknown" in errors
+    code, text, _ = bench.run(programmer, programs=[])
+    assert code == 0 and f"{digests.readback_id(bench.found()):08x}" in text
+    code, _, errors = bench.run(programmer, programs=["old"])
+    assert code == 3 and "which is unknown" in errors  # the read-back gave it up
+    fields = dict(before=3, readback_id=digests.readback_id(bench.found()))
+    (bench.folder / "repair.xbp").write_bytes(codec.write(bench.program(bench.masks[1], **fields)))
+    code, _, errors = bench.run(programmer, programs=["repair"])
+    assert code == 0 and readback.verify(bench.new, bench.found()).passed, errors
+    assert bench.run(programmer, programs=["repair"])[1].endswith("done already\n")
+
+
+def test_a_journal_of_another_chip_or_damaged_in_the_middle_is_refused(programmer, bench):
+    assert bench.run(programmer)[0] == 0
+    journal = bench.folder / "journal.txt"
+    whole = journal.read_bytes()
+    lines = whole.splitlines(True)
+    done = next(number for number, line in enumerate(lines) if b'"done": 9,' in line)
+    for data, why in [
+        (whole[:100] + b"x" + whole[101:], "damaged before its last line"),
+        (b"".join(lines[:done] + lines[done + 1 :]), "do not follow each other"),
+        (b"nothing", "not the journal"),
+    ]:
+        journal.write_bytes(data)
+        code, _, errors = bench.run(programmer)
+        assert code == 2 and why in errors
+    journal.write_bytes(whole)
+    np.save(bench.folder / "map.npy", bench.map_S + 1e-9)
+    (bench.folder / "chip.bin").unlink()
+    code, _, errors = bench.run(programmer)
+    assert code == 2 and "the journal of another chip" in errors
+
+
+def test_the_chip_misbehaves_as_its_script_says(programmer, bench):
+    def run(text):
+        bench.fresh()
+        code = bench.run(programmer, *bench.script(text), programs=["old"])[0]
+        return code, bench.found().ravel() * 1e9, bench.cells()
+
+    _, clean, cells = run("")
+    on = bench.masks[0].ravel()
+    _, noisy, _ = run("noise 0.03\nseed 2\n")
+    assert 0.025 < np.std(noisy / clean - 1) < 0.035
+    _, drifted, _ = run("drift 0.05 1 10\n")
+    assert np.allclose((drifted / clean)[on], 0.6456, atol=1e-3)  # all are read 6,300 s after they were written
+    _, moved, after = run("disturb 0.02\n")
+    assert np.count_nonzero(after["now"] != cells["now"]) > 20
+    _, worn, after = run("wear 1\n")
+    assert np.all(after["condition"] == 2) and np.array_equal(worn > 5000, np.ones_like(on))
+    _, wired, _ = run("wire_ohm 20\n")
+    share = 1 / (1 + 20 * np.add.outer(np.arange(ROWS), np.arange(COLS) + 2).ravel() * clean * 1e-9)
+    assert np.allclose(wired[on], (clean * share)[on], rtol=1e-3)
+
+
+def test_presets_of_the_script_are_those_of_the_package():
+    text = (EXPORT / "chip_faults.c").read_text()
+    for model in (presets.TAOX_40NM, presets.HFOX_1T1R, presets.PCM, presets.SONOS_40NM):
+        start = model.drift_start_s if model.drift_exponent else 1
+        assert f'{{ "{model.name}", {model.read_noise:g}, {model.drift_exponent:g}, {start:g} }}' in text
+
+
+@pytest.mark.parametrize(
+    "text", ["nose 1\n", "noise\n", "noise -1\n", "drift 0.1\n", "preset tin\n", "lose 2\n", "wear 1 2\n"]
+)
+def test_a_line_that_is_none_is_named(programmer, bench, text):
+    code, _, errors = bench.run(programmer, *bench.script("# a script\n\nseed 1\n" + text))
+    assert code == 2 and "line 4: expected lines of" in errors
