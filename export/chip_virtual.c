@@ -375,7 +375,8 @@ static int begins(chip *c, uint32_t number, const chip_cells *cells, const chip_
     c->status = CHIP_OK;
     if (cells->n < 1 || cells->n > MAX_REPLY || cells->macro >= c->can.macros || lines->row_mV > c->can.line_mV
         || lines->row_mV < -c->can.line_mV || lines->col_mV > c->can.line_mV || lines->col_mV < -c->can.line_mV
-        || (c->can.granularity == CHIP_CELL && cells->n > 1))
+        || (c->can.granularity == CHIP_CELL && cells->n > 1)
+        || (uint64_t)lines->compliance_nA * cells->n > c->can.current_nA)
         c->status = CHIP_REFUSED;
     for (k = 0; k < cells->n && c->status == CHIP_OK; k++)
         if (cells->row[k] >= c->can.rows || cells->col[k] >= c->can.cols)

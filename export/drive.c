@@ -164,14 +164,14 @@ drive_status drive_cells(driver *d, const chip_cells *cells, const chip_verify *
     static group g;
     static uint8_t passed[JOURNAL_CELLS];
     const int verified = verify->write->verify_id != XBP_BLIND;
-    const int resumed = d->log->begun && d->step == d->log->done;
-    const unsigned first = resumed ? d->log->pulse : 0;
+    const int uncertain = journal_uncertain(d->log, d->step);
+    const unsigned first = d->log->begun && d->step == d->log->done ? d->log->pulse : 0;
     drive_status status = DRIVE_DONE;
     size_t k;
 
     if (d->step < d->log->done && d->log->past)
         return journal_past(d->log, d->step++, cells->n, pulses, failed, stopped) == 0 ? DRIVE_DONE : DRIVE_NO_JOURNAL;
-    *stopped = resumed;
+    *stopped = uncertain;
     g.n = cells->n;
     for (k = 0; k < g.n; k++) {
         g.row[k] = cells->row[k];
@@ -179,11 +179,11 @@ drive_status drive_cells(driver *d, const chip_cells *cells, const chip_verify *
         g.place[k] = (uint16_t)k;
         pulses[k] = (uint16_t)first;
     }
-    if (resumed ? verify->read != NULL : verify->write->read_first) { /* after a stop: was the last pulse given? */
-        d->resumed += resumed ? g.n : 0;
+    if (uncertain ? verify->read != NULL : verify->write->read_first) { /* after a stop: was a pulse given? */
         status = find_passed(d, &g, cells->macro, verify, verified ? verify->write->good_reads : 1, passed);
         leave(&g, passed);
     }
+    d->uncertain += uncertain ? cells->n : 0;
     if (status == DRIVE_DONE && g.n)
         status = verified && chip_can(d->target)->verifies ? write_on_board(d, &g, cells->macro, verify, first, pulses)
                                                            : write_by_pulses(d, &g, cells->macro, verify, first, pulses);

@@ -17,7 +17,7 @@ typedef struct {
     uint32_t number; /* of the last command */
     uint32_t step;   /* the next one */
     unsigned long pulses[5], again;       /* given, by kind; reads are of cells. again: commands that were given again */
-    unsigned long resumed;                /* cells of the step that a stop interrupted */
+    unsigned long uncertain;              /* cells of steps that a stop left uncertain */
 } driver;
 
 /* One step: `cells` get pulses by verify->write until they pass. verify->read may be NULL when it is blind and nothing can be

@@ -70,6 +70,7 @@ static int take(journal *j, const char *line, long end)
         j->open = 1;
         j->begun = 0;
         j->program = (uint32_t)a;
+        j->resumed = 1;
         j->done = 0;
         j->start = end;
     } else if (sscanf(line, "{\"begin\": %lu, \"pulse\": %lu}", &a, &b) == 2) {
@@ -159,7 +160,7 @@ const char *journal_open(journal *j, const char *path, uint32_t chip_id, const c
     if (end == 0) {
         snprintf(text, sizeof text, "{\"chip_id\": \"%08lx\"}", (unsigned long)chip_id);
         append(j, 1, text);
-    } else if (j->begun) {
+    } else if (j->open) {
         snprintf(text, sizeof text, "{\"stopped\": %lu}", (unsigned long)j->done);
         append(j, 1, text);
     }
@@ -184,10 +185,11 @@ int journal_program(journal *j, uint32_t crc)
         j->open = 1;
         j->program = crc;
         j->done = 0;
-        j->begun = 0;
+        j->resumed = j->begun = 0;
         snprintf(text, sizeof text, "{\"program\": \"%08lx\"}", (unsigned long)crc);
         return append(j, 1, text);
     }
+    j->cut = 0;
     return j->past && fseek(j->past, j->start, SEEK_SET) != 0 ? -1 : 0;
 }
 
@@ -196,7 +198,12 @@ int journal_begin(journal *j, uint32_t step, uint32_t pulse)
     char text[64];
 
     snprintf(text, sizeof text, "{\"begin\": %lu, \"pulse\": %lu}", (unsigned long)step, (unsigned long)pulse);
-    return append(j, 1, text);
+    return append(j, step % JOURNAL_BLOCK == 0 && pulse == 0, text);
+}
+
+int journal_uncertain(const journal *j, uint32_t step)
+{
+    return j->resumed && step >= j->done && step / JOURNAL_BLOCK == j->done / JOURNAL_BLOCK;
 }
 
 int journal_done(journal *j, uint32_t step, size_t n, const uint16_t *pulses, const uint8_t *failed)
@@ -252,13 +259,15 @@ int journal_past(journal *j, uint32_t step, size_t n, uint16_t *pulses, uint8_t 
     char *at;
     size_t k;
 
-    *stopped = 0;
     memset(failed, 0, n);
     while (j->past && fgets(line, sizeof line, j->past)) {
-        if (strncmp(line, "{\"stopped\"", 10) == 0)
-            *stopped = 1;
+        if (sscanf(line, "{\"stopped\": %lu}", &number) == 1) {
+            j->cut = 1;
+            j->cut_at = (uint32_t)number;
+        }
         if (sscanf(line, "{\"done\": %lu, ", &number) != 1)
             continue;
+        *stopped = j->cut && step / JOURNAL_BLOCK == j->cut_at / JOURNAL_BLOCK;
         at = strchr(line, '[');
         for (at = at ? at + 1 : line; *at >= '0' && *at <= '9'; at += strspn(at, ", ")) {
             const unsigned long place = strtoul(at, &at, 10);

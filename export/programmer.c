@@ -91,8 +91,8 @@ static int report(board *b, const char *path, int state)
            state == CHIP_UNKNOWN ? "; the state of the chip is unknown" : "");
     if (b->drive.again)
         printf("%s: %lu commands were given again after a lost or damaged reply\n", path, b->drive.again);
-    if (b->drive.resumed)
-        printf("%s: went on after a stop: %lu cells may have got a pulse that is not counted\n", path, b->drive.resumed);
+    if (b->drive.uncertain)
+        printf("%s: went on after a stop: %lu cells may have got a pulse that is not counted\n", path, b->drive.uncertain);
     if (b->failed)
         printf("%s: %lu of %lu cells failed:\n", path, b->failed, b->checked);
     for (i = 0; i < cells; i++)

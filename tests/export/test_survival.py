@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import subprocess
 
 import numpy as np
@@ -121,6 +122,8 @@ def kill_at(crash, bench, points, random):
         half = int(random.integers(3))
         code, _, _ = bench.run(crash, CRASH_AT=str(at), CRASH_HALF=str(half))
         assert code == 137
+        if half == 2:
+            power_cut(bench.folder / "journal.txt", random)
         if (bench.folder / "readback.npy").exists():  # what lies there is true at every moment
             now = np.abs(bench.found().ravel() * 1e9 - bench.cells()["now"])
             assert now.max() < 1e-3
@@ -133,6 +136,17 @@ def kill_at(crash, bench, points, random):
         right += bool(ended and (cells["now"] > 5000).tolist() == state.tolist() and passed(bench))
         extra += max(0, int(cells["pulses"].sum() - given))
     return right, extra / (points * given)
+
+
+def power_cut(journal, random):
+    """Take lines away that may not have reached the disk: those behind the last one that was waited for."""
+    lines = journal.read_bytes().splitlines(True) if journal.exists() else []
+    waited = 0
+    for number, line in enumerate(lines, start=1):
+        begun = re.match(rb'{"begin": (\d+), "pulse": 0}', line)
+        if int(begun.group(1)) % 64 == 0 if begun else not line.startswith((b'{"begin', b'{"done')):
+            waited = number
+    journal.write_bytes(b"".join(lines[: int(random.integers(waited, len(lines) + 1))]))
 
 
 def passed(bench):
