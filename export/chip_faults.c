@@ -80,6 +80,8 @@ static int take_named(chip *c, const char *line)
         f->damage = a;
     else if (strcmp(name, "wear") == 0)
         f->wear = (uint32_t)a;
+    else if (strcmp(name, "interrupt") == 0)
+        f->interrupt = (uint32_t)a;
     else if (strcmp(name, "dead_from") == 0)
         f->dead_from = (uint32_t)a;
     else

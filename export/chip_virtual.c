@@ -10,6 +10,7 @@
 #include "chip_virtual.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -393,6 +394,8 @@ static int arrives_there(chip *c, uint32_t number, chip_status *reply)
     const double one = f->lose > 0 || f->damage > 0 ? draw(c) : 1;
 
     *reply = CHIP_OK;
+    if (f->interrupt && number == f->interrupt)
+        raise(SIGINT);
     if ((f->dead_from && number >= f->dead_from) || one < f->lose)
         *reply = CHIP_NO_REPLY;
     else if (one < f->lose + f->damage)

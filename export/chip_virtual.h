@@ -13,6 +13,7 @@ typedef struct {
     double lose, damage;                  /* share of the replies that are lost, or come damaged */
     uint32_t wear;                        /* turns after which a cell stays as it is; 0: never */
     uint32_t dead_from;                   /* number of the command from which on nothing answers; 0: never */
+    uint32_t interrupt;                   /* number of the command during which Ctrl-C comes; 0: never */
     uint64_t seed;
 } chip_faults;
 

@@ -5,6 +5,8 @@
 
 #include "xbp.h"
 
+volatile sig_atomic_t drive_stop;
+
 /* Cells of a step that still need pulses, and which of the step's they are. */
 typedef struct {
     uint16_t row[JOURNAL_CELLS], col[JOURNAL_CELLS], place[JOURNAL_CELLS];
@@ -58,6 +60,8 @@ drive_status drive_read(driver *d, const chip_cells *cells, const chip_recipe *r
         chip_cells some = *cells;
         chip_status status = CHIP_NO_REPLY;
         unsigned tries = 0;
+        if (drive_stop)
+            return DRIVE_STOPPED;
         some.row += at;
         some.col += at;
         some.n = cells->n - at < most ? cells->n - at : most;
@@ -103,6 +107,8 @@ static drive_status pulse(driver *d, const group *g, size_t macro, const chip_re
     chip_status status = CHIP_NO_REPLY;
     unsigned tries = 0;
 
+    if (drive_stop)
+        return DRIVE_STOPPED;
     if (journal_begin(d->log, d->step, k) != 0)
         return DRIVE_NO_JOURNAL;
     d->number++;
@@ -123,6 +129,8 @@ static drive_status write_on_board(driver *d, group *g, size_t macro, const chip
     unsigned tries = 0;
     size_t k;
 
+    if (drive_stop)
+        return DRIVE_STOPPED;
     if (journal_begin(d->log, d->step, first) != 0)
         return DRIVE_NO_JOURNAL;
     d->number++;

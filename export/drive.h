@@ -2,6 +2,8 @@
 #ifndef DRIVE_H
 #define DRIVE_H
 
+#include <signal.h>
+
 #include "chip.h"
 #include "journal.h"
 
@@ -9,7 +11,10 @@
 #define LIMIT_TRIES 20 /* times that one command is given when its reply is lost or damaged */
 #endif
 
-typedef enum { DRIVE_DONE, DRIVE_SILENT, DRIVE_REFUSED, DRIVE_NO_JOURNAL } drive_status;
+typedef enum { DRIVE_DONE, DRIVE_SILENT, DRIVE_REFUSED, DRIVE_NO_JOURNAL, DRIVE_STOPPED } drive_status;
+
+/* Set by a signal: no command is given any more. */
+extern volatile sig_atomic_t drive_stop;
 
 typedef struct {
     chip *target;

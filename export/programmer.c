@@ -13,7 +13,8 @@
  * is what it was when the programmer stopped.
  *
  * Exit status: 0 all programs ran, 1 they ran and some cells are not what they should be (they are listed), 2 command line or
- * files that cannot be read or written, 3 a program was refused: its error class is named, 4 the board gives no answer.
+ * files that cannot be read or written, 3 a program was refused: its error class is named, 4 the board gives no answer, 5 stopped by
+ * a signal (Ctrl-C).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@
 #include "npy.h"
 #include "xbp.h"
 
-enum { GOOD, FAILED, BAD_FILES, REFUSED, SILENT };
+enum { GOOD, FAILED, BAD_FILES, REFUSED, SILENT, STOPPED };
 
 typedef struct {
     const char *map, *faults, *memory, *journal;
@@ -65,6 +66,8 @@ static int stopped(const board *b, FILE *file, const char *path, xbp_status stat
         return complain(path, "cannot be read");
     if (b->outage == DRIVE_NO_JOURNAL)
         return complain(path, "the journal does not fit it or cannot be written");
+    if (b->outage == DRIVE_STOPPED)
+        return STOPPED;
     if (b->outage != DRIVE_DONE) {
         fprintf(stderr, "%s: %s\n", path, b->outage == DRIVE_SILENT ? "no answer from the board" : "the board refused a pulse");
         return SILENT;
@@ -237,8 +240,8 @@ static int read_alone(board *b)
     unwritten = outputs_open(b->out);
     if (!unwritten && board_read_back(b) != 0) {
         outputs_drop(b->out);
-        fputs("no answer from the board\n", stderr);
-        return SILENT;
+        fputs("no read-back: stopped, or no answer from the board\n", stderr);
+        return drive_stop ? STOPPED : SILENT;
     }
     if (!unwritten)
         unwritten = outputs_write(b->out, &b->results, NULL);
@@ -326,6 +329,12 @@ static int open_chip(const options *o, chip **c)
     return GOOD;
 }
 
+static void stop(int number)
+{
+    (void)number;
+    drive_stop = 1;
+}
+
 int main(int argc, char **argv)
 {
     static board b;
@@ -340,6 +349,8 @@ int main(int argc, char **argv)
         return usage();
     memset(&log, 0, sizeof log);
     known.state = o.formed ? CHIP_FORMED : CHIP_UNFORMED;
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
     status = open_chip(&o, &c);
     if (status == GOOD) {
         problem = journal_open(&log, o.journal, chip_can(c)->chip_id, &known);

@@ -207,6 +207,16 @@ def test_a_dead_link_is_told_and_the_same_command_goes_on(programmer, bench):
     assert code == 0 and "went on after a stop" in text and passed(bench)
 
 
+def test_ctrl_c_ends_between_two_commands_and_the_same_command_goes_on(programmer, bench):
+    code, _, errors = bench.run(programmer, *bench.script("interrupt 150\n"))
+    assert code == 5 and "the same command goes on" in errors
+    given = bench.cells()["pulses"].sum()
+    code, text, _ = bench.run(programmer, *bench.script("interrupt 1\n"), programs=["old"])
+    assert code == 5 and bench.cells()["pulses"].sum() == given
+    code, text, _ = bench.run(programmer)
+    assert code == 0 and passed(bench)
+
+
 @pytest.mark.parametrize("drive", [0, 1, 2])
 @pytest.mark.parametrize("board", ["cell", "line", "mask"])
 @pytest.mark.parametrize("verifies", [False, True])
