@@ -1,8 +1,8 @@
 /* journal.c: see journal.h. */
-#define _POSIX_C_SOURCE 200112L /* fsync, ftruncate */
+#define _POSIX_C_SOURCE 200112L /* fcntl, fsync, ftruncate */
 #include "journal.h"
 
-#include <stdarg.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,6 +137,17 @@ static long take_all(journal *j, uint32_t chip_id, const char **problem)
     return *problem ? -1 : end;
 }
 
+/* Whether no other process has this journal. */
+static int locked(FILE *file)
+{
+    struct flock lock;
+
+    memset(&lock, 0, sizeof lock);
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    return fcntl(fileno(file), F_SETLK, &lock) == 0;
+}
+
 const char *journal_open(journal *j, const char *path, uint32_t chip_id, const chip_known *known)
 {
     const char *problem;
@@ -151,6 +162,8 @@ const char *journal_open(journal *j, const char *path, uint32_t chip_id, const c
     j->past = fopen(path, "rb");
     if (!j->file || !j->past)
         return "cannot be opened";
+    if (!locked(j->file))
+        return "in use by another programmer";
     setvbuf(j->file, NULL, _IONBF, 0);
     end = take_all(j, chip_id, &problem);
     if (problem)

@@ -230,13 +230,16 @@ static int run_all(board *b, const options *o)
     return status;
 }
 
-/* Reads the chip back, without a program; the exit status. */
+/* Reads the chip back, without a program; the exit status. A manifest is of an earlier read-back then, and goes away. */
 static int read_alone(board *b)
 {
     const char *unwritten;
 
     board_start(b);
     b->known = b->drive.log->known;
+    if (b->out->manifest)
+        remove(b->out->manifest);
+    b->out->manifest = b->out->cells = NULL;
     unwritten = outputs_open(b->out);
     if (!unwritten && board_read_back(b) != 0) {
         outputs_drop(b->out);

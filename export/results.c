@@ -242,8 +242,6 @@ const char *outputs_write(outputs *o, const cell_results *r, const bound *facts)
         return o->readback;
     if (o->file[1] && !finish(o, 1, put_cells(o->file[1], r)))
         return o->cells;
-    if (o->file[2] && !facts)
-        outputs_drop(o); /* a read-back alone: no program to bind */
     if (o->file[2] && !finish(o, 2, put_manifest(o->file[2], o, facts)))
         return o->manifest;
     return NULL;

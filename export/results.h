@@ -38,7 +38,7 @@ const char *outputs_open(outputs *o);
 /* Takes away what is there: it does not fit the chip from the next pulse on. */
 void outputs_outdated(const outputs *o);
 
-/* Writes them and gives them their names; NULL, or the path that cannot be written. */
+/* Writes them and gives them their names. facts: for a manifest. NULL, or the path that cannot be written. */
 const char *outputs_write(outputs *o, const cell_results *results, const bound *facts);
 
 /* Gives up what was opened. */

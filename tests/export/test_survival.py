@@ -320,6 +320,29 @@ def test_a_journal_of_another_chip_or_damaged_in_the_middle_is_refused(programme
     assert code == 2 and "the journal of another chip" in errors
 
 
+def test_a_byte_of_the_journal_that_is_damaged_is_refused_or_costs_nothing(programmer, bench):
+    bench.run(programmer, *bench.script("dead_from 200\n"))
+    journal, chip = ((bench.folder / name).read_bytes() for name in ("journal.txt", "chip.bin"))
+    codes = []
+    for at in [*np.random.Generator(np.random.PCG64(5)).integers(0, len(journal), 8).tolist(), len(journal) - 5]:
+        bench.fresh()
+        (bench.folder / "chip.bin").write_bytes(chip)
+        (bench.folder / "journal.txt").write_bytes(journal[:at] + bytes([journal[at] ^ 4]) + journal[at + 1 :])
+        code, _, errors = bench.run(programmer)
+        codes.append(code)
+        assert passed(bench) if code == 0 else code == 2 and "journal" in errors
+        assert code == 0 or (bench.folder / "chip.bin").read_bytes() == chip
+    assert {0, 2} == set(codes)
+
+
+def test_one_journal_serves_one_programmer_at_a_time(programmer, bench):
+    fcntl = pytest.importorskip("fcntl")
+    with open(bench.folder / "journal.txt", "w") as handle:
+        fcntl.lockf(handle, fcntl.LOCK_EX)
+        code, _, errors = bench.run(programmer)
+    assert code == 2 and "in use by another programmer" in errors and not bench.cells()["pulses"].any()
+
+
 def test_the_chip_misbehaves_as_its_script_says(programmer, bench):
     def run(text):
         bench.fresh()
