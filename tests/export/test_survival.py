@@ -11,6 +11,7 @@ import pytest
 from minirram.chip.cell_results import CellResults
 from minirram.chip.dead_lines import read_faults
 from minirram.device import presets, pulses
+from minirram.errors import DataError
 from minirram.programming import readback
 from minirram.programming.build import chip_identity, increment, pulse_record
 from minirram.programming.manifest import check_pair, read_manifest
@@ -18,6 +19,7 @@ from minirram.xbp import codec, digests
 from minirram.xbp.records import Program, TileProgram
 
 from ..support.c_programs import EXPORT, NEEDS_COMPILER, build
+from ..support.options import figures
 
 pytestmark = NEEDS_COMPILER
 
@@ -267,6 +269,18 @@ def test_the_result_of_each_cell_is_what_the_chip_got_and_its_failures_are_fault
         assert "macro 0 row {} col {}: {}\n".format(*place, why) in text
     bound = read_manifest(bench.folder / "manifest.json")
     assert bound.bit_errors == 2 and bound.checked == ROWS * COLS
+
+
+def test_verify_takes_what_the_programmer_wrote_and_no_other_pair(programmer, bench):
+    assert bench.run(programmer)[0] == 0
+    for name in ("readback.npy", "cells.npz"):
+        found = figures("verify", str(bench.folder / "step.xbp"), str(bench.folder / name))
+        assert found["passed"] and found["checked"] == np.count_nonzero(bench.masks[0] != bench.masks[1])
+        with pytest.raises(DataError, match="not the program"):
+            check_pair(bench.folder / "manifest.json", program=bench.folder / "old.xbp", readback=bench.folder / name)
+    np.save(bench.folder / "readback.npy", bench.found() * 1.001)
+    with pytest.raises(DataError, match="not the readback"):
+        read_manifest(bench.folder / "manifest.json")
 
 
 def test_what_cannot_be_written_or_read_is_told_before_the_first_pulse(programmer, bench):
