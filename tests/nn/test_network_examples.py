@@ -41,6 +41,7 @@ def residual(tmp_path_factory):
     return network, mr.train(network, data, mr.Recipe(epochs=4, batch_size=20), out=str(folder / "run"))
 
 
+@pytest.mark.slow
 def test_a_residual_network_of_three_channels_trains_on_one_macro(residual):
     network, run = residual
     assert sum(weights_by_layer(network).values()) == 4384
@@ -48,6 +49,7 @@ def test_a_residual_network_of_three_channels_trains_on_one_macro(residual):
     assert run.evaluate("test").accuracy > 0.9
 
 
+@pytest.mark.slow
 def test_the_program_of_groups_uses_as_many_cells_as_they_have_weights(residual, tmp_path):
     network, run = residual
     run.export(str(tmp_path / "program.xbp"))
@@ -62,6 +64,7 @@ def test_the_program_of_groups_uses_as_many_cells_as_they_have_weights(residual,
     assert len(groups) == 16 and all(shape == (9, 1) for _, shape in groups)
 
 
+@pytest.mark.slow
 def test_energy_counts_each_group(residual):
     network, run = residual
     rows = run.energy(adc_bits=8).by_matrix
@@ -71,6 +74,7 @@ def test_energy_counts_each_group(residual):
     assert Counter(name.split(".")[0] for name in rows)["branch"] == 16
 
 
+@pytest.mark.slow
 def test_tones_are_told_apart(tmp_path, capsys):
     example(1, tmp_path)
     assert float(capsys.readouterr().out.split()[-1]) > 0.9

@@ -31,7 +31,7 @@ UNHURRIED: Dict[str, Any] = {
 }
 
 
-@settings(max_examples=30, **UNHURRIED)
+@settings(max_examples=15, **UNHURRIED)
 @given(networks(), SEEDS)
 def test_laws_hold_for_random_networks(network: Any, seed: int) -> None:
     case = laws.make_case(network, seed)
@@ -321,7 +321,12 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("fault", list(PLANTED))
+LONG_SEARCHES = ("a batch norm writes over what the RNN reads", "the hidden matrix gets the input's zero point")
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=pytest.mark.slow) if name in LONG_SEARCHES else name for name in PLANTED]
+)
 def test_a_planted_fault_is_found(fault: str) -> None:
     kind, law, target, name, make = PLANTED[fault]
     with put(target, name, make):

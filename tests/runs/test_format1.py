@@ -70,6 +70,7 @@ def test_figures_of_every_command(folders, capsys):
     assert read_json("run/config.json")["format"] == 1  # looking changes nothing
 
 
+@pytest.mark.slow
 def test_what_it_learned_goes_to_another_chip(folders):
     changes = {"epochs": 1, "chip_seed": 9, "learning_rate": 0.1}
     results = bare(transfer("run", "other", changes=changes))

@@ -163,6 +163,7 @@ def test_a_comparison_in_processes_takes_drawn_data_of_a_task_in_a_python_file(t
     assert command(tmp_path, "compare", "bars.py", "--data", "synthetic", *arms)["arms"][0]["arm"] == "pair"
 
 
+@pytest.mark.slow
 def test_the_json_of_a_built_in_task_trains_to_the_same_bits(tmp_path, monkeypatch):
     """The small Fashion-MNIST of the tests, from what it draws; and own layers learn from those data."""
     small = small_task("fashion-mnist")

@@ -20,6 +20,7 @@ def run(script, *arguments):
     return json.loads(answer.stdout.decode())
 
 
+@pytest.mark.slow
 def test_crossbar():
     results = run("crossbar.py", "--quick")
     assert {"ideal_512", "noise_512", "limit_gflops_512", "threads"} <= set(results)
@@ -40,6 +41,7 @@ def test_energy():
     assert 0 < results["inference_s"] and 0 < results["accounted_s"]
 
 
+@pytest.mark.slow
 def test_program():
     results = run("program.py", "--macros", "1")
     assert {"encode_mb_s", "decode_mb_s", "c_mb_s", "zlib_crc32_mb_s"} <= set(results)

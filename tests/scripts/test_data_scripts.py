@@ -44,6 +44,7 @@ def copy_of_the_files(tmp_path):
     return source
 
 
+@pytest.mark.slow
 def test_official_files_become_one_npz_with_the_known_statistics(tmp_path):
     result = run_script("fashion_mnist", "--out", tmp_path / "out", "--source", data_folder("fashion-mnist"))
     assert result.returncode == 0, result.stderr

@@ -44,6 +44,7 @@ def prepare(monkeypatch, source, out):
     return datasets.load_training(TASK.layout, out) + (datasets.load_test(TASK.layout, out),)
 
 
+@pytest.mark.slow
 def test_the_real_set_keeps_its_own_split(tmp_path, monkeypatch):
     train, validation, test = prepare(monkeypatch, data_folder("fsdd.zip"), tmp_path)
     assert (len(train), len(validation), len(test)) == (2400, 300, 300)

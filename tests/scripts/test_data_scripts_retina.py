@@ -187,6 +187,7 @@ def test_an_unknown_folder_says_what_is_looked_for(tmp_path, monkeypatch):
         prepare(monkeypatch, tmp_path, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_hrf_keeps_its_split_and_validates_by_patient(tmp_path, monkeypatch):
     train, validation, test = prepare(monkeypatch, data_folder("hrf", "hrf26-584x389.zip"), tmp_path, "--strict")
     assert (len(train), len(validation), len(test)) == (12, 3, 11)

@@ -87,7 +87,7 @@ def stop_after(epoch):
 @pytest.mark.parametrize(
     "name, network, recipe, sizes, primary, reached, macros",
     [
-        CRNN + ("accuracy", 0.3, 1),  # of ten digits
+        pytest.param(*CRNN, "accuracy", 0.3, 1, marks=pytest.mark.slow),  # of ten digits
         pytest.param(*UNET, "roc_auc", 0.7, 2, marks=pytest.mark.slow),  # untrained: below 0.4
     ],
 )
