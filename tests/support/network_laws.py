@@ -37,6 +37,7 @@ EXACT = 1e-9  # in float64
 FLOAT32 = 2e-6  # of the largest value
 SURE = 2e-4  # codes: activations nearer to a rounding edge may round the other way in float32
 STEPS = (1e-5, 1e-6, 1e-7, 1e-8)  # of a direction: rounding errors grow, curvature goes
+STEEP_STEPS = (1e-9, 1e-10)  # the same where the loss is so steep that its rounding does not count
 GRADIENT = 2e-5  # relative error of a difference
 ROUNDING = 1e-14  # of a loss
 
@@ -171,7 +172,7 @@ def _check_gradient(case: Case, state: Dict[str, np.ndarray], random: Any) -> bo
 
     direction, size = _direction(gradients, random)
     product = sum(float((gradients[name] * direction[name]).sum()) for name in gradients)
-    for step in STEPS:
+    for step in STEPS + tuple(step for step in STEEP_STEPS if ROUNDING / step < GRADIENT * size):
         above, below = (
             loss_at({name: array + sign * step * direction[name] for name, array in arrays.items()}) for sign in (1, -1)
         )
