@@ -12,7 +12,7 @@ import pytest  # noqa: E402
 from .support.workers import pytest_cmdline_main  # noqa: E402, F401
 
 # Examples of each law where it does not say how many: few in the usual run, hypothesis' own hundred in one lane of CI.
-EXAMPLES = int(os.environ.get("MINIRRAM_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("MINIRRAM_EXAMPLES", "20"))
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=EXAMPLES)
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")

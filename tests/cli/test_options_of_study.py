@@ -270,6 +270,7 @@ def test_macros_of_the_other_chip_have_the_size_asked_for(runs, tmp_path):
     assert formed_S(str(tmp_path / "out")).shape[1:] == (96, 80)
 
 
+@pytest.mark.slow
 @shows("compare", "--map", "--unit", "--dead-lines", "--faults")
 def test_all_arms_share_the_measured_chip(runs, many, measured, tmp_path):
     arms = ["--arms", "pair", "wo-ideal", "--seeds", "0", "--epochs", "1", "--rates", "0.05"]

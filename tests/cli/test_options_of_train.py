@@ -320,6 +320,7 @@ def test_threads_reach_the_engine_and_the_examination(runs, monkeypatch):
 # -- demo --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @shows("demo", "--out", "--seed", "--threads")
 def test_the_demo_is_a_training_of_the_quick_preset_with_its_seed(runs):
     out, beside = runs.path("demo"), runs.path("demo-by-hand")

@@ -119,6 +119,7 @@ def test_learning_sees_the_ir_drop():
     assert share.min() > 0 and share.max() < 1
 
 
+@pytest.mark.slow
 def test_learning_through_wires_resumes_bit_for_bit():
     data, recipe = StripeData(), tiny_recipe()
 

@@ -64,6 +64,7 @@ def verdicts(classify, cases, records=False, chip_id=EXPECTED["chip_id"]):
     return done.stdout.decode("ascii").splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_source_is_clean_under_the_strict_flags(compiler, tmp_path):
     for source in sorted(EXPORT.rglob("*.c")):

@@ -121,6 +121,7 @@ def test_compensation_needs_an_age():
     assert Conditions(compensated=True, age_s=1.0).compensated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_of_wires", ["solve", "reduced"])
 def test_converters_are_calibrated_behind_the_wires(trained, model_of_wires):
     """Lines that drop most of the voltage leave small currents: the range follows, and nothing is lost to rounding."""

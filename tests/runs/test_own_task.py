@@ -92,6 +92,7 @@ def follow(folder, results, command):
     assert again[primary] == moved["test"]["after"][primary]
 
 
+@pytest.mark.slow
 def test_every_command_works_on_a_run_of_features(trained):
     folder, results = trained("features")
     assert results["task"] == "mine" and results["test"]["accuracy"] > 0.8

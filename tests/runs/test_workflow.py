@@ -459,6 +459,7 @@ def masks_of(folder):
         return {name: archive[name] for name in archive.files}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_kill_and_resume_gives_the_same_masks(data, tmp_path):
     folders = [str(tmp_path / "whole"), str(tmp_path / "killed")]

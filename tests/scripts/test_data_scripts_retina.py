@@ -50,6 +50,7 @@ def prepare(monkeypatch, source, out, *options):
     return datasets.load_training(retina.TASK.layout, out) + (datasets.load_test(retina.TASK.layout, out),)
 
 
+@pytest.mark.slow
 def test_drive_in_its_official_layout_becomes_one_npz(drive, tmp_path, monkeypatch, capsys):
     train, validation, test = prepare(monkeypatch, drive, tmp_path)
     assert (len(train), len(validation), len(test)) == (17, 3, 20)

@@ -117,6 +117,7 @@ def _results(out):
     return [path for path in found if os.path.basename(path) in ("results.json", "validation.json")]
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_results(done, base, tmp_path):
     names = ["pair", "wo-every-free-5"]
     alone = comparison.compare(base, str(tmp_path / "alone"), names=names, seeds=[0], rates=(0.1,))
@@ -295,6 +296,7 @@ def test_a_budget_of_less_than_a_write_per_weight_is_spent_all_the_same(eyes):
     assert summary.best_weights == better.arm
 
 
+@pytest.mark.slow
 def test_command_line(base, tmp_path, capsys):
     arguments = ["compare", "fashion-mnist", "--data", base.data, "--out", str(tmp_path / "c"), "--arms", "pair"]
     arguments += ["--seeds", "0", "--epochs", "1", "--preset", "quick", "--json"]

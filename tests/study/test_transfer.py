@@ -102,6 +102,7 @@ def test_a_faulty_chip_whose_faults_are_known(home, tmp_path):
         transfer(home, str(tmp_path / "faulty"), changes={"epochs": 1}, cell_model=faulty)
 
 
+@pytest.mark.slow
 def test_a_faulty_chip_at_pair_level(pair_home, tmp_path):
     """The run that is left behind holds the signs and masks that avoid the faults, and answers as was reported."""
     faulty, found = replace(STILL, stuck_lrs=0.05, stuck_hrs=0.05), {}
@@ -122,6 +123,7 @@ def test_a_faulty_chip_at_pair_level(pair_home, tmp_path):
     assert found[True]["home"] == found[False]["home"]
 
 
+@pytest.mark.slow
 def test_what_the_digital_side_alone_wins_back(home, tmp_path, monkeypatch):
     """Its score comes from no pulse, and the learning that follows does not notice."""
     changes = {"epochs": 1, "learning_rate": 0.05, "chip_seed": 2}

@@ -63,6 +63,7 @@ def slow_features(waveform):
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 700, 3000, 6000])
 def test_features_agree_with_their_definition(n):
     wave = clip(n, n)
