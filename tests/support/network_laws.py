@@ -39,7 +39,8 @@ SURE = 2e-4  # codes: activations nearer to a rounding edge may round the other 
 STEPS = (1e-5, 1e-6, 1e-7, 1e-8)  # of a direction: rounding errors grow, curvature goes
 STEEP_STEPS = (1e-9, 1e-10)  # the same where the loss is so steep that its rounding does not count
 GRADIENT = 2e-5  # relative error of a difference
-ROUNDING = 1e-14  # of a loss
+ROUNDING = 1e-14  # of a loss, at least
+UNFELT_STEPS = (1e-14, -2e-14, 3e-14)  # too small for a slope to show: what the loss changes by is rounding
 
 
 class Case(NamedTuple):
@@ -172,12 +173,15 @@ def _check_gradient(case: Case, state: Dict[str, np.ndarray], random: Any) -> bo
 
     direction, size = _direction(gradients, random)
     product = sum(float((gradients[name] * direction[name]).sum()) for name in gradients)
-    for step in STEPS + tuple(step for step in STEEP_STEPS if ROUNDING / step < GRADIENT * size):
-        above, below = (
-            loss_at({name: array + sign * step * direction[name] for name, array in arrays.items()}) for sign in (1, -1)
-        )
-        difference = (above - below) / (2 * step)
-        if abs(difference - product) <= GRADIENT * size + ROUNDING / step:
+
+    def loss_after(step: float) -> float:
+        return loss_at({name: array + step * direction[name] for name, array in arrays.items()})
+
+    rounding = ROUNDING + max(abs(loss_after(step) - loss_after(0.0)) for step in UNFELT_STEPS)
+    for step in STEPS + tuple(step for step in STEEP_STEPS if rounding / step < GRADIENT * size):
+        near, far = (loss_after(h) - loss_after(-h) for h in (step, 2 * step))
+        difference = (8 * near - far) / (12 * step)  # its error is of the fourth order in the step
+        if abs(difference - product) <= GRADIENT * size + rounding / step:
             return True
     assert base.tied, f"differences give {difference:.9g}, the gradient gives {product:.9g} of {size:.3g}"
     return False

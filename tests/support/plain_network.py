@@ -12,7 +12,7 @@ EPSILON = 1e-5  # added to the variance of a batch norm
 TIE = 1e-12  # what equal values may be apart in float64
 NOISE = 1e-6  # of the largest value: some ten units in the last place of float32
 LEAST_VARIANCE = 0.01  # that a pass chooses: below it a batch norm makes float32's rounding errors large
-FACTORS = np.linspace(0.61, 1.14, 11)  # of the largest activation: ranges that a quantiser may get; none is 1
+FACTORS = np.linspace(0.6131, 1.1417, 11)  # of the largest activation: ranges that a quantiser may get; none is n / 8
 
 
 class Pass:
@@ -72,7 +72,7 @@ class Pass:
             return x
         top = 2**layer.bits - 1
         code = x * top / value + zero
-        self.tied |= _hangs(code) or _hangs(code - top)
+        self.tied |= _hangs(code) or bool((np.abs(code - top) <= TIE * top).any())
         rounded = np.rint(np.minimum(np.maximum(code, 0), top))
         self.codes.append(rounded)
         self.margin = min(self.margin, _edge_distance(code, top))
