@@ -1,6 +1,14 @@
 """The exceptions that minirram raises on purpose. Each message says what was wrong, where, and what would be right."""
 
-from typing import Optional
+from typing import Iterable, Optional
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean X?" where one of the `known` names is close to `name`, else "": the end of a message."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower(), list(known), n=1, cutoff=0.7)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 class MinirramError(Exception):

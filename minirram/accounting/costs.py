@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, did_you_mean
 from ..files import read_json
 
 NAMED = ("macro-40nm", "adc-survey", "paper-board", "digital-baselines")
@@ -122,7 +122,8 @@ def load_costs(name: str = "macro-40nm") -> Costs:
     path = os.fspath(name)
     if not path.endswith(".json"):
         known = ", ".join(NAMED)
-        raise ConfigError(f"no technology file {path!r}; choose one of {known} or give the path of a .json file")
+        close = did_you_mean(path, NAMED)
+        raise ConfigError(f"no costs {path!r}{close}; there are {known}, or the path of a .json file")
     return costs_from_json(read_json(path), path)
 
 

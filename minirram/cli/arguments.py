@@ -5,6 +5,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple, Union, get_args, get_origin
 
+from .console import YELLOW, coloured, tell
+
 if TYPE_CHECKING:  # a command loads what it runs
     from ..chip.dead_lines import ChipLines
     from ..device.interface import Cell
@@ -13,6 +15,8 @@ if TYPE_CHECKING:  # a command loads what it runs
 
 GOOD, FAILED, COMMAND_LINE, CONTENTS, BENCH = 0, 1, 2, 3, 4
 """exit codes"""
+INTERNAL, READER_GONE = 70, 141
+"""of an error of minirram itself, as in BSD's sysexits.h; of a reader that went away, 128 + SIGPIPE"""
 
 
 def positive(text: str) -> int:
@@ -203,9 +207,4 @@ def warn(cell_model: "Cell") -> None:
     from ..device.unusual import unusual
 
     for line in unusual(cell_model):
-        tell(f"minirram: warning: {line}")
-
-
-def tell(line: str) -> None:
-    """A line on stderr."""
-    print(line, file=sys.stderr)
+        tell(f"minirram: {coloured('warning:', YELLOW, sys.stderr)} {line}")

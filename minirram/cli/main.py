@@ -1,27 +1,30 @@
 """The command line: arguments in, text or one JSON object out.
 
-Exit codes: 0 good, 1 verification failed, 2 command line, 3 contents of a file, 4 a bench does not do as asked.
+Exit codes: 0 good, 1 what was checked is not as it should be, 2 command line, 3 contents of a file, 4 a bench does not
+do as asked, 70 an error of minirram itself or too little memory, 130 and 143 stopped by Ctrl-C and SIGTERM, 141 the
+reader of the output went away. An error is one line; `--traceback` shows where it came from.
 """
 
 import argparse
+import contextlib
 import importlib
 import json
 import keyword
-import os
 import sys
-from typing import Any, Iterable, Optional, Sequence
+from typing import Any, Iterable, List, NoReturn, Optional, Sequence, Tuple
 
-from .. import __version__
-from ..errors import BenchError, ConfigError, MinirramError, MissingFileError
-from .arguments import BENCH, COMMAND_LINE, CONTENTS, GOOD
+from ..errors import BenchError, ConfigError, MinirramError, MissingFileError, did_you_mean
+from . import console, stops
+from .arguments import BENCH, COMMAND_LINE, CONTENTS, GOOD, INTERNAL, READER_GONE
+from .parser import Parser, check_options, error_line, examples_text, group
 
 COMMANDS = {
     "demo": "train, evaluate, account and export on built-in data",
-    "task": "a task as a JSON file: of a built-in one, drafted for data, or checked",
+    "task": "a task as a JSON file: a built-in one, a draft, or a check",
     "train": "learn the masks of a task's network on a simulated chip",
     "evaluate": "accuracy of a run on its simulated macros",
     "export": "write the program file of a run",
-    "place": "put a network from an ONNX file on macros, its trained weights written",
+    "place": "put a network from an ONNX file on macros, with its weights",
     "compare": "set masks, free weights and weight optimisation side by side",
     "transfer": "take the masks of a run to another chip and learn on",
     "energy": "energy, latency and area of a run by matrix and event",
@@ -33,7 +36,7 @@ COMMANDS = {
     "convert": "write a program file of an older format anew",
     "verify": "compare a read-back with a program file",
     "recalibrate": "take a run to its chip as read back, without a pulse",
-    "diff": "how two program files differ (exit code 1 when they do)",
+    "diff": "how two program files differ; exit code 1 when they do",
     "dump": "a program file as tables, arrays or pictures",
     "chip": "write the conductances of a run's chip",
     "fit": "fit a technology to measured maps",
@@ -45,43 +48,124 @@ A name that Python keeps for itself has an underscore behind it there.
 """
 
 
+GROUPS = {
+    "from data to a program file": ("demo", "task", "train", "evaluate", "energy", "export"),
+    "more chips than one": ("transfer", "compare"),
+    "a chip on the bench": ("bench", "verify", "recalibrate", "repair"),
+    "networks": ("networks", "fit-network", "place"),
+    "program files": ("inspect", "diff", "dump", "convert"),
+    "maps of conductances": ("fit", "import", "chip"),
+}
+"""heading in the help -> commands; what is not named here stands below "more\""""
+
+DESCRIPTION = "Learn which connections of a random resistive-memory chip to keep."
+FIRST = "First steps: minirram demo --out runs/demo; minirram COMMAND --help has examples."
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command; returns its exit code. Results go to stdout, messages to stderr."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parsed(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    console.prepare()
+    try:
+        try:
+            return _run(words)
+        finally:
+            console.flush()
+    except console.ReaderGone:
+        console.silence()
+        return READER_GONE
+    except OSError as error:  # of the output itself: a disk that is full
+        with contextlib.suppress(console.ReaderGone):
+            console.tell(error_line(f"the output cannot be written: {error.strerror or error}"))
+        console.silence()
+        return COMMAND_LINE
+
+
+def _run(words: List[str]) -> int:
+    """The exit code of one command; each error is one line."""
+    options = _parsed(words)
     try:
         command = module_of(options.command)
-        result = command.run(options)
-        print(_json(result) if options.json else command.text(result), flush=True)
-        return command.exit_code(result) if hasattr(command, "exit_code") else GOOD
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it ends
-        return COMMAND_LINE
-    except (ConfigError, MissingFileError) as error:
-        return _fail(error, COMMAND_LINE)
-    except BenchError as error:
-        return _fail(error, BENCH)
-    except MinirramError as error:
-        return _fail(error, CONTENTS)
-    except OSError as error:
-        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", COMMAND_LINE)
-    except MemoryError as error:
-        return _fail(f"this machine has too little memory ({error or 'no more'})", CONTENTS)
-    except KeyboardInterrupt:
-        return _fail("stopped; a training goes on with --resume, a comparison or a transfer by the same command", 130)
+        with stops.raised():
+            result = command.run(options)
+        text = _json(result) if options.json else shown(command, result)
+    except KeyboardInterrupt as stop:
+        console.tell("minirram: " + _how_to_go_on(words, options))
+        return getattr(stop, "exit_code", stops.INTERRUPTED)
+    except console.ReaderGone:
+        raise
+    except Exception as error:
+        if "--traceback" in words:
+            import traceback
+
+            console.tell(traceback.format_exc().rstrip())
+        why, code = _verdict(error)
+        console.tell(error_line(why))
+        return code
+    console.say(text)
+    return command.exit_code(result) if hasattr(command, "exit_code") else GOOD
 
 
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    """The arguments of a command. What it does not know is an error with the usage of that command."""
-    parser = build_parser([argument for argument in arguments if argument in COMMANDS][:1])
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.exit(
-            COMMAND_LINE,
-            f"minirram {options.command}: error: unrecognized arguments: {' '.join(unknown)}; "
-            f"minirram {options.command} --help lists what there is\n",
-        )
-    return options
+def _verdict(error: Exception) -> Tuple[object, int]:
+    """(text of the line, exit code) of an error."""
+    if isinstance(error, (ConfigError, MissingFileError)):
+        return error, COMMAND_LINE
+    if isinstance(error, BenchError):
+        return error, BENCH
+    if isinstance(error, MinirramError):
+        return error, CONTENTS
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}", COMMAND_LINE
+    if isinstance(error, MemoryError):
+        return f"this machine has too little memory ({error or 'no more'})", INTERNAL
+    kind = type(error).__name__
+    return f"minirram itself failed, {kind}: {error or 'no more is known'}; --traceback shows where", INTERNAL
+
+
+def shown(command: Any, result: Any) -> str:
+    """The text of a result, in lines that fit; a document is left as it is."""
+    text = str(command.text(result))
+    return text if text.startswith("{") else console.fitted(text)
+
+
+def _how_to_go_on(words: List[str], options: argparse.Namespace) -> str:
+    """What to do after a stop."""
+    if hasattr(options, "resume"):
+        import shlex
+
+        again = words if "--resume" in words else [*words, "--resume"]
+        return f"stopped; this goes on: minirram {shlex.join(again)}"
+    if options.command in GO_ON:
+        return "stopped; the same command goes on"
+    return "stopped; no file was left half written"
+
+
+GO_ON = ("compare", "transfer", "bench")
+"""commands that go on where a stop was when they are given again"""
+
+
+def _parsed(words: List[str]) -> argparse.Namespace:
+    """The arguments of a command. What is not known is one line with what is close to it, and exit code 2."""
+    command = next((word for word in words if not word.startswith("-")), None)
+    if command in COMMANDS:
+        parser = build_parser([str(command)])
+        check_options(command_parser(parser, str(command)), [word for word in words if word != command])
+        return parser.parse_args(words)
+    parser = build_parser([])
+    if command is None:
+        if not words:
+            console.tell(parser.format_help().rstrip())
+            raise SystemExit(COMMAND_LINE)
+        if [word for word in words if word not in parser.known()]:
+            return _refuse(f"{words[0]}: options stand behind a command, such as minirram demo --out runs/demo")
+        return parser.parse_args(words)
+    close = did_you_mean(command, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+    return _refuse(f"no command {command!r}{close}")
+
+
+def _refuse(text: str) -> NoReturn:
+    console.tell(error_line(text))
+    raise SystemExit(COMMAND_LINE)
 
 
 def module_of(command: str) -> Any:
@@ -96,23 +180,57 @@ def _json(result: Any) -> str:
     return json.dumps(bare(result), allow_nan=False)
 
 
-def _fail(error: object, code: int) -> int:
-    line = str(error).replace("\r", "\\r").replace("\n", "\\n")  # names of files may hold them
-    print(f"minirram: error: {line}", file=sys.stderr)
-    return code
-
-
-def build_parser(loaded: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+def build_parser(loaded: Iterable[str] = tuple(COMMANDS)) -> Parser:
     """The argparse parser of all commands. loaded: those that know their options; loading a command takes time."""
     loaded = set(loaded)
-    parser = argparse.ArgumentParser(
-        prog="minirram", description="Learn which connections of a random chip to keep.", allow_abbrev=False
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    usage = "minirram COMMAND [options]"
+    parser = Parser(prog="minirram", description=DESCRIPTION, epilog=_commands_text(), usage=usage)
+    parser.add_argument("--version", action=_Version, nargs=0, help="versions of minirram, Python, NumPy and its BLAS")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command", help=argparse.SUPPRESS)
     for name, text in COMMANDS.items():
-        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub = commands.add_parser(name, prog=f"minirram {name}", description=_sentence(text))
         if name in loaded:
-            module_of(name).add_options(sub)
-            sub.add_argument("--json", action="store_true", help="one JSON object on stdout")
+            module = module_of(name)
+            module.add_options(sub)
+            messages_options(sub)
+            sub.epilog = examples_text(getattr(module, "EXAMPLES", ()))
+            sub.shorten_usage()
     return parser
+
+
+def command_parser(parser: Parser, command: str) -> Parser:
+    """The parser of one command within that of all."""
+    (commands,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return commands.choices[command]  # type: ignore[return-value]
+
+
+def messages_options(parser: argparse.ArgumentParser) -> None:
+    """--json, --traceback"""
+    messages = group(parser, "messages")
+    messages.add_argument("--json", action="store_true", help="results as one JSON object on stdout (docs/schemas)")
+    messages.add_argument("--traceback", action="store_true", help="with an error also where it came from")
+
+
+class _Version(argparse.Action):
+    """--version"""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from .versions import version_line
+
+        console.say(version_line())
+        parser.exit()
+
+
+def _commands_text() -> str:
+    """All commands below their headings, as they are written."""
+    named = [name for names in GROUPS.values() for name in names]
+    groups = {**GROUPS, "more": tuple(name for name in COMMANDS if name not in named)}
+    lines = [f"{FIRST}"]
+    for title, names in groups.items():
+        if names:
+            lines += ["", f"{title}:"] + [f"  {name:12s} {COMMANDS[name]}" for name in names if name in COMMANDS]
+    return "\n".join(lines)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."

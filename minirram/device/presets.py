@@ -3,7 +3,7 @@
 import os
 from typing import Any, Dict, Tuple, Union
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, did_you_mean
 from ..files import read_json, write_json
 from ..units import ROOM_TEMPERATURE_K
 from .cell import CellModel
@@ -221,7 +221,8 @@ def technology(name: str) -> Cell:
         return TECHNOLOGIES[name]
     except KeyError:
         known = ", ".join(sorted(TECHNOLOGIES))
-        raise ConfigError(f"no technology {name!r}; known are {known}") from None
+        close = did_you_mean(name, TECHNOLOGIES)
+        raise ConfigError(f"no technology {name!r}{close}; known are {known}, or a .json file") from None
 
 
 def load_cell_model(name: Union[str, "os.PathLike[str]"]) -> Cell:

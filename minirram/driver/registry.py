@@ -4,7 +4,7 @@ import importlib
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from ..crossbar.macro import Macro
-from ..errors import BenchError, ConfigError
+from ..errors import BenchError, ConfigError, did_you_mean
 from .protocol import Driver
 
 SIMULATED = "simulated"
@@ -49,7 +49,9 @@ def _own_class(name: str) -> Any:
     """The class that "module:Class" names."""
     module, _, own = name.partition(":")
     if not own:
-        raise ConfigError(f"no driver {name!r}; known are {', '.join(NAMES)}, or module:Class")
+        raise ConfigError(
+            f"no driver {name!r}{did_you_mean(name, NAMES)}; known are {', '.join(NAMES)}, or module:Class"
+        )
     try:
         return getattr(importlib.import_module(module), own)
     except ImportError as error:

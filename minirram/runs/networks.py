@@ -8,7 +8,7 @@ from ..accounting.account import shapes_account
 from ..accounting.results import ShapesAccount
 from ..chip.placement import Placement, place
 from ..device.presets import technology
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..json_codec import Result
 from ..tasks.registry import TASKS
 
@@ -63,7 +63,8 @@ def _placed(name: str) -> Tuple[shapes.NetworkShapes, Placement]:
         network_shapes = shapes.of_products(name, shapes.NETWORKS[name]())
     else:
         known = ", ".join([*TASKS, *shapes.NETWORKS])
-        raise ConfigError(f"no network {name!r}; choose one of {known}")
+        close = did_you_mean(name, [*TASKS, *shapes.NETWORKS])
+        raise ConfigError(f"no network {name!r}{close}; choose one of {known}")
     return network_shapes, place(network_shapes.matrices)
 
 

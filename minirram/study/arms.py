@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..learn.written_weights import Writing
 from ..nn.network import Network, weights_by_layer
 from ..runs.config import RunConfig
@@ -89,7 +89,7 @@ def choose(names: Iterable[str]) -> List[Arm]:
     names = list(names)
     for name in names:
         if name not in ARMS:
-            raise ConfigError(f"no arm {name!r}; choose from {', '.join(ARMS)}")
+            raise ConfigError(f"no arm {name!r}{did_you_mean(name, ARMS)}; choose from {', '.join(ARMS)}")
     arms = [ARMS[name] for name in dict.fromkeys(names)]
     if any(arm.budgeted for arm in arms) and "pair" not in names:
         raise ConfigError("arms with a write budget take it from the arm 'pair'; name that one too")

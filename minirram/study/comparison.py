@@ -6,11 +6,12 @@ is not run again. Free settings are chosen on validation with the first seed; on
 
 import math
 import os
+import signal
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..chip.counts import chip_counts
@@ -301,7 +302,9 @@ class _Rounds:
             for trial in trials:
                 found[trial] = self._tell(trial, run_trial(trial))
             return found
-        with ProcessPoolExecutor(self.plan.processes, mp_context=get_context("spawn")) as pool:
+        others = active_children()
+        # A Ctrl-C in a terminal reaches the workers, too; what they do then is for this process to say.
+        with ProcessPoolExecutor(self.plan.processes, get_context("spawn"), _ignore_interrupt) as pool:
             waiting = {pool.submit(run_trial, trial): trial for trial in trials}
             try:
                 for done in as_completed(waiting):
@@ -310,9 +313,12 @@ class _Rounds:
                 raise ConfigError(
                     "a training was killed, perhaps for want of memory; the same command goes on, try fewer processes"
                 ) from None
-            except BaseException:
+            except BaseException:  # a stop does not wait for whole trainings: their checkpoints stay
                 for future in waiting:
                     future.cancel()
+                for worker in active_children():
+                    if worker not in others:
+                        worker.terminate()
                 raise
         return {trial: found[trial] for trial in trials}
 
@@ -326,6 +332,11 @@ class _Rounds:
                 score = outcome.validation
                 self.progress(f"{name}: validation {score.primary} {score.value:.4f}")
         return outcome
+
+
+def _ignore_interrupt() -> None:
+    """Of a worker: Ctrl-C is for the process that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _tried(search: Search) -> Tried:

@@ -12,10 +12,10 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, MissingFileError, ShapeError
+from ..errors import ConfigError, DataError, MissingFileError, ShapeError, did_you_mean
 from ..files import read_npz
 from ..rng import stream
-from .datasets import PARTS, Dataset
+from .datasets import PARTS, SYNTHETIC, Dataset
 from .feature_table import MISSING, Table, read_feature_table
 from .labelled_data import LabelledData, Reading, checked_inputs, numbered, stratified
 
@@ -62,7 +62,8 @@ class DataRules:
 def _no_file(path: str) -> str:
     """Why there is no file of data at a path."""
     if not os.path.isdir(path):
-        return "there is no such file"
+        close = did_you_mean(os.path.basename(path), [SYNTHETIC]).replace(SYNTHETIC, f'"{SYNTHETIC}"')
+        return f"there is no such file{close}"
     own = f"python data_scripts/own_data.py --source {path} --out {os.path.normpath(path)}.npz"
     return f"a folder; data are one file, a folder per class becomes one by: {own}"
 

@@ -13,10 +13,12 @@ from typing import Dict, List, Mapping, Optional, Tuple
 import numpy as np
 
 from .. import files
-from ..errors import ConfigError, DataError, MissingFileError
+from ..errors import ConfigError, DataError, MinirramError, MissingFileError, did_you_mean
 from .codes import CodeRule
 
 PARTS = ("train", "validation", "test")
+SYNTHETIC = "synthetic"
+"""the source of data that are drawn by code; every other source is a folder"""
 
 # Of an ordered training set, the share held back for validation: the last 5,000 of Fashion-MNIST's 60,000 images.
 VALIDATION_SHARE = 1 / 12
@@ -186,18 +188,26 @@ def _check_like(array: np.ndarray, inputs: np.ndarray, layout: Layout, name: str
         raise DataError(f"{where}: {name}: dtype {array.dtype}, it must be {wanted}")
 
 
+def _no_data(layout: Layout, folder: str) -> MinirramError:
+    """Why there are no data in `folder`, and what would be right."""
+    file = layout.data_set + ".npz"
+    if os.path.isfile(folder):
+        own = os.path.basename(folder) == file
+        right = f"name the folder: {os.path.dirname(folder) or '.'}" if own else f"name a folder that holds {file}"
+        return ConfigError(f"--data {folder}: a file; {right}")
+    if not os.path.isdir(folder):
+        close = did_you_mean(os.path.basename(folder), [SYNTHETIC]).replace(SYNTHETIC, f'"{SYNTHETIC}"')
+        if close:
+            return MissingFileError(f"{folder}: there is no such folder{close}")
+    make = f"; make it with: python data_scripts/{layout.script.replace('DIR', folder)}" if layout.script else ""
+    return MissingFileError(f"{os.path.join(folder, file)}: there is no such file{make}")
+
+
 def _read_part(layout: Layout, folder: str, part: str) -> Dataset:
     """One part from `folder/NAME.npz`, checked."""
     path = os.path.join(os.fspath(folder), layout.data_set + ".npz")
-    if os.path.isfile(folder):
-        raise ConfigError(
-            f"--data {folder}: a file; the data of a run are in a folder that holds {layout.data_set}.npz"
-        )
     if not os.path.isfile(path):
-        how = ""
-        if layout.script:
-            how = f"; make it with: python data_scripts/{layout.script.replace('DIR', os.fspath(folder))}"
-        raise MissingFileError(f"{path}: there is no such file{how}")
+        raise _no_data(layout, os.fspath(folder))
     names = {f"{part}_{member}": member for member in layout.members}
     arrays = files.read_npz(path, list(names) + ["origin"])
     origin = arrays.pop("origin")

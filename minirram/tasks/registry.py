@@ -4,10 +4,10 @@ import os
 import runpy
 from typing import Dict
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..nn.network import Network
 from . import datasets, fashion_mnist, fashion_mnist_macro, fashion_mnist_small, retina, spoken_digits
-from .datasets import Dataset, Layout
+from .datasets import SYNTHETIC, Dataset, Layout
 from .examinations import Examination, examination
 from .task import Task
 from .training_data import TrainingData, training_data
@@ -15,9 +15,6 @@ from .training_data import TrainingData, training_data
 BUILT_IN = (fashion_mnist.TASK, fashion_mnist_macro.TASK, spoken_digits.TASK, retina.TASK, *fashion_mnist_small.SMALL)
 
 TASKS: Dict[str, Task] = {chosen.name: chosen for chosen in BUILT_IN}
-
-SYNTHETIC = "synthetic"
-"""the source of data that are drawn by code; every other source is a folder"""
 
 
 def register_task(chosen: Task) -> Task:
@@ -42,7 +39,9 @@ def task(name: str) -> Task:
         return TASKS[name]
     except KeyError:
         known = ", ".join(TASKS)
-        raise ConfigError(f"no task {name!r}; choose one of {known}, or a .py file that registers one") from None
+        raise ConfigError(
+            f"no task {name!r}{did_you_mean(name, TASKS)}; there are {known}, or a .py file that registers one"
+        ) from None
 
 
 def _task_of_file(path: str) -> Task:

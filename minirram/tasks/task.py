@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, did_you_mean
 from ..json_codec import built, plain
 from ..learn.recipe import Recipe
 from ..nn.layers.base import Layer, layer_from_json
@@ -50,7 +50,8 @@ class Task:
     def recipe(self, name: str) -> Recipe:
         """The recipe of that name; ConfigError lists the names when there is none."""
         if name not in self.recipes:
-            raise ConfigError(f"task {self.name} has no recipe {name!r}; choose one of {', '.join(self.recipes)}")
+            close = did_you_mean(name, self.recipes)
+            raise ConfigError(f"task {self.name} has no recipe {name!r}{close}; there are {', '.join(self.recipes)}")
         return self.recipes[name]
 
     def to_json(self) -> Dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import argparse
 
+import numpy as np
 import pytest
 
 from minirram import __version__
@@ -102,5 +103,16 @@ def test_json_is_one_object_and_text_is_none(runs, tmp_path):
         assert isinstance(figures(*arguments), dict)
 
 
-def test_version():
-    assert call("--version").out.strip() == __version__
+@on_every_command("--traceback")
+def test_traceback_shows_where_an_error_came_from(tmp_path):
+    for command, path in (("evaluate", "run"), ("inspect", "no.xbp"), ("diff", "no.xbp no.xbp")):
+        words = [command, *[str(tmp_path / name) for name in path.split()]]
+        without, shown = call(*words), call(*words, "--traceback")
+        assert (without.code, len(without.err.splitlines())) == (2, 1)
+        assert shown.code == 2 and shown.err.startswith("Traceback") and shown.err.endswith(without.err)
+
+
+def test_version_names_numpy_and_its_blas():
+    found = call("--version").out
+    assert found.startswith(f"minirram {__version__} (Python ") and len(found.splitlines()) == 1
+    assert f"NumPy {np.__version__}," in found and "BLAS" in found.upper()

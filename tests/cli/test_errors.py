@@ -1,0 +1,176 @@
+"""The contract of errors: an exit code for each kind, one line, and nothing that a console cannot take."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from minirram.cli import console, main
+from minirram.errors import BenchError, ConfigError, DataError, FormatError, MissingFileError, ShapeError
+
+from ..support.options import call
+from ..support.places import ROOT
+
+
+class Unforeseen(Exception):
+    """An error that no code names."""
+
+
+@pytest.mark.parametrize(
+    "error, code",
+    [
+        (ConfigError("x"), 2),
+        (MissingFileError("x"), 2),
+        (PermissionError(13, "Permission denied", "file"), 2),
+        (DataError("x"), 3),
+        (ShapeError("x"), 3),
+        (FormatError("x", 1), 3),
+        (BenchError("x"), 4),
+        (MemoryError("Unable to allocate 16.0 GiB"), 70),
+        (MemoryError(), 70),
+        (RecursionError("maximum recursion depth exceeded"), 70),
+        (Unforeseen(), 70),
+        (ValueError("two\nlines"), 70),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_each_error_is_one_line_and_an_exit_code_of_its_kind(error, code, monkeypatch):
+    def fail(options):
+        raise error
+
+    monkeypatch.setattr("minirram.cli.networks.run", fail)
+    answer = call("networks")
+    assert answer.code == code and answer.out == ""
+    assert len(answer.err.splitlines()) == 1 and answer.err.startswith("minirram: ")
+
+
+def test_every_code_is_stated_at_the_top_of_the_command_line():
+    for code in ("0", "1", "2", "3", "4", "70", "130", "143", "141"):
+        assert f" {code} " in main.__doc__.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "words, hint",
+    [
+        (["trian"], "did you mean train?"),
+        (["evaluate", "RUN", "--wire-om", "1"], "did you mean --wire-ohm?"),
+        (["task", "fashion-mnis"], "did you mean fashion-mnist?"),
+        (["train", "retinas", "--data", "synthetic", "--out", "OUT"], "did you mean retina?"),
+        (["train", "retina", "--data", "synthetic", "--out", "OUT", "--preset", "quik"], "did you mean quick?"),
+        (["train", "retina", "--data", "synthetic", "--out", "O", "--technology", "hfox"], "hfox-1t1r"),
+        (["networks", "--network", "resnet5"], "did you mean resnet50?"),
+        (["networks", "--network", "resnet50", "--costs", "macro-40"], "did you mean macro-40nm?"),
+        (["compare", "retina", "--data", "synthetic", "--out", "O", "--arms", "paire"], "did you mean pair?"),
+        (["bench", "RUN", "--driver", "serail"], "did you mean serial?"),
+        (["train", "retina", "--data", "synthetik", "--out", "OUT"], 'did you mean "synthetic"?'),
+    ],
+)
+def test_what_is_misspelt_gets_a_hint(words, hint, runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = call(*[runs.trained() if word == "RUN" else word for word in words])
+    assert answer.code == 2 and hint in answer.err and answer.out == ""
+    assert os.listdir(tmp_path) == []
+
+
+def test_options_before_the_command_and_no_command_are_told():
+    assert "options stand behind a command" in call("--json").err
+    nothing = call()
+    assert nothing.code == 2 and "train" in nothing.err and nothing.out == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_what_a_console_cannot_encode_is_escaped(encoding, tmp_path, monkeypatch):
+    path = tmp_path / "Ω\u2007.json"
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding) for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    assert main.main(["task", "fashion-mnist", "--out", str(path)]) == 0
+    assert main.main(["inspect", str(path) + "x"]) == 2
+    for stream in streams:
+        stream.flush()
+        assert b"\\u2007" in stream.buffer.getvalue()
+
+
+def test_lines_are_broken_at_spaces_below_where_their_value_began(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    line = "label     " + " ".join(["word"] * 12)
+    told = console.fitted(line).splitlines()
+    assert len(told) == 2 and max(map(len, told)) <= 40 and told[1].startswith(" " * 10 + "word")
+    assert " ".join(part.strip() for part in told).split() == line.split()
+    path = "/a" * 40
+    assert console.fitted(path) == path
+
+
+class Terminal(io.StringIO):
+    """A stream in front of a person."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    "settings, stream, colours",
+    [
+        ({"TERM": "xterm"}, Terminal(), True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, Terminal(), False),
+        ({"TERM": "dumb"}, Terminal(), False),
+        ({"TERM": "xterm"}, io.StringIO(), False),
+    ],
+)
+def test_colours_are_for_terminals_that_have_them(settings, stream, colours, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    shown = console.coloured("error:", console.RED, stream)
+    assert (shown != "error:") == (colours and os.name != "nt")
+
+
+def started(*words, **options):
+    """A process of the command line in a group of its own."""
+    command = [sys.executable, "-m", "minirram", *words]
+    return subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+unix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+
+
+@unix
+def test_a_reader_that_goes_away_is_quiet():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "minirram", "networks"]
+    ended = subprocess.run(command, cwd=str(ROOT), stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@unix
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_it_loads_is_one_line(number, code):
+    process = started("demo", "--out", os.devnull)
+    time.sleep(0.15)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert b"Traceback" not in told and process.returncode in (code, -number)
+
+
+@unix
+@pytest.mark.slow
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_leaves_a_run_that_goes_on_as_the_message_says(number, code, tmp_path):
+    words = ["train", "fashion-mnist", "--data", "synthetic", "--preset", "quick", "--epochs", "3", "--out", "run"]
+    process = started(*words[:-1], str(tmp_path / "run"))
+    while not (tmp_path / "run" / "checkpoint.npz").exists():
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == code and b"Traceback" not in told
+    again = told.decode().splitlines()[-1].split("this goes on: minirram ")[1].split()
+    goes_on = started(*again, "--json")
+    out, told = goes_on.communicate(timeout=300)
+    assert goes_on.returncode == 0 and b'"epochs": 3' in out
