@@ -18,6 +18,14 @@ hypothesis.settings.register_profile("dev", deadline=None, max_examples=EXAMPLES
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def long_lines():
+    """Commands break their lines at 80 columns; tests look for whole lines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "1000")
+        yield
+
+
 @pytest.fixture(scope="session")
 def programmer(tmp_path_factory):
     """The command that runs the example programmer of export/, built from all of export/*.c."""

@@ -123,7 +123,7 @@ def load_costs(name: str = "macro-40nm") -> Costs:
     if not path.endswith(".json"):
         known = ", ".join(NAMED)
         close = did_you_mean(path, NAMED)
-        raise ConfigError(f"no costs {path!r}{close}; there are {known}, or the path of a .json file")
+        raise ConfigError(f"no costs {path!r}{close}; choose one of {known}, or the path of a .json file")
     return costs_from_json(read_json(path), path)
 
 

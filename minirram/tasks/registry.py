@@ -40,7 +40,7 @@ def task(name: str) -> Task:
     except KeyError:
         known = ", ".join(TASKS)
         raise ConfigError(
-            f"no task {name!r}{did_you_mean(name, TASKS)}; there are {known}, or a .py file that registers one"
+            f"no task {name!r}{did_you_mean(name, TASKS)}; choose one of {known}, or a .py file that registers one"
         ) from None
 
 

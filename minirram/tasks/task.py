@@ -51,7 +51,9 @@ class Task:
         """The recipe of that name; ConfigError lists the names when there is none."""
         if name not in self.recipes:
             close = did_you_mean(name, self.recipes)
-            raise ConfigError(f"task {self.name} has no recipe {name!r}{close}; there are {', '.join(self.recipes)}")
+            raise ConfigError(
+                f"task {self.name} has no recipe {name!r}{close}; choose one of {', '.join(self.recipes)}"
+            )
         return self.recipes[name]
 
     def to_json(self) -> Dict[str, Any]:

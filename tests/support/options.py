@@ -67,12 +67,11 @@ class Answer(NamedTuple):
 
 
 def call(*arguments: str) -> Answer:
-    """Run one command, the tasks with their small networks; lines are as long as they come."""
+    """Run one command, the tasks with their small networks."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         for name in SMALL:
             patch.setitem(registry.TASKS, name, small_task(name))
-        patch.setenv("COLUMNS", "1000")  # tests look for whole lines
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 code = main.main(list(arguments))
