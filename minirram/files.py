@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Union
 
 import numpy as np
 
-from .errors import DataError, MissingFileError
+from .errors import ConfigError, DataError, MissingFileError, ShapeError
 
 Path = Union[str, "os.PathLike[str]"]
 Arrays = Dict[str, np.ndarray]
@@ -124,3 +124,15 @@ def fill(target: Arrays, source: Mapping[str, Any], *, what: str) -> None:
         if new.shape != old.shape or new.dtype != old.dtype:
             raise DataError(f"{what} of {name}: {new.dtype} {new.shape}, expected {old.dtype} {old.shape}")
         target[name] = new
+
+
+@contextlib.contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Errors about what a file holds become DataErrors that name it."""
+    try:
+        yield
+    except MissingFileError:
+        raise
+    except (DataError, ConfigError, ShapeError, KeyError, TypeError, ValueError) as error:
+        text, name = str(error), os.fspath(path)
+        raise DataError(text if text.startswith(name) else f"{name}: {text}") from None

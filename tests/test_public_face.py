@@ -276,7 +276,8 @@ def test_a_task_by_its_name_is_trained_as_by_the_command(chosen, tmp_path, capsy
     mine = mr.train("fashion-mnist", tmp_path, "quick", out=tmp_path / "mine", **keywords)
     options = ["--preset", "quick", "--out", tmp_path / "theirs", *options]
     theirs = call_json(capsys, "train", "fashion-mnist", "--data", tmp_path, *options)
-    assert timeless(theirs) == timeless(shown(mine.results))
+    told = [one for one in theirs["readings"] if one["layout"] != "dead lines"]  # which `lines` has without a file
+    assert timeless(dict(theirs, readings=told)) == timeless(shown(mine.results))
     for name in ("config.json", "masks.npz", "model.npz", "chip.npz"):
         assert (tmp_path / "mine" / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes(), name
 

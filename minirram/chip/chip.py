@@ -47,6 +47,8 @@ class Chip:
         self.pulses = dict.fromkeys(PULSES, 0)
         self.maps: Tuple[MapTaken, ...] = ()
         """how the measured maps were taken that the chip started from; none: it was drawn"""
+        self.maps_left_out = 0
+        """measured maps beyond the macros that the network needs"""
         self._memo = Memo()
         self._voltage_share: Optional[List[np.ndarray]] = None
         self._share_updates = 0
@@ -89,7 +91,8 @@ class Chip:
         """A formed chip whose macros are measured maps (siemens, all of one shape (rows, cols); 0 = unformed).
 
         Cells that conduct as pristine ones do are not formed, shorted ones are stuck: `maps` says how each was taken.
-        lines: as for `sample`; what the maps hold on dead lines does not matter. ConfigError when the maps are too few
+        lines: as for `sample`; what the maps hold on dead lines does not matter. Maps beyond the macros that the
+        matrices need are left out: `maps_left_out`. ConfigError when the maps are too few
         for the matrices or not of the size that `lines` states, ShapeError when their shapes differ.
         """
         sizes = {np.shape(map_S) for map_S in maps_S}
@@ -120,7 +123,7 @@ class Chip:
                 macro.stick(shorted)
             macros.append(macro.on_lines(lines.row_map(index), lines.col_map(index)))
         chip = cls(macros, placement, level=level)
-        chip.maps = found.taken
+        chip.maps, chip.maps_left_out = found.taken, len(maps_S) - placement.n_macros
         return chip
 
     def formed_S(self) -> np.ndarray:

@@ -64,7 +64,8 @@ def chip_files(options: argparse.Namespace) -> "ChipFiles":
     """The files of the chip that `chip_options` name."""
     from ..runs.chip_files import ChipFiles
 
-    return ChipFiles(tuple(options.map), options.unit, getattr(options, "faults", None), lab_policy(options))
+    faults = getattr(options, "faults", None)
+    return ChipFiles(tuple(options.map), options.unit, faults, lab_policy(options), options.dead_lines)
 
 
 def chip_lines(options: argparse.Namespace, base: "Optional[ChipLines]" = None) -> "Optional[ChipLines]":

@@ -53,7 +53,7 @@ COUNTS: Tuple[Count, ...] = (
     Count(
         "conductances cut",
         {
-            **_of("clipped_conductances", "train", "demo", "evaluate", "transfer", "place", "verify"),
+            **_of("clipped_conductances", "train", "demo", "evaluate", "transfer", "place", "verify", "recalibrate"),
             "compare": "chip.clipped_conductances",
         },
         "Cells conduct more than the grid holds: state a larger `grid_S`. Above 1 % of the cells it is an error.",
@@ -65,13 +65,18 @@ COUNTS: Tuple[Count, ...] = (
     ),
     Count(
         "signs given by forming",
-        _of("signs_given", "train", "demo", "transfer"),
+        {**_of("signs_given", "train", "demo", "transfer"), "compare": "chip.signs_given"},
         "Nothing: of these pairs one cell formed, and it gives the sign.",
     ),
     Count(
         "pairs without a weight",
         {**_of("dead_pairs", "train", "demo", "transfer", "place"), "compare": "chip.dead_pairs"},
         "No cell of the pair formed, its weight is 0; a smaller network on live lines loses less.",
+    ),
+    Count(
+        "maps not used",
+        {**_of("maps_left_out", "train", "demo", "transfer", "place", "fit-network"), "compare": "chip.maps_left_out"},
+        "The network needs fewer macros; a larger one, or `minirram fit-network`, uses them all.",
     ),
     Count(
         "stuck cells",
@@ -107,6 +112,11 @@ COUNTS: Tuple[Count, ...] = (
         "cells that differ",
         {"recalibrate": "differing"},
         "`minirram verify` lists them; `--relearn-steps` lets the masks learn around them.",
+    ),
+    Count(
+        "of them known as stuck",
+        {"verify": "known_stuck"},
+        "Nothing: the masks were learned with these stuck cells; other cells that differ are faults.",
     ),
     Count(
         "cells taken for open",

@@ -24,8 +24,8 @@ class Told(NamedTuple):
 
 TOLD = (
     Told(
-        "cells of a map that hold no conductance",
-        ("train", "transfer", "compare"),
+        "cells of a map that hold no conductance; stuck cells and dead lines of a file",
+        ("train", "transfer", "compare", "fit-network"),
         "read",
         ("readings",),
         "`--missing`, `--open`, `--short` and `--offset` with `error` refuse the file; see lab-files.md",

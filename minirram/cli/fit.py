@@ -8,10 +8,13 @@ import numpy as np
 
 from ..device.cell import CellModel
 from ..device.fit import Fit, fit_maps
+from ..device.fit_forming import fit_forming
+from ..device.fit_pulses import RowError, fit_pulses
 from ..device.fit_unit import likely_unit
 from ..device.fit_verdict import NOT_USABLE
 from ..device.presets import load_cell_model, save_cell_model
 from ..errors import ConfigError, DataError
+from ..files import blaming
 from ..labfiles.maps import LabMap, Policy, Reading, read_column, read_map
 from ..labfiles.table import read_table
 from ..labfiles.units import UNITS, of_cells
@@ -72,7 +75,7 @@ def run(options: argparse.Namespace) -> FitReport:
     maps = [_map(path, options.unit, base, policy=lab_policy(options)) for path in options.maps]
     maps_S = [np.where(one.is_kind("missing"), np.nan, one.conductances_S) for one in maps]
     maps_S = [np.where(one.is_kind("short"), np.inf, map_S) for one, map_S in zip(maps, maps_S)]
-    forming_V = None if options.forming is None else read_column(options.forming, options.forming_unit).values
+    forming_V = None if options.forming is None else _forming_V(options.forming, options.forming_unit)
     pulses = None if options.pulses is None else _pulses(options.pulses, options.unit)
     found = fit_maps(
         maps_S,
@@ -115,8 +118,16 @@ def _map(path: str, unit: Optional[str], base: CellModel, *, policy: Policy) -> 
     return read_map(path, unit, policy=policy)
 
 
+def _forming_V(path: str, unit: str) -> np.ndarray:
+    """Forming voltages; DataError that names the file where they cannot be fitted."""
+    voltages_V = read_column(path, unit, above_0=True).values
+    with blaming(path):
+        fit_forming(voltages_V)
+    return voltages_V
+
+
 def _pulses(path: str, unit: Optional[str]) -> np.ndarray:
-    """A pulse response: pulse numbers, then conductances in siemens."""
+    """A pulse response: pulse numbers, then conductances in siemens. DataError that names file and line."""
     named = of_cells(unit, path)
     if len(named) != 1 or named[0].quantity != "conductance":
         raise ConfigError(f"--pulses {path}: conductances in --unit S, mS, uS or nS; {unit} was given")
@@ -125,6 +136,11 @@ def _pulses(path: str, unit: Optional[str]) -> np.ndarray:
         raise DataError(f"{path}: a pulse response is a table of rows and columns, not {table.values.shape}")
     values = table.values.copy()
     values[:, 0 if values.shape[1] == 1 else 1 :] *= UNITS[named[0].name].scale
+    with blaming(path):
+        try:
+            fit_pulses(values)
+        except RowError as error:
+            raise DataError(f"{error} ({table.show(error.row)})" if table.source else str(error)) from None
     return values
 
 

@@ -15,6 +15,7 @@ from ..runs.fit_network import FittedNetwork, fit_network, lines_of_maps
 from ..tasks.registry import task
 from ..tasks.task_file import TaskFile, read_task_file, task_document, with_network, write_task_file
 from .arguments import chip_files, chip_lines, chip_options, positive, task_argument
+from .counts import count_lines
 
 RESULT = FittedNetwork
 
@@ -30,7 +31,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> FittedNetwork:
     """Propose, check, and write where a file is named."""
-    maps_S = chip_files(options).maps_S()
+    files = chip_files(options)
+    maps_S = files.maps_S()
     stated = chip_lines(options)
     lines = lines_of_maps(stated, maps_S, load_cell_model(options.technology)) if maps_S else stated or ChipLines()
     if maps_S and options.macros is not None and options.macros > len(maps_S):
@@ -52,6 +54,8 @@ def run(options: argparse.Namespace) -> FittedNetwork:
         filled=placement.n_pairs / (macros * lines.logical_rows * lines.logical_pairs),
         dead_rows=lines.dead_rows,
         dead_cols=lines.dead_cols,
+        readings=files.readings,
+        maps_left_out=max(0, len(maps_S) - macros),
     )
     if options.out is None:
         return found
@@ -70,13 +74,15 @@ def run(options: argparse.Namespace) -> FittedNetwork:
 def text(found: FittedNetwork) -> str:
     """The network, the macros, and how it is trained."""
     chosen = ", ".join(f"{name} {width}" for name, width in found.widths.items())
-    lines = [f"network      {found.network}: {found.weights} weights; channels: {chosen}"]
+    lines = [f"read         {one.line}" for one in found.readings]
+    lines += [f"network      {found.network}: {found.weights} weights; channels: {chosen}"]
     lines.append(
         f"placed on    {found.macros} macro(s) of {found.live_rows} x {found.live_cols} live cells, "
         f"{found.filled:.1%} of the pairs filled"
     )
     if found.dead_rows or found.dead_cols:
         lines.append(f"dead         {len(found.dead_rows)} rows and {len(found.dead_cols)} columns")
+    lines += count_lines("fit-network", found)
     if found.file is not None:
         lines.append(f"written      {found.file}")
     if found.lines_file is not None:

@@ -15,6 +15,16 @@ from ..errors import DataError
 from ..json_codec import Result
 
 _LEAST_PULSES = 5
+
+
+class RowError(DataError):
+    """A row of a pulse response that is none."""
+
+    def __init__(self, message: str, row: int) -> None:
+        super().__init__(message)
+        self.row = row
+
+
 _LARGEST_S = 1e-3
 
 
@@ -80,14 +90,14 @@ def _check(numbers: np.ndarray, curves_S: np.ndarray) -> None:
     wrong = ~np.isfinite(numbers) | (numbers < 0) | (numbers != np.rint(numbers))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise DataError(
-            f"row {row}: the first column holds {float(numbers[row])!r}; pulse numbers are whole, 0 or above"
-        )
+        found = float(numbers[row])
+        raise RowError(f"row {row}: the first column holds {found!r}; pulse numbers are whole, 0 or above", row)
     wrong = ~(np.isfinite(curves_S) & (curves_S > 0))
     if wrong.any():
         row, col = np.argwhere(wrong)[0]
         value = float(curves_S[row, col])
-        raise DataError(f"row {row}, curve {col}: {value!r} S is no conductance of a pulsed cell; they lie above 0")
+        what = f"row {row}, curve {col}: {value!r} S is no conductance of a pulsed cell; they lie above 0"
+        raise RowError(what, int(row))
     if np.median(curves_S) > _LARGEST_S:
         raise DataError(f"the median conductance is {float(np.median(curves_S)):.3g} S; is the unit right?")
 
@@ -107,7 +117,8 @@ def _one_branch(numbers: np.ndarray, curves_S: np.ndarray, rows: slice) -> Pulse
     """The exponential approach that all curves share, each with a start and an end of its own."""
     n, curves_S = numbers[rows] - numbers[rows.start], curves_S[rows]
     if n.size < _LEAST_PULSES + 1 or n[-1] < _LEAST_PULSES:
-        raise DataError(f"a branch of {n.size} readings over {n[-1]:g} pulses; a fit needs at least {_LEAST_PULSES}")
+        what = f"a branch of {n.size} readings over {n[-1]:g} pulses; a fit needs at least {_LEAST_PULSES}"
+        raise RowError(f"row {rows.start}: {what}", rows.start)
     constant = _best_constant(n, curves_S)
     starts_S, spans_S, residual = _straight(_approach(n, constant), curves_S)
     about = ((curves_S - curves_S.mean(axis=0)) ** 2).sum()

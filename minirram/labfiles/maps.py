@@ -13,12 +13,14 @@ from .table import Table, read_table
 from .text import PathLike
 from .units import UNITS, of_cells, stated
 
-KINDS = ("unformed", "formed", "open", "short", "missing", "offset")
+KINDS = ("unformed", "conducting", "open", "short", "missing", "offset")
 """kinds of cells; their numbers in `LabMap.kinds` are 0, 1, 2 and on"""
-UNFORMED, FORMED, OPEN, SHORT, MISSING, OFFSET = range(len(KINDS))
+UNFORMED, CONDUCTING, OPEN, SHORT, MISSING, OFFSET = range(len(KINDS))
 
 ACTIONS = ("error", "unformed", "keep")
 
+MOST_LINES_OF_A_MACRO = 65535
+"""rows or columns: a program file numbers them in 16 bits"""
 LARGEST_CELL_S = 0.1
 """no memory cell conducts this much"""
 SMALLEST_CELL_S = 1e-15
@@ -72,13 +74,13 @@ class Reading(Result):
     shape: Tuple[int, ...]
     """of the cells: rows, columns, or macros before them"""
     layout: str
-    """"grid", "column" or "list\""""
+    """"grid", "column" or "list"; "stuck cells" or "dead lines" of files that hold these"""
     unit: str
-    """of the values; "V,uA" for voltages and currents"""
+    """of the values; "V,uA" for voltages and currents; "": there are none"""
     written: str
     """encoding, delimiter and decimal mark of text; header lines and numbers of lines that were skipped"""
     counts: Dict[str, int]
-    """cells by kind: unformed, formed, open, short, missing, offset"""
+    """cells by kind: unformed, conducting, open, short, missing, offset; what else the file lists"""
     replaced: int
     """cells that hold no conductance and are taken for unformed"""
 
@@ -89,7 +91,8 @@ class Reading(Result):
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts.items() if count)
         replaced = f" ({self.replaced} of them taken for unformed)" if self.replaced else ""
         written = f"{self.written}; " if self.written else ""
-        return f"{self.file}: {self.layout} {size} in {self.unit}; {written}{kinds}{replaced}"
+        unit = f" in {self.unit}" if self.unit else ""
+        return f"{self.file}: {self.layout} {size}{unit}; {written}{kinds or 'none'}{replaced}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,16 +147,14 @@ def read_map(
     return LabMap(values_S, kinds, _reading(table, cells, kinds, replaced))
 
 
-def read_chip_map(
-    path: PathLike, unit: Optional[str], *, policy: Policy = USUAL, rows: int = 512, cols: int = 512
-) -> LabMap:
-    """`read_map` of a map for macros; ShapeError above (rows, cols) in a macro, and for an odd number of columns."""
+def read_chip_map(path: PathLike, unit: Optional[str], *, policy: Policy = USUAL) -> LabMap:
+    """`read_map` of a map for macros; ShapeError above MOST_LINES_OF_A_MACRO, and for an odd number of columns."""
     found = read_map(path, unit, policy=policy)
-    shape = found.conductances_S.shape
-    if shape[-2] > rows or shape[-1] > cols or shape[-1] % 2:
+    rows, cols = found.conductances_S.shape[-2:]
+    if max(rows, cols) > MOST_LINES_OF_A_MACRO or cols % 2:
         raise ShapeError(
-            f"{path}: a map of shape {shape}; expected rows x columns, at most {rows} x {cols}, "
-            "an even number of columns"
+            f"{path}: macros of {rows} x {cols} cells; expected rows x columns, at most {MOST_LINES_OF_A_MACRO} of "
+            "each, an even number of columns"
         )
     return found
 
@@ -167,10 +168,11 @@ class LabColumn(NamedTuple):
     """what was taken, for people"""
 
 
-def read_column(path: PathLike, unit: str, *, dialect: Dialect = UNSTATED) -> LabColumn:
+def read_column(path: PathLike, unit: str, *, dialect: Dialect = UNSTATED, above_0: bool = False) -> LabColumn:
     """All values of a file in one unit of UNITS, flat; blanks and markers are refused.
 
-    A header that states another unit of the same quantity is a DataError, and so is a second quantity.
+    above_0: what is not above 0 is refused, too. A header that states another unit of the same quantity is a
+    DataError, and so is a second quantity.
     """
     if unit not in UNITS:
         raise ConfigError(f"unit {unit!r} of {path}: choose one of {', '.join(UNITS)}")
@@ -190,6 +192,11 @@ def read_column(path: PathLike, unit: str, *, dialect: Dialect = UNSTATED) -> La
     if wrong.any():
         place = tuple(int(k) for k in np.argwhere(wrong)[0])
         raise DataError(f"{path}: no number at {_place(place)}{_shown(table, place[0])}")
+    if above_0 and (values <= 0).any():
+        place = tuple(int(k) for k in np.argwhere(values <= 0)[0])
+        raise DataError(
+            f"{path}: {values[place]:g} at {_place(place)}{_shown(table, place[0])}; expected values above 0"
+        )
     size = " x ".join(map(str, values.shape))
     line = f"{path}: {size} values in {unit}" + "".join(f"; {part}" for part in _written(table))
     return LabColumn(values.ravel() * UNITS[unit].scale, line)
@@ -213,7 +220,7 @@ def _conductances(table: Table, cells: Cells) -> Tuple[np.ndarray, np.ndarray]:
         raise DataError(f"{table.where}: voltages and currents need a column each, the file is a map")
     quantities = [unit.quantity for unit in cells.units]
     scaled = [values * unit.scale for values, unit in zip(cells.values, cells.units)]
-    kinds = np.full(cells.values[0].shape, FORMED, np.uint8)
+    kinds = np.full(cells.values[0].shape, CONDUCTING, np.uint8)
     with np.errstate(divide="ignore", invalid="ignore"):
         if quantities == ["conductance"]:
             (values_S,) = scaled
@@ -235,8 +242,8 @@ def _conductances(table: Table, cells: Cells) -> Tuple[np.ndarray, np.ndarray]:
 
 def _check_plausible(table: Table, cells: Cells, values_S: np.ndarray, kinds: np.ndarray) -> None:
     """DataError for conductances that no memory cell has, and for negative ones that are no offset."""
-    formed = kinds == FORMED
-    median_S = float(np.median(values_S[formed])) if formed.any() else None
+    conducting = kinds == CONDUCTING
+    median_S = float(np.median(values_S[conducting])) if conducting.any() else None
     if median_S is not None and not SMALLEST_MEDIAN_S <= median_S <= LARGEST_MEDIAN_S:
         raise DataError(
             f"{table.where}: the median cell conducts {median_S:.3g} S, expected {SMALLEST_MEDIAN_S:g} to "
@@ -250,7 +257,7 @@ def _check_plausible(table: Table, cells: Cells, values_S: np.ndarray, kinds: np
             f"the offset of an open cell is at most {most_S:.2g} S",
         ),
         (
-            formed & ((values_S > LARGEST_CELL_S) | (values_S < SMALLEST_CELL_S)),
+            conducting & ((values_S > LARGEST_CELL_S) | (values_S < SMALLEST_CELL_S)),
             "is no conductance of a cell",
             f"expected {SMALLEST_CELL_S:g} to {LARGEST_CELL_S:g} S",
         ),

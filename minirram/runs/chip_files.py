@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from ..chip.chip import Chip
+from ..chip.dead_lines import read_faults, read_lines
 from ..errors import ConfigError, MissingFileError
 from ..json_codec import Result
 from ..labfiles.maps import USUAL, LabMap, Policy, Reading, read_chip_map
@@ -28,6 +29,8 @@ class ChipFiles:
     """list of stuck cells; None: none are planted"""
     policy: Policy = USUAL
     """what is done with cells of the maps that hold no conductance"""
+    dead_lines: Optional[str] = None
+    """file of dead lines, to say what was taken from it; the run's configuration holds the lines themselves"""
 
     def __post_init__(self) -> None:
         if self.unit is not None and not self.maps:
@@ -44,8 +47,12 @@ class ChipFiles:
 
     @property
     def readings(self) -> Tuple[Reading, ...]:
-        """What was taken from each map, which has its name without folders, as in the configuration."""
+        """What was taken from each file, which has its name without folders, as in the configuration."""
         found = [lab_map.reading for lab_map in self.lab_maps]
+        if self.faults is not None:
+            found.append(reading_of_faults(self.faults))
+        if self.dead_lines is not None:
+            found.append(reading_of_lines(self.dead_lines))
         return tuple(replace(reading, file=os.path.basename(reading.file)) for reading in found)
 
     def maps_S(self) -> List[np.ndarray]:
@@ -71,6 +78,21 @@ class ChipFiles:
         for what, given in self.names().items():
             if given != own[what]:
                 raise ConfigError(f"this run has the {what} {own[what] or 'none'}; {given or 'none'} were given")
+
+
+def reading_of_faults(path: str) -> Reading:
+    """What was taken from a file of stuck cells."""
+    states = [conducts for _, _, _, conducts in read_faults(path)]
+    counts = {"stuck off": states.count(False), "stuck on": states.count(True)}
+    return Reading(path, (len(states),), "stuck cells", "", "", counts, 0)
+
+
+def reading_of_lines(path: str) -> Reading:
+    """What was taken from a file of dead lines."""
+    lines = read_lines(path)
+    counts = {"dead columns": len(lines.dead_cols), "dead rows": len(lines.dead_rows)}
+    written = f"{lines.policy} them"
+    return Reading(path, (lines.rows, 2 * lines.pairs), "dead lines", "", written, counts, 0)
 
 
 DRAWN = ChipFiles()

@@ -11,6 +11,7 @@ from ..device.formed_maps import formed_maps
 from ..device.interface import Cell
 from ..errors import ConfigError, ShapeError
 from ..json_codec import Result
+from ..labfiles.maps import Reading
 from ..nn.layers.widths import widths, with_widths
 from ..nn.network import Network, matrices, weights_by_layer
 
@@ -44,6 +45,10 @@ class FittedNetwork(Result):
     """[macro, row] of each row counted as dead, those of the maps without a formed cell among them"""
     dead_cols: Tuple[Tuple[int, int], ...]
     """[macro, column] of each such column"""
+    readings: Tuple[Reading, ...]
+    """what was taken from the maps and from the file of dead lines"""
+    maps_left_out: int
+    """maps beyond the macros that were asked for"""
     file: Optional[str] = None
     """the task as JSON, for `train`; None: it was not written"""
     lines_file: Optional[str] = None

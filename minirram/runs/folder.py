@@ -15,11 +15,11 @@ from ..chip.levels import mask_shape
 from ..chip.placement import Placement
 from ..device.interface import Cell
 from ..errors import ConfigError, DataError
-from ..files import write_npz
+from ..files import blaming, write_npz
 from ..inference.model import Model, checked
 from ..tasks import registry
 from .config import IN_THE_FOLDER, RunConfig, config_from_json
-from .learning_folder import LearningFolder, Path, blaming
+from .learning_folder import LearningFolder, Path
 
 DATA_FILE = "data.npz"
 """the data that a run folder carries"""

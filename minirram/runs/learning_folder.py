@@ -1,17 +1,16 @@
 """What the folder of any learning holds: its configuration, checkpoint, history, results, openings of the test set."""
 
-import contextlib
 import csv
 import datetime
 import io
 import json
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Type, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Type, TypeVar
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, MissingFileError, ShapeError
-from ..files import Path, atomic_writer, read_json, read_npz, write_json, write_npz
+from ..errors import ConfigError, MissingFileError
+from ..files import Path, atomic_writer, blaming, read_json, read_npz, write_json, write_npz
 from . import format1
 from .config import FORMAT, check_same, checked_format, document
 
@@ -138,15 +137,3 @@ class LearningFolder:
             return 0
         with open(self.path("test-openings.jsonl"), encoding="utf-8") as handle:
             return sum(1 for _ in handle)
-
-
-@contextlib.contextmanager
-def blaming(path: str) -> Iterator[None]:
-    """Errors about what a file holds become DataErrors that name it."""
-    try:
-        yield
-    except MissingFileError:
-        raise
-    except (DataError, ConfigError, ShapeError, KeyError, TypeError, ValueError) as error:
-        text = str(error)
-        raise DataError(text if text.startswith(path) else f"{path}: {text}") from None

@@ -17,6 +17,7 @@ NEWER: Dict[str, Any] = {
     "signs_given": 0,
     "data_report": None,
     "warnings": [],
+    "maps_left_out": 0,
 }
 """what earlier runs of masks did not say"""
 _GONE = ("primary", "val_accuracy", "test_accuracy", "ideal_accuracy")

@@ -101,6 +101,8 @@ class Written(Result):
     """cells in use that answer to no pulse"""
     clipped_conductances: int
     """conductances of the chip's cells, aged ones too, that were cut at the largest that the grid holds"""
+    maps_left_out: int
+    """measured maps beyond the macros that the network needs"""
     moved: Tuple[MovedLine, ...]
     """lines that stand in for others around dead ones"""
     epochs: int
@@ -269,7 +271,7 @@ def _written(
         writes_allowed=placing.writes,
         weight_error=weight_error,
         off_target=off_target,
-        **vars(chip_counts(learner.chip)),
+        **{name: count for name, count in vars(chip_counts(learner.chip)).items() if name != "signs_given"},
         moved=moved_lines(config),
         epochs=placing.epochs,
         calibration_samples=samples.calibration,

@@ -70,6 +70,8 @@ class Recalibration(Result):
     """cells of the read-back that hold no number, or one below 0: taken for open"""
     limited: int
     """cells above what the grid holds, shorted ones among them: taken to conduct that much"""
+    clipped_conductances: int
+    """conductances of the chip, off ones that were drawn among them, that were cut at the largest of the grid"""
     programmed: Score
     """of the run as it was"""
     read_back: Score
@@ -180,6 +182,7 @@ def recalibrate(
         differing=found.differing,
         doubtful=doubtful,
         limited=limited,
+        clipped_conductances=chip.clipped(),
         programmed=programmed,
         read_back=read_back,
         recalibrated=recalibrated,

@@ -123,6 +123,8 @@ class TrainingResults(Result):
     """what was taken from each measured map"""
     warnings: Tuple[str, ...]
     """numbers that look like a slip; they were taken as they are"""
+    maps_left_out: int
+    """measured maps beyond the macros that the network needs"""
 
 
 MOST_DEAD = 0.75
@@ -346,4 +348,5 @@ def _results(
         data_report=_report(run),
         readings=readings,
         warnings=unusual(config.cell_model),
+        maps_left_out=chip.maps_left_out,
     )

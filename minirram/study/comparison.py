@@ -81,7 +81,10 @@ def _outcome(trial: Trial) -> Outcome:
     results = train.train(trial.folder, trial.config, files=trial.files, threads=trial.threads, resume=True)
     chip, _, _ = RunFolder.open(trial.folder).load_trained()
     programs = program_counts(chip, n_set=results.pulses["set"], n_reset=results.pulses["reset"])
-    return Outcome(results.validation, results.test, results.training_seconds, programs, chip=chip_counts(chip))
+    counts = replace(
+        chip_counts(chip), signs_given=results.signs_given, maps_left_out=results.maps_left_out
+    )  # a loaded chip knows neither
+    return Outcome(results.validation, results.test, results.training_seconds, programs, chip=counts)
 
 
 def compare(

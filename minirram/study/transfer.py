@@ -13,7 +13,7 @@ from ..device.formed_maps import MapTaken
 from ..device.interface import Cell
 from ..device.unusual import unusual
 from ..errors import ConfigError
-from ..files import copy_file, part, read_json, write_json
+from ..files import blaming, copy_file, part, read_json, write_json
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result, built
@@ -26,7 +26,7 @@ from ..rng import stream
 from ..runs.chip_files import DRAWN, ChipFiles, WhichChip, which_chip
 from ..runs.config import IN_THE_FOLDER, RunConfig, config_from_json
 from ..runs.folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_training
-from ..runs.learning_folder import Path, Progress, blaming
+from ..runs.learning_folder import Path, Progress
 from ..runs.train import MovedLine, finish, make_chip, moved_lines
 
 RELEARNING_RATE = 0.05
@@ -121,6 +121,8 @@ class TransferResults(Result):
     """the first chip; None: in a folder of an earlier version"""
     chip: Optional[WhichChip] = None
     """the other chip"""
+    maps_left_out: int = 0
+    """measured maps of the other chip beyond the macros that the network needs"""
 
 
 def transfer(
@@ -152,14 +154,15 @@ def transfer(
     first_chip, first_model, _ = origin.load_trained()
     config = _config_of_copy(origin.config, changes, cell_model=cell_model, data=data)
     config = replace(config, lines=lines, **files.names())
+    readings = files.readings  # what is wrong with a file is said before there is a folder
     training = open_training(config)
     config = replace(config, data_crc=training.crc)
+    chip = None if _has_ended(folder) else make_chip(config, files)
     run = _open(folder, config, origin=Origin(origin.config, know_faults), carried=origin if data is None else None)
-    if run.has("results.json"):
+    if chip is None:
         path = run.path("results.json")
         return built(TransferResults, read_json(path), where=path)
-    at_home = origin.load_checkpoint()
-    chip, signs = make_chip(config, files), first_model.signs
+    at_home, signs = origin.load_checkpoint(), first_model.signs
     learner = _learner_on(config, chip, at_home=at_home, signs=signs, know_faults=know_faults, threads=threads)
     first = learner.learned()
     before = float(training.validation_score(learner.predict))
@@ -178,7 +181,7 @@ def transfer(
         chips=(which_chip(origin.config, first_chip), which_chip(config, chip)),
         moved=moved_lines(config),
         test_openings=run.test_openings(),
-        readings=files.readings,
+        readings=readings,
     )
     write_json(run.path("results.json"), results.to_json())
     return results
@@ -205,6 +208,10 @@ def origin_of(run: RunFolder) -> Optional[Origin]:
     path = run.path("transfer.json")
     with blaming(path):
         return built(Origin, read_json(path), readers={RunConfig: config_from_json})
+
+
+def _has_ended(folder: Path) -> bool:
+    return RunFolder.exists(folder) and RunFolder.open(folder).has("results.json")
 
 
 def lines_like(source: Path) -> Optional[ChipLines]:
@@ -378,6 +385,7 @@ def _results(
         readings=readings,
         maps=learner.chip.maps,
         warnings=unusual(learner.chip.cell_model),
+        maps_left_out=learner.chip.maps_left_out,
         from_chip=chips[0],
         chip=chips[1],
     )

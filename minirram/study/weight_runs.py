@@ -14,7 +14,7 @@ from .. import __version__
 from ..chip.counts import ChipCounts, chip_counts
 from ..chip.wear import Programs, program_counts
 from ..errors import ConfigError, DataError, DivergedError
-from ..files import read_json, write_json
+from ..files import blaming, read_json, write_json
 from ..inference import calibration
 from ..inference.examine import Score, examine, score_without_chip
 from ..inference.model import Model
@@ -26,7 +26,7 @@ from ..nn.network import weights_by_layer
 from ..runs.chip_files import DRAWN, ChipFiles
 from ..runs.config import RunConfig, config_from_json
 from ..runs.folder import open_test, open_training
-from ..runs.learning_folder import LearningFolder, Path, Progress, blaming
+from ..runs.learning_folder import LearningFolder, Path, Progress
 from ..runs.old_results import OF_MASKS, renamed
 from ..runs.train import make_chip
 

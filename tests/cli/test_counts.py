@@ -175,6 +175,16 @@ def test_a_training_tells_what_is_out_of_order_on_its_chip(runs, poor):
     assert shown["stuck cells"] == 2 and shown["rows and pairs moved"] == len(found["moved"]) > 0
     assert min(shown[name] for name in ("conductances cut", "unformed pairs", "signs given by forming")) > 0
     assert shown["pairs without a weight"] > 0
+    taken = [reading["file"] for reading in found["readings"]]
+    assert taken == ["stuck.txt", "dead.json"]
+
+
+def test_files_of_stuck_cells_and_dead_lines_say_what_was_taken(runs, poor):
+    text = call(*runs.arguments(runs.trained(*poor.options), "--resume", *poor.options)).out
+    assert "read                    stuck.txt: stuck cells 2; 1 stuck off, 1 stuck on\n" in text
+    assert "read                    dead.json: dead lines 64 x 64; skip them; 1 dead columns, 1 dead rows\n" in text
+    lines = poor.options[poor.options.index("--dead-lines") + 1]
+    assert "dead.json: dead lines 64 x 64" in call("fit-network", "fashion-mnist", "--dead-lines", lines).out
 
 
 def test_a_transfer_tells_them_of_the_other_chip(runs, poor):

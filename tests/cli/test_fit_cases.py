@@ -74,6 +74,22 @@ def test_a_training_says_how_it_took_its_maps(runs):
     assert f"map 0                   {results['maps'][0]['formed']} of 4096 cells formed (from" in text
     assert f"{pristine[1].sum()} as pristine cells, {shorted[1].sum()} shorted, stuck on" in text
     assert runs.results()["maps"] == []
+    _shorted_cells_are_no_failure(runs, runs.trained(*options))
+
+
+def _shorted_cells_are_no_failure(runs, run):
+    """The masks were learned with them; another cell that differs is one."""
+    file, readback = runs.path("shorted.xbp"), runs.path("shorted.npy")
+    figures("export", run, "--out", file)
+    found = figures("verify", file, "--run", run, "--simulate")
+    assert 0 < found["known_stuck"] == found["differing"]
+    assert "of them known as stuck  " in call("verify", file, "--run", run, "--simulate").out
+    figures("chip", run, "--out", readback, "--state", "programmed")
+    map_S = np.load(readback)
+    map_S[0, :20] = 13e-6 - np.minimum(map_S[0, :20], 12e-6)
+    np.save(readback, map_S)
+    found = figures("verify", file, readback, "--run", run, code=1)
+    assert found["differing"] > found["known_stuck"] > 0
 
 
 def test_the_page_shows_what_the_commands_print(monkeypatch):
@@ -105,3 +121,30 @@ def test_a_grid_that_cuts_the_cells_is_refused_and_a_few_are_counted(runs):
     )
     assert f"conductances cut        {results['clipped_conductances']}" in text.out
     assert runs.results()["clipped_conductances"] == 0
+
+
+def test_what_is_wrong_with_voltages_or_pulses_names_the_file_and_the_line(tmp_path):
+    grid = str(CASES / "08_pristine_cells_read_100nS.csv")
+    voltages, pulses = tmp_path / "volts.csv", tmp_path / "pulses.csv"
+    rising = [f"{n},{2 + n / 10}\n" for n in range(30)]
+    for text, expected in (
+        ("3.4\n" * 30, "volts.csv: all 30 forming voltages have the value 3.4"),
+        ("3.4\n3.5\n-3.4\n" * 20, "volts.csv: -3.4 at row 2, column 0 (line 3: '-3.4')"),
+    ):
+        voltages.write_text(text)
+        assert expected in refused("fit", grid, "--unit", "uS", "--forming", str(voltages))
+    for text, expected in (
+        (rising[:9] + ["9.5,3\n"], "pulses.csv: row 9: the first column holds 9.5;"),
+        (rising[:9] + ["9,0\n"], "pulses.csv: row 9, curve 0: 0.0 S is no conductance"),
+        (rising + rising[:3], "pulses.csv: row 30: a branch of 3 readings"),
+    ):
+        pulses.write_text("".join(text))
+        told = refused("fit", grid, "--unit", "uS", "--pulses", str(pulses))
+        assert expected in told and f"(line {text.index(text[-1]) + 1 if len(text) < 12 else 31}: " in told
+
+
+def refused(*command):
+    """The one line of a command that ends with code 3."""
+    done = call(*command)
+    assert done.code == 3 and done.err.count("\n") == 1
+    return done.err

@@ -294,3 +294,11 @@ def test_macros_of_a_comparison_have_the_size_asked_for(runs, many, tmp_path):
     summary = figures("compare", "fashion-mnist", *arguments, *size)
     assert (summary["lines"]["rows"], summary["lines"]["pairs"]) == (96, 40)
     assert formed_S(str(tmp_path / "out" / "pair" / "seed0")).shape[1:] == (96, 80)
+
+
+def test_a_transfer_reads_its_maps_before_it_makes_its_folder(runs, tmp_path):
+    (tmp_path / "map.csv").write_text("12.5,13.5\n12.5,high\n")
+    for files, code in ((["--map", str(tmp_path / "map.csv"), "--unit", "uS"], 3), (["--faults", "none.txt"], 2)):
+        out = str(tmp_path / "out")
+        refused = call("transfer", runs.trained(), "--out", out, "--epochs", "1", "--chip-seed", "3", *files)
+        assert refused.code == code and refused.err.count("\n") == 1 and not os.path.exists(out)

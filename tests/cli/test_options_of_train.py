@@ -112,7 +112,7 @@ def test_the_chip_is_that_of_the_maps_in_their_unit_and_order(runs):
         options = [word for path in paths for word in ("--map", path)] + ["--unit", unit]
         formed_uS = runs.chip("formed", *options) * 1e6
         assert np.allclose(formed_uS, maps_uS[: len(formed_uS)], rtol=0, atol=0.6e-3)  # a step of the grid is 1 nS
-        assert len(formed_uS) == 2
+        assert len(formed_uS) == 2 and runs.results(*options)["maps_left_out"] == len(maps_uS) - 2
 
 
 @shows("train", "--dead-lines")

@@ -96,7 +96,7 @@ def test_18_19_25_upper_case_own_maps_and_reads():
     assert own.conductances_S.shape == (1, 16, 16) and np.array_equal(own.conductances_S, np.load(str(case("19"))))
     assert [macro.shape for macro in own.macros_S()] == [(16, 16)]
     for k in range(6):
-        assert read_map(CASES / f"25_repeated_read_{k}.npy", "S").reading.counts["formed"] == 64
+        assert read_map(CASES / f"25_repeated_read_{k}.npy", "S").reading.counts["conducting"] == 64
 
 
 def test_20_dead_lines_with_a_byte_order_mark():

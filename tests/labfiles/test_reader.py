@@ -107,7 +107,7 @@ def test_voltages_and_currents(file):
     assert uS(file("I;V\n6;0.5\n"), "V,uA") == [[12]]
     found = read_map(file("0.5,6\n0,0\n0.5,OVLD\n0.5,\n"), "V,uA", policy=Policy("unformed", short="unformed"))
     kinds = found.reading.counts
-    assert (kinds["formed"], kinds["missing"], kinds["short"]) == (1, 2, 1)
+    assert (kinds["conducting"], kinds["missing"], kinds["short"]) == (1, 2, 1)
     with pytest.raises(DataError, match="the header states nA, the unit given is V,uA"):
         read_map(file("V (V),I (nA)\n0.5,6\n"), "V,uA")
     with pytest.raises(DataError, match="column 'T' is neither voltage nor current"):
@@ -172,7 +172,7 @@ def test_grouped_digits_where_a_number_shows_them(file):
 def test_policies_and_kinds(file):
     path = file("12.5;;OVLD;-0.001;0\n")
     kept = read_map(path, "uS", policy=KEEP)
-    assert kept.reading.counts == {"unformed": 1, "formed": 1, "open": 0, "short": 1, "missing": 1, "offset": 1}
+    assert kept.reading.counts == {"unformed": 1, "conducting": 1, "open": 0, "short": 1, "missing": 1, "offset": 1}
     assert np.allclose(kept.conductances_S, [[12.5e-6, np.nan, np.inf, -1e-9, 0]], equal_nan=True)
     with pytest.raises(ConfigError, match="policy for short: 'zero'; choose error, unformed, keep"):
         Policy(short="zero")
@@ -186,10 +186,11 @@ def test_units_and_sizes_are_checked(file):
             read_map(file("12.5;13.5\n"), unit)
     with pytest.raises(ConfigError, match="the header states no unit: give it, --unit; one of S, mS, uS"):
         read_map(file("12.5;13.5\n"))
-    with pytest.raises(ShapeError, match="at most 512 x 512, an even number"):
+    with pytest.raises(ShapeError, match="macros of 1 x 3 cells; .* an even number"):
         read_chip_map(file("12.5;13.5;14.5\n"), "uS")
-    with pytest.raises(ShapeError, match="at most 1 x 2"):
-        read_chip_map(file("12.5;13.5\n12.5;13.5\n"), "uS", rows=1, cols=2)
+    with pytest.raises(ShapeError, match="macros of 65536 x 2 cells; .* at most 65535"):
+        read_chip_map(file("12.5;13.5\n" * 65536), "uS")
+    assert read_chip_map(file("12.5;13.5\n" * 1024), "uS").conductances_S.shape == (1024, 2)
     with pytest.raises(MissingFileError, match="no such file"):
         read_map("nowhere.csv", "uS")
 
@@ -203,6 +204,10 @@ def test_columns_of_another_quantity(file):
         read_column(file("3.25\nNaN\n"), "V")
     with pytest.raises(DataError, match="the first counts"):
         read_column(file("0;3.25\n1;3.5\n2;3.75\n"), "V")
+    with pytest.raises(
+        DataError, match=r"lab.csv: -3.5 at row 1, column 0 \(line 2: '-3.5'\); expected values above 0"
+    ):
+        read_column(file("3.25\n-3.5\n"), "V", above_0=True)
 
 
 # -- arrays ------------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def written(cells_S, how, place=(0, 1)):
     numbers = (1 / cells_S if ohms else cells_S) * UNITS[how.unit]
     texts = [[f"{number:.{how.digits}{'e' if how.unit == 'S' else 'f'}}" for number in row] for row in numbers]
     expected = np.array([[float(text) for text in row] for row in texts])
-    kinds = np.where(expected > 0, "formed   ", "short" if ohms else "unformed")
+    kinds = np.where(expected > 0, "conducting", "short" if ohms else "unformed")
     if how.marker != "none":
         texts[place[0]][place[1]] = how.marker
         kinds[place] = "missing" if how.marker in BLANKS else "open" if ohms else "short"
@@ -46,7 +46,7 @@ def written(cells_S, how, place=(0, 1)):
         kinds[place] = "offset"
     with np.errstate(divide="ignore"):
         expected_S = 1 / (expected / UNITS[how.unit]) if ohms else expected / UNITS[how.unit]
-    expected_S[np.char.strip(kinds) != "formed"] = 0
+    expected_S[np.char.strip(kinds) != "conducting"] = 0
     fields = [[as_field(text, how) for text in row] for row in texts]
     return "".join(_lines(fields, how)).encode(how.encoding), expected_S, np.char.strip(kinds)
 

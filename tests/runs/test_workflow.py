@@ -321,7 +321,7 @@ def bad_inputs(folder, data, trained):
     """(name, arguments, exit code, part of the message)"""
     train = ["train", "fashion-mnist", "--data", data, "--out", str(folder / "new")]
     np.save(str(folder / "nan.npy"), np.full((512, 512), np.nan))
-    np.save(str(folder / "large.npy"), np.ones((600, 512)))
+    np.save(str(folder / "odd.npy"), np.ones((600, 511)))
     program = pathlib.Path(folder / "cut.xbp")
     export.export(trained, str(program))
     program.write_bytes(program.read_bytes()[:-100])
@@ -350,7 +350,12 @@ def bad_inputs(folder, data, trained):
         ("density 0", train + ["--density", "0"], 2, "between 0 and 1"),
         ("density 1.5", train + ["--density", "1.5"], 2, "between 0 and 1"),
         ("truncated program", ["inspect", str(program)], 3, "byte offset"),
-        ("map too large", train + ["--map", str(folder / "large.npy"), "--unit", "uS"], 3, "at most 512 x 512"),
+        (
+            "map of odd columns",
+            train + ["--map", str(folder / "odd.npy"), "--unit", "uS"],
+            3,
+            "an even number of columns",
+        ),
         ("unwritable folder", train[:-1] + [str(folder / "file" / "run")], 2, "run"),
         (
             "NaN in a map",
