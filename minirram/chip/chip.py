@@ -350,6 +350,11 @@ class Chip:
         """Cells that formed, or are stuck: bool (macros, rows, cols)."""
         return np.stack([macro.formed for macro in self.macros])
 
+    @property
+    def tuned(self) -> bool:
+        """Whether cells were tuned to conductances of their own, so that a mask alone does not tell what they hold."""
+        return any(macro.pulses["tune"] for macro in self.macros)
+
     def clipped(self) -> int:
         """Number of conductances so far that were cut at the largest that the grid holds."""
         return sum(macro.clipped for macro in self.macros)

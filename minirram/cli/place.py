@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or per column"
     )
-    parser.add_argument("--out", metavar="FOLDER", help="write digital.json and the conductances to be reached there")
+    parser.add_argument("--out", metavar="FOLDER", help="run folder to make, for evaluate, energy, export, verify")
     condition_options(parser)
     threads_option(parser)
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import __version__
 from ..chip.chip import Chip
 from ..device.pulses import pulse_recipes
-from ..device.thresholds import thresholds
+from ..device.thresholds import Thresholds, thresholds
 from ..errors import ConfigError
 from ..files import atomic_writer, write_json
 from ..inference import digital_json
@@ -90,12 +90,16 @@ def build_program(
 ) -> Tuple[Program, int]:
     """(program that takes the unformed chip to the masks, count of kept cells that never formed).
 
-    The program names physical lines; no tile of it touches a line out of use.
+    The program names physical lines; no tile of it touches a line out of use. The targets of a chip whose cells were
+    tuned are what they hold, see `_tuned_aim`.
     """
-    limits = thresholds(config.cell_model)
     formed_S = chip.physical(chip.formed_S())
     wanted = chip.physical(chip.wanted_on(masks, model.signs))
-    on = attainable(wanted, formed_S, limits=limits)
+    if chip.tuned:
+        on, target_S, limits = _tuned_aim(chip, wanted)
+    else:
+        target_S, limits = formed_S, thresholds(config.cell_model)
+        on = attainable(wanted, formed_S, limits=limits)
     # Where the data lie, and how they lie there, is not part of what was built.
     decided = {key: value for key, value in config.to_json().items() if key not in ("data", "layout")}
     built = build.build_program(
@@ -105,7 +109,7 @@ def build_program(
         recipes=pulse_recipes(config.cell_model, config.forming_voltage_V),
         limits=limits,
         chip_id=chip_identity(formed_S),
-        target_S=formed_S if code_bits else None,
+        target_S=target_S if code_bits else None,
         partners=chip.physical(chip.partners(model.signs)) if config.recipe.level == "pair" else None,
         code_bits=code_bits or 8,
         build_id=build_identity(decided),
@@ -113,6 +117,19 @@ def build_program(
         meta={"minirram": __version__, "task": config.task},
     )
     return built, int(np.count_nonzero(wanted & ~on))
+
+
+def _tuned_aim(chip: Chip, wanted: np.ndarray) -> Tuple[np.ndarray, np.ndarray, Thresholds]:
+    """(cells to keep, conductances to reach, thresholds) of a chip whose cells were tuned, by physical numbers.
+
+    A kept cell may hold any conductance, also one of an off cell. The thresholds tell it from a pristine cell alone.
+    """
+    held_S = chip.physical(chip.conductance_S())
+    least_S = 2 * float(chip.macros[0].pristine_grid) * chip.cell_model.grid_S
+    kept = wanted & (held_S > least_S)
+    lowest_S = float(held_S[kept].min()) if kept.any() else 2 * least_S
+    on_min_S = max(lowest_S / 2, 0.75 * least_S)
+    return kept, held_S, Thresholds(on_min_S, 0.98 * on_min_S)
 
 
 def chip_map(folder: Path, out: Path, *, state: str = "formed") -> np.ndarray:

@@ -1,7 +1,7 @@
 """A network from elsewhere on a chip: where its matrices lie, its trained weights written, its answers examined."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Optional, Tuple, Union
 
 import numpy as np
@@ -21,7 +21,7 @@ from ..device.unusual import unusual
 from ..errors import ConfigError, DataError
 from ..files import atomic_writer, write_json
 from ..inference import digital_json
-from ..inference.calibration import calibrate_adcs, calibrate_ranges
+from ..inference.calibration import calibrate_ranges, calibrated
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result
@@ -31,10 +31,13 @@ from ..learn.written_weights import WriteLearner, Writing
 from ..nn.network import macs, matrices, output_shapes
 from ..onnx_import.imported import Imported, network_from_onnx
 from ..onnx_import.input_range import scaled_input
+from ..tasks import datasets
 from ..tasks.datasets import Layout
 from .chip_files import DRAWN, ChipFiles
-from .config import RunConfig
+from .config import IN_THE_FOLDER, RunConfig, document
 from .evaluate import check_temperature_law
+from .folder import RunFolder
+from .own_data import DATA_SET
 from .place_samples import BATCH, Answers, Samples, float_logits
 from .train import MovedLine, make_chip, moved_lines
 
@@ -130,7 +133,7 @@ class Written(Result):
     adc_bits: int
     """resolution of the ADCs"""
     files: Tuple[str, ...]
-    """what was written: digital.json, conductances"""
+    """what was written: digital.json, conductances, data of the run folder"""
     readings: Tuple[Reading, ...]
     """what was taken from each measured map"""
     maps: Tuple[MapTaken, ...]
@@ -185,8 +188,10 @@ def place_network(
 
     data: `.npz` with `inputs` (n, ...) as the file takes them, channels first, or channels last, and, if there are any,
     `labels` (n,); to learn from `train_inputs` and `train_labels`. conditions: of use. draws: of the read noise. out:
-    folder for digital.json and conductance.npy.
+    run folder to make, for `evaluate`, `energy`, `export` and `verify`; beside its files conductance.npy.
     """
+    if out is not None:
+        _check_empty(out)
     imported = network_from_onnx(
         path,
         weights=data is not None,
@@ -206,7 +211,7 @@ def place_network(
     if data is not None:
         written = _written(imported, placing, data, conditions or Conditions(), draws, threads, out)
     layers = imported.network.layers
-    return Placed(
+    placed = Placed(
         version=__version__,
         network=imported.network.name,
         operators=imported.operators,
@@ -221,6 +226,15 @@ def place_network(
         latency_s=account.latency_s,
         written=written,
     )
+    if written is not None and out is not None:
+        write_json(os.path.join(os.fspath(out), "results.json"), placed.to_json())
+    return placed
+
+
+def _check_empty(out: Path) -> None:
+    """ConfigError for a folder that holds anything: nothing is overwritten."""
+    if os.path.isdir(out) and os.listdir(out):
+        raise ConfigError(f"{os.fspath(out)} is not empty; choose a new folder (--out)")
 
 
 def _lines_of(files: ChipFiles) -> ChipLines:
@@ -249,7 +263,7 @@ def _written(
     for _ in range(placing.epochs):
         learner.epoch(samples.lessons)
     model = _model(config, learner, calibration)
-    files = () if out is None else _save(out, config, learner, model)
+    files = () if out is None else _save(out, config, learner, model, samples)
     weight_error, off_target = _weight_errors(learner, weights, placing.tuning_error)
     _age(learner.chip, conditions)
     rest = samples.rest
@@ -370,23 +384,39 @@ def _weight_errors(learner: WriteLearner, weights: Dict[str, np.ndarray], tuning
 
 
 def _model(config: RunConfig, learner: WriteLearner, codes: np.ndarray) -> Model:
-    adcs = calibrate_adcs(
+    placement = learner.chip.placement
+    signs: Dict[str, np.ndarray] = {name: np.ones(placement.shape(name), bool) for name in placement.names}
+    return calibrated(
         config.network,
-        learner.state,
-        codes=codes,
+        Model(placement, signs, learner.scales_S, {}, learner.state),  # signs do nothing at cell level
         chip=learner.chip,
-        scales_S=learner.scales_S,
+        codes=codes,
         adc_bits=config.adc_bits,
         arrangement=config.adc_arrangement,
     )
-    return Model(learner.chip.placement, {}, learner.scales_S, adcs, learner.state)
 
 
-def _save(out: Path, config: RunConfig, learner: WriteLearner, model: Model) -> Tuple[str, ...]:
-    """digital.json, and the conductances to be reached, float64 siemens (macros, rows, cols), by physical numbers."""
+def _save(out: Path, config: RunConfig, learner: WriteLearner, model: Model, samples: Samples) -> Tuple[str, ...]:
+    """The run folder, its masks keeping every cell; digital.json; the conductances to be reached.
+
+    These are float64 siemens (macros, rows, cols), by physical numbers. Samples whose pixels are of more than two
+    classes are not carried: no task has such labels.
+    """
+    chip, by_pixel = learner.chip, samples.by_pixel
+    layout = replace(
+        config.data_layout, data_set=DATA_SET, per_pixel=by_pixel and len(config.data_layout.class_names) == 2
+    )
     os.makedirs(out, exist_ok=True)
-    digital, conductance = (os.path.join(os.fspath(out), name) for name in ("digital.json", "conductance.npy"))
-    write_json(digital, digital_json.describe(config.network, model, chip=learner.chip))
+    run = RunFolder(out, replace(config, data=IN_THE_FOLDER, layout=layout))
+    digital, conductance = run.path("digital.json"), run.path("conductance.npy")
+    kept: Dict[str, np.ndarray] = {name: np.ones((2, *shape), bool) for name, shape in chip.placement.shapes}
+    run.save_trained(chip, model, masks=kept)
+    write_json(digital, digital_json.describe(config.network, model, chip=chip))
     with atomic_writer(conductance) as handle:
-        np.save(handle, learner.chip.physical(learner.chip.conductance_S()))
-    return digital, conductance
+        np.save(handle, chip.physical(chip.conductance_S()))
+    files = [digital, conductance]
+    if layout.per_pixel == by_pixel:
+        origin = f"data of {os.path.basename(config.data)}"
+        files.append(datasets.save(run.folder, layout, parts=samples.parts(), origin=origin))
+    write_json(run.path("config.json"), document(run.config))
+    return tuple(files)

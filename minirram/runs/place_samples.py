@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..files import read_npz
 from ..nn.forward import plain_forward
 from ..nn.network import output_shapes
 from ..onnx_import.imported import Imported
-from ..tasks.codes import CodeRule
+from ..tasks.codes import CodeRule, answer_shape
 from ..tasks.labelled_data import checked_inputs
 
 Path = Union[str, "os.PathLike[str]"]
@@ -43,6 +44,10 @@ class Samples:
     """codes per unit of value"""
     lessons: "Lessons"
     """what may be learned from"""
+    expected: Callable[[np.ndarray], np.ndarray]
+    """logits of the float network for inputs as in `x`"""
+    by_pixel: bool
+    """whether each pixel is answered, instead of each sample"""
 
     @classmethod
     def read(cls, path: Path, imported: Imported) -> "Samples":
@@ -61,12 +66,30 @@ class Samples:
             taught, answers = _part(arrays, "train_", imported, os.fspath(path))
         lessons = Lessons(rule.codes(taught, fitted), answers, taught, imported)
         per_unit = float(rule.step(fitted)[1][0])
-        return cls(x, rule.codes(x, fitted), labels, calibration, rule, zero, per_unit, lessons)
+        expected, by_pixel = partial(float_logits, imported), len(answer_shape(imported.network)) > 1
+        return cls(x, rule.codes(x, fitted), labels, calibration, rule, zero, per_unit, lessons, expected, by_pixel)
 
     @property
     def rest(self) -> slice:
         """Those that are answered: all but the first; a single one does both."""
         return slice(self.calibration if len(self.x) > 1 else 0, None)
+
+    def parts(self) -> Dict[str, Dict[str, np.ndarray]]:
+        """What a run folder carries: to learn from, what ranges are taken from as validation, the rest as test.
+
+        Where labels are missing, the float network's answers stand for them.
+        """
+        labels = self.expected(self.x).argmax(axis=-1) if self.labels is None else self.labels
+        first = slice(0, self.calibration)
+        found = {
+            "train": {"inputs": self.lessons.x, "labels": self.lessons.labels()},
+            "validation": {"inputs": self.x[first], "labels": labels[first]},
+            "test": {"inputs": self.x[self.rest], "labels": labels[self.rest]},
+        }
+        if self.by_pixel:
+            for part in found.values():
+                part.update(labels=part["labels"].astype(np.uint8), region=np.ones(part["labels"].shape, bool))
+        return found
 
 
 class Lessons:
@@ -74,8 +97,8 @@ class Lessons:
 
     def __init__(self, codes: np.ndarray, labels: Optional[np.ndarray], x: np.ndarray, imported: Imported) -> None:
         self.codes = codes
+        self.x = x
         self._labels = labels
-        self._x = x
         self._imported = imported
 
     def steps_per_epoch(self, recipe: Any) -> int:
@@ -86,12 +109,17 @@ class Lessons:
         self, generator: np.random.Generator, recipe: Any
     ) -> Iterator[Tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]]:
         """(codes, labels, None) of each step, in random order."""
-        if self._labels is None:
-            self._labels = float_logits(self._imported, self._x).argmax(axis=-1)
+        labels = self.labels()
         order = generator.permutation(len(self.codes))
         for k in range(self.steps_per_epoch(recipe)):
             chosen = order[k * recipe.batch_size : (k + 1) * recipe.batch_size]
-            yield self.codes[chosen], self._labels[chosen], None
+            yield self.codes[chosen], labels[chosen], None
+
+    def labels(self) -> np.ndarray:
+        """Labels of the data, or the float network's answers."""
+        if self._labels is None:
+            self._labels = float_logits(self._imported, self.x).argmax(axis=-1)
+        return self._labels
 
     def validation_score(self, predict: Callable[[np.ndarray], np.ndarray]) -> float:
         """0: all epochs count alike, the last is kept."""

@@ -244,7 +244,7 @@ class Run:
 
     @property
     def results(self) -> TrainingResults:
-        """What the training gave, as in `results.json`."""
+        """What the training gave, as in `results.json`; DataError for a run that was not trained, but placed."""
         return read_results(os.path.join(self.folder, "results.json"))
 
     def __repr__(self) -> str:

@@ -246,6 +246,11 @@ def _check_source(origin: RunFolder, changes: Mapping[str, Any], files: ChipFile
     """ConfigError unless the run `origin` is finished and what it learned can go to the chip that `changes` name."""
     if not origin.has("results.json"):
         raise ConfigError(f"{origin.folder} is not finished: its results.json is missing")
+    if not origin.has("checkpoint.npz"):
+        raise ConfigError(
+            f"{origin.folder} has no checkpoint.npz: masks learn on from it; a placed network is placed on the other "
+            "chip, a recalibrated run is transferred from the run that it was made of"
+        )
     own = origin.config
     dead = own.lines is not None and bool(own.lines.dead_rows or own.lines.dead_cols)
     if "chip_seed" not in changes and not files.maps and (own.maps or dead or own.faults):

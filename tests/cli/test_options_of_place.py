@@ -143,7 +143,7 @@ def test_the_chip_and_its_noise_are_those_asked_for(made):
 @shows("place", "--out")
 def test_what_a_controller_needs_is_written(made, tmp_path):
     files = written(made, "--out", str(tmp_path / "new"))["files"]
-    assert [name.split("/")[-1] for name in files] == ["digital.json", "conductance.npy"]
+    assert [name.split("/")[-1] for name in files] == ["digital.json", "conductance.npy", "data.npz"]
     assert np.load(files[1]).shape == (1, 512, 512)
 
 

@@ -124,7 +124,7 @@ def test_digital_json_and_the_conductances_are_enough(tmp_path: Any, files: Any,
     monkeypatch.setattr(runs_place, "Answers", Listening)
     lines = ChipLines(((0, 3),), ((0, 5),), "skip", 80, 40)
     placed = place_network(files[0], Placing(QUIET, lines=lines), data=files[1], out=tmp_path / "out")
-    digital, conductance = placed.written.files
+    digital, conductance, _ = placed.written.files
     with open(digital) as handle:
         description = json.load(handle)
     assert sum("offset" in layer for layer in description["layers"]) == 3  # two biases, a batch norm

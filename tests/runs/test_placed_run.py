@@ -1,0 +1,95 @@
+"""A placed ONNX network leaves a run folder: later commands take it, and its weights can be programmed."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="needs the package onnx: pip install minirram[onnx]")
+
+from minirram.programming.readback import read_program  # noqa: E402
+from minirram.runs.folder import RunFolder  # noqa: E402
+
+from ..support.onnx_models import numbers, save, small_network  # noqa: E402
+from ..support.options import call, figures  # noqa: E402
+
+X = numbers((60, 3, 8, 8), 3)
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory: Any) -> Any:
+    """(folder of the test, run folder, what `place` printed as JSON)"""
+    folder = tmp_path_factory.mktemp("placed")
+    np.savez(folder / "x.npz", inputs=X)
+    save(small_network(), folder / "m.onnx")
+    (folder / "stuck.txt").write_text("0 5 1 stuck_on\n0 7 3 stuck_off\n")
+    command = ["place", folder / "m.onnx", "--weights", "--data", folder / "x.npz", "--out", folder / "run"]
+    command += ["--faults", folder / "stuck.txt", "--rows", "100", "--cols", "48"]
+    return folder, str(folder / "run"), figures(*map(str, command))
+
+
+def test_it_answers_as_it_did_when_it_was_placed(placed: Any) -> None:
+    _, run, found = placed
+    written = found["written"]
+    again = figures("evaluate", run, "--split", "test")
+    for name in ("accuracy", "samples", "saturated", "clipped"):
+        assert again[name] == written["score"][name]
+    assert written["stuck_cells"] == 2 and again["test_openings"] == 1
+    assert figures("evaluate", run)["samples"] == written["calibration_samples"]
+    worse = figures("evaluate", run, "--split", "test", "--read-noise", "0.3", "--adc-gain", "0.3", "--wire-ohm", "50")
+    assert written["judged_by"] == "float network" and again["accuracy"] == written["agreement"]
+    assert worse["accuracy"] < again["accuracy"]
+    assert set(RunFolder.open(run).load_model().probes) == set(RunFolder.open(run).load_model().scales_S)
+    with open(placed[0] / "run" / "results.json") as handle:
+        assert json.load(handle) == found
+
+
+def test_its_energy_is_counted(placed: Any) -> None:
+    found = figures("energy", placed[1])
+    assert found["total"]["total_J"] > 0 and found["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("bits", [8, pytest.param(16, marks=pytest.mark.slow)])
+def test_its_program_has_the_conductances_to_be_reached(placed: Any, bits: int) -> None:
+    folder, run, _ = placed
+    file = str(folder / f"of-{bits}" / "program.xbp")
+    (folder / f"of-{bits}").mkdir()
+    exported = figures("export", run, "--out", file, "--code-bits", str(bits))
+    conductance_S = np.load(folder / "run" / "conductance.npy")
+    chip, _, _ = RunFolder.open(run).load_trained()
+    used = chip.physical(chip.used)
+    for tile in read_program(exported["targets"]).tiles:
+        held_nS = 1e9 * conductance_S[tile.macro, tile.rows, tile.cols]
+        step = held_nS.max() / (2**bits - 1)
+        on = tile.mask
+        assert on.all() == used[tile.macro, tile.rows, tile.cols].all()
+        assert np.abs(np.asarray(tile.target_nS)[on] - held_nS[on]).max() <= step / 2 + 1
+    found = figures("verify", file, "--run", run, "--simulate", code=0)
+    assert found["differing"] == 0 and found["targets"] is not None
+    off_S = conductance_S.copy()
+    off_S[used] *= np.where(np.arange(used.sum()) % 100 == 3, 1.5, 1.0)
+    np.save(folder / "off.npy", off_S)
+    found = figures("verify", file, str(folder / "off.npy"), "--run", run, code=1)
+    assert {cell["why"] for cell in found["cells"]} == {"off target"}
+    assert found["differing"] == np.count_nonzero(np.arange(used.sum()) % 100 == 3)
+
+
+def test_what_needs_learned_masks_says_so_and_nothing_is_overwritten(placed: Any) -> None:
+    folder, run, _ = placed
+    out = folder / "other"
+    told = call("transfer", run, "--out", str(out), "--epochs", "1", "--chip-seed", "2")
+    assert told.code == 2 and "checkpoint.npz" in told.err and not out.exists()
+    command = ["place", folder / "m.onnx", "--weights", "--data", folder / "x.npz", "--out", run]
+    told = call(*map(str, command))
+    assert told.code == 2 and "not empty" in told.err
+
+
+@pytest.mark.slow
+def test_it_is_recalibrated_to_its_read_back(placed: Any) -> None:
+    folder, run, _ = placed
+    figures("chip", run, "--out", str(folder / "back.npy"), "--state", "programmed")
+    np.save(folder / "low.npy", 0.8 * np.load(folder / "back.npy"))
+    out = str(folder / "recalibrated")
+    found = figures("recalibrate", run, "--readback", str(folder / "low.npy"), "--out", out)
+    assert figures("evaluate", out)["accuracy"] == found["recalibrated"]["accuracy"]
