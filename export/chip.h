@@ -80,6 +80,22 @@ chip_status chip_read(chip *c, uint32_t number, const chip_cells *cells, const c
 chip_status chip_write(chip *c, uint32_t number, const chip_cells *cells, const chip_verify *verify, unsigned first,
                        uint16_t *pulses, uint8_t *passed);
 
+/* Rows that are driven together in one bit plane of a product, and the column pairs that are converted (SPEC.md, 2.1). */
+typedef struct {
+    size_t macro, col0, pairs; /* col0: cell column of G+ of the first pair */
+    const uint8_t *driven;     /* a bit of each row of the macro: row r is bit r & 7 of byte r >> 3 */
+} chip_plane;
+
+typedef struct {
+    unsigned bits;
+    int polarity;  /* a code of each column, 0..2^bits - 1; else of each pair, G+ - G-, at most 2^(bits - 1) - 1 either sign */
+    uint32_t lsb;  /* what one code stands for: lsb * 2^exponent nS at the read voltage */
+    int exponent;
+} chip_converter;
+
+/* Only for boards that run inference. codes: one of each pair, or with `polarity` two, G+ first. */
+chip_status chip_convert(chip *c, uint32_t number, const chip_plane *plane, const chip_converter *adc, int32_t *codes);
+
 /* All lines to 0 V, the outputs off. Safe at any moment, and never fails. */
 void chip_idle(chip *c);
 

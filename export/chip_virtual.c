@@ -39,11 +39,13 @@ struct chip {
     chip_capabilities can;
     chip_faults faults;
     cell *cells;
+    uint16_t *driven; /* rows of the present product */
     FILE *kept;
     uint64_t time, drawn;
     uint32_t last; /* number of the last command that was done, and its reply */
     chip_status status;
     uint32_t nS[MAX_REPLY];
+    int32_t codes[MAX_REPLY];
     uint16_t pulses[MAX_REPLY];
     uint8_t passed[MAX_REPLY];
 };
@@ -115,7 +117,9 @@ const char *chip_open(chip **made, const npy_map *map, int formed)
     *made = c;
     if (c)
         c->cells = calloc(cells, sizeof *c->cells);
-    if (!c || !c->cells)
+    if (c)
+        c->driven = calloc(map->rows, sizeof *c->driven);
+    if (!c || !c->cells || !c->driven)
         return "too large for the memory";
     set_capabilities(c, map);
     for (i = 0; i < cells; i++) {
@@ -138,6 +142,7 @@ void chip_close(chip *c)
     if (c->kept)
         fclose(c->kept);
     free(c->cells);
+    free(c->driven);
     free(c);
 }
 
@@ -470,6 +475,62 @@ chip_status chip_write(chip *c, uint32_t number, const chip_cells *cells, const 
         memcpy(pulses, c->pulses, cells->n * sizeof *pulses);
         memcpy(passed, c->passed, cells->n);
     }
+    return reply == CHIP_OK ? c->status : reply;
+}
+
+/* Sum of what the driven cells of one column conduct, nS. */
+static int64_t column_nS(chip *c, const chip_plane *plane, size_t n_driven, size_t col)
+{
+    static const chip_lines reading = { 200, 0, 3300, 0, 0, 1, 0 };
+    const int ideal = !(c->faults.noise > 0 || c->faults.drift > 0 || c->faults.wire_ohm > 0);
+    const cell *const first = c->cells + index_of(c, plane->macro, 0, col);
+    int64_t sum = 0;
+    size_t k;
+
+    for (k = 0; k < n_driven; k++)
+        sum += ideal ? first[c->driven[k] * c->can.cols].now_nS : read_one(c, plane->macro, c->driven[k], col, &reading, 1);
+    return sum;
+}
+
+static size_t list_driven(const chip *c, const chip_plane *plane)
+{
+    size_t row, n = 0;
+
+    for (row = 0; row < c->can.rows; row++)
+        if (plane->driven[row >> 3] >> (row & 7) & 1)
+            c->driven[n++] = (uint16_t)row;
+    return n;
+}
+
+/* clip(rint(I / LSB), limits), ties to even, in the 32-bit floats that minirram takes for the converter. */
+static int32_t converted(const chip_converter *adc, int64_t nS)
+{
+    const float most = adc->polarity ? (float)((1l << adc->bits) - 1) : (float)((1l << (adc->bits - 1)) - 1);
+    const float code = rintf((float)nS / ldexpf((float)adc->lsb, adc->exponent));
+
+    return (int32_t)(code > most ? most : code < -most ? -most : code);
+}
+
+chip_status chip_convert(chip *c, uint32_t number, const chip_plane *plane, const chip_converter *adc, int32_t *codes)
+{
+    const size_t n = adc->polarity ? 2 * plane->pairs : plane->pairs;
+    chip_status reply;
+    size_t k, n_driven;
+
+    if (arrives_there(c, number, &reply) && number != c->last) {
+        c->last = number;
+        c->time += (uint64_t)(c->faults.every_s * 1e9);
+        c->status = n >= 1 && n <= MAX_REPLY && adc->lsb > 0 && plane->macro < c->can.macros
+                    && plane->col0 + 2 * plane->pairs <= c->can.cols ? CHIP_OK : CHIP_REFUSED;
+        n_driven = c->status == CHIP_OK ? list_driven(c, plane) : 0;
+        for (k = 0; k < n && c->status == CHIP_OK; k++) {
+            const size_t col = plane->col0 + (adc->polarity ? k : 2 * k);
+            const int64_t other_nS = adc->polarity ? 0 : column_nS(c, plane, n_driven, col + 1);
+            c->codes[k] = converted(adc, column_nS(c, plane, n_driven, col) - other_nS);
+        }
+    }
+    if (reply == CHIP_OK && c->status == CHIP_OK)
+        memcpy(codes, c->codes, n * sizeof *codes);
     return reply == CHIP_OK ? c->status : reply;
 }
 

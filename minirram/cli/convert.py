@@ -1,10 +1,15 @@
-"""minirram convert: write a program file of format 1 anew, in the present format."""
+"""minirram convert: a program file of format 1 in the present format; digital.json as a compact binary for firmware."""
 
 import argparse
+import json
 import os
 from dataclasses import dataclass
+from typing import Optional, Tuple
 
+from ..errors import DataError
 from ..files import atomic_writer
+from ..inference import integer_binary
+from ..inference.integer_network import integer_network
 from ..json_codec import Result
 from ..programming.readback import read_bytes
 from ..xbp import codec, format1
@@ -21,8 +26,8 @@ class Converted(Result):
     """its size"""
     bytes_before: int
     """size of the old one"""
-    new_state: str
-    """digest of what the program leaves: 8 hexadecimal digits"""
+    new_state: Optional[str]
+    """digest of what the program leaves: 8 hexadecimal digits; None: a digital side"""
 
 
 RESULT = Converted
@@ -31,20 +36,34 @@ RESULT = Converted
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram convert` takes."""
     file_option(parser)
-    parser.add_argument("--out", required=True, help="program file to write; targets stay in the program")
+    parser.add_argument("--out", required=True, help="file to write: a program, or the binary of a digital.json")
 
 
 def run(options: argparse.Namespace) -> Converted:
     """Read the old file, write the new one."""
     old = read_bytes(options.file)
-    program = format1.read(old)
-    data = codec.write(program)
+    data, new_state = _digital(old, options.file) if old[:1] == b"{" else _program(old)
     with atomic_writer(options.out) as handle:
         handle.write(data)
-    return Converted(os.fspath(options.out), len(data), len(old), f"{program.new_state:08x}")
+    return Converted(os.fspath(options.out), len(data), len(old), new_state)
+
+
+def _program(old: bytes) -> Tuple[bytes, str]:
+    program = format1.read(old)
+    return codec.write(program), f"{program.new_state:08x}"
+
+
+def _digital(old: bytes, path: str) -> Tuple[bytes, None]:
+    """The binary of a digital.json (export/SPEC.md, 2.4)."""
+    try:
+        described = json.loads(old.decode("utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
+    return integer_binary.to_bytes(integer_network(described)), None
 
 
 def text(converted: Converted) -> str:
     """The new file beside the old one."""
     sizes = f"{converted.bytes} bytes, {converted.bytes_before} before"
-    return f"{converted.file}: {sizes}, leaves state {converted.new_state}"
+    leaves = "the digital side in integers" if converted.new_state is None else f"leaves state {converted.new_state}"
+    return f"{converted.file}: {sizes}, {leaves}"

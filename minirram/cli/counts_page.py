@@ -167,6 +167,8 @@ HARMLESS = (
     ),
     ("xbp/digests.py", "a read-back above 4.29 S counts as not read", "no cell conducts this much"),
     ("crossbar/converters.py", "codes beyond the range", "counted: saturated conversions, clipped activations"),
+    ("inference/integers.py", "values end at 2^31 - 1", "fractions are chosen so that none reaches it"),
+    ("inference/integer_forward.py", "codes beyond the range", "the float side counts them: clipped activations"),
     ("nn/layers/activation.py", "activations beyond the range", "counted: clipped activations"),
     ("nn/layers/resize.py", "the neighbour of a border pixel is that pixel", "bilinear interpolation"),
     (

@@ -31,4 +31,8 @@ def text(exported: Export) -> str:
     lines = [f"{exported.file}: {exported.bytes} bytes, {cells}, state {exported.base_state} -> {exported.new_state}"]
     if exported.targets is not None:
         lines.append(f"{exported.targets}: {exported.targets_bytes} bytes, for verify")
+    if exported.digital_bytes is not None:
+        lines.append(f"digital.bin: {exported.digital_bytes} bytes, digital.json for firmware")
+    else:
+        lines.append(f"no digital.bin: {exported.not_in_integers}")
     return "\n".join([*lines, *count_lines("export", exported)])

@@ -33,7 +33,7 @@ COMMANDS = {
     "inspect": "show a program file",
     "bench": "program a run's chip through a driver",
     "repair": "write the program from a measured state to the masks",
-    "convert": "write a program file of an older format anew",
+    "convert": "write a program file of an older format anew, or digital.json as a binary for firmware",
     "verify": "compare a read-back with a program file",
     "recalibrate": "take a run to its chip as read back, without a pulse",
     "diff": "how two program files differ; exit code 1 when they do",

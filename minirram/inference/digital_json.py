@@ -61,6 +61,7 @@ def _matrix(
             "bits": adc.bits,
             "arrangement": adc.arrangement,
             "lsb_A": float(adc.tile_lsb) * chip.cell_model.grid_S * chip.cell_model.read_voltage_V,
+            "lsb_nS": float(adc.tile_lsb) * (chip.cell_model.grid_S * 1e9),
             "shift": adc.shift,
         },
         "tiles": [

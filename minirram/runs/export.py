@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from ..device.pulses import pulse_recipes
 from ..device.thresholds import Thresholds, thresholds
 from ..errors import ConfigError
 from ..files import atomic_writer, write_json
-from ..inference import digital_json
+from ..inference import digital_json, integer_binary
+from ..inference.integer_network import integer_network
 from ..inference.model import Model
 from ..programming import build, readback
 from ..programming.build import attainable, build_identity, chip_identity, increment
@@ -39,6 +40,10 @@ class Export(ProgramSummary):
     """size of that file"""
     not_formed: int
     """cells that the masks keep but that never formed: they stay off"""
+    digital_bytes: Optional[int]
+    """size of digital.bin, digital.json for firmware; None: it has no form in integers"""
+    not_in_integers: Optional[str]
+    """why there is no digital.bin; None: there is one"""
 
 
 def export(
@@ -49,7 +54,9 @@ def export(
     old: Optional[Path] = None,
     with_targets: bool = False,
 ) -> Export:
-    """Write the run's program file (default program.xbp in the folder); beside it targets.xbp and digital.json.
+    """Write the run's program file (default program.xbp in the folder), and beside it what belongs to it.
+
+    That is targets.xbp, digital.json and, where the network has a form in integers, digital.bin.
 
     Cells that never formed cannot be kept on; `not_formed` counts those that the masks wanted. code_bits: of the
     conductance targets, 8 or 16; 0: none, and no targets.xbp. with_targets: they stand in the program, too, for
@@ -76,13 +83,29 @@ def export(
             handle.write(targets)
     described = digital_json.describe(config.network, model, chip=chip, wires=config.wires)
     write_json(os.path.join(beside, "digital.json"), described)
+    digital_bytes, not_in_integers = _write_binary(os.path.join(beside, "digital.bin"), described)
     return Export(
         **vars(readback.describe(built, data)),
         file=path,
         targets=None if targets is None else os.path.join(beside, "targets.xbp"),
         targets_bytes=None if targets is None else len(targets),
         not_formed=not_formed,
+        digital_bytes=digital_bytes,
+        not_in_integers=not_in_integers,
     )
+
+
+def _write_binary(path: str, described: Dict[str, Any]) -> Tuple[Optional[int], Optional[str]]:
+    """(bytes written, None), or (None, why there is no binary): one that lies there goes away."""
+    try:
+        data = integer_binary.to_bytes(integer_network(described))
+    except ConfigError as error:
+        if os.path.exists(path):
+            os.unlink(path)
+        return None, str(error)
+    with atomic_writer(path) as handle:
+        handle.write(data)
+    return len(data), None
 
 
 def build_program(

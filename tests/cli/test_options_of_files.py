@@ -62,6 +62,17 @@ def test_convert_writes_a_file_of_format_1_anew(tmp_path):
     assert not os.path.exists(str(tmp_path / "again.xbp"))
 
 
+@shows("convert", "FILE", "--out")
+def test_convert_writes_the_binary_that_export_wrote(programs, tmp_path):
+    beside, new = os.path.dirname(programs[0]), str(tmp_path / "digital.bin")
+    converted = figures("convert", os.path.join(beside, "digital.json"), "--out", new)
+    assert (converted["new_state"], converted["bytes"]) == (None, os.path.getsize(new))
+    with open(new, "rb") as one, open(os.path.join(beside, "digital.bin"), "rb") as two:
+        assert one.read() == two.read()
+    (tmp_path / "bad.json").write_text("{")
+    assert call("convert", str(tmp_path / "bad.json"), "--out", new).code == 3
+
+
 @shows("verify", "--run", "--data")
 def test_verify_examines_the_readback_on_the_data_of_the_run(runs, programs, tmp_path):
     readback = str(tmp_path / "readback.npy")

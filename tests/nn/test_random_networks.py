@@ -57,7 +57,8 @@ def test_laws_hold_for_a_thousand_networks() -> None:
     all_laws()
     assert time.process_time() - started < 360
     assert seen["networks"] == 1000
-    assert min(claims[law.__name__] for law in laws.LAWS) > 950, claims
+    assert claims.pop(laws.integers_give_the_values.__name__) > 300, claims  # not of every kind of layer
+    assert min(claims.values()) > 950, claims
     kinds = {kind.__name__ for kind in Layer.__subclasses__() if kind.__module__.startswith("minirram.")}
     assert not kinds - set(seen)
     rare = {what: seen[what] for what in FEATURES if seen[what] < 20}

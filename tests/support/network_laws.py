@@ -17,8 +17,11 @@ from minirram.chip.chip import Chip
 from minirram.chip.dead_lines import ChipLines
 from minirram.crossbar.converters import Adc
 from minirram.device.presets import TAOX_40NM
-from minirram.inference import digital_json
+from minirram.errors import ConfigError
+from minirram.inference import digital_json, integer_binary
 from minirram.inference.forward import predict
+from minirram.inference.integer_forward import integer_forward
+from minirram.inference.integer_network import integer_network
 from minirram.inference.model import Model
 from minirram.inference.product import ChipProduct, IdealProduct
 from minirram.learn.mask_learner import MaskLearner
@@ -276,11 +279,34 @@ def digital_json_is_enough(case: Case) -> bool:
     if error is None:
         return False
     chip = case.learner.chip
-    adcs = {name: Adc(24, 1.0) for name in case.weights}
-    model = Model(chip.placement, case.learner.signs, case.learner.scales_S, adcs, case.state)
-    description = json.loads(json.dumps(digital_json.describe(case.network, model, chip=chip), allow_nan=False))
-    controller = Controller(description, chip.physical(chip.conductance_S(), 1e-3))
+    controller = Controller(described(case), chip.physical(chip.conductance_S(), 1e-3))
     close(controller.answer(case.codes), logits, error, "reader")
+    return True
+
+
+def described(case: Case, adc_bits: int = 24) -> Dict[str, Any]:
+    """digital.json of the case: an LSB is one grid unit."""
+    adcs = {name: Adc(adc_bits, 1.0) for name in case.weights}
+    learner = case.learner
+    model = Model(learner.chip.placement, learner.signs, learner.scales_S, adcs, case.state)
+    return json.loads(json.dumps(digital_json.describe(case.network, model, chip=learner.chip), allow_nan=False))
+
+
+def integers_give_the_values(case: Case) -> bool:
+    """The network in integers gives the same logits, and so does its binary; other layers are named."""
+    logits, error = case.in_float32()
+    try:
+        network = integer_network(described(case, adc_bits=23))
+    except ConfigError as refusal:
+        assert "no form in integers" in str(refusal) or "do not fit 32 bits" in str(refusal), refusal
+        return False
+    again = integer_binary.from_bytes(integer_binary.to_bytes(network))
+    assert integer_binary.to_bytes(again) == integer_binary.to_bytes(network)
+    found = integer_forward(network, case.codes, exact_product(case).totals)
+    if error is None or found.dtype == np.uint8:
+        return False
+    values = found.reshape(logits.shape) * 2.0 ** -network.steps[-1].fraction
+    close(values, logits, error, "integers")
     return True
 
 
@@ -311,5 +337,6 @@ LAWS = (
     operations_are_counted,
     json_gives_the_network_back,
     digital_json_is_enough,
+    integers_give_the_values,
     trains_and_predicts,  # last: it moves the chip
 )
