@@ -11,7 +11,7 @@ import pytest
 from .support.places import ROOT
 
 PACKAGE = ROOT / "minirram"
-ROOT_MODULES = {"errors", "units", "rng", "files", "json_codec"}
+ROOT_MODULES = {"errors", "units", "rng", "files", "codes", "json_codec"}
 ENTRY = {"__init__", "__main__"}
 
 

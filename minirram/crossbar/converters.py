@@ -1,10 +1,12 @@
 """At the edges of the array: input codes and bit planes; the ADC's transfer, calibration and saturation."""
 
+import math
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
 import numpy as np
 
+from ..codes import count_outside
 from ..errors import ConfigError, ShapeError
 
 ARRANGEMENTS = ("pair", "polarity")
@@ -29,14 +31,16 @@ class InputCodes:
             raise ConfigError(f"zero point {self.zero_point} does not lie in 0..{2**self.bits - 1}")
 
     def quantise(self, activations: np.ndarray) -> Tuple[np.ndarray, int]:
-        """Activations (any shape, float) -> (codes, uint8 of the same shape; count of values out of range)."""
+        """Activations (any shape, float) -> (codes, uint8 of the same shape; count of values out of range).
+
+        DataError for NaN.
+        """
         codes = np.divide(activations, self.step)
         np.rint(codes, out=codes)
         codes += self.zero_point
-        top = 2**self.bits - 1
-        clipped = int(np.count_nonzero(codes < 0) + np.count_nonzero(codes > top))
+        clipped = count_outside(codes, 2**self.bits - 1)
         if clipped:
-            np.clip(codes, 0, top, out=codes)
+            np.clip(codes, 0, 2**self.bits - 1, out=codes)
         return codes.astype(np.uint8), clipped
 
 
@@ -93,17 +97,32 @@ class Adc:
         """The LSB of this tile, float32."""
         return np.float32(self.lsb * 2.0**-self.shift)
 
+    @property
+    def divides_in_float32(self) -> bool:
+        """Whether rint(I / LSB) in float32 is that of the exact quotient, for every sum I of cells below 2^24.
+
+        An LSB of 24 - bits significant bits keeps a quotient that is no half-integer further from all of them than
+        float32 rounds it, up to the largest code. See docs/crossbar.md, "Exact division".
+        """
+        mantissa, exponent = math.frexp(float(self.tile_lsb))
+        return (mantissa * 2 ** max(24 - self.bits, 0)).is_integer() and exponent <= 25 - self.bits
+
     def convert(self, current: np.ndarray, errors: Optional["ColumnErrors"] = None) -> int:
         """Currents (..., columns), float32 in grid units, become codes in place. Returns the saturated conversions.
 
-        A conversion saturates iff |rint(I / LSB)| > M. errors: `ColumnErrors` of these columns. ConfigError for a
-        current that is NaN.
+        I / LSB is divided exactly and rounded to the nearest, ties to even. A conversion saturates iff
+        |rint(I / LSB)| > M. errors: `ColumnErrors` of these columns. ConfigError for a current that is NaN.
         """
-        np.divide(current, self.tile_lsb, out=current)
         if errors is not None:
+            np.divide(current, self.tile_lsb, out=current)
             current *= errors.gain
             current += errors.offset_lsb
-        np.rint(current, out=current)
+            np.rint(current, out=current)
+        elif self.divides_in_float32:
+            np.divide(current, self.tile_lsb, out=current)
+            np.rint(current, out=current)
+        else:  # 53 bits are enough for any two numbers of 24
+            current[...] = np.rint(np.divide(current, self.tile_lsb, dtype=np.float64))
         largest, smallest = current.max(initial=0.0), current.min(initial=0.0)
         if np.isnan(largest):
             raise ConfigError("a current is not a number")
@@ -166,6 +185,17 @@ def _largest_pair_currents(cells_grid: np.ndarray) -> np.ndarray:
     """Largest |I+ - I-| of each pair of cells (rows, 2 * pairs) over all inputs: float64 (pairs,), grid units."""
     difference = cells_grid[:, 0::2].astype(np.float64) - cells_grid[:, 1::2]
     return np.maximum(np.maximum(difference, 0).sum(axis=0), np.maximum(-difference, 0).sum(axis=0))
+
+
+def coarse_lsb(lsb: float, bits: int) -> float:
+    """The next LSB from `lsb` upwards by which an ADC of `bits` divides in float32: at most 0.8 % larger.
+
+    Above 16 bits the step would be coarser, and `lsb` stays as it is: such an ADC divides in float64.
+    """
+    if bits > 16:
+        return lsb
+    mantissa, exponent = math.frexp(lsb)
+    return math.ldexp(math.ceil(mantissa * 2 ** (24 - bits)), exponent - (24 - bits))
 
 
 def _lsb(full_scale: float, bits: int, arrangement: str) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from ..device.interface import Cell
 from ..errors import ConfigError, DataError, ShapeError
 from ..rng import stream
-from .converters import Adc, bounding_lsb
+from .converters import Adc, bounding_lsb, coarse_lsb
 from .macro_state import MacroState, check_map, checked_shape, pristine, read_only
 from .memo import Memo
 from .product import Operand
@@ -470,7 +470,8 @@ class Macro:
 
     def calibrated_adc(self, *, bits: int, arrangement: str = "pair", region: Optional[Region] = None) -> Adc:
         """A converter for one region (default: all), its range the largest current that any input can give."""
-        return Adc(bits, bounding_lsb(self.conductance_grid(region), bits, arrangement=arrangement), arrangement)
+        lsb = bounding_lsb(self.conductance_grid(region), bits, arrangement=arrangement)
+        return Adc(bits, coarse_lsb(lsb, bits), arrangement)
 
     def multiply(
         self,

@@ -74,7 +74,7 @@ class Operand:
         result = np.empty((n, pairs), np.int64) if onto is None else onto
         if result.shape != (n, pairs) or result.dtype != np.int64:
             raise ShapeError(f"a total of {result.dtype} {result.shape}, expected int64 {(n, pairs)}")
-        start = noise.position if noise is not None else 0
+        start = noise.reserve(n) if noise is not None else 0
         if noise is not None:
             borders = _borders(start, n, columns.block)
         else:
@@ -94,7 +94,7 @@ class Operand:
 
         saturated = _in_threads(work, [borders[k::threads] for k in range(min(threads, len(borders)))])
         if noise is not None:
-            noise.advance(n)
+            noise.forget_what_is_read()
         return result, saturated
 
     def _check_call(
@@ -191,7 +191,7 @@ def _check_cells(grid: np.ndarray, variance: Optional[np.ndarray]) -> None:
     if grid.ndim != 2 or grid.shape[1] % 2 or not grid.size:
         raise ShapeError(f"cells of shape {grid.shape}, expected (rows, 2 * pairs)")
     largest = _largest_cell(grid) if grid.dtype == np.float32 else np.nan
-    if not largest >= 0:
+    if not largest >= 0 or (np.rint(grid) != grid).any():
         raise ConfigError("cells must be float32 integers on the technology's grid, 0 or more")
     if not len(grid) * float(largest) < EXACT_FLOAT32:
         raise ConfigError("rows * g_max reaches 2^24, sums would not be exact: use a coarser grid or fewer rows")

@@ -8,7 +8,7 @@ import numpy as np
 from ..chip.chip import Chip
 from ..chip.placement import Tile
 from ..crossbar.conditions import Conditions
-from ..crossbar.converters import Adc, bit_planes, calibrated_lsb
+from ..crossbar.converters import Adc, bit_planes, calibrated_lsb, coarse_lsb
 from ..crossbar.wires import Wires
 from ..errors import ConfigError
 from ..nn.forward import plain_forward
@@ -86,7 +86,10 @@ def calibrate_adcs(
         if not widest:
             raise ConfigError(f"no current flows in layer {layer.name}: all its input codes are 0, or its cells alike")
         largest.update({name: widest for name, _ in layer.matrices() if not largest[name]})
-    return {name: Adc(adc_bits, float(np.float32(HEADROOM * lsb)), arrangement) for name, lsb in largest.items()}
+    return {
+        name: Adc(adc_bits, coarse_lsb(float(np.float32(HEADROOM * lsb)), adc_bits), arrangement)
+        for name, lsb in largest.items()
+    }
 
 
 def calibrated(

@@ -1,5 +1,7 @@
 """Input codes, bit planes, the ADC's transfer and its calibration."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 from minirram import rng
 from minirram.crossbar import converters
 from minirram.crossbar.converters import Adc, ColumnErrors, InputCodes
-from minirram.errors import ConfigError, ShapeError
+from minirram.errors import ConfigError, DataError, ShapeError
 
+seeds = st.integers(0, 2**32 - 1)
 arrangements = st.sampled_from(converters.ARRANGEMENTS)
 
 
@@ -42,19 +45,40 @@ def test_bit_planes_add_up_to_the_codes(bits, seed):
     assert np.array_equal(sum(2**b * planes[b] for b in range(bits)), codes)
 
 
-@given(arrangements, st.integers(4, 24), st.integers(0, 3), st.integers(0, 2**32 - 1))
-def test_convert_against_a_loop(arrangement, bits, shift, seed):
-    adc = Adc(bits, 3.7, arrangement, shift)
-    span = 1.3 * adc.top * adc.tile_lsb
-    current = np.rint(np.random.default_rng(seed).uniform(-span, span, (5, 4))).astype(np.float32)
+def near_halves(adc, seed):
+    """Integer currents (40,) float32 below 2^24 whose codes are nearly, or exactly, half-way between two others."""
+    generator = np.random.default_rng(seed)
+    edges = (generator.integers(adc.bottom - 2, adc.top + 2, 40) + 0.5) * float(adc.tile_lsb)
+    current = np.rint(edges) + generator.integers(-1, 2, 40)
+    return np.clip(current, 1 - 2**24, 2**24 - 1).astype(np.float32)
+
+
+@given(arrangements, st.integers(4, 24), st.floats(0.3, 5000.0), st.booleans(), st.integers(0, 3), seeds)
+def test_codes_are_the_exact_quotients_rounded(arrangement, bits, lsb, coarse, shift, seed):
+    """Whatever the LSB: of currents that are integers, as RTL divides them, halves to even."""
+    adc = Adc(bits, converters.coarse_lsb(lsb, bits) if coarse else lsb, arrangement, shift)
+    current = near_halves(adc, seed)
     codes = current.copy()
     saturated = adc.convert(codes)
-    expected_saturated = 0
-    for index, value in np.ndenumerate(current):
-        exact = round(float(np.float32(value) / np.float32(3.7 * 2.0**-shift)))  # round halves to even, as rint does
-        expected_saturated += abs(exact) > adc.top
-        assert codes[index] == min(max(exact, adc.bottom), adc.top)
-    assert saturated == expected_saturated
+    exact = [round(Fraction(float(value)) / Fraction(float(adc.tile_lsb))) for value in current]
+    assert codes.tolist() == [min(max(code, adc.bottom), adc.top) for code in exact]
+    assert saturated == sum(abs(code) > adc.top for code in exact)
+
+
+@given(arrangements, st.integers(4, 16), st.floats(1.0, 2.0**24), st.integers(0, 3))
+def test_a_calibrated_converter_divides_in_float32(arrangement, bits, full_scale, shift):
+    lsb = full_scale / converters.top_code(bits, arrangement)
+    coarse = converters.coarse_lsb(lsb, bits)
+    assert lsb <= coarse <= lsb * (1 + 2.0 ** (bits - 23)) and converters.coarse_lsb(coarse, bits) == coarse
+    assert Adc(bits, coarse, arrangement, shift).divides_in_float32 == (coarse * 2.0**-shift < 2.0 ** (25 - bits))
+
+
+def test_the_float32_quotient_of_a_fine_lsb_is_not_enough():
+    """A check of the check: without the wider division some of these codes would be wrong."""
+    adc = Adc(24, 1.0001)
+    current = near_halves(adc, 1)
+    narrow = np.rint(current / adc.tile_lsb)
+    assert not adc.divides_in_float32 and adc.convert(current) >= 0 and (narrow != current).any()
 
 
 @given(arrangements, st.integers(4, 24), st.floats(1e-3, 1e6))
@@ -123,6 +147,11 @@ def test_a_current_that_is_no_number_is_never_a_code():
 def test_wrong_values_are_refused(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_an_activation_that_is_no_number_is_refused():
+    with pytest.raises(DataError, match=r"at \(1, 0\) of \(2, 2\) is NaN"):
+        InputCodes(1.0).quantise(np.array([[0.0, 300.0], [np.nan, 1.0]]))
 
 
 def test_errors_of_unequal_length():

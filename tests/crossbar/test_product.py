@@ -2,6 +2,8 @@
 
 import math
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from unittest import mock
 
 import hypothesis
@@ -27,7 +29,7 @@ input_bits = st.integers(1, 8)
 
 
 def oracle(codes, cells_grid, bits, adc):
-    """One conversion at a time, in Python integers; the division is the float32 one that the law states."""
+    """One conversion at a time, in Python integers and fractions."""
     n, rows = codes.shape
     pairs = cells_grid.shape[1] // 2
     y = np.zeros((n, pairs), np.int64)
@@ -40,7 +42,7 @@ def oracle(codes, cells_grid, bits, adc):
                 minus = sum(bit * int(cells_grid[i, 2 * j + 1]) for i, bit in enumerate(plane))
                 signed = [(plus - minus, 1)] if adc.arrangement == "pair" else [(plus, 1), (minus, -1)]
                 for current, sign in signed:
-                    code = int(np.rint(np.float32(current) / adc.tile_lsb))
+                    code = round(current / Fraction(float(adc.tile_lsb)))  # halves to even
                     saturated += abs(code) > adc.top
                     y[s, j] += sign * 2**b * min(max(code, adc.bottom), adc.top)
     return y, saturated
@@ -229,6 +231,22 @@ def test_noise_is_the_same_for_any_split_and_any_threads(small_blocks, seed, spl
     assert np.array_equal(rest, expected[0][stops[0] :])
 
 
+def test_calls_from_several_threads_share_no_noise(small_blocks):
+    """Together they get the numbers that one call after the other gets, each call its own."""
+    codes, cells_grid = draw(3, 9, 2, 4, n=5)
+    variance = read_variance(np.float32(0.1) * cells_grid)
+
+    def read(noise):
+        y, _ = multiply(codes, cells_grid, input_bits=4, adc=Adc(24, 1.0), noise=noise, variance=variance)
+        return y.tobytes()
+
+    noise, alone = ReadNoise(1, "threads"), ReadNoise(1, "threads")
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(read, [noise] * 40))
+    assert sorted(together) == sorted(read(alone) for _ in range(40)) and len(set(together)) == 40
+    assert noise.position == alone.position == 200
+
+
 def test_noise_differs_between_reads_names_planes_and_polarities():
     codes = np.full((40, 5), 3, np.uint8)
     cells_grid = np.full((5, 4), 10_000, np.float32)
@@ -358,6 +376,34 @@ def test_fast_normals_are_normal():
     table = read_noise_module._normal_table().astype(np.float64)
     assert math.isclose(2 * np.mean(table**2), 1, rel_tol=1e-6) and abs(table.sum()) < 1e-3
     assert math.isclose(4 * np.mean(table**4), 3, rel_tol=1e-4)
+
+
+def test_fast_normals_have_the_tails_of_a_normal():
+    """The exact distribution of a + b, with each outermost slice in its finer ones: within 0.3 % up to 6 sigma."""
+    table, tail = (
+        make().astype(np.float64) for make in (read_noise_module._normal_table, read_noise_module._tail_table)
+    )
+    inner, share = np.sort(table)[read_noise_module.TAIL_SLICES : -read_noise_module.TAIL_SLICES], 1 / len(table)
+    upper = np.sort(-tail)
+    for x in (3.0, 4.0, 5.0, 6.0):
+        both_inner = np.sum(len(inner) - np.searchsorted(inner, x - inner)) * share**2
+        one_outer = 2 * np.mean(len(inner) - np.searchsorted(inner, x - upper)) * share
+        both_outer = np.mean(len(upper) - np.searchsorted(upper, x - upper)) / len(upper)
+        weight = read_noise_module.TAIL_SLICES * share
+        beyond = both_inner + one_outer * weight + both_outer * weight**2
+        assert math.isclose(beyond, 0.5 * math.erfc(x / math.sqrt(2)), rel_tol=3e-3)
+
+
+def test_draws_of_the_outermost_slices_are_drawn_again():
+    """Of a million draws some 120 lie there, on both sides, and hardly two are alike."""
+    n = 1_000_000
+    normals = read_noise_module.fast_normals(rng.stream(1, "n"), (2, n // 2), buffers=read_noise_module.Buffers())
+    draws = np.stack((normals[0] + normals[1], normals[0] - normals[1])) / 2  # a and b again
+    edge = np.sort(read_noise_module._normal_table())[read_noise_module.TAIL_SLICES]
+    for outermost in (draws[draws < edge - 1e-3], -draws[draws > -edge + 1e-3]):
+        expected = n * read_noise_module.TAIL_SLICES / 2**16
+        assert abs(len(outermost) - expected) < 5 * math.sqrt(expected)
+        assert len(np.unique(outermost)) > 0.95 * len(outermost) and outermost.max() < edge
 
 
 def test_the_two_halves_of_fast_normals_are_independent():

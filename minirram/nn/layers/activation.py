@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
+from ...codes import count_outside
 from ...errors import ConfigError
 from .base import Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal, n_values
 from .checks import check_bits
@@ -45,7 +46,7 @@ def input_codes(x: np.ndarray, step: float, *, bits: int) -> Tuple[np.ndarray, i
     """(codes uint8, number of activations out of range) of activations of any shape, as a crossbar takes them."""
     codes = np.divide(x, step)
     np.rint(codes, out=codes)
-    clipped = int(np.count_nonzero(codes < 0) + np.count_nonzero(codes > 2**bits - 1))
+    clipped = count_outside(codes, 2**bits - 1)
     return to_codes(codes, bits, out=codes).astype(np.uint8), clipped
 
 
@@ -200,7 +201,7 @@ class SignedQuantize(Layer):
         """Codes."""
         step = inference.step(self.name, self.bits)
         codes = np.rint(np.divide(inputs[0].floats(), step)) + self.zero_point
-        inference.clipped[self.name] += int(np.count_nonzero((codes < 0) | (codes > 2**self.bits - 1)))
+        inference.clipped[self.name] += count_outside(codes, 2**self.bits - 1)
         return Signal(to_codes(codes, self.bits).astype(np.uint8), step, self.zero_point)
 
     def codes_out(self, codes: Optional[Codes]) -> Optional[Codes]:
