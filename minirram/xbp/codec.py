@@ -139,33 +139,23 @@ def _row_records(
     if kind == "OPS":
         pulsed = np.add.reduceat(rows.any(axis=1), first, dtype=np.int64) > 0
         first = first[pulsed] if pulsed.any() else first[:1]
-    payloads = [rows[row : row + per].tobytes() for row in first.tolist()]
     records: List[Record] = []
     batch = max(1, _BATCH_BYTES // max_payload)
-    for start in range(0, len(payloads), batch):
-        part = payloads[start : start + batch]
-        encoded, ends = packbits.encode(np.frombuffer(b"".join(part), np.uint8), [len(payload) for payload in part])
-        data, stops = encoded.tobytes(), ends.tolist()
-        for payload, row, begin, end in zip(part, first[start:].tolist(), [0] + stops, stops):
-            packed = end - begin < len(payload)
-            records.append(
-                _record(
-                    kind,
-                    data[begin:end] if packed else payload,
-                    encoding="PACKBITS" if packed else "RAW",
-                    tile=tile,
-                    row=row,
-                    n_row=min(per, n_row - row),
-                    recipe=recipe,
-                    number=number,
-                )
-            )
+    for k in range(0, len(first), batch):
+        starts = first[k : k + batch].tolist()
+        payloads = [rows[row : row + per].tobytes() for row in starts]
+        packed = packbits.encode_shorter(np.frombuffer(b"".join(payloads), np.uint8), list(map(len, payloads)))
+        for row, payload, short in zip(starts, payloads, packed):
+            encoding, stored = ("RAW", payload) if short is None else ("PACKBITS", short)
+            fields = table.TYPES[kind], table.ENCODINGS[encoding], tile, row, min(per, n_row - row), recipe, number
+            records.append((*fields, stored))
     return records
 
 
 def _assemble(program: Program, records: List[Record]) -> bytes:
     """Header and records; each checksum goes on from the one before it."""
-    length = table.HEADER.size + sum(map(_size, records))
+    sizes = np.fromiter((len(record[-1]) for record in records), np.int64, len(records))
+    length = table.HEADER.size + int(np.sum((sizes + 3 & ~3) + table.RECORD.size + 4))
     if length > table.LIMITS["MAX_FILE"]:
         raise ConfigError(
             f"the program takes {length} bytes, a file at most {table.LIMITS['MAX_FILE']}: export it with shorter "
@@ -184,9 +174,10 @@ def _assemble(program: Program, records: List[Record]) -> bytes:
     )[:-4]
     crc = zlib.crc32(header)
     parts = [header, crc.to_bytes(4, "little")]
+    pack, zeros = table.RECORD.pack, (b"", bytes(3), bytes(2), bytes(1))
     for index, (kind, encoding, tile, row, n_row, recipe, number, stored) in enumerate(records):
-        head = table.RECORD.pack(kind, encoding, len(stored), index, tile, row, n_row, recipe, number)
-        body = head + stored + bytes(-len(stored) % 4)
+        size = len(stored)
+        body = pack(kind, encoding, size, index, tile, row, n_row, recipe, number) + stored + zeros[size & 3]
         crc = zlib.crc32(body, crc)
         parts += (body, crc.to_bytes(4, "little"))
     return b"".join(parts)

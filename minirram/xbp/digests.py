@@ -6,24 +6,21 @@ a state has one digest, whichever programs led there, and an increment takes one
 
 import hashlib
 import zlib
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional
 
 import numpy as np
 
 from . import table
 
 _NOT_READ = 0xFFFFFFFF
-_PART = 1 << 14  # cells that are mixed at a time
+_PART = 1 << 15  # cells that are mixed at a time: they stay in the cache
 _COVERED = ("n_row", "n_col", "macro", "row0", "col0", "level", "on_min_nS", "off_max_nS")  # of a TILE
 
 
 def mix(values: np.ndarray) -> np.ndarray:
     """uint32 -> uint32 of the same shape: the finaliser of MurmurHash3, a bijection without linear relations."""
     x = np.asarray(values, np.uint32)
-    x = x ^ x >> np.uint32(16)
-    x *= np.uint32(0x85EBCA6B)
-    x ^= x >> np.uint32(13)
-    x *= np.uint32(0xC2B2AE35)
+    x = _multiplied(x ^ x >> np.uint32(16))
     x ^= x >> np.uint32(16)
     return x
 
@@ -44,15 +41,40 @@ def of_tile(values: Mapping[str, Any]) -> int:
 
 
 def of_cells(macro: int, row0: int, col0: int, cells: np.ndarray) -> int:
-    """The part of the cells that are set in a map, bool (n_row, n_col), whose corner is row0, col0 of the macro."""
+    """The part of the cells that are set in a map, bool (n_row, n_col), whose corner is row0, col0 of the macro.
+
+    The exclusive or of mix(key ^ row << 16 ^ column). The first shift of `mix` moves the row onto the column, so it is
+    made for rows and for columns. The last one is made once, for the exclusive or of all cells.
+    """
     n_row, n_col = cells.shape
-    rows = np.arange(row0, row0 + n_row, dtype=np.uint32)[:, np.newaxis] << np.uint32(16)
-    address = (rows | np.arange(col0, col0 + n_col, dtype=np.uint32)) ^ np.uint32(_mixed(macro + 1))
-    # Places first: twice as fast as with a bool map. In parts that stay in the cache.
-    places, flat, state = np.flatnonzero(cells), address.reshape(-1), 0
-    for start in range(0, len(places), _PART):
-        state ^= int(np.bitwise_xor.reduce(mix(flat.take(places[start : start + _PART]))))
-    return state
+    key = _mixed(macro + 1)
+    row = np.arange(row0, row0 + n_row, dtype=np.uint32)
+    row ^= row << np.uint32(16)
+    col = np.arange(col0, col0 + n_col, dtype=np.uint32) ^ np.uint32(key ^ key >> 16)
+    if np.count_nonzero(cells) * 8 < cells.size:
+        rows, cols = np.nonzero(cells)
+        return _last_shift(int(np.bitwise_xor.reduce(_multiplied(row[rows] ^ col[cols]))))
+    state, part = 0, max(1, _PART // n_col)
+    room = np.empty((2, part, n_col), np.uint32)
+    for k in range(0, n_row, part):
+        set_ = cells[k : k + part]
+        x, shifted = room[:, : len(set_)]
+        np.bitwise_xor(row[k : k + part, np.newaxis], col, out=x)
+        np.multiply(_multiplied(x, shifted), set_, out=x)
+        state ^= int(np.bitwise_xor.reduce(x, axis=None))
+    return _last_shift(state)
+
+
+def _multiplied(x: np.ndarray, shifted: Optional[np.ndarray] = None) -> np.ndarray:
+    """`mix` between its first shift and its last one, in place; shifted: room of the same shape."""
+    x *= np.uint32(0x85EBCA6B)
+    x ^= np.right_shift(x, np.uint32(13), out=shifted)
+    x *= np.uint32(0xC2B2AE35)
+    return x
+
+
+def _last_shift(value: int) -> int:
+    return value ^ value >> 16
 
 
 def readback_id(readback_S: np.ndarray) -> int:

@@ -10,18 +10,21 @@ from .records import Program, PulseRecord, TileProgram, good_key
 
 def program_of(reader: Reader) -> Program:
     """The Program that a `reader.Reader` has read; FormatError for the first host check that fails."""
-    tiles = tuple(_expand(tile) for tile in reader.tiles)
-    for kind, at, text in host_faults(reader, tiles):
+    for kind, at, text in _host_faults(reader):
         raise FormatError(text, at, kind=kind)
     chip, header = reader.chip, reader.header
-    return Program(
-        tiles=tiles,
-        recipes=tuple(PulseRecord(**_without_reserved(values)) for values in reader.recipes),
-        meta={key.decode("ascii"): text.decode("utf-8") for _, key, text in reader.meta},
-        directory=bool(reader.directories),
-        **{name: value for name, value in _without_reserved(chip).items() if name not in ("maps", "new_state")},
-        **{name: header[name] for name in ("chip_id", "build_id", "max_payload", "minor")},
-    )
+    try:  # checks Y3 to Y5 are those of every Program
+        return Program(
+            tiles=tuple(_expand(tile) for tile in reader.tiles),
+            recipes=tuple(PulseRecord(**_without_reserved(values)) for values in reader.recipes),
+            meta={key.decode("ascii"): text.decode("utf-8") for _, key, text in reader.meta},
+            directory=bool(reader.directories),
+            **{name: value for name, value in _without_reserved(chip).items() if name not in ("maps", "new_state")},
+            **{name: header[name] for name in ("chip_id", "build_id", "max_payload", "minor")},
+        )
+    except rules.Contradiction as error:
+        at = next(tile.at for tile in reader.tiles if tile.number == error.tile)
+        raise FormatError(str(error), at, kind=error.kind) from None
 
 
 def _expand(tile: TileRecords) -> TileProgram:
@@ -34,16 +37,13 @@ def _without_reserved(values: Dict[str, int]) -> Dict[str, int]:
     return {name: value for name, value in values.items() if not name.startswith("reserved")}
 
 
-def host_faults(reader: Reader, tiles: Sequence[TileProgram]) -> Iterator[Tuple[str, int, str]]:
-    """Checks Y1 to Y5, which need the whole file: (error class, byte offset, text) of each fault."""
+def _host_faults(reader: Reader) -> Iterator[Tuple[str, int, str]]:
+    """Checks Y1 and Y2, which need the whole file: (error class, byte offset, text) of each fault."""
     yield from _metadata_faults(reader.meta)
     listed = b"".join(table.DIR.pack(tile.number, 0, tile.at) for tile in reader.tiles)
     if reader.directories and b"".join(payload for _, payload in reader.directories) != listed:
         at = reader.directories[0][0] + table.RECORD.size
         yield "DIRECTORY", at, "not one list of all tiles and where their records start"
-    starts = {tile.number: tile.at for tile in reader.tiles}
-    for kind, number, text in rules.contradictions(tiles, reader.kinds, change=rules.changes(reader.chip)):
-        yield kind, starts[number], text
 
 
 def _metadata_faults(meta: Sequence[Tuple[int, bytes, bytes]]) -> Iterator[Tuple[str, int, str]]:

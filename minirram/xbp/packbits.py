@@ -12,6 +12,7 @@ import numpy as np
 
 _LONGEST = 128  # bytes that one token stands for
 _ILLEGAL = 128  # the token byte without a meaning
+_GROUP = 96  # payloads that are expanded at a time: they stay in the cache
 
 _BYTE = np.arange(256)
 _TOKEN_SIZE = np.where(_BYTE < _ILLEGAL, _BYTE + 2, 2).astype(np.int64)
@@ -26,7 +27,29 @@ def encode(data: np.ndarray, lengths: Sequence[int]) -> Tuple[np.ndarray, np.nda
     Returns (stored, ends): uint8 (m,) all encodings one after the other, int64 end of each one in it.
     """
     ends = np.cumsum(np.asarray(lengths, np.int64))
+    return _encoded(data, ends, *_repeats(data, ends))
+
+
+def encode_shorter(data: np.ndarray, lengths: Sequence[int]) -> List[Optional[bytes]]:
+    """The canonical encodings that are smaller than their payloads, None in place of the others; as of `encode`."""
+    size = np.asarray(lengths, np.int64)
+    ends = np.cumsum(size)
     start, end, repeated = _repeats(data, ends)
+    # No encoding is smaller than two bytes a run, its literals and a token for each 128 of them. Most maps of random
+    # bits have no run that pays: they need no encoding.
+    runs = np.searchsorted(start, np.concatenate(([0], ends)))
+    literals = size - np.diff(np.concatenate(([0], np.cumsum(end - start)))[runs])
+    if not np.any(2 * np.diff(runs) + literals + (literals + _LONGEST - 1) // _LONGEST < size):
+        return [None] * len(size)
+    stored, stops = _encoded(data, ends, start, end, repeated)
+    text, stops = stored.tobytes(), stops.tolist()
+    return [text[k:stop] if stop - k < n else None for k, stop, n in zip([0] + stops, stops, size.tolist())]
+
+
+def _encoded(
+    data: np.ndarray, ends: np.ndarray, start: np.ndarray, end: np.ndarray, repeated: np.ndarray
+) -> Tuple[np.ndarray, np.ndarray]:
+    """What `encode` returns; start, end and repeated as of `_repeats`."""
     # The end of a payload is an item too, of no bytes: before every item lies a gap of literals.
     last = np.searchsorted(start, ends)
     start, end = np.insert(start, last, ends), np.insert(end, last, ends)
@@ -100,34 +123,53 @@ def decode(stored: Sequence[bytes], lengths: Sequence[int]) -> List[Optional[byt
 
     An entry is None where the encoding is not valid: illegal token, input that ends inside a token, or another size.
     """
-    if not stored:
-        return []
     sizes = np.array([len(one) for one in stored], np.int64)
     wanted = np.asarray(lengths, np.int64)
     data = np.frombuffer(b"".join(stored), np.uint8)
     ends = np.cumsum(sizes)
     literal, stops = _walk(data, ends - sizes, ends)
+    whole, decoded = stops == ends, []
+    for k in range(0, len(stored), _GROUP):
+        part = slice(k, k + _GROUP)
+        first, last = ends[k] - sizes[k], ends[part][-1]
+        decoded += _expand(data[first:last], literal[first:last], ends[part] - first, wanted[part], whole[part])
+    return decoded
+
+
+def _expand(
+    data: np.ndarray, literal: np.ndarray, ends: np.ndarray, wanted: np.ndarray, whole: np.ndarray
+) -> List[Optional[bytes]]:
+    """The payloads of some encodings; literal as of `_walk`, whole: whose chain of tokens stops at its end."""
     tokens = np.flatnonzero(~literal)
-    token = data[tokens]
+    token = data.take(tokens)
     count = _TOKEN_COUNT.take(token)
     counted = np.concatenate(([0], np.cumsum(count, dtype=np.int64)))
-    last, first = np.searchsorted(tokens, ends), np.searchsorted(tokens, ends - sizes)
-    good = (stops == ends) & (counted[last] - counted[first] == wanted)
+    bounds = counted[np.searchsorted(tokens, np.concatenate(([0], ends)))]
+    good = whole & (np.diff(bounds) == wanted)
     if not good.all():
         kept = np.flatnonzero(good)
-        decoded = iter(decode([stored[k] for k in kept], wanted[kept]))
-        return [next(decoded) if ok else None for ok in good]
+        starts = ends - np.diff(ends, prepend=0)
+        alone = iter(decode([data[starts[k] : ends[k]].tobytes() for k in kept], wanted[kept]))
+        return [next(alone) if ok else None for ok in good]
+    out: np.ndarray = np.zeros(counted[-1], np.uint8)
+    repeats, copies = np.flatnonzero(token > _ILLEGAL), np.flatnonzero(token < _ILLEGAL)
+    repeated = tokens.take(repeats) + 1
+    literal[repeated] = False
+    value = data.take(repeated)
+    some = np.flatnonzero(value)  # most runs of real maps are zeros, and stand there
+    run = repeats.take(some)
+    out[_places(counted.take(run), count.take(run))] = np.repeat(value.take(some), count.take(run))
+    out[_places(counted.take(copies), count.take(copies))] = np.compress(literal, data)
+    text, stops = out.tobytes(), bounds.tolist()
+    return [text[start:stop] for start, stop in zip(stops, stops[1:])]
 
-    repeats = np.flatnonzero(token > _ILLEGAL)
-    values = tokens.take(repeats) + 1
-    literal[values] = False
-    fill = np.full(len(token), 256, np.uint16)  # 256: literals
-    fill[repeats] = data.take(values)
-    fill = np.repeat(fill, count)
-    out = fill.astype(np.uint8)
-    out[np.flatnonzero(fill == 256)] = data.take(np.flatnonzero(literal))  # twice as fast as with bool maps
-    text, ends = out.tobytes(), np.cumsum(wanted).tolist()
-    return [text[start:end] for start, end in zip([0] + ends[:-1], ends)]
+
+def _places(start: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """int64 (count.sum(),): start[0], start[0] + 1 .. start[0] + count[0] - 1, start[1] and on."""
+    ends = np.cumsum(count)
+    places = np.repeat(start - ends + count, count)
+    places += np.arange(len(places))
+    return places
 
 
 def _walk(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:

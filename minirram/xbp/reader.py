@@ -17,13 +17,16 @@ from .records import unpack_bits
 TileMaps = Tuple[Optional[np.ndarray], Optional[np.ndarray], Tuple[Tuple[int, np.ndarray], ...]]
 
 _NAMES = {number: name for name, number in table.TYPES.items()}
-_STAGES = {name: stage for stage, name in enumerate(table.ROW_TYPES)}
+_STAGES = {table.TYPES[name]: stage for stage, name in enumerate(table.ROW_TYPES)}
+_FIXED_SIZES = {table.TYPES[name]: size for name, size in table.FIXED_SIZES.items()}
 _MASK, _GTAR, _OPS, _NEXT = range(4)
 _RAW, _PACKBITS, _SPARSE = (table.ENCODINGS[name] for name in ("RAW", "PACKBITS", "SPARSE"))
 _HEAD = table.RECORD.size
+_CHIP, _END = table.TYPES["CHIP"], table.TYPES["END"]
 _TILE = table.TYPES["TILE"]  # those of the rows follow it, in the order of the stages
 _unpack_head = table.RECORD.unpack_from
-_BATCH_BYTES = 1 << 20  # decoded ahead at a time
+_unpack_crc = struct.Struct("<I").unpack_from
+_BATCH_BYTES = 1 << 21  # decoded ahead at a time
 MOST_CELLS = 1 << 31  # of all maps together: small files can ask for terabytes, and a host keeps the maps
 
 
@@ -59,6 +62,9 @@ class TileRecords:
 
     def _pulses(self, records: List[Tuple[int, int, Any]]) -> np.ndarray:
         """bool (n_row, n_col) of one pass."""
+        rows_in = [rows for _, _, rows in records]
+        if sum(n_row for _, n_row, _ in records) == self.n_row and all(isinstance(rows, bytes) for rows in rows_in):
+            return unpack_bits(b"".join(rows_in), (self.n_row, self.n_col))
         packed: np.ndarray = np.zeros((self.n_row, self.stride), np.uint8)
         for row, n_row, rows in records:
             if isinstance(rows, bytes):
@@ -142,36 +148,40 @@ class Reader:
         if body + 4 > len(data):
             self._fail("TRUNCATED", len(data), f"the file ends inside record {index}")
         self.crc = zlib.crc32(data[at:body], self.crc)
-        if self.crc != int.from_bytes(data[body : body + 4], "little"):
+        if self.crc != _unpack_crc(data, body)[0]:
             self._fail("CRC", body, f"the checksum of record {index} differs, or one before it is missing")
         if number != index:
             self._fail("SEQUENCE", at + 4, f"record {index} says it is number {number}")
         if stored & 3 and any(data[at + _HEAD + stored : body]):
             self._fail("RESERVED", at + _HEAD + stored, f"a pad byte of record {index} is not 0")
-        name = _NAMES.get(kind)
-        if name is None and not kind & table.ANCILLARY:
+        parser = _PARSERS.get(kind)
+        if parser is None and not kind & table.ANCILLARY:
             self._fail("TYPE", at, f"unknown record type {kind:02x}")
-        if (name == "END") != (index == self.n_records - 1):
+        if (kind == _END) != (index == self.n_records - 1):
             message = f"record {index} of {self.n_records} has type {kind:02x}; the last one is END and no other"
             self._fail("COUNT", at, message)
-        if (name == "CHIP") != (index == 0):
+        if (kind == _CHIP) != (index == 0):
             self._fail("ORDER", at, f"record {index} has type {kind:02x}; the first one is CHIP and no other")
         self.at, self.index = body + 4, index + 1
-        if name is not None:
-            self._check_head(at, name, head)
-            _PARSERS[name](self, at, data[at + _HEAD : at + _HEAD + stored], head)
+        if parser is not None:
+            self._check_head(at, head)
+            parser(self, at, head)
 
-    def _check_head(self, at: int, name: str, head: Tuple[int, ...]) -> None:
+    def _check_head(self, at: int, head: Tuple[int, ...]) -> None:
         """Checks R11 to R13."""
-        _, encoding, stored, _, tile, row, n_row, recipe, pass_ = head
-        stage = _STAGES.get(name)
+        kind, encoding, stored, _, tile, row, n_row, recipe, pass_ = head
+        stage = _STAGES.get(kind)
         if encoding > _HIGHEST_ENCODING[stage]:
-            self._fail("ENCODING", at + 1, f"encoding {encoding} of a {name} record")
-        if stage is None and stored != table.FIXED_SIZES.get(name, stored):
-            self._fail("LENGTH", at + 2, f"{stored} bytes in a {name} record, expected {table.FIXED_SIZES[name]}")
-        unused = row or n_row or (tile and name != "TILE") if stage is None else 0
+            self._fail("ENCODING", at + 1, f"encoding {encoding} of a {_NAMES[kind]} record")
+        if stage is None and stored != _FIXED_SIZES.get(kind, stored):
+            self._fail("LENGTH", at + 2, f"{stored} bytes in a {_NAMES[kind]} record, expected {_FIXED_SIZES[kind]}")
+        unused = row or n_row or (tile and kind != _TILE) if stage is None else 0
         if unused or (stage != _OPS and (recipe or pass_)):
-            self._fail("RESERVED", at + 8, f"a number in the head of a {name} record that has none")
+            self._fail("RESERVED", at + 8, f"a number in the head of a {_NAMES[kind]} record that has none")
+
+    def _payload(self, at: int, stored: int) -> bytes:
+        """The stored bytes of the record at `at`."""
+        return self.data[at + _HEAD : at + _HEAD + stored]
 
     def _unpacked(self, at: int) -> Optional[bytes]:
         """The PackBits payload of the record at `at`, rows of the present tile.
@@ -225,7 +235,7 @@ class Reader:
         self.kinds[values["id"]] = values["kind"]
         self.recipes.append(values)
 
-    def _read_tile(self, at: int, payload: bytes, head: Tuple[int, ...]) -> None:
+    def _read_tile(self, at: int, head: Tuple[int, ...]) -> None:
         """Checks T1 to T3."""
         number = head[4]
         if self.tile:
@@ -251,13 +261,14 @@ class Reader:
         """Whether CHIP says that tiles have MASK, GTAR or OPS."""
         return bool(self.chip["maps"] >> stage & 1)
 
-    def _read_rows(self, at: int, payload: bytes, head: Tuple[int, ...]) -> None:
+    def _read_rows(self, at: int, head: Tuple[int, ...]) -> None:
         """Checks W1 to W6, O1 to O3 and K1 on rows of MASK, GTAR and OPS."""
         kind, encoding, stored, _, number, row, n_row, recipe, pass_ = head
-        tile, stage = self.tile, _STAGES[_NAMES[kind]]
+        tile, stage = self.tile, _STAGES[kind]
         if tile is None or number != tile.number:
             self._fail("ORDER", at + 8, f"rows of tile {number}, which is not the present one")
-        self._advance(at, tile, stage)
+        if tile.stage != stage or not self._has(stage):
+            self._advance(at, tile, stage)
         if not 1 <= n_row <= tile.n_row - row:
             self._fail("RANGE", at + 10, f"rows {row} + {n_row} of a tile of {tile.n_row}")
         length = n_row * tile.row_bytes[stage]
@@ -267,9 +278,9 @@ class Reader:
             bad = length > self.max_payload or (stored >= length if encoding else stored != length)
         if bad:
             self._fail("LENGTH", at + 2, f"{stored} bytes in encoding {encoding} for {n_row} rows, {length} bytes")
-        rows: Any = payload
-        if encoding:
-            rows = sparse.decode(payload, n_row, tile.n_col) if encoding == _SPARSE else self._unpacked(at)
+        rows: Any = self._unpacked(at) if encoding == _PACKBITS else self._payload(at, stored)
+        if encoding == _SPARSE:
+            rows = sparse.decode(rows, n_row, tile.n_col)
         if rows is None:
             self._fail("PACKED", at + _HEAD, f"these are not {n_row} rows in encoding {encoding}")
         if stage == _OPS:
@@ -312,14 +323,16 @@ class Reader:
         if recipe != tile.passes[-1][0]:
             self._fail("RECIPE", at + 14, f"a second recipe in pass {pass_}")
 
-    def _read_meta(self, at: int, payload: bytes, _: Tuple[int, ...]) -> None:
+    def _read_meta(self, at: int, head: Tuple[int, ...]) -> None:
         """Check A1."""
+        payload = self._payload(at, head[2])
         if len(payload) < 3 or payload[0] < 1 or len(payload) != 2 + payload[0] + payload[1]:
             self._fail("LENGTH", at + _HEAD, "key and text do not fill the record")
         self.meta.append((at, payload[2 : 2 + payload[0]], payload[2 + payload[0] :]))
 
-    def _read_directory(self, at: int, payload: bytes, _: Tuple[int, ...]) -> None:
+    def _read_directory(self, at: int, head: Tuple[int, ...]) -> None:
         """Check A2."""
+        payload = self._payload(at, head[2])
         if not payload or len(payload) % table.DIR.size:
             self._fail("LENGTH", at + 2, f"{len(payload)} bytes are no entries of {table.DIR.size} bytes each")
         self.directories.append((at, payload))
@@ -368,14 +381,17 @@ def _advice(values: Dict[str, Any]) -> str:
 
 
 _HIGHEST_ENCODING = {_MASK: _PACKBITS, _GTAR: _PACKBITS, _OPS: _SPARSE, None: _RAW}
-_PARSERS: Dict[str, Callable] = {
-    "CHIP": Reader._read_chip,
-    "RECIPE": Reader._read_recipe,
-    "TILE": Reader._read_tile,
-    "MASK": Reader._read_rows,
-    "GTAR": Reader._read_rows,
-    "OPS": Reader._read_rows,
-    "META": Reader._read_meta,
-    "DIR": Reader._read_directory,
-    "END": Reader._read_end,
+_PARSERS: Dict[int, Callable] = {
+    table.TYPES[name]: parser
+    for name, parser in {
+        "CHIP": Reader._read_chip,
+        "RECIPE": Reader._read_recipe,
+        "TILE": Reader._read_tile,
+        "MASK": Reader._read_rows,
+        "GTAR": Reader._read_rows,
+        "OPS": Reader._read_rows,
+        "META": Reader._read_meta,
+        "DIR": Reader._read_directory,
+        "END": Reader._read_end,
+    }.items()
 }

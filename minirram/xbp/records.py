@@ -225,8 +225,8 @@ class Program:
         for tile in self.tiles:
             self._check_tile(tile, kinds, last)
             last = tile.number
-        for _, _, text in rules.contradictions(self.tiles, kinds, change=rules.changes(chip)):
-            raise ConfigError(text)
+        for contradiction in rules.contradictions(self.tiles, kinds, change=rules.changes(chip)):
+            raise rules.Contradiction(*contradiction)
         for key, text in self.meta.items():
             size = len(text.encode("utf-8"))
             if not good_key(key) or size > 255 or len(key) + size + 2 > self.max_payload:

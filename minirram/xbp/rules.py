@@ -9,6 +9,7 @@ from typing import Any, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from ..errors import ConfigError
 from . import table
 
 Fault = Tuple[str, str, str]  # error class, field, what is wrong
@@ -16,6 +17,14 @@ Fields = Sequence[Tuple[str, str]]  # (name, format character), as in `table`
 Values = Mapping[str, Any]  # field name -> value
 
 _BITS: Mapping[str, Tuple[int, int]] = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
+
+
+class Contradiction(ConfigError):
+    """A program that contradicts itself: `kind` is the error class of the rule, `tile` the number of the tile."""
+
+    def __init__(self, kind: str, tile: int, text: str) -> None:
+        super().__init__(text)
+        self.kind, self.tile = kind, tile
 
 
 def field_faults(values: Values, fields: Fields) -> Iterator[Fault]:
