@@ -141,7 +141,7 @@ def _expand(
 ) -> List[Optional[bytes]]:
     """The payloads of some encodings; literal as of `_walk`, whole: whose chain of tokens stops at its end."""
     tokens = np.flatnonzero(~literal)
-    token = data.take(tokens)
+    token: np.ndarray = data.take(tokens)
     count = _TOKEN_COUNT.take(token)
     counted = np.concatenate(([0], np.cumsum(count, dtype=np.int64)))
     bounds = counted[np.searchsorted(tokens, np.concatenate(([0], ends)))]
@@ -155,7 +155,7 @@ def _expand(
     repeats, copies = np.flatnonzero(token > _ILLEGAL), np.flatnonzero(token < _ILLEGAL)
     repeated = tokens.take(repeats) + 1
     literal[repeated] = False
-    value = data.take(repeated)
+    value: np.ndarray = data.take(repeated)
     some = np.flatnonzero(value)  # most runs of real maps are zeros, and stand there
     run = repeats.take(some)
     out[_places(counted.take(run), count.take(run))] = np.repeat(value.take(some), count.take(run))
@@ -167,7 +167,7 @@ def _expand(
 def _places(start: np.ndarray, count: np.ndarray) -> np.ndarray:
     """int64 (count.sum(),): start[0], start[0] + 1 .. start[0] + count[0] - 1, start[1] and on."""
     ends = np.cumsum(count)
-    places = np.repeat(start - ends + count, count)
+    places: np.ndarray = np.repeat(start - ends + count, count)
     places += np.arange(len(places))
     return places
 

@@ -381,17 +381,15 @@ def _advice(values: Dict[str, Any]) -> str:
 
 
 _HIGHEST_ENCODING = {_MASK: _PACKBITS, _GTAR: _PACKBITS, _OPS: _SPARSE, None: _RAW}
-_PARSERS: Dict[int, Callable] = {
-    table.TYPES[name]: parser
-    for name, parser in {
-        "CHIP": Reader._read_chip,
-        "RECIPE": Reader._read_recipe,
-        "TILE": Reader._read_tile,
-        "MASK": Reader._read_rows,
-        "GTAR": Reader._read_rows,
-        "OPS": Reader._read_rows,
-        "META": Reader._read_meta,
-        "DIR": Reader._read_directory,
-        "END": Reader._read_end,
-    }.items()
+_BY_NAME: Dict[str, Callable] = {
+    "CHIP": Reader._read_chip,
+    "RECIPE": Reader._read_recipe,
+    "TILE": Reader._read_tile,
+    "MASK": Reader._read_rows,
+    "GTAR": Reader._read_rows,
+    "OPS": Reader._read_rows,
+    "META": Reader._read_meta,
+    "DIR": Reader._read_directory,
+    "END": Reader._read_end,
 }
+_PARSERS = {table.TYPES[name]: parser for name, parser in _BY_NAME.items()}
