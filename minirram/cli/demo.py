@@ -1,11 +1,14 @@
 """minirram demo: the whole job on built-in data."""
 
 import argparse
+from dataclasses import replace
 
+from ..pages.run import Wishes
 from ..runs.demo import DemoResults, demo, demo_config
 from ..units import si_format
 from .arguments import threads_option
 from .progress import Progress
+from .report import write_report
 from .train import results_lines
 
 RESULT = DemoResults
@@ -19,10 +22,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> DemoResults:
-    """The demo, with its progress on stderr."""
+    """The demo, with its progress on stderr, and its page."""
     config = demo_config(options.seed)
     with Progress(config.recipe.epochs) as progress:
-        return demo(options.out, config, threads=options.threads, progress=progress.row)
+        results = demo(options.out, config, threads=options.threads, progress=progress.row)
+    return replace(results, report=write_report(options.out, wishes=Wishes(threads=options.threads)).file)
 
 
 def text(results: DemoResults) -> str:
@@ -34,5 +38,6 @@ def text(results: DemoResults) -> str:
         f"unpruned random chip    {results.unpruned_accuracy:.2%}",
         f"energy/inference        {array} in the array, {total} in all at {results.adc_bits} ADC bits; GPU {gpu}",
         f"program file            {results.program} ({results.program_bytes} bytes)",
+        f"report                  {results.report}",
     ]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """minirram fit: fit a technology to measured maps, and say whether the fit may be used."""
 
 import argparse
-from dataclasses import dataclass, fields
-from typing import Iterator, Optional, Tuple
+from dataclasses import fields
+from typing import Iterator, Optional
 
 import numpy as np
 
@@ -15,29 +15,13 @@ from ..device.fit_verdict import NOT_USABLE
 from ..device.presets import load_cell_model, save_cell_model
 from ..errors import ConfigError, DataError
 from ..files import blaming
-from ..labfiles.maps import LabMap, Policy, Reading, read_column, read_map
+from ..labfiles.maps import LabMap, Policy, read_column, read_map
 from ..labfiles.table import read_table
 from ..labfiles.units import UNITS, of_cells
+from ..runs.fit_file import FitReport, file_beside, histogram_of, save_fit
 from ..units import si_format
 from .arguments import CONTENTS, GOOD, lab_options, lab_policy
 from .counts import count_lines
-
-
-@dataclass(frozen=True)
-class FitReport(Fit):
-    """A technology fitted to measured maps, how well it fits, and whether it may be used."""
-
-    files: Tuple[Reading, ...]
-    """what was taken from each map"""
-    not_formed: int
-    """cells with a value that were not formed"""
-    forced: bool
-    """--force was given: what is not usable is written all the same"""
-    model_file: Optional[str]
-    """file that the model was written to; None: none was asked for, or the fit is not usable"""
-    picture_file: Optional[str]
-    """file that the picture was written to; None: none was asked for"""
-
 
 RESULT = FitReport
 
@@ -57,7 +41,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--states", metavar="LIST", help="states in the maps where they are known, as pristine,off,on (default: found)"
     )
     parser.add_argument("--base", default="taox-40nm", help="technology for what the maps do not tell (%(default)s)")
-    parser.add_argument("--out", metavar="MODEL.json", help="write the fitted model, for train --technology MODEL.json")
+    parser.add_argument(
+        "--out",
+        metavar="MODEL.json",
+        help="write the fitted model, for train --technology MODEL.json; MODEL.fit.json beside it, for report",
+    )
     parser.add_argument("--force", action="store_true", help="write a model that is not usable, and end with code 0")
     parser.add_argument("--plot", metavar="FILE", help="write a picture of the fit (.png, .pdf, .svg)")
     lab_options(parser)
@@ -93,14 +81,19 @@ def run(options: argparse.Namespace) -> FitReport:
     written = options.out is not None and (found.verdict != NOT_USABLE or options.force)
     if written:
         save_cell_model(options.out, found.model)
-    return FitReport(
+    report = FitReport(
         files=tuple(one.reading for one in maps),
         not_formed=found.cells - found.formed - found.not_read,
         forced=options.force,
         model_file=options.out if written else None,
         picture_file=options.plot,
+        report_file=None if options.out is None else file_beside(options.out),
+        histogram=histogram_of(maps_S),
         **{field.name: getattr(found, field.name) for field in fields(Fit)},
     )
+    if report.report_file is not None:
+        save_fit(report.report_file, report)
+    return report
 
 
 def _map(path: str, unit: Optional[str], base: CellModel, *, policy: Policy) -> LabMap:

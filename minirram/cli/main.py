@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "learn the masks of a task's network on a simulated chip",
     "evaluate": "accuracy of a run on its simulated macros",
     "export": "write the program file of a run",
+    "report": "one page on a run, a comparison, a sweep or a fit, with figures",
     "place": "put a network from an ONNX file on macros, with its weights",
     "compare": "set masks, free weights and weight optimisation side by side",
     "transfer": "take the masks of a run to another chip and learn on",

@@ -143,6 +143,21 @@ def examine(
     )
 
 
+def answering(config: Any, chip: Any, *, model: Model, split: str, threads: int = 1) -> Callable[[Any], np.ndarray]:
+    """Codes -> logits of a run on its macros, on its own wires, with the first draw of read noise of `examine`."""
+    product = ChipProduct(
+        chip,
+        model.adcs,
+        input_bits=input_bits(config.network),
+        scales_S=model.scales_S,
+        factors=model.factors,
+        noise_seed=int(stream(config.recipe.seed, "read", split, 0).integers(2**32)),
+        threads=threads,
+        conditions=Conditions(wires=config.wires),
+    )
+    return lambda codes: predict(config.network, model.state, codes=codes, product=product)
+
+
 def score_without_chip(examination: Any, predict: Callable[[np.ndarray], np.ndarray]) -> Score:
     """How `predict` (codes -> logits) answers an examination on ideal hardware: one draw, nothing to convert."""
     started = time.perf_counter()

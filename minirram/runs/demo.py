@@ -43,6 +43,8 @@ class DemoResults(TrainingResults):
     """path of the program file"""
     program_bytes: int
     """its size"""
+    report: Optional[str]
+    """path of the page that shows all this; None: none was written"""
 
 
 def demo_config(seed: int = 0) -> RunConfig:
@@ -72,6 +74,7 @@ def demo(
         gpu_J=found.digital_hardware["gpu_int8"].typical,
         program=exported.file,
         program_bytes=exported.bytes or 0,
+        report=None,
     )
 
 

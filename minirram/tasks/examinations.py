@@ -59,13 +59,17 @@ class PixelExamination:
 
     def figures(self, predict: Predict) -> Dict[str, Any]:
         """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.segmentation_scores`."""
+        return metrics.segmentation_scores(self.probabilities(predict), self.labels, region=self.region)
+
+    def probabilities(self, predict: Predict) -> np.ndarray:
+        """What `predict` says of each pixel: probability of the class that is looked for, (n, height, width)."""
 
         def probability(tiles: np.ndarray) -> np.ndarray:
             logits = predict(tiles)
             return 1.0 / (1.0 + np.exp(np.clip(logits[..., 0] - logits[..., 1], -80, 80)))
 
         maps = [predict_by_tiles(probability, image, size=TILE_PX, step=TILE_STEP_PX) for image in self.codes]
-        return metrics.segmentation_scores(np.stack(maps), self.labels, region=self.region)
+        return np.stack(maps)
 
     def first(self, n: int) -> "PixelExamination":
         """The examination's first `n` images."""

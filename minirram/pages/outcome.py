@@ -1,0 +1,124 @@
+"""What `results.json` says of a run, whichever command made it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple, Union
+
+from ..errors import DataError
+from ..files import read_json
+from ..inference.examine import Figures, Score
+from ..json_codec import built
+from ..report.text import count, percent
+from ..runs.folder import RunFolder
+from ..runs.recalibrate import Recalibration
+from ..runs.train import TrainingResults, read_results
+from ..study.transfer import TransferResults
+
+Results = Union[TrainingResults, TransferResults, Recalibration]
+NAMES = {
+    "accuracy": "accuracy",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "dice": "Dice coefficient",
+}
+"""figure -> how a page calls it"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How good a run is, and what that rests on."""
+
+    results: Results
+    """all that the file says"""
+    scores: Dict[str, Score]
+    """by split, the one that the run is judged by first"""
+    openings: int
+    """of the test set so far"""
+
+    @property
+    def split(self) -> str:
+        """what the run is judged by: "test" or "validation\""""
+        return next(iter(self.scores))
+
+    @property
+    def score(self) -> Score:
+        """On that split."""
+        return self.scores[self.split]
+
+
+def outcome_of(run: RunFolder) -> Outcome:
+    """The outcome of a run; DataError when it has none, because its training has not ended."""
+    path = run.path("results.json")
+    if not run.has("results.json"):
+        raise DataError(f"{run.folder}: no results.json, the training has not ended; continue it with --resume")
+    value: Any = read_json(path)
+    keys = value if isinstance(value, dict) else {}
+    if "recalibrated" in keys:
+        fixed: Recalibration = built(Recalibration, value, where=path)
+        score = fixed.recalibrated if fixed.relearned is None else fixed.relearned.score
+        return Outcome(fixed, {"validation": score}, run.test_openings())
+    if "from_chip_seed" in keys:
+        moved: TransferResults = built(TransferResults, value, where=path)
+        return Outcome(moved, {"test": moved.test.after, "validation": moved.validation.after}, run.test_openings())
+    trained = read_results(path)
+    return Outcome(trained, {"test": trained.test, "validation": trained.validation}, run.test_openings())
+
+
+def value_text(figures: Figures, name: str) -> str:
+    """A figure for people: accuracies in percent, areas as they are."""
+    value = getattr(figures, name)
+    if value is None:
+        return "\u2013"
+    return percent(value) if name in ("accuracy", "sensitivity", "specificity") else f"{value:.4f}"
+
+
+def lead(outcome: Outcome, task: str, *, kept: float, weights: int, macros: int) -> str:
+    """The result in one sentence."""
+    score = outcome.score
+    reached = f"{NAMES.get(score.primary, score.primary)} of {value_text(score, score.primary)}"
+    return (
+        f"{task} reaches a {outcome.split} {reached} with {percent(kept, 1)} of its {weights:,} connections kept "
+        f"on {count(macros, 'macro')}."
+    )
+
+
+def basis(outcome: Outcome, *, adc_bits: int, arrangement: str, read_noise: Optional[float], per_pixel: bool) -> str:
+    """What the sentence rests on."""
+    score = outcome.score
+    what = count(score.samples, f"{outcome.split} image" if per_pixel else f"{outcome.split} sample")
+    noise = "" if read_noise is None else f" of {percent(read_noise)}"
+    per = "one conversion per pair" if arrangement == "pair" else "one conversion per polarity"
+    draws = count(len(score.by_draw), "draw")
+    parts = [f"It rests on {what}, {draws} of the read noise{noise} and {adc_bits}-bit ADCs, {per}."]
+    if score.primary == "accuracy" and not per_pixel:
+        low, high = sampling_interval(score.accuracy, score.samples)
+        parts.append(f"So many samples bound it to {100 * low:.1f} to {100 * high:.1f} %, at 95 % confidence.")
+    parts.append(f"With ideal reads it is {value_text(score.ideal, score.primary)}.")
+    if outcome.split == "test":
+        parts.append(f"The test set was opened {count(outcome.openings, 'time')}.")
+    return " ".join(parts)
+
+
+def sampling_interval(share: float, samples: int, z: float = 1.96) -> Tuple[float, float]:
+    """Interval of a share that was found on so many independent samples (Wilson, JASA 22, 1927)."""
+    middle = (share + z * z / (2 * samples)) / (1 + z * z / samples)
+    half = z / (1 + z * z / samples) * math.sqrt(share * (1 - share) / samples + z * z / (4 * samples**2))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def figure_rows(outcome: Outcome) -> Tuple[Tuple[str, ...], Tuple[Tuple[str, ...], ...]]:
+    """(head, rows) of all figures: one row each, a column per split with noisy and with ideal reads."""
+    head = ["figure"]
+    for split in outcome.scores:
+        head += [split, f"{split}, ideal reads"]
+    rows = []
+    for name, shown in NAMES.items():
+        if getattr(outcome.score, name) is None:
+            continue
+        row = [shown]
+        for score in outcome.scores.values():
+            row += [value_text(score, name), value_text(score.ideal, name)]
+        rows.append(tuple(row))
+    return tuple(head), tuple(rows)

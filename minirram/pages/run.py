@@ -1,0 +1,248 @@
+"""The page of a run folder, whichever task it learned and whichever command made it."""
+
+import os
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from ..chip.cell_results import CellResults
+from ..chip.chip import Chip
+from ..crossbar.conditions import Conditions
+from ..device.thresholds import thresholds
+from ..errors import ConfigError, MinirramError
+from ..inference.examine import answering
+from ..inference.model import Model
+from ..nn.network import weights_by_layer
+from ..programming import build
+from ..programming.manifest import NAME as MANIFEST
+from ..programming.manifest import Manifest, read_manifest
+from ..programming.readback import describe
+from ..report.page import Page, Section, Table
+from ..report.text import percent, si, size
+from ..runs import bench
+from ..runs.energy import ENERGY_IMAGES, ENERGY_SAMPLES, EnergyAccount, WhatIf, account
+from ..runs.evaluate import evaluate
+from ..runs.export import build_program
+from ..runs.folder import RunFolder, open_training
+from ..runs.recalibrate import Recalibration
+from ..runs.train import TrainingResults
+from ..study.transfer import TransferResults
+from ..xbp import codec
+from . import answers, chip_state, cost, learning, outcome, provenance
+
+Tell = Callable[[str], None]
+"""called with a line before each long step"""
+AGES_S = (1.0, 3600.0, 86_400.0, 30 * 86_400.0, 31_557_600.0, 10 * 31_557_600.0)
+"""of a drift curve: one second, an hour, a day, 30 days, a year, ten years"""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a page of a run is to hold beside what lies in its folder."""
+
+    data: Optional[str] = None
+    """folder of the data set or "synthetic", instead of the run's"""
+    costs: str = "macro-40nm"
+    """named technology file of the energy account, or the path of one"""
+    drift: bool = False
+    """the score over time since programming"""
+    threads: int = 1
+    """of the products"""
+    tell: Optional[Tell] = None
+    """called with a line before each long step"""
+
+    def say(self, line: str) -> None:
+        """Tell of a step that takes time."""
+        if self.tell is not None:
+            self.tell(line)
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A run as it was opened."""
+
+    run: RunFolder
+    outcome: outcome.Outcome
+    chip: Chip
+    model: Model
+    masks: Dict[str, np.ndarray]
+    cells: chip_state.Cells
+    done: Optional[CellResults]
+
+
+def run_page(folder: str, wishes: Wishes) -> Page:
+    """The page of the run in `folder`. What cannot be shown, for want of data for example, is said on it.
+
+    DataError for a folder without a finished run, or with damaged files.
+    """
+    opened = _open(folder)
+    config = opened.run.config
+    notes: List[str] = []
+    found = _tried("Energy", lambda: _account(opened, wishes), notes)
+    sections = [*_results_sections(opened)]
+    asked = config.data_layout.per_pixel
+    if asked:
+        shown = _tried("Answers by pixel", lambda: _pixels(opened, wishes), notes)
+        sections += [] if shown is None else [shown]
+    score, split = opened.outcome.score, opened.outcome.split
+    if score.confusion is not None:
+        sections.append(answers.confusion_section(score, config.data_layout.class_names, split))
+    sections += _learning_sections(opened)
+    sections += [
+        chip_state.conductance_section(opened.cells, config.cell_model),
+        chip_state.map_section(opened.cells),
+        learning.density_section(opened.masks, opened.model, config.recipe.level),
+        cost.counts_section(score, split),
+    ]
+    sections += [] if found is None else [cost.energy_section(found)]
+    times_s = {} if found is None else found.training.pulse_times_s
+    sections.append(chip_state.wear_section(opened.chip, times_s))
+    sections += _bench_sections(opened, notes)
+    program = _tried("Program", lambda: _program(opened), notes)
+    sections += [] if program is None else [program[0]]
+    if wishes.drift:
+        drift = _tried("Drift", lambda: _drift(opened, wishes), notes)
+        sections += [] if drift is None else [drift]
+    sections.append(provenance.provenance_section(opened.run, opened.outcome))
+    return _page(opened, tuple(sections), tuple(notes), found, None if program is None else program[1])
+
+
+def _open(folder: str) -> _Opened:
+    run = RunFolder.open(folder)
+    found = outcome.outcome_of(run)
+    own, model, masks = run.load_trained()
+    beside = run.path(os.path.join("bench", bench.CELLS))
+    done = CellResults.load(beside) if os.path.isfile(beside) else None
+    return _Opened(run, found, own, model, masks, chip_state.cells_of(own, masks, model.signs, done), done)
+
+
+def _tried(title: str, make: Callable[[], Any], notes: List[str]) -> Any:
+    """make(); what is wrong becomes a note, and None."""
+    try:
+        return make()
+    except MinirramError as error:
+        notes.append(f"Left out: {title}. {error}")
+        return None
+
+
+def _page(
+    opened: _Opened, sections: Tuple[Section, ...], notes: Tuple[str, ...], found: Optional[EnergyAccount], n_bytes: Any
+) -> Page:
+    config, chip_, score = opened.run.config, opened.chip, opened.outcome
+    kept = sum(int(np.count_nonzero(mask)) for mask in opened.masks.values())
+    of = sum(mask.size for mask in opened.masks.values())
+    weights, macros = sum(weights_by_layer(config.network).values()), chip_.placement.n_macros
+    named = outcome.NAMES.get(score.score.primary, score.score.primary)
+    key: List[Tuple[str, Any]] = [
+        (f"{score.split} {named}", outcome.value_text(score.score, score.score.primary)),
+        ("with ideal reads", outcome.value_text(score.score.ideal, score.score.primary)),
+        ("kept", percent(kept / of, 1)),
+    ]
+    key += [] if found is None else [("energy of one inference", si(found.total_J, "J"))]
+    key += [] if n_bytes is None else [("program file", size(n_bytes))]
+    return Page(
+        kind="Run",
+        title=config.task,
+        lead=outcome.lead(score, config.task, kept=kept / of, weights=weights, macros=macros),
+        basis=outcome.basis(
+            score,
+            adc_bits=config.adc_bits,
+            arrangement=config.adc_arrangement,
+            read_noise=getattr(config.cell_model, "read_noise", None),
+            per_pixel=config.data_layout.per_pixel,
+        ),
+        sections=sections,
+        notes=notes,
+        key=tuple(key),
+    )
+
+
+def _results_sections(opened: _Opened) -> List[Section]:
+    """All figures, and what came before them in a run that was transferred or recalibrated."""
+    head, rows = outcome.figure_rows(opened.outcome)
+    parts: List[Any] = [Table("Figures, noisy reads and ideal ones", head, rows)]
+    results = opened.outcome.results
+    if isinstance(results, Recalibration):
+        steps = [("as programmed", results.programmed), ("as read back", results.read_back)]
+        steps += [("recalibrated, without a pulse", results.recalibrated)]
+        steps += [] if results.relearned is None else [("a few masks learned anew", results.relearned.score)]
+        steps_rows = [(name, outcome.value_text(one, one.primary)) for name, one in steps]
+        parts.append(Table(f"Validation {results.programmed.primary} by step", ("step", "figure"), steps_rows))
+        counted = (
+            ("differ", results.differing),
+            ("taken for open", results.doubtful),
+            ("above the grid", results.limited),
+        )
+        parts.append(Table(f"Cells of the read-back {results.readback.file}", ("cells", "number"), counted))
+    if isinstance(results, TransferResults):
+        steps_rows = [("on the first chip", f"{results.home:.4f}"), ("its masks on this chip", f"{results.before:.4f}")]
+        steps_rows.append(("digital statistics of this chip", f"{results.digital_only.validation:.4f}"))
+        steps_rows += [(f"after epoch {k}", f"{value:.4f}") for k, value in enumerate(results.after, 1)]
+        parts.append(Table("Validation by step of the transfer", ("step", "figure"), steps_rows))
+    if isinstance(results, TrainingResults) and results.data_report is not None:
+        report = results.data_report
+        rows_ = [(name, *numbers) for name, numbers in report.classes.items()]
+        unit = "Pixels" if opened.run.config.data_layout.per_pixel else "Samples"
+        parts.append(Table(f"{unit} of each class", ("class", "train", "validation", "test"), rows_))
+    return [Section("Result", tuple(parts))]
+
+
+def _learning_sections(opened: _Opened) -> List[Section]:
+    history, results = learning.history_of(opened.run), opened.outcome.results
+    if history is None or "validation" not in history:
+        return []
+    best = results.best_epoch if isinstance(results, TrainingResults) else None
+    return [learning.learning_section(history, best, opened.outcome.score.primary)]
+
+
+def _account(opened: _Opened, wishes: Wishes) -> EnergyAccount:
+    per_pixel = opened.run.config.data_layout.per_pixel
+    wishes.say(f"counting events of {ENERGY_IMAGES if per_pixel else ENERGY_SAMPLES} validation inputs")
+    what_if = WhatIf(costs=wishes.costs)
+    return account(opened.run.folder, data=wishes.data, threads=wishes.threads, what_if=what_if)
+
+
+def _pixels(opened: _Opened, wishes: Wishes) -> Section:
+    """Overlays of validation images; the test images stay closed."""
+    config = opened.run.config
+    asked = open_training(config, wishes.data).validation.first(ENERGY_IMAGES)
+    wishes.say(f"answering {len(asked)} validation images")
+    predict = answering(config, opened.chip, model=opened.model, split="validation", threads=wishes.threads)
+    found = answers.PixelAnswers(asked, asked.probabilities(predict))
+    return answers.segmentation_section(found, config.data_layout.class_names)
+
+
+def _program(opened: _Opened) -> Tuple[Section, int]:
+    """(section of the program that `export` writes, its size in bytes)."""
+    whole, not_formed = build_program(opened.run.config, opened.chip, model=opened.model, masks=opened.masks)
+    data, targets = codec.write(build.without_targets(whole)), codec.write(build.targets_of(whole))
+    shown = describe(build.without_targets(whole), data)
+    return cost.program_section(shown, len(data), len(targets), not_formed), len(data)
+
+
+def _bench_sections(opened: _Opened, notes: List[str]) -> List[Section]:
+    """What lies in the folder of the last programming through a bench."""
+    if opened.done is None:
+        return []
+    folder = opened.run.path("bench")
+    path = os.path.join(folder, MANIFEST)
+    bound: Optional[Manifest] = None
+    if os.path.isfile(path):
+        bound = _tried("the manifest of the bench", lambda: read_manifest(path), notes)
+    return [chip_state.bench_section(folder, opened.cells, opened.done, bound, thresholds(opened.chip.cell_model))]
+
+
+def _drift(opened: _Opened, wishes: Wishes) -> Section:
+    """The score at several ages, as it is and compensated."""
+    if not opened.chip.cell_model.ages:
+        raise ConfigError(f"{opened.chip.cell_model.name} does not age")
+    points = []
+    for age_s in AGES_S:
+        wishes.say(f"examining the chip {age_s:g} s after programming")
+        both = []
+        for compensated in (False, True) if opened.model.probes else (False,):
+            use = Conditions(age_s=age_s, compensated=compensated, wires=opened.run.config.wires)
+            both.append(evaluate(opened.run.folder, data=wishes.data, threads=wishes.threads, conditions=use))
+        points.append((age_s, both[0], both[1] if len(both) > 1 else None))
+    return cost.drift_section(points, outcome.NAMES.get(points[0][1].primary, points[0][1].primary))

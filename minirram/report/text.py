@@ -1,0 +1,38 @@
+"""Numbers as a page shows them."""
+
+import math
+from typing import Optional
+
+from ..units import si_format
+
+
+def si(value: Optional[float], unit: str, digits: int = 3) -> str:
+    """A quantity with its prefix, the micro sign for u; a dash for None."""
+    if value is None:
+        return "\u2013"
+    return si_format(value, unit, digits=digits).replace(f" u{unit}", f" \u00b5{unit}")
+
+
+def percent(share: Optional[float], digits: int = 2) -> str:
+    """A share in percent; a dash for None."""
+    if share is None or math.isnan(share):
+        return "\u2013"
+    if share == 0:
+        return "0 %"
+    least = 10.0 ** -(digits + 2)
+    return f"< {100 * least:.{digits}f} %" if 0 < share < least / 2 else f"{100 * share:.{digits}f} %"
+
+
+def figure(value: Optional[float], digits: int = 4) -> str:
+    """A number without a unit; a dash for None."""
+    return "\u2013" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`3 samples`, `1 sample`"""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(n_bytes: int) -> str:
+    """Bytes for people."""
+    return f"{n_bytes:,} bytes" if n_bytes < 10_000 else f"{n_bytes / 1000:,.0f} kB"
