@@ -34,6 +34,10 @@ class Report(Result):
 
 
 RESULT = Report
+EXAMPLES = (
+    ("minirram report runs/fashion --open", "the page of a run, shown in the browser"),
+    ("minirram report mine.fit.json --out fit.html", "the page of what minirram fit left"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -117,7 +117,7 @@ def segmentation_section(answers: PixelAnswers, class_names: Sequence[str]) -> S
 def _overlay(codes: np.ndarray, region: np.ndarray, kinds: Sequence[np.ndarray], said: str) -> Markup:
     grey = codes.astype(np.float64).mean(axis=-1)
     low, high = grey[region].min(), grey[region].max()
-    levels = np.clip((grey - low) / max(high - low, 1e-9), 0, 1) * (_GREYS - 1)
+    levels = np.where(region, grey - low, 0.0) * ((_GREYS - 1) / max(high - low, 1e-9))
     pixels = np.where(region, np.rint(levels).astype(np.int64) + 1, 0)
     for k, chosen in enumerate(kinds):
         pixels[chosen] = 1 + _GREYS + k
@@ -138,7 +138,7 @@ def _rates(scores: np.ndarray, truth: np.ndarray) -> Tuple[np.ndarray, np.ndarra
 def _thinned(x: np.ndarray, y: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """A curve in few points, spread along its length."""
     length = np.append(0, np.cumsum(np.hypot(np.diff(x), np.diff(y))))
-    at = np.searchsorted(length, np.linspace(0, length[-1], _CURVE_POINTS)).clip(0, len(x) - 1)
+    at = np.minimum(np.searchsorted(length, np.linspace(0, length[-1], _CURVE_POINTS)), len(x) - 1)
     return x[at], y[at]
 
 

@@ -236,4 +236,4 @@ def _age(seconds: float) -> str:
         if seconds >= length:
             number = seconds / length
             return f"{number:.3g} {unit}{'s' if number > 1 else ''}"
-    return f"{seconds:g} s"
+    return f"{seconds:g} second{'s' if seconds != 1 else ''}"

@@ -1,6 +1,6 @@
 """How the masks were learned: curves over the epochs."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -98,7 +98,7 @@ def _pulses(history: History) -> Optional[Markup]:
 
 
 def _table(history: History, primary: str) -> Table:
-    columns = {
+    columns: Dict[str, Tuple[str, Callable[[float], str]]] = {
         "epoch": ("epoch", lambda v: f"{v:.0f}"),
         "loss": ("loss", lambda v: figure(v)),
         "train_accuracy": ("training accuracy", percent),
@@ -108,7 +108,9 @@ def _table(history: History, primary: str) -> Table:
         "reset_pulses": ("RESET pulses", lambda v: f"{v:,.0f}"),
     }
     known = [name for name in columns if name in history]
-    rows = [[columns[name][1](history[name][k]) for name in known] for k in range(len(history["epoch"]))]  # type: ignore
+    rows = [
+        [columns[name][1](value) for name, value in zip(known, row)] for row in zip(*(history[name] for name in known))
+    ]
     return Table("Epochs", tuple(columns[name][0] for name in known), rows)
 
 

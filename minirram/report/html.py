@@ -20,7 +20,7 @@ def tag(name: str, /, *children: Any, **attributes: Any) -> Markup:
         if value is True:
             opened += f" {key}"
         elif value is not None and value is not False:
-            opened += f' {key}="{escape(str(value), quote=True)}"'
+            opened += f' {key}="{escape(visible(str(value)), quote=True)}"'
     if name in _EMPTY:
         return Markup(f"<{opened}>")
     return Markup(f"<{opened}>{joined(*children)}</{name}>")

@@ -59,6 +59,7 @@ def outputs(runs, tmp_path_factory):
     found["repair"] = figures("repair", run, readback, "--out", str(folder / "repair.xbp"))
     found["train"] = runs.results()
     found["evaluate"] = figures("evaluate", run, "--draws", "2")
+    found["report"] = figures("report", run, "--out", str(folder / "report.html"))
     found["energy"] = figures("energy", run, "--density", "0.3", "--macros", "1")
     found["task"] = figures("task", "retina")
     found["networks"] = figures("networks", "--network", "vgg16")
