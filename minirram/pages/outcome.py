@@ -10,11 +10,12 @@ from ..inference.examine import Figures, Score
 from ..json_codec import built
 from ..report.text import count, percent
 from ..runs.folder import RunFolder
+from ..runs.place import Placed
 from ..runs.recalibrate import Recalibration
 from ..runs.train import TrainingResults, read_results
 from ..study.transfer import TransferResults
 
-Results = Union[TrainingResults, TransferResults, Recalibration]
+Results = Union[TrainingResults, TransferResults, Recalibration, Placed]
 NAMES = {
     "accuracy": "accuracy",
     "roc_auc": "ROC AUC",
@@ -39,7 +40,7 @@ class Outcome:
 
     @property
     def split(self) -> str:
-        """what the run is judged by: "test" or "validation\""""
+        """what the run is judged by: "test", "validation", or "data" where trained weights were placed"""
         return next(iter(self.scores))
 
     @property
@@ -62,6 +63,11 @@ def outcome_of(run: RunFolder) -> Outcome:
     if "from_chip_seed" in keys:
         moved: TransferResults = built(TransferResults, value, where=path)
         return Outcome(moved, {"test": moved.test.after, "validation": moved.validation.after}, run.test_openings())
+    if "written" in keys:
+        placed: Placed = built(Placed, value, where=path)
+        if placed.written is None:
+            raise DataError(f"{path}: the graph alone was placed, its weights were not written")
+        return Outcome(placed, {"data": placed.written.score}, run.test_openings())
     trained = read_results(path)
     return Outcome(trained, {"test": trained.test, "validation": trained.validation}, run.test_openings())
 
@@ -77,17 +83,19 @@ def value_text(figures: Figures, name: str) -> str:
 def lead(outcome: Outcome, task: str, *, kept: float, weights: int, macros: int) -> str:
     """The result in one sentence."""
     score = outcome.score
-    reached = f"{NAMES.get(score.primary, score.primary)} of {value_text(score, score.primary)}"
-    return (
-        f"{task} reaches a {outcome.split} {reached} with {percent(kept, 1)} of its {weights:,} connections kept "
-        f"on {count(macros, 'macro')}."
-    )
+    name = NAMES.get(score.primary, score.primary)
+    article = "an" if outcome.split == "data" and name == "accuracy" else "a"
+    split = "" if outcome.split == "data" else outcome.split + " "
+    reached = f"{article} {split}{name} of {value_text(score, score.primary)}"
+    on = f"{percent(kept, 1)} of its {weights:,} connections kept on {count(macros, 'macro')}"
+    return f"{task} reaches {reached} with {on}."
 
 
 def basis(outcome: Outcome, *, adc_bits: int, arrangement: str, read_noise: Optional[float], per_pixel: bool) -> str:
     """What the sentence rests on."""
     score = outcome.score
-    what = count(score.samples, f"{outcome.split} image" if per_pixel else f"{outcome.split} sample")
+    noun = "image" if per_pixel else "sample"
+    what = count(score.samples, noun if outcome.split == "data" else f"{outcome.split} {noun}")
     noise = "" if read_noise is None else f" of {percent(read_noise)}"
     per = "one conversion per pair" if arrangement == "pair" else "one conversion per polarity"
     draws = count(len(score.by_draw), "draw")

@@ -19,6 +19,7 @@ from ..report.html import Markup, tag
 from ..report.page import Facts, Part, Section, Table
 from ..runs.config import RunConfig
 from ..runs.folder import RunFolder
+from ..runs.place import Placed
 from ..runs.train import TrainingResults
 from ..study.transfer import TransferResults
 from ..tasks.registry import BUILT_IN, SYNTHETIC
@@ -68,6 +69,8 @@ def command_of(run: RunFolder, outcome: Outcome) -> Tuple[str, Tuple[str, ...]]:
         words += ["--epochs", str(results.epochs), "--learning-rate", f"{results.learning_rate:g}"]
         words += [] if results.faults_known is None else ["--know-faults"]
         return " ".join(words), ("FIRST_RUN", "the options of its chip")
+    if isinstance(results, Placed):
+        return "minirram place NETWORK.onnx --weights --data DATA --out RUN", ("NETWORK.onnx", "DATA", "options")
     if not isinstance(results, TrainingResults):
         return "minirram recalibrate FIRST_RUN --readback READBACK", ("FIRST_RUN", "READBACK")
     words, assumed = ["minirram", "train"], []
@@ -90,7 +93,7 @@ def command_of(run: RunFolder, outcome: Outcome) -> Tuple[str, Tuple[str, ...]]:
         assumed += [] if file else ["DATA"]
     words += _recipe_words(config, task if known else None)
     words += _chip_words(config, assumed)
-    words += ["--unit", results.readings[0].unit] if results.readings else []
+    words += ["--unit", results.readings[0].unit] if config.maps and results.readings else []
     if results.driver is not None:
         words += ["--driver", results.driver]
     return " ".join(shlex.quote(word) for word in [*words, "--out", "RUN"]), tuple(assumed)

@@ -18,13 +18,14 @@ from ..programming import build
 from ..programming.manifest import NAME as MANIFEST
 from ..programming.manifest import Manifest, read_manifest
 from ..programming.readback import describe
-from ..report.page import Page, Section, Table
+from ..report.page import Facts, Page, Section, Table
 from ..report.text import percent, si, size
 from ..runs import bench
 from ..runs.energy import ENERGY_IMAGES, ENERGY_SAMPLES, EnergyAccount, WhatIf, account
 from ..runs.evaluate import evaluate
 from ..runs.export import build_program
 from ..runs.folder import RunFolder, open_training
+from ..runs.place import Placed
 from ..runs.recalibrate import Recalibration
 from ..runs.train import TrainingResults
 from ..study.transfer import TransferResults
@@ -175,6 +176,18 @@ def _results_sections(opened: _Opened) -> List[Section]:
             ("above the grid", results.limited),
         )
         parts.append(Table(f"Cells of the read-back {results.readback.file}", ("cells", "number"), counted))
+    if isinstance(results, Placed) and results.written is not None:
+        one = results.written
+        placed = (
+            ("judged by", one.judged_by),
+            ("agrees with the float network", percent(one.agreement)),
+            ("accuracy of the float network", percent(one.float_accuracy)),
+            ("error of the weights", percent(one.weight_error)),
+            ("weights off target", one.off_target),
+            ("error of the logits", percent(one.logit_error)),
+            ("writes", ", ".join(f"{n:,} {kind}" for kind, n in one.writes.items())),
+        )
+        parts.append(Facts(placed))
     if isinstance(results, TransferResults):
         steps_rows = [("on the first chip", f"{results.home:.4f}"), ("its masks on this chip", f"{results.before:.4f}")]
         steps_rows.append(("digital statistics of this chip", f"{results.digital_only.validation:.4f}"))
