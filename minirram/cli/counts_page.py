@@ -79,6 +79,13 @@ TOLD = (
         "`--dead-lines` of train",
     ),
     Told(
+        "layers added to a proposed network",
+        ("fit-network",),
+        "added",
+        ("added",),
+        "a network of your own with more layers",
+    ),
+    Told(
         "lines of a file that number rows or columns, header lines",
         ("import",),
         "skipped",

@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> FittedNetwork:
         filled=placement.n_pairs / (macros * lines.logical_rows * lines.logical_pairs),
         dead_rows=lines.dead_rows,
         dead_cols=lines.dead_cols,
+        added=tuple(layer.name for layer in network.layers if layer.name not in {one.name for one in own.layers}),
         readings=files.readings,
         maps_left_out=max(0, len(maps_S) - macros),
     )
@@ -80,6 +81,8 @@ def text(found: FittedNetwork) -> str:
         f"placed on    {found.macros} macro(s) of {found.live_rows} x {found.live_cols} live cells, "
         f"{found.filled:.1%} of the pairs filled"
     )
+    if found.added:
+        lines.append(f"added        {', '.join(found.added)}: widths alone would fill less than half of the pairs")
     if found.dead_rows or found.dead_cols:
         lines.append(f"dead         {len(found.dead_rows)} rows and {len(found.dead_cols)} columns")
     lines += count_lines("fit-network", found)

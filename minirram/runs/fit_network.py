@@ -1,5 +1,6 @@
 """A network that fills the live lines of given macros: the family of a task's network, each width chosen anew."""
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, Optional, Sequence, Tuple
 
@@ -12,9 +13,12 @@ from ..device.interface import Cell
 from ..errors import ConfigError, ShapeError
 from ..json_codec import Result
 from ..labfiles.maps import Reading
+from ..nn.layers.linear import Linear
 from ..nn.layers.widths import widths, with_widths
 from ..nn.network import Network, matrices, weights_by_layer
 
+LEAST_FILLED = 0.5
+"""share of the live pairs below which a full layer more is tried"""
 FINEST = 40
 """halvings of the interval in which the common share of all widths is sought"""
 
@@ -45,6 +49,8 @@ class FittedNetwork(Result):
     """[macro, row] of each row counted as dead, those of the maps without a formed cell among them"""
     dead_cols: Tuple[Tuple[int, int], ...]
     """[macro, column] of each such column"""
+    added: Tuple[str, ...]
+    """layers that the network has beyond the task's, because widths alone leave more than half of the pairs unused"""
     readings: Tuple[Reading, ...]
     """what was taken from the maps and from the file of dead lines"""
     maps_left_out: int
@@ -60,8 +66,40 @@ def fit_network(network: Network, lines: ChipLines, macros: int = 1) -> Tuple[Ne
 
     Sought among networks with the proportions of the given one, and among those in which one width has half or twice
     its part. The widths are scaled by one share, the largest that fits. Then each grows as far as there is room, the
-    one that lost most first. The network with most weights is taken. ConfigError when not even widths of 1 fit.
+    one that lost most first. The network with most weights is taken. Where widths alone fill less than LEAST_FILLED, a
+    full layer more is tried, see `deeper`. ConfigError when not even widths of 1 fit.
     """
+    fitted, placement = _fitted(network, lines, macros)
+    more = deeper(network)
+    if more is not None and placement.n_pairs < LEAST_FILLED * macros * lines.logical_rows * lines.logical_pairs:
+        with contextlib.suppress(ConfigError):
+            other, found = _fitted(more, lines, macros)
+            if found.n_pairs > placement.n_pairs:
+                return other, found
+    return fitted, placement
+
+
+def deeper(network: Network) -> Optional[Network]:
+    """The network with its last full layer of free width, and all up to the next matrix, a second time.
+
+    One width has one proportion to the inputs and the classes, which no macro need have. None without such a layer.
+    """
+    own, layers = widths(network), network.layers
+    full = {layer.name: (k, layer) for k, layer in enumerate(layers) if isinstance(layer, Linear) and layer.name in own}
+    if not full:
+        return None
+    start, first = list(full.values())[-1]
+    end = next((k for k in range(start + 1, len(layers)) if layers[k].matrices()), len(layers))
+    again = [replace(first, in_features=first.out_features), *layers[start + 1 : end]]
+    again = [replace(layer, name=f"{layer.name}_2") for layer in again]
+    try:
+        return replace(network, layers=(*layers[:end], *again, *layers[end:]))
+    except (ShapeError, ConfigError):
+        return None
+
+
+def _fitted(network: Network, lines: ChipLines, macros: int) -> Tuple[Network, Placement]:
+    """What `fit_network` finds by widths alone."""
     own = widths(network)
     if not own:
         raise ConfigError(f"no width of network {network.name} can be chosen")

@@ -14,6 +14,7 @@ from minirram.runs.run import train
 from minirram.tasks.fashion_mnist_small import WIDTHS
 from minirram.tasks.registry import TASKS
 
+from ..support import own_task
 from ..support.options import call, figures, shows
 
 
@@ -98,3 +99,15 @@ def test_a_network_for_a_small_macro_answers_seven_garments_of_eight(tmp_path):
     ready = TASKS["fashion-mnist-128"]
     run = train(ready, "synthetic", "quick", out=tmp_path / "run", lines=ChipLines(rows=128, pairs=64))
     assert run.results.macros == 1 and run.results.utilisation > 0.9 and run.results.test.accuracy > 0.87
+
+
+@pytest.mark.parametrize("features, classes", [(95, 6), (20, 3)])
+def test_a_table_gets_a_full_layer_more_where_widths_alone_leave_half_the_macro(tmp_path, features, classes):
+    """One hidden width: many hidden features need more rows below the inputs than the macro has left."""
+    mine, fitted = str(tmp_path / "mine.json"), str(tmp_path / "fitted.json")
+    own_task.task_json(mine, (1, 1, features), own_task.full_layers(features, classes))
+    found = figures("fit-network", mine, "--out", fitted)
+    assert found["added"] and found["filled"] > 0.8 and found["macros"] == 1
+    assert f"added        {', '.join(found['added'])}: widths alone" in call("fit-network", mine).out
+    assert call("task", "--check", fitted).code == 0
+    assert figures("fit-network", mine, "--rows", "64", "--cols", "64")["filled"] > 0.7

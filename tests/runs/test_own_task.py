@@ -13,11 +13,12 @@ import minirram as mr
 from minirram.files import read_json
 from minirram.runs import own_data
 from minirram.tasks import task_file
+from minirram.tasks.fashion_mnist_macro import fashion_mnist_macro
 from minirram.tasks.registry import TASKS
 from minirram.tasks.task_file import task_document, write_task_file
 
 from ..support import own_task
-from ..support.options import figures, small_task
+from ..support.options import SMALL, figures, small_task
 from ..support.pages import python_blocks, sections
 from ..support.places import ROOT
 
@@ -164,26 +165,50 @@ def test_a_comparison_in_processes_takes_drawn_data_of_a_task_in_a_python_file(t
     assert command(tmp_path, "compare", "bars.py", "--data", "synthetic", *arms)["arms"][0]["arm"] == "pair"
 
 
+SHORT = {
+    "fashion-mnist": ({}, 120, 20),
+    "fashion-mnist-macro": ({"network": fashion_mnist_macro(widths=(4, 4, 4, 4), hidden=8)}, 120, 20),
+    "spoken-digits": ({}, 80, 20),
+    "retina": ({}, 12, 1),
+}
+"""built-in task -> (what is smaller, samples that it draws for training and validation, for test)"""
+
+
 @pytest.mark.slow
-def test_the_json_of_a_built_in_task_trains_to_the_same_bits(tmp_path, monkeypatch):
-    """The small Fashion-MNIST of the tests, from what it draws; and own layers learn from those data."""
-    small = small_task("fashion-mnist")
-    small = replace(small, drawn=replace(small.drawn, training=120, test=20))
+@pytest.mark.parametrize("name", SHORT)
+def test_the_json_of_a_built_in_task_trains_to_the_same_bits(name, tmp_path, monkeypatch):
+    """Each with few of its drawn samples; the two with large networks with small ones."""
+    changed, training, test = SHORT[name]
+    small = small_task(name) if name in SMALL else replace(TASKS[name], **changed)
+    small = replace(small, drawn=replace(small.drawn, training=training, test=test))
     monkeypatch.setitem(TASKS, small.name, small)
     monkeypatch.setattr(own_data, "BUILT_IN", (small,))
     monkeypatch.setattr(task_file, "BUILT_IN", (small,))
-    path = str(tmp_path / "garments.json")
+    path = str(tmp_path / "mine.json")
     write_task_file(path, task_document(small))
     found = own_data.given(path, "synthetic")
     assert found.task == small and found.arrays is None
-    recipe = replace(small.recipes["quick"], epochs=1, batch_size=40)
+    recipe = replace(small.recipes["quick"], epochs=1, batch_size=20)
+    if recipe.samples_per_epoch is not None:
+        recipe = replace(recipe, samples_per_epoch=40)
     runs = [mr.train(what, "synthetic", recipe, out=tmp_path / out) for what, out in ((small.name, "a"), (path, "b"))]
-    for name in ("masks.npz", "model.npz", "chip.npz", "config.json"):
-        one, two = ((tmp_path / out / name).read_bytes() for out in "ab")
-        assert one == two, name
-    assert runs[0].results.test.accuracy == runs[1].results.test.accuracy
-    mine = str(tmp_path / "mine.json")
-    own_task.task_json(mine, (28, 28, 1), own_task.full_layers(784, 10), drawn="fashion-mnist")
-    found = own_data.given(mine, "synthetic")
-    assert found.task.layout.data_set == "mine" and found.task.layout.class_names == small.layout.class_names
-    np.testing.assert_array_equal(found.arrays.test.inputs, small.draw_test().inputs)
+    for file in ("masks.npz", "model.npz", "chip.npz", "config.json"):
+        one, two = ((tmp_path / out / file).read_bytes() for out in "ab")
+        assert one == two, file
+    assert runs[0].results.test.by_draw == runs[1].results.test.by_draw
+
+
+def test_all_built_in_tasks_have_that_test():
+    ready = [task.name for task in task_file.BUILT_IN if not task.name[-1].isdigit()]  # -64 and so on: other widths
+    assert ready == list(SHORT)
+
+
+def test_own_layers_learn_from_built_in_data(tmp_path):
+    small = small_task("fashion-mnist")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TASKS, small.name, small)
+        mine = str(tmp_path / "mine.json")
+        own_task.task_json(mine, (28, 28, 1), own_task.full_layers(784, 10), drawn="fashion-mnist")
+        found = own_data.given(mine, "synthetic")
+        assert found.task.layout.data_set == "mine" and found.task.layout.class_names == small.layout.class_names
+        np.testing.assert_array_equal(found.arrays.test.inputs, small.draw_test().inputs)
