@@ -13,8 +13,7 @@ from ..device.interface import Cell
 from ..errors import ConfigError, ShapeError
 from ..json_codec import Result
 from ..labfiles.maps import Reading
-from ..nn.layers.linear import Linear
-from ..nn.layers.widths import widths, with_widths
+from ..nn.layers.widths import deeper, widths, with_widths
 from ..nn.network import Network, matrices, weights_by_layer
 
 LEAST_FILLED = 0.5
@@ -77,25 +76,6 @@ def fit_network(network: Network, lines: ChipLines, macros: int = 1) -> Tuple[Ne
             if found.n_pairs > placement.n_pairs:
                 return other, found
     return fitted, placement
-
-
-def deeper(network: Network) -> Optional[Network]:
-    """The network with its last full layer of free width, and all up to the next matrix, a second time.
-
-    One width has one proportion to the inputs and the classes, which no macro need have. None without such a layer.
-    """
-    own, layers = widths(network), network.layers
-    full = {layer.name: (k, layer) for k, layer in enumerate(layers) if isinstance(layer, Linear) and layer.name in own}
-    if not full:
-        return None
-    start, first = list(full.values())[-1]
-    end = next((k for k in range(start + 1, len(layers)) if layers[k].matrices()), len(layers))
-    again = [replace(first, in_features=first.out_features), *layers[start + 1 : end]]
-    again = [replace(layer, name=f"{layer.name}_2") for layer in again]
-    try:
-        return replace(network, layers=(*layers[:end], *again, *layers[end:]))
-    except (ShapeError, ConfigError):
-        return None
 
 
 def _fitted(network: Network, lines: ChipLines, macros: int) -> Tuple[Network, Placement]:

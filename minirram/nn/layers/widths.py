@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
-from ...errors import ConfigError
+from ...errors import ConfigError, ShapeError
 from ..network import Network
 from .activation import Clip, Quantize, Relu, SignedQuantize
 from .base import Layer, Shape
@@ -62,6 +62,25 @@ def with_widths(network: Network, chosen: Mapping[str, int]) -> Network:
         shape = shapes[layer.name] = layer.output_shape((shape,) + tuple(shapes[name] for name in layer.others))
         layers.append(layer)
     return replace(network, layers=tuple(layers))
+
+
+def deeper(network: Network) -> Optional[Network]:
+    """The network with its last full layer of free width, and all up to the next matrix, a second time.
+
+    One width has one proportion to the inputs and the classes, which no macro need have. None without such a layer.
+    """
+    own, layers = widths(network), network.layers
+    full = {layer.name: (k, layer) for k, layer in enumerate(layers) if isinstance(layer, Linear) and layer.name in own}
+    if not full:
+        return None
+    start, first = list(full.values())[-1]
+    end = next((k for k in range(start + 1, len(layers)) if layers[k].matrices()), len(layers))
+    again = [replace(first, in_features=first.out_features), *layers[start + 1 : end]]
+    again = [replace(layer, name=f"{layer.name}_2") for layer in again]
+    try:
+        return replace(network, layers=(*layers[:end], *again, *layers[end:]))
+    except (ShapeError, ConfigError):
+        return None
 
 
 def _width(layer: Layer) -> int:
