@@ -40,8 +40,8 @@ done
 echo "-- sizes"
 sh size.sh
 
-echo "-- tests on this machine"
-(cd .. && $python -m pytest -q -m "slow or not slow" tests/export)
+echo "-- tests on this machine, under sanitizers"
+(cd .. && MINIRRAM_SANITIZE=1 $python -m pytest -q -m "slow or not slow" tests/export)
 
 echo "-- the same tests on an emulated big-endian machine (s390x)"
 (cd .. && MINIRRAM_CC="s390x-linux-gnu-gcc -static" MINIRRAM_RUN=qemu-s390x $python -m pytest -q \

@@ -6,6 +6,11 @@ import os
 for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
+import atexit  # noqa: E402
+import functools  # noqa: E402
+import shutil  # noqa: E402
+import tempfile  # noqa: E402
+
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
@@ -26,13 +31,35 @@ def long_lines():
         yield
 
 
-@pytest.fixture(scope="session")
-def programmer(tmp_path_factory):
-    """The command that runs the example programmer of export/, built from all of export/*.c."""
-    from .support.c_programs import EXPORT, build
+# Where no compiled modules may be written beside the sources, interpreters that tests start share them in a folder of
+# this session: else each of them compiles the whole package anew.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", "") and "PYTHONPYCACHEPREFIX" not in os.environ:
+    os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="minirram-pycache-")
+    atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
 
-    sources = sorted(path.name for path in EXPORT.glob("*.c"))
-    return build(tmp_path_factory.mktemp("programmer"), "programmer", sources)
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk():
+    """Tests kill processes, they do not cut the power: no file needs to be on the disk, only in its cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """(name, sources of export/, flags) -> the command that runs the program; each source is compiled once."""
+    from .support.c_programs import build
+
+    return functools.partial(build, tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="session")
+def programmer(built):
+    """The command that runs the example programmer of export/, built from all of export/*.c."""
+    from .support.c_programs import PROGRAMMER
+
+    return built("programmer", PROGRAMMER)
 
 
 @pytest.fixture

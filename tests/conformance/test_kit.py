@@ -5,13 +5,15 @@ import runpy
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from minirram.conformance import Spec, check, laws, simulator_factory
 from minirram.errors import ConfigError
 
 from ..support.places import ROOT
 
-SMALL = {"tile_rows": 16, "tile_pairs": 8, "max_rows": 40, "max_pairs": 20, "examples": 30}
+EXAMPLES = settings().max_examples // 2
+SMALL = {"tile_rows": 16, "tile_pairs": 8, "max_rows": 40, "max_pairs": 20, "examples": EXAMPLES}
 EXACT = Spec(**SMALL)
 NOISY = Spec(read_noise=0.01, **SMALL)
 

@@ -29,7 +29,7 @@ from minirram.rng import stream
 from minirram.xbp import codec, digests
 from minirram.xbp.records import Program, TileProgram
 
-from ..support.c_programs import COMPILERS, CROSS, EXPORT, NEEDS_COMPILER, STRICT, build, run_programmer
+from ..support.c_programs import COMPILERS, CROSS, EXPORT, NEEDS_COMPILER, PROGRAMMER, STRICT, run_programmer
 
 EXPECTED = json.loads((EXPORT / "vectors" / "expected.json").read_text(encoding="ascii"))
 
@@ -37,16 +37,15 @@ pytestmark = NEEDS_COMPILER
 
 
 @pytest.fixture(scope="session")
-def classify(tmp_path_factory):
-    """The reader that prints verdicts, under address and undefined-behaviour sanitizers."""
-    return build(tmp_path_factory.mktemp("classify"), "classify", ["tests/classify.c", "xbp.c"])
+def classify(built):
+    """The reader that prints verdicts."""
+    return built("classify", ("tests/classify.c", "xbp.c"))
 
 
 @pytest.fixture(scope="session")
-def changed(tmp_path_factory):
+def changed(built):
     """The example programmer whose file becomes another one between the two passes."""
-    sources = ["tests/changed.c", *(path.name for path in EXPORT.glob("*.c") if path.name != "programmer.c")]
-    return build(tmp_path_factory.mktemp("changed"), "changed", sources)
+    return built("changed", ("tests/changed.c", *(name for name in PROGRAMMER if name != "programmer.c")))
 
 
 def script(path):
@@ -123,8 +122,8 @@ def test_the_header_serves_cplusplus_and_the_single_file_is_the_same_reader(tmp_
         assert subprocess.run([str(tmp_path / "main")]).returncode == 0
 
 
-def test_a_bad_link_costs_repeats_and_nothing_else(tmp_path):
-    link = build(tmp_path, "link", ["tests/link.c", "xbp.c"])
+def test_a_bad_link_costs_repeats_and_nothing_else(built):
+    link = built("link", ("tests/link.c", "xbp.c"))
     repeats = 0
     for name, expected in sorted(EXPECTED["good"].items()):
         for seed in range(3):

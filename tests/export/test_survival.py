@@ -18,7 +18,7 @@ from minirram.programming.manifest import check_pair, read_manifest
 from minirram.xbp import codec, digests
 from minirram.xbp.records import Program, TileProgram
 
-from ..support.c_programs import EXPORT, NEEDS_COMPILER, build
+from ..support.c_programs import EXPORT, NEEDS_COMPILER, PROGRAMMER
 from ..support.options import figures
 
 pytestmark = NEEDS_COMPILER
@@ -27,14 +27,13 @@ ROWS, COLS = 12, 20
 CELL = np.dtype(
     [("on", "<u4"), ("now", "<u4"), ("condition", "<u4"), ("turns", "<u4"), ("pulses", "<u8"), ("at", "<u8")]
 )
-CRASH = [f"-D{name}=crash_{name}" for name in ("fwrite", "fsync", "rename", "remove")]
+CRASH = tuple(f"-D{name}=crash_{name}" for name in ("fwrite", "fsync", "rename", "remove"))
 
 
 @pytest.fixture(scope="session")
-def crash(tmp_path_factory):
+def crash(built):
     """The programmer that ends at a chosen write."""
-    sources = [*sorted(path.name for path in EXPORT.glob("*.c")), "tests/crash.c"]
-    return build(tmp_path_factory.mktemp("crash"), "crash", sources, CRASH, sanitize=False)
+    return built("crash", (*PROGRAMMER, "tests/crash.c"), CRASH)
 
 
 def recipes(**fields):

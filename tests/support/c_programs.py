@@ -1,5 +1,6 @@
 """Programs built from the C sources of export/, and the example programmer at work on a virtual chip."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 from .places import ROOT
 
 EXPORT = ROOT / "export"
+PROGRAMMER = tuple(sorted(path.name for path in EXPORT.glob("*.c")))
+"""sources of the example programmer"""
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror"]
 SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -24,28 +27,35 @@ NEEDS_COMPILER = pytest.mark.skipif(
 )
 
 
-def build(folder, name, sources, flags=(), sanitize=True):
-    """The command that runs the program built from sources of export/, with sanitizers unless cross-compiled."""
-    out = folder / name
-    compiler = (
-        [*CROSS, *STRICT, "-O2"] if CROSS else [COMPILERS[0], *STRICT, *(sanitizers(folder) if sanitize else ["-O1"])]
-    )
-    subprocess.run(
-        [*compiler, *flags, *(str(EXPORT / source) for source in sources), "-o", str(out), "-lm"], check=True
-    )
-    return [*RUN, str(out)]
+def build(folder, name, sources, flags=()):
+    """The command that runs the program built from sources of export/; sources built before are not compiled again."""
+    objects = [compiled(folder, source, (*compiler(folder), *flags)) for source in sources]
+    subprocess.run([*compiler(folder), *objects, "-o", str(folder / name), "-lm"], check=True)
+    return [*RUN, str(folder / name)]
 
 
-def sanitizers(folder):
-    """SANITIZE where the compiler brings the libraries for it and they run."""
+@functools.lru_cache(maxsize=None)
+def compiled(folder, source, command):
+    """The object file of a source of export/."""
+    out = folder / f"{len(list(folder.iterdir()))}.o"
+    subprocess.run([*command, "-c", str(EXPORT / source), "-o", str(out)], check=True)
+    return str(out)
+
+
+@functools.lru_cache(maxsize=None)
+def compiler(folder):
+    """The compiler with its options: sanitizers where MINIRRAM_SANITIZE asks for them, they are there and they run."""
+    if CROSS:
+        return (*CROSS, *STRICT, "-O2")
+    sanitizers = SANITIZE if os.environ.get("MINIRRAM_SANITIZE") else []
     probe = folder / "probe"
     probe.with_suffix(".c").write_text("int main(void) { return 0; }")
-    command = [COMPILERS[0], *SANITIZE, str(probe) + ".c", "-o", str(probe)]
+    command = [COMPILERS[0], *sanitizers, str(probe) + ".c", "-o", str(probe)]
     works = (
         subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
         and subprocess.run([str(probe)]).returncode == 0
     )
-    return SANITIZE if works else ["-O1"]
+    return (COMPILERS[0], *STRICT, *(sanitizers if works and sanitizers else ["-O1"]))
 
 
 def run_programmer(folder, programmer, *arguments):
