@@ -40,6 +40,12 @@ def threads_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, default=min(2, os.cpu_count() or 1), help="default %(default)s")
 
 
+def engine_options(parser: "argparse._ActionsContainer", what: str) -> None:
+    """--processes N, --dask ADDRESS"""
+    parser.add_argument("--processes", type=positive, default=1, help=f"{what} at a time (%(default)s)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT or its scheduler.json")
+
+
 def chip_options(parser: argparse.ArgumentParser, *, planted: bool = True) -> None:
     """--map, `lab_options`, --dead-lines, --rows, --cols and, with `planted`, --faults: which chip it is."""
     parser.add_argument(

@@ -4,6 +4,7 @@ import argparse
 from dataclasses import replace
 
 from ..device.presets import load_cell_model
+from ..engines.engine import Engine
 from ..errors import ConfigError
 from ..runs import own_data
 from ..runs.config import RunConfig
@@ -16,6 +17,7 @@ from .arguments import (
     chip_files,
     chip_lines,
     chip_options,
+    engine_options,
     given,
     positive,
     task_argument,
@@ -50,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tuning-epochs", type=positive, help="of trainings that choose settings (as all others)")
     parser.add_argument("--technology", default="taox-40nm", help="preset of the cells, or a fitted .json")
     chip_options(parser)
-    parser.add_argument("--processes", type=positive, default=1, help="trainings at a time (%(default)s)")
+    engine_options(parser, "trainings")
     threads_option(parser)
 
 
@@ -84,7 +86,7 @@ def run(options: argparse.Namespace) -> Comparison:
         names=options.arms,
         seeds=options.seeds,
         files=files,
-        processes=options.processes,
+        engine=Engine(options.processes, options.dask),
         threads=options.threads,
         rates=options.rates,
         tuning_epochs=options.tuning_epochs,

@@ -28,6 +28,7 @@ COMMANDS = {
     "place": "put a network from an ONNX file on macros, with its weights",
     "compare": "set masks, free weights and weight optimisation side by side",
     "transfer": "take the masks of a run to another chip and learn on",
+    "sweep": "many points, evaluated or trained, in one table",
     "energy": "energy, latency and area of a run by matrix and event",
     "networks": "weights, MACs, macros and conversions of networks",
     "fit-network": "a network that fills the live lines of small macros",
@@ -51,7 +52,7 @@ A name that Python keeps for itself has an underscore behind it there.
 
 GROUPS = {
     "from data to a program file": ("demo", "task", "train", "evaluate", "energy", "export"),
-    "more chips than one": ("transfer", "compare"),
+    "more chips than one": ("transfer", "compare", "sweep"),
     "a chip on the bench": ("bench", "verify", "recalibrate", "repair"),
     "networks": ("networks", "fit-network", "place"),
     "program files": ("inspect", "diff", "dump", "convert"),
@@ -141,7 +142,7 @@ def _how_to_go_on(words: List[str], options: argparse.Namespace) -> str:
     return "stopped; no file was left half written"
 
 
-GO_ON = ("compare", "transfer", "bench")
+GO_ON = ("compare", "transfer", "sweep", "bench")
 """commands that go on where a stop was when they are given again"""
 
 

@@ -17,7 +17,8 @@ from .config import RunConfig
 from .energy import account
 from .export import export
 from .folder import open_training
-from .train import Progress, TrainingResults, learn, make_chip
+from .made_chip import make_chip
+from .train import Progress, TrainingResults, learn
 
 UNPRUNED_STEPS = 20
 """batches from which the unpruned chip's digital statistics are taken"""

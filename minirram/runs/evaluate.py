@@ -19,7 +19,10 @@ from ..inference.model import Model
 from ..inference.product import ChipProduct
 from ..nn.network import input_bits
 from ..rng import stream
+from .chip_files import DRAWN, ChipFiles
+from .config import RunConfig
 from .folder import RunFolder, open_test, open_training
+from .reconfigured import reconfigured
 
 Folder = Union[str, "os.PathLike[str]"]
 
@@ -52,6 +55,20 @@ class Evaluation(Score):
     """numbers that look like a slip; they were taken as they are"""
 
 
+@dataclass(frozen=True)
+class AsIf:
+    """What a run would be in an evaluation, where that is not what it is."""
+
+    config: Optional[RunConfig] = None
+    """see `reconfigured`; None: its own"""
+    files: ChipFiles = DRAWN
+    """of another chip"""
+    samples: Optional[int] = None
+    """how many of the split are answered, the first ones; None: all"""
+    logs: bool = True
+    """False: the caller has logged that the test set is opened"""
+
+
 def evaluate(
     folder: Folder,
     split: str = "validation",
@@ -62,36 +79,35 @@ def evaluate(
     threads: int = 1,
     conditions: Optional[Conditions] = None,
     digital: Optional[Folder] = None,
+    as_if: Optional[AsIf] = None,
 ) -> Evaluation:
     """Accuracy of a run on its simulated macros. Opening the test set is logged in the run folder.
 
     data: folder of the data set or "synthetic", instead of the run's. read_noise: instead of the run's technology's.
     draws: independent repetitions of the read noise. conditions: of use; the run's wires where they state none.
-    digital: file to write `digital.json` to, of the chip at that age, with the factors of a compensation.
+    digital: file to write `digital.json` to, of the chip at that age, with the factors of a compensation. as_if: what
+    the run would be, where that is not what it is.
     """
     if split not in ("validation", "test"):
         raise ConfigError(f"split {split!r}: choose 'validation' or 'test'")
     if draws < 1:
         raise ConfigError(f"draws is {draws}; it must be at least 1")
-    run = RunFolder.open(folder)
-    config = run.config
+    run, as_if = RunFolder.open(folder), AsIf() if as_if is None else as_if
+    config = run.config if as_if.config is None else as_if.config
     cell_model = config.cell_model if read_noise is None else config.cell_model.changed(read_noise=read_noise)
-    chip, model, _ = run.load_trained(cell_model)
+    config = replace(config, cell_model=cell_model)
+    source = data or run.config.data
     conditions = Conditions() if conditions is None else conditions
     if conditions.wires is None:
         conditions = replace(conditions, wires=config.wires)
-    check_temperature_law(cell_model, conditions.temperature_K)
-    if conditions.age_s:
-        chip.age(conditions.age_s, conditions.temperature_K)
-    if conditions.compensated:
-        model = _compensated(run, chip, model, conditions=conditions, threads=threads)
+    chip, model = _in_use(run, config, conditions, source=source, files=as_if.files, threads=threads)
     if digital is not None:
         write_json(digital, digital_json.describe(config.network, model, chip=chip, wires=conditions.wires))
     score = examine(
         config,
         chip,
         model=model,
-        examination=_split(run, split, data or config.data),
+        examination=_first(_split(run, split, source, config, logged=as_if.logs), as_if.samples),
         split=split,
         threads=threads,
         draws=draws,
@@ -113,6 +129,21 @@ def evaluate(
     )
 
 
+def _in_use(
+    run: RunFolder, config: RunConfig, conditions: Conditions, *, source: str, files: ChipFiles, threads: int
+) -> Tuple[Chip, Model]:
+    """A run's chip at its age, and its model, with factors against drift where these conditions compensate it."""
+    chip, model = reconfigured(
+        run, config, training=lambda: open_training(replace(config, data_crc=0), source), files=files
+    )
+    check_temperature_law(config.cell_model, conditions.temperature_K)
+    if conditions.age_s:
+        chip.age(conditions.age_s, conditions.temperature_K)
+    if conditions.compensated:
+        model = _compensated(run.folder, config, chip, model=model, conditions=conditions, threads=threads)
+    return chip, model
+
+
 def check_temperature_law(cell_model: Cell, temperature_K: Optional[float]) -> None:
     """ConfigError for a temperature where a technology ages alike at all: it would do nothing."""
     if temperature_K is None:
@@ -121,28 +152,40 @@ def check_temperature_law(cell_model: Cell, temperature_K: Optional[float]) -> N
         raise ConfigError(f"{cell_model.name} has no temperature law: leave the temperature out (--celsius)")
 
 
-def _compensated(run: RunFolder, chip: Chip, model: Model, *, conditions: Conditions, threads: int) -> Model:
+def _compensated(
+    folder: str, config: RunConfig, chip: Chip, *, model: Model, conditions: Conditions, threads: int
+) -> Model:
     """The model with factors from one noisy read of its probe vectors on the chip as it is now."""
     if not model.probes:
-        raise ConfigError(f"{run.folder} stores no probe vectors (an older version made it): train the run anew")
+        raise ConfigError(f"{folder} stores no probe vectors (an older version made it): train the run anew")
     product = ChipProduct(
         chip,
         model.adcs,
-        input_bits=input_bits(run.config.network),
+        input_bits=input_bits(config.network),
         scales_S=model.scales_S,
-        noise_seed=int(stream(run.config.recipe.seed, "compensation").integers(2**32)),
+        noise_seed=int(stream(config.recipe.seed, "compensation").integers(2**32)),
         threads=threads,
         conditions=conditions,
     )
     return replace(model, factors=measured_factors(model.probes, product))
 
 
-def _split(run: RunFolder, split: str, source: str) -> Any:
-    """The examination of one split of a run's task; the test set's opening is logged first."""
+def _split(run: RunFolder, split: str, source: str, config: Optional[RunConfig] = None, logged: bool = True) -> Any:
+    """The examination of one split of a run's task; the test set's opening is logged first, if it is to be.
+
+    config: whose network it is for; None: the run's.
+    """
+    config = run.config if config is None else config
     if split == "test":
-        run.log_test_opening("evaluate")
-        return open_test(run.config, source)
-    return open_training(replace(run.config, data_crc=0), source).validation
+        if logged:
+            run.log_test_opening("evaluate")
+        return open_test(config, source)
+    return open_training(replace(config, data_crc=0), source).validation
+
+
+def _first(examination: Any, samples: Optional[int]) -> Any:
+    """The first samples of an examination; None: all."""
+    return examination if samples is None else examination.first(samples)
 
 
 class ReadbackScores(NamedTuple):

@@ -37,9 +37,10 @@ from .chip_files import DRAWN, ChipFiles
 from .config import IN_THE_FOLDER, RunConfig, document
 from .evaluate import check_temperature_law
 from .folder import RunFolder
+from .made_chip import make_chip
 from .own_data import DATA_SET
 from .place_samples import BATCH, Answers, Samples, float_logits
-from .train import MovedLine, make_chip, moved_lines
+from .train import MovedLine, moved_lines
 
 Path = Union[str, "os.PathLike[str]"]
 PASSES = 3

@@ -8,11 +8,9 @@ import numpy as np
 
 from .. import __version__
 from ..chip.chip import Chip
-from ..chip.dead_lines import read_faults
 from ..device.formed_maps import MapTaken
 from ..device.unusual import unusual
 from ..driver.session import Session
-from ..errors import ConfigError
 from ..files import read_json, write_json
 from ..inference import calibration
 from ..inference.examine import Score, examine
@@ -21,16 +19,16 @@ from ..json_codec import Result, built
 from ..labfiles.maps import Reading
 from ..learn.learned import Learned
 from ..learn.mask_learner import MaskLearner
-from ..nn.network import matrices, weights_by_layer
+from ..nn.network import weights_by_layer
 from ..tasks import datasets
 from ..tasks.data_report import DataReport, data_report
 from ..tasks.labelled_data import LabelledData
 from ..tasks.training_data import training_data
-from ..units import si_format
 from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
-from .driven import bench_name, driven_chip, goes_on, note_bench, pristine_chip
+from .driven import bench_name, driven_chip, goes_on, note_bench
 from .folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_training
+from .made_chip import checked_chip, make_chip
 from .old_results import NEWER, renamed
 from .own_data import own_data
 
@@ -126,9 +124,6 @@ class TrainingResults(Result):
     maps_left_out: int
     """measured maps beyond the macros that the network needs"""
 
-
-MOST_DEAD = 0.75
-"""share of pairs without a formed cell above which a chip is refused: hardly a weight is left to learn with"""
 
 Progress = Callable[[Dict[str, Any]], None]
 """called with each row of the history"""
@@ -229,49 +224,6 @@ def _report(run: RunFolder) -> Optional[DataReport]:
 def read_results(path: str) -> TrainingResults:
     """What `results.json` holds, in a run folder of any format."""
     return built(TrainingResults, dict(NEWER, **renamed(read_json(path))), where=path)
-
-
-def make_chip(config: RunConfig, files: ChipFiles = DRAWN) -> Chip:
-    """The formed chip of a run: drawn from the technology, or as measured, with the stuck cells that are planted.
-
-    ConfigError when `files` are not those that `config` names.
-    """
-    recipe, shapes = config.recipe, matrices(config.network)
-    files.check_named(config)
-    if files.maps:
-        maps_S = files.maps_S()
-        chip = Chip.from_maps(
-            config.cell_model,
-            maps_S,
-            shapes=shapes,
-            level=recipe.level,
-            seed=recipe.chip_seed,
-            lines=config.lines,
-        )
-        chip.stick(() if files.faults is None else read_faults(files.faults))
-    else:
-        chip = pristine_chip(config, files.faults)
-        chip.form(config.forming_voltage_V)
-    return checked_chip(chip)
-
-
-def checked_chip(chip: Chip) -> Chip:
-    """`chip`; ConfigError when too few pairs that the network needs have a formed cell, or where the grid of its
-    technology cuts more than one conductance in a hundred.
-    """
-    macro, model = chip.macros[0], chip.cell_model
-    cells = len(chip.macros) * macro.on.size
-    if chip.clipped() > cells / 100:
-        limit_S = model.grid_max(macro.rows) * model.grid_S
-        raise ConfigError(
-            f"the grid of {model.name} holds up to {si_format(limit_S, 'S')}: {chip.clipped()} conductances of the "
-            f"{cells} cells are above; state a larger grid_S, as `minirram fit` does"
-        )
-    if chip.dead_pairs() > MOST_DEAD * chip.placement.n_pairs:
-        raise ConfigError(
-            f"{chip.dead_pairs()} of the {chip.placement.n_pairs} pairs that the network needs have no formed cell"
-        )
-    return chip
 
 
 def finish(learner: MaskLearner, learned: Learned, *, data: Any, config: RunConfig) -> Model:

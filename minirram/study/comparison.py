@@ -6,17 +6,16 @@ is not run again. Free settings are chosen on validation with the first seed; on
 
 import math
 import os
-import signal
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing import active_children, get_context
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..chip.counts import chip_counts
 from ..chip.wear import program_counts
 from ..device.unusual import unusual
+from ..engines.engine import SERIAL, Engine, running
+from ..engines.pool import WorkerDied
+from ..engines.running import completed
 from ..errors import ConfigError, DivergedError
 from ..files import write_json
 from ..nn.network import weights_by_layer
@@ -64,6 +63,10 @@ def run_trial(trial: Trial) -> Union[Outcome, Diverged]:
             return Diverged(str(error))
 
 
+def _run_on_worker(_: Any, trial: Trial) -> Union[Outcome, Diverged]:
+    return run_trial(trial)
+
+
 def _outcome(trial: Trial) -> Outcome:
     if isinstance(trial.config, WeightConfig):
         found = weight_runs.train_weights(
@@ -94,7 +97,7 @@ def compare(
     names: Sequence[str],
     seeds: Sequence[int],
     files: ChipFiles = DRAWN,
-    processes: int = 1,
+    engine: Engine = SERIAL,
     threads: int = 1,
     rates: Optional[Sequence[float]] = None,
     tuning_epochs: Optional[int] = None,
@@ -104,11 +107,11 @@ def compare(
     """Run the arms `names` (see `arms`) for all `seeds` in the folder `out`; returns what `comparison.json` holds.
 
     base: `RunConfig` of the task, recipe, technology and lines. files: maps and stuck cells of the one chip that all
-    arms and seeds share, as named in `base`; a seed then draws what the maps do not hold. processes: trainings at a
-    time. threads: of each. rates: learning rates of weights to begin the search with instead of the arms' own; a single
-    one is taken as it is. tuning_epochs: length of the trainings that free settings are chosen by; None: as long as the
-    others. progress: called with a line of text per training. arrays: data that lie in no data source; `out` carries
-    them as `data.npz`, where the processes of the trainings find them.
+    arms and seeds share, as named in `base`; a seed then draws what the maps do not hold. engine: where the trainings
+    run; its workers share the folder. threads: of each. rates: learning rates of weights to begin the search with
+    instead of the arms' own; a single one is taken as it is. tuning_epochs: length of the trainings that free settings
+    are chosen by; None: as long as the others. progress: called with a line of text per training. arrays: data that lie
+    in no data source; `out` carries them as `data.npz`, where the processes of the trainings find them.
     """
     arms = choose(names)
     if tuning_epochs is not None and not 1 <= tuning_epochs <= base.recipe.epochs:
@@ -119,7 +122,7 @@ def compare(
     data = open_training(base)
     base = replace(base, data_crc=data.crc)
     per_epoch = data.steps_per_epoch(base.recipe)
-    plan = Plan(base, os.fspath(out), tuple(seeds), per_epoch, files, rates, tuning_epochs, processes, threads)
+    plan = Plan(base, os.fspath(out), tuple(seeds), per_epoch, files, rates, tuning_epochs, engine, threads)
     rounds = _Rounds(plan, progress)
     outcomes = rounds.run([arm for arm in arms if not arm.budgeted])
     budgeted = [arm for arm in arms if arm.budgeted]
@@ -150,8 +153,8 @@ class Plan:
     """learning rates to begin with; None: the arms' own"""
     tuning_epochs: Optional[int] = None
     """of trainings that choose settings; None: as many as of the others"""
-    processes: int = 1
-    """trainings at a time"""
+    engine: Engine = SERIAL
+    """where trainings run"""
     threads: int = 1
     """of each"""
 
@@ -301,28 +304,15 @@ class _Rounds:
     def _run_all(self, trials: List[Trial]) -> Dict[Trial, Union[Outcome, Diverged]]:
         """{trial: outcome}, in the order of `trials`."""
         found: Dict[Trial, Union[Outcome, Diverged]] = {}
-        if self.plan.processes == 1:
-            for trial in trials:
-                found[trial] = self._tell(trial, run_trial(trial))
-            return found
-        others = active_children()
-        # A Ctrl-C in a terminal reaches the workers, too; what they do then is for this process to say.
-        with ProcessPoolExecutor(self.plan.processes, get_context("spawn"), _ignore_interrupt) as pool:
-            waiting = {pool.submit(run_trial, trial): trial for trial in trials}
-            try:
-                for done in as_completed(waiting):
-                    found[waiting[done]] = self._tell(waiting[done], done.result())
-            except BrokenProcessPool:
-                raise ConfigError(
-                    "a training was killed, perhaps for want of memory; the same command goes on, try fewer processes"
-                ) from None
-            except BaseException:  # a stop does not wait for whole trainings: their checkpoints stay
-                for future in waiting:
-                    future.cancel()
-                for worker in active_children():
-                    if worker not in others:
-                        worker.terminate()
-                raise
+        with running(self.plan.engine, folder=self.plan.out) as engine:
+            if engine.link is not None and self.progress is not None:
+                self.progress(f"dashboard {engine.link}")
+            for trial, outcome, error in completed(engine, _run_on_worker, trials):
+                if isinstance(error, WorkerDied):
+                    raise ConfigError(f"{error}; the same command goes on, try fewer processes")
+                if error is not None:
+                    raise error
+                found[trial] = self._tell(trial, outcome)
         return {trial: found[trial] for trial in trials}
 
     def _tell(self, trial: Trial, outcome: Union[Outcome, Diverged]) -> Union[Outcome, Diverged]:
@@ -335,11 +325,6 @@ class _Rounds:
                 score = outcome.validation
                 self.progress(f"{name}: validation {score.primary} {score.value:.4f}")
         return outcome
-
-
-def _ignore_interrupt() -> None:
-    """Of a worker: Ctrl-C is for the process that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _tried(search: Search) -> Tried:

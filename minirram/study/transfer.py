@@ -27,7 +27,8 @@ from ..runs.chip_files import DRAWN, ChipFiles, WhichChip, which_chip
 from ..runs.config import IN_THE_FOLDER, RunConfig, config_from_json
 from ..runs.folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_training
 from ..runs.learning_folder import Path, Progress
-from ..runs.train import MovedLine, finish, make_chip, moved_lines
+from ..runs.made_chip import make_chip
+from ..runs.train import MovedLine, finish, moved_lines
 
 RELEARNING_RATE = 0.05
 """learning rate of a re-learning relative to that of the first training: at a higher one good masks flap first"""

@@ -27,8 +27,8 @@ from ..runs.chip_files import DRAWN, ChipFiles
 from ..runs.config import RunConfig, config_from_json
 from ..runs.folder import open_test, open_training
 from ..runs.learning_folder import LearningFolder, Path, Progress
+from ..runs.made_chip import make_chip
 from ..runs.old_results import OF_MASKS, renamed
-from ..runs.train import make_chip
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import os
 import runpy
-from typing import Dict
+from typing import Dict, Tuple
 
 from ..errors import ConfigError, did_you_mean
 from ..nn.network import Network
 from . import datasets, fashion_mnist, fashion_mnist_macro, fashion_mnist_small, retina, spoken_digits
 from .datasets import SYNTHETIC, Dataset, Layout
 from .examinations import Examination, examination
+from .held import held
 from .task import Task
 from .training_data import TrainingData, training_data
 
@@ -59,19 +60,30 @@ def load_training(name: str, layout: Layout, *, source: str, network: Network) -
 
     source: folder that holds the data set of `layout`, or "synthetic": what task `name` draws.
     """
-    parts = (
+    known = held(source, layout)
+    if known is not None:
+        return known.training(layout, network)
+    training, validation = load_parts(name, layout, source)
+    return training_data(layout, training, validation=validation, network=network)
+
+
+def load_parts(name: str, layout: Layout, source: str) -> Tuple[Dataset, Dataset]:
+    """The training and the validation part, as `load_training` finds them."""
+    return (
         _drawing_task(name, layout).draw_training() if source == SYNTHETIC else datasets.load_training(layout, source)
     )
-    training, validation = parts
-    return training_data(layout, training, validation=validation, network=network)
 
 
 def load_test(name: str, layout: Layout, *, source: str, network: Network) -> Examination:
     """The test set as an examination. Every call is an opening of the test set: the caller logs it."""
-    return examination(layout, _test_part(name, layout, source), network=network)
+    known = held(source, layout)
+    if known is not None and known.holds_test:
+        return known.test(layout, network)
+    return examination(layout, load_test_part(name, layout, source), network=network)
 
 
-def _test_part(name: str, layout: Layout, source: str) -> Dataset:
+def load_test_part(name: str, layout: Layout, source: str) -> Dataset:
+    """The test part, as `load_test` finds it."""
     return _drawing_task(name, layout).draw_test() if source == SYNTHETIC else datasets.load_test(layout, source)
 
 

@@ -3,12 +3,12 @@
 import json
 import math
 import os
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
 
 from minirram.device.presets import PCM
+from minirram.engines.pool import WorkerPool
 from minirram.nn.engine import engine
 
 from ..support.options import MATRICES, PAIRS, ROWS, call, figures, pools_made, products_shared, save_spots, shows
@@ -113,11 +113,11 @@ def test_crops_of_an_epoch_in_a_comparison(runs):
 def test_processes_start_a_pool_of_their_number(runs, many, monkeypatch):
     asked = []
 
-    def watched(self, max_workers=None, *rest, **named):
-        asked.append(max_workers)
+    def watched(self, processes):
+        asked.append(processes)
         raise OSError("no process here")
 
-    monkeypatch.setattr(ProcessPoolExecutor, "__init__", watched)
+    monkeypatch.setattr(WorkerPool, "__init__", watched)
     arguments = ["--data", many, "--out", runs.path("processes"), "--arms", "float", "--seeds", "0", "--rates", "0.05"]
     assert call("compare", "fashion-mnist", *arguments, "--epochs", "1", "--processes", "3").code == 2
     assert asked == [3]

@@ -14,7 +14,8 @@ from minirram.inference.examine import examine
 from minirram.learn.mask_learner import MaskLearner
 from minirram.learn.recipe import Recipe
 from minirram.runs.config import RunConfig
-from minirram.runs.train import finish, make_chip
+from minirram.runs.made_chip import make_chip
+from minirram.runs.train import finish
 from minirram.tasks import datasets, drawn_vessels, fundus, metrics, registry, retina
 
 from ..scripts.test_data_scripts import script_module

@@ -13,6 +13,7 @@ import pytest
 from minirram.chip.dead_lines import ChipLines
 from minirram.cli import main
 from minirram.device.presets import TAOX_40NM
+from minirram.engines.engine import Engine
 from minirram.errors import ConfigError, DivergedError
 from minirram.json_codec import bare
 from minirram.learn.recipe import Recipe
@@ -121,7 +122,7 @@ def _results(out):
 def test_processes_give_the_same_results(done, base, tmp_path):
     names = ["pair", "wo-every-free-5"]
     alone = comparison.compare(base, str(tmp_path / "alone"), names=names, seeds=[0], rates=(0.1,))
-    both = comparison.compare(base, str(tmp_path / "both"), names=names, seeds=[0, 1], processes=2, rates=(0.1,))
+    both = comparison.compare(base, str(tmp_path / "both"), names=names, seeds=[0, 1], engine=Engine(2), rates=(0.1,))
     assert row_of(both, "pair")["by_seed"] == row_of(done[1], "pair")["by_seed"]
     assert row_of(both, names[1])["by_seed"]["0"] == row_of(alone, names[1])["by_seed"]["0"]
 

@@ -1,0 +1,1 @@
+"""Where many independent computations run: one process, several, a Dask cluster, or any executor."""
