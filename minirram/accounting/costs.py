@@ -107,8 +107,18 @@ class Costs:
         return Costs(self.name, self.about, values, sources)
 
     def adc(self, bits: int, unit: str) -> np.ndarray:
-        """Cost of one conversion at `bits`; unit: 'J', 's' or 'um2'."""
-        return self[f"adc_{bits}b_{unit}"]
+        """Cost of one conversion at `bits`; unit: 'J', 's' or 'um2'. ConfigError names the bits that are known."""
+        name = f"adc_{bits}b_{unit}"
+        known = sorted(
+            int(found.group(1)) for found in map(re.compile(r"adc_(\d+)b_J").fullmatch, self.values) if found
+        )
+        if name not in self.values and known:
+            counts = ", ".join(map(str, known))
+            raise ConfigError(
+                f"technology file {self.name} has no cost {name!r}: its ADCs have {counts} bits; state that, "
+                f"--adc-bits {known[-1]}, or add the cost with low, typical and high"
+            )
+        return self[name]
 
 
 def load_costs(name: str = "macro-40nm") -> Costs:

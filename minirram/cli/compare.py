@@ -50,6 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--score-step", type=float, help="of the masks, instead of the preset's")
     parser.add_argument("--rates", nargs="+", type=float, help="first learning rates of weights; a single one stays")
     parser.add_argument("--tuning-epochs", type=positive, help="of trainings that choose settings (as all others)")
+    parser.add_argument("--adc-bits", type=int, help="resolution of the ADCs of all arms")
     parser.add_argument("--technology", default="taox-40nm", help="preset of the cells, or a fitted .json")
     chip_options(parser)
     engine_options(parser, "trainings")
@@ -79,6 +80,7 @@ def run(options: argparse.Namespace) -> Comparison:
         layout=chosen.layout,
         lines=lines,
         **files.names(),
+        **given(options, ["adc_bits"]),
     )
     summary = compare(
         base,

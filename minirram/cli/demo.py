@@ -1,43 +1,67 @@
 """minirram demo: the whole job on built-in data."""
 
 import argparse
+import os
 from dataclasses import replace
+from typing import Iterator
 
 from ..pages.run import Wishes
+from ..runs.config import RunConfig
 from ..runs.demo import DemoResults, demo, demo_config
 from ..units import si_format
 from .arguments import threads_option
+from .energy import beside_chip
+from .parser import group
 from .progress import Progress
 from .report import write_report
 from .train import results_lines
 
 RESULT = DemoResults
+EXAMPLES = (
+    ("minirram demo --out runs/demo", "a minute on two cores; nothing is downloaded"),
+    ("minirram demo --out runs/board --adc-bits 14", "with the ADCs of the paper's board"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram demo` takes."""
-    parser.add_argument("--out", required=True, help="run folder to make")
-    parser.add_argument("--seed", type=int, default=0, help="of scores, signs, batches and read noise")
+    run = group(parser, "the run")
+    run.add_argument("--out", metavar="RUN", required=True, help="run folder to make, or to continue with --resume")
+    run.add_argument("--resume", action="store_true", help="continue the demo in --out, if there is one")
+    run.add_argument("--seed", type=int, metavar="N", default=0, help="of scores, signs, batches and read noise")
+    run.add_argument(
+        "--adc-bits",
+        type=int,
+        metavar="N",
+        default=RunConfig.adc_bits,
+        help="resolution of the ADCs; the paper's has 14",
+    )
     threads_option(parser)
 
 
 def run(options: argparse.Namespace) -> DemoResults:
     """The demo, with its progress on stderr, and its page."""
-    config = demo_config(options.seed)
+    config = demo_config(options.seed, options.adc_bits)
     with Progress(config.recipe.epochs) as progress:
-        results = demo(options.out, config, threads=options.threads, progress=progress.row)
+        results = demo(options.out, config, threads=options.threads, resume=options.resume, progress=progress.row)
     return replace(results, report=write_report(options.out, wishes=Wishes(threads=options.threads)).file)
 
 
 def text(results: DemoResults) -> str:
-    """The figures of the run, and what stands beside them."""
+    """The figures of the run, what stands beside them, and where to look next."""
+    return "\n".join(_lines(results))
+
+
+def _lines(results: DemoResults) -> Iterator[str]:
+    yield from results_lines(results)
+    yield f"linear classifier       {results.linear_accuracy:.2%}, of the same images"
+    yield f"unpruned random chip    {results.unpruned_accuracy:.2%}, every connection kept"
     array, total, gpu = (si_format(joules, "J") for joules in (results.array_J, results.total_J, results.gpu_J))
-    lines = [
-        *results_lines(results),
-        f"linear classifier       {results.linear_accuracy:.2%}",
-        f"unpruned random chip    {results.unpruned_accuracy:.2%}",
-        f"energy/inference        {array} in the array, {total} in all at {results.adc_bits} ADC bits; GPU {gpu}",
-        f"program file            {results.program} ({results.program_bytes} bytes)",
-        f"report                  {results.report}",
-    ]
-    return "\n".join(lines)
+    yield f"energy of an image      {total} at {results.adc_bits} ADC bits, of that {array} in the cells"
+    yield f"the same on a GPU       {gpu} in INT8, {beside_chip(results.gpu_J / results.total_J)}"
+    yield f"program file            {results.program}, {results.program_bytes} bytes"
+    folder = os.path.dirname(results.program)
+    yield f"look next               energy by layer: minirram energy {folder}"
+    yield f"                        with more noise: minirram evaluate {folder} --read-noise 0.02"
+    yield f"                        what the chip is told: minirram inspect {results.program}"
+    yield f"report                  {results.report}"

@@ -102,9 +102,9 @@ def _beside(found: EnergyAccount) -> Iterator[str]:
     yield ""
     for name, hardware in found.digital_hardware.items():
         saved = hardware.saved_fraction
-        least, taken, most = (1.0 - share for share in (saved.high, saved.typical, saved.low))
-        joules = _si(hardware.typical, "J")
-        yield f"{name:16s}{joules:>10s}; of that the chip takes {taken:.3g} ({least:.2g} .. {most:.2g})"
+        low, typical, high = (1.0 / (1.0 - share) for share in (saved.low, saved.typical, saved.high))
+        joules, words = _si(hardware.typical, "J"), beside_chip(typical)
+        yield f"{name:16s}{joules:>10s}, {words} ({shortly(low)} .. {shortly(high)})"
     if found.compensation is not None:
         once, share = found.compensation, found.compensation.total_J / found.total_J
         yield f"compensating drift once: {once.cell_reads:.0f} reads, {_si(once.total_J, 'J')}, {share:.2g} inferences"
@@ -115,13 +115,25 @@ def _beside(found: EnergyAccount) -> Iterator[str]:
         yield f"  {name:16s}{_si(figure.typical, 'J'):>10s}"
 
 
+def beside_chip(ratio: float) -> str:
+    """In words: digital hardware takes `ratio` times the joules of the chip."""
+    if ratio >= 1:
+        return f"{shortly(ratio)} times what the chip takes"
+    return f"the chip takes {shortly(1 / ratio)} times as much"
+
+
+def shortly(number: float) -> str:
+    """A number to two digits, without an exponent where it is large."""
+    return f"{number:.2g}" if number < 100 else f"{number:,.0f}"
+
+
 def _figures(row: Dict[str, float]) -> List[str]:
     return [_si(value, name.rsplit("_", 1)[1]) for name, value in row.items()]
 
 
 def _si(value: float, unit: str) -> str:
-    return si_format(value, unit, digits=3)
+    return "0" if value == 0 else si_format(value, unit, digits=3)
 
 
 def _row(name: str, cells: List[str]) -> str:
-    return f"{name:12s}" + "".join(f"{cell:>11s}" for cell in cells)
+    return f"{name:14s}" + "".join(f"{cell:>8s}" for cell in cells)

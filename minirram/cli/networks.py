@@ -9,6 +9,7 @@ from ..runs.networks import NetworkCounts, describe_networks
 from ..tasks.registry import TASKS
 from ..units import si_format
 from .arguments import DEFAULT_COSTS, costs_option
+from .energy import beside_chip
 
 RESULT = Dict[str, NetworkCounts]
 ADC_BITS = 8
@@ -55,5 +56,5 @@ def _lines(name: str, entry: NetworkCounts) -> Iterator[str]:
     area = account.area_um2
     yield f"  area         {area.typical:.3g} um^2 ({area.low:.3g} .. {area.high:.3g})"
     for hardware, found in account.digital_hardware.items():
-        joules, taken = si_format(found.typical, "J", digits=3), 1.0 - found.saved_fraction.typical
-        yield f"  {hardware:16s}{joules:>10s}; of that the chip takes {taken:.3g}"
+        joules, ratio = si_format(found.typical, "J", digits=3), 1.0 / (1.0 - found.saved_fraction.typical)
+        yield f"  {hardware:16s}{joules:>10s}, {beside_chip(ratio)}"

@@ -28,6 +28,7 @@ from .arguments import (
     given,
     source_of,
     task_argument,
+    tell,
     threads_option,
     training_data_option,
     warn,
@@ -48,7 +49,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, help="run folder to make (or to continue, with --resume)")
     parser.add_argument("--network", metavar="FILE.onnx", help="graph of an ONNX file, instead of the task's network")
     parser.add_argument("--preset", metavar="NAME", help=f"recipe of the task to start from ({DEFAULT_PRESET})")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if there is one")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --out; a finished one with more --epochs"
+    )
     names = ", ".join(TECHNOLOGIES)
     parser.add_argument("--technology", metavar="NAME", help=f"preset of the cells ({names}) or a fitted .json")
     chip_options(parser)
@@ -74,6 +77,7 @@ def run(options: argparse.Namespace) -> TrainingResults:
     files = chip_files(options)
     config, arrays = _config(options, files)
     warn(config.cell_model)
+    _tell_of_more_epochs(options, config)
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(Progress(config.recipe.epochs))
         session = None
@@ -90,6 +94,18 @@ def run(options: argparse.Namespace) -> TrainingResults:
             progress=progress.row,
             session=session,
             arrays=arrays,
+        )
+
+
+def _tell_of_more_epochs(options: argparse.Namespace, config: RunConfig) -> None:
+    """Say what becomes of a run in `--out` that is to take more epochs."""
+    if not options.resume or not RunFolder.exists(options.out):
+        return
+    had, asked = RunFolder.open(options.out).config.recipe.epochs, config.recipe.epochs
+    if asked > had:
+        tell(
+            f"{had} epoch(s) become {asked}: the learning rate falls over all of them; "
+            f"results so far stay in results-{had}-epochs.json"
         )
 
 
@@ -150,10 +166,10 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
         yield from report_lines(results.data_report)
     validation, test, bits = results.validation, results.test, results.adc_bits
     noise = "" if results.read_noise is None else f", read noise {results.read_noise:.2%}"
-    yield f"validation {validation.primary:12s} {validation.value:.2%}   on the simulated macro, {bits} ADC bits{noise}"
+    yield f"validation {validation.primary:12s} {validation.value:.2%}   on the macro, {bits} ADC bits{noise}"
     yield f"test {test.primary:18s} {test.value:.2%}   (ideal reads {getattr(test.ideal, test.primary):.2%})"
     yield f"kept fraction           {results.kept_fraction:.3f}    best epoch {results.best_epoch} of {results.epochs}"
-    pulses = ", ".join(f"{count} {kind}" for kind, count in results.pulses.items())
+    pulses = ", ".join(f"{count} {kind}" for kind, count in results.pulses.items() if count)
     yield f"pulses                  {pulses}"
     if results.driver is not None:
         yield f"chip                    behind the driver of {results.driver}"

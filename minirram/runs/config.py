@@ -42,8 +42,8 @@ class RunConfig:
     """how masks are learned"""
     cell_model: Cell
     """the technology of the chip"""
-    adc_bits: int = 14
-    """resolution of the ADCs (the paper's board)"""
+    adc_bits: int = 8
+    """resolution of the ADCs; the paper's board has 14 bits, which cost a hundred times the energy"""
     adc_arrangement: str = "pair"
     """'pair' or 'polarity'"""
     maps: Tuple[str, ...] = ()

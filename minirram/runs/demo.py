@@ -16,7 +16,7 @@ from ..tasks.registry import task
 from .config import RunConfig
 from .energy import account
 from .export import export
-from .folder import open_training
+from .folder import RunFolder, open_test, open_training
 from .made_chip import make_chip
 from .train import Progress, TrainingResults, learn
 
@@ -48,11 +48,12 @@ class DemoResults(TrainingResults):
     """path of the page that shows all this; None: none was written"""
 
 
-def demo_config(seed: int = 0) -> RunConfig:
+def demo_config(seed: int = 0, adc_bits: int = RunConfig.adc_bits) -> RunConfig:
     """The run of the demo: drawn garments, the quick recipe."""
     chosen = task("fashion-mnist")
     recipe = replace(chosen.recipes["quick"], seed=seed)
-    return RunConfig("fashion-mnist", "synthetic", chosen.network, recipe, technology("taox-40nm"))
+    cell_model = technology("taox-40nm")
+    return RunConfig("fashion-mnist", "synthetic", chosen.network, recipe, cell_model, adc_bits=adc_bits)
 
 
 def demo(
@@ -60,11 +61,20 @@ def demo(
     config: RunConfig,
     *,
     threads: int = 1,
+    resume: bool = False,
     progress: Optional[Progress] = None,
 ) -> DemoResults:
-    """Train, set a linear classifier and the unpruned chip beside the result, account for energy, export."""
-    results, test_set = learn(folder, config, chip=make_chip(config), threads=threads, progress=progress)
+    """Train, set a linear classifier and the unpruned chip beside the result, account for energy, export.
+
+    resume: continue the demo in the folder, if there is one.
+    """
+    chip = make_chip(config)
+    results, test_set = learn(folder, config, chip=chip, threads=threads, resume=resume, progress=progress)
     data = open_training(config)
+    if test_set is None:  # the training had ended before the stop
+        run = RunFolder.open(folder)
+        run.log_test_opening("beside the demo")
+        test_set, results = open_test(config), replace(results, test_openings=run.test_openings())
     found, exported = account(folder, threads=threads), export(folder)
     return DemoResults(
         **vars(results),

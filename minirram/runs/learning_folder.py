@@ -5,6 +5,7 @@ import datetime
 import io
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Type, TypeVar
 
 import numpy as np
@@ -71,6 +72,21 @@ class LearningFolder:
     def check_config(self, config: Any) -> None:
         """ConfigError, naming what differs, unless `config` is what this run was started with; see `check_same`."""
         check_same(self.folder, self.config, other=config)
+
+    def take_more_epochs(self, epochs: int) -> None:
+        """Let a learning, finished or not, go on to `epochs`, where that is more than it was to have.
+
+        What it gave so far stays as `results-N-epochs.json`.
+        """
+        recipe, path = self.config.recipe, self.path("config.json")
+        if epochs <= recipe.epochs:
+            return
+        if self.has("results.json"):
+            os.replace(self.path("results.json"), self.path(f"results-{recipe.epochs}-epochs.json"))
+        value = read_json(path)
+        value["recipe"]["epochs"] = epochs
+        write_json(path, value)
+        self.config = replace(self.config, recipe=replace(recipe, epochs=epochs))
 
     def path(self, name: str) -> str:
         """Path of a file of the run."""

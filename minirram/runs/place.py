@@ -57,7 +57,7 @@ class Placing:
     """of the codes between layers"""
     input_bits: int = 8
     """of the input's codes"""
-    adc_bits: int = 14
+    adc_bits: int = 8
     """resolution of the ADCs"""
     adc_arrangement: str = "pair"
     """'pair' or 'polarity'"""

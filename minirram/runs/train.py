@@ -142,7 +142,8 @@ def train(
 ) -> TrainingResults:
     """Learn the masks of `config` in `folder`, then evaluate on validation and, once, on the test set.
 
-    resume: continue the run in the folder, if there is one; its configuration must be `config`. files: those of the
+    resume: continue the run in the folder, if there is one; its configuration must be `config`, which may have more
+    epochs: a finished run, too, learns on, and the learning rate falls over all of them. files: those of the
     chip that `config` names. session: the bench whose chip learns; None: a simulated chip. arrays: data that the run
     folder is to carry. Returns what `results.json` holds.
     """
@@ -196,6 +197,8 @@ def learn(
     data.steps_per_epoch(config.recipe)
     config = replace(config, data_crc=data.crc)
     run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
+    if resume:
+        run.take_more_epochs(config.recipe.epochs)
     run.check_config(config)
     note_bench(run, chip)
     if run.has("results.json"):

@@ -147,11 +147,14 @@ def test_masks_at_a_density_are_nested_and_of_that_density(first, second, kept, 
 
 
 def test_other_technologies_and_files_of_ones_own(trained, capsys, tmp_path):
-    board = account(capsys, trained, "--costs", "paper-board")
+    board = account(capsys, trained, "--costs", "paper-board", "--adc-bits", "14")
     assert board["total"]["adc_J"] == pytest.approx(50216 * 50e-9)
     assert account(capsys, trained, "--costs", "adc-survey")["costs"]["name"] == "adc-survey"
     for arguments, message in (
-        (["--costs", "paper-board", "--adc-bits", "8"], "paper-board has no cost 'adc_8b_J'"),
+        (
+            ["--costs", "paper-board"],
+            "paper-board has no cost 'adc_8b_J': its ADCs have 14 bits; state that, --adc-bits 14",
+        ),
         (["--costs", "board"], "choose one of macro-40nm"),
         (["--costs", str(tmp_path / "none.json")], "none.json"),
         (["--density", "0"], "above 0 and at most at 1"),
@@ -182,8 +185,8 @@ def test_training_pays_for_reads_and_pulses(trained, capsys):
     assert training["host"]["microcontroller"]["typical"] == pytest.approx(training["host_macs"] * 0.7e-9)
     reads = ("read_array", "read_lines", "read_drive", "read_adc")
     assert training["total_J"] == pytest.approx(sum(training[kind + "_J"] for kind in PULSES + reads))
-    assert training["adc_bits"] == found["adc_bits"] == 14 and "without an ADC" in training["assumed"]
-    assert account(capsys, trained, "--adc-bits", "8")["training"]["adc_bits"] == 8
+    assert training["adc_bits"] == found["adc_bits"] == 8 and "without an ADC" in training["assumed"]
+    assert account(capsys, trained, "--adc-bits", "14")["training"]["adc_bits"] == 14
     chip, _, _ = RunFolder.open(trained).load_trained()
     one_read_J = 0.2**2 * 50e-9 * chip.conductance_S()[chip.used].sum()
     assert training["read_array_J"] == pytest.approx(5 * one_read_J)

@@ -59,7 +59,7 @@ def test_figures_that_others_quote():
 
 def test_a_missing_cost_is_named():
     board = costs.load_costs("paper-board")
-    with pytest.raises(ConfigError, match="paper-board has no cost 'adc_8b_J'.*add it"):
+    with pytest.raises(ConfigError, match="paper-board has no cost 'adc_8b_J'.*add the cost"):
         board.adc(8, "J")
     with pytest.raises(ConfigError, match="'line_F'.*capacitance"):
         costs.costs_from_json(GOOD, "mine")["line_F"]

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from minirram import Run
 from minirram.device.presets import PCM
 from minirram.engines.pool import WorkerPool
 from minirram.nn.engine import engine
@@ -107,6 +108,15 @@ def test_crops_of_an_epoch_in_a_comparison(runs):
     arguments = ["--data", data, "--out", runs.path("crops"), "--arms", "float", "--rates", "0.05", "--seeds", "0"]
     summary = figures("compare", "retina", *arguments, "--epochs", "2", "--samples-per-epoch", "17")
     assert summary["steps"] == 2 * (17 // 8)
+
+
+@shows("compare", "--adc-bits")
+def test_arms_are_examined_with_the_adcs_asked_for(runs, many):
+    arguments = ["--data", many, "--arms", "pair", "--seeds", "0", "--epochs", "1"]
+    for bits in ((), ("--adc-bits", "5")):
+        out = runs.path("adcs" + "".join(bits))
+        figures("compare", "fashion-mnist", *arguments, "--out", out, *bits)
+        assert Run(os.path.join(out, "pair", "seed0")).results.adc_bits == int(bits[-1] if bits else 8)
 
 
 @shows("compare", "--processes")

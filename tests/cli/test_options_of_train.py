@@ -317,21 +317,46 @@ def test_threads_reach_the_engine_and_the_examination(runs, monkeypatch):
     assert results["test"]["confusion"] == runs.results()["test"]["confusion"]
 
 
+@shows("train", "--resume")
+def test_a_finished_run_takes_more_epochs(runs):
+    out = runs.path("longer")
+    figures(*runs.arguments(out))
+    short, before = figures(*runs.arguments(out, "--resume")), read_history(out)
+    told = call(*runs.arguments(out, "--resume", "--epochs", "3"))
+    assert told.code == 0 and "1 epoch(s) become 3" in told.err
+    longer, after = figures(*runs.arguments(out, "--resume", "--epochs", "3")), read_history(out)
+    assert (short["epochs"], longer["epochs"], longer["test_openings"]) == (1, 3, 2)
+    assert after[: len(before)] == before and len(after) == len(before) + 2
+    with open(os.path.join(out, "results-1-epochs.json")) as handle:
+        assert json.load(handle) == short
+    fewer = call(*runs.arguments(out, "--resume", "--epochs", "2"))
+    assert fewer.code == 2 and "recipe.epochs = 3, not 2" in fewer.err
+
+
+def read_history(folder):
+    """The lines of history.csv."""
+    with open(os.path.join(folder, "history.csv")) as handle:
+        return handle.read().splitlines()
+
+
 # -- demo --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-@shows("demo", "--out", "--seed", "--threads")
+@shows("demo", "--out", "--seed", "--threads", "--adc-bits", "--resume")
 def test_the_demo_is_a_training_of_the_quick_preset_with_its_seed(runs):
     out, beside = runs.path("demo"), runs.path("demo-by-hand")
     with pools_made() as made:
-        demo = figures("demo", "--out", out, "--seed", "5", "--threads", "3")
+        demo = figures("demo", "--out", out, "--seed", "5", "--threads", "3", "--adc-bits", "9")
         assert ("crossbar", 2) in made
         train = ["train", "fashion-mnist", "--data", "synthetic", "--preset", "quick", "--out", beside]
-        by_hand = figures(*train, "--seed", "5", "--threads", "1")
+        by_hand = figures(*train, "--seed", "5", "--threads", "1", "--adc-bits", "9")
     assert demo["seed"] == 5 and os.path.exists(os.path.join(out, "program.xbp"))
     for split in ("validation", "test"):
         assert demo[split]["confusion"] == by_hand[split]["confusion"]
+    assert call("demo", "--out", out, "--seed", "5", "--adc-bits", "9").code == 2
+    again = figures("demo", "--out", out, "--seed", "5", "--adc-bits", "9", "--resume")
+    assert dict(again, test_openings=1) == demo and again["test_openings"] == 2
 
 
 @shows("train", "--rows", "--cols")

@@ -190,8 +190,8 @@ def test_energy_and_accuracy_are_those_of_the_run_on_the_data(runs, other_answer
 
 @shows("energy", "--costs", "--adc-bits")
 def test_a_conversion_costs_what_the_file_says_for_the_bits(runs):
-    costs = cost_file(runs, adc_14b_J=2e-12, adc_5b_J=3e-12)
-    for options, bits, each_J in (((), 14, 2e-12), (("--adc-bits", "5"), 5, 3e-12)):
+    costs = cost_file(runs, adc_8b_J=2e-12, adc_5b_J=3e-12)
+    for options, bits, each_J in (((), 8, 2e-12), (("--adc-bits", "5"), 5, 3e-12)):
         account = figures("energy", runs.trained(), "--costs", costs, *options)
         total = account["total"]
         assert account["adc_bits"] == bits and total["adc_J"] == pytest.approx(total["conversions"] * each_J)
@@ -234,7 +234,7 @@ def test_a_sweep_over_densities_moves_the_array_alone(runs):
 
 @shows("energy", "--macros")
 def test_fewer_macros_are_written_in_turn(runs):
-    one, two = (figures("energy", runs.trained(), "--macros", count) for count in ("1", "2"))
+    one, two = (figures("energy", runs.trained(), "--adc-bits", "14", "--macros", count) for count in ("1", "2"))
     assert runs.results()["macros"] == 2 == one["reprogramming"]["macros_written"]
     assert one["area_um2"]["total_um2"] < 0.8 * two["area_um2"]["total_um2"]
     assert one["reprogramming"]["macros"] == 1 and one["total"]["reprogramming_J"] > 0
