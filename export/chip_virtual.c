@@ -66,14 +66,10 @@ static int slow(size_t i)
     return (uint32_t)i * 2654435761u >> 26 == 0;
 }
 
-/* A number in [0, 1) (splitmix64). */
+/* A number in [0, 1). */
 static double draw(chip *c)
 {
-    uint64_t x = (c->faults.seed + ++c->drawn) * 0x9E3779B97F4A7C15u;
-
-    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-    return (double)((x ^ x >> 31) >> 11) / 9007199254740992.0;
+    return chip_uniform(c->faults.seed + ++c->drawn);
 }
 
 static double draw_normal(chip *c)
@@ -318,15 +314,13 @@ static void strike(chip *c, size_t i, double mV, int32_t nA, uint32_t ns)
 static void brush(chip *c, size_t i, int32_t mV)
 {
     cell *const one = &c->cells[i];
-    const double share = c->faults.disturb;
+    const uint32_t end_nS = mV > 0 ? one->on_nS : FLOOR_NS, now_nS = one->now_nS;
 
-    if (one->condition != FORMED || (mV < SWITCH_MV / 2 && mV > -SWITCH_MV / 2))
+    if (one->condition != FORMED || (mV < SWITCH_MV / 2 && mV > -SWITCH_MV / 2) || (mV > 0 ? now_nS >= end_nS : now_nS <= end_nS))
         return;
-    if (mV > 0 && one->now_nS < one->on_nS)
-        one->now_nS += (uint32_t)(share * (one->on_nS - one->now_nS));
-    else if (mV < 0 && one->now_nS > FLOOR_NS)
-        one->now_nS -= (uint32_t)(share * (one->now_nS - FLOOR_NS));
-    keep_cell(c, i);
+    one->now_nS = chip_brushed(&c->faults, now_nS, end_nS, c->faults.seed + ++c->drawn);
+    if (one->now_nS != now_nS)
+        keep_cell(c, i);
 }
 
 static void disturb(chip *c, size_t macro, size_t row, size_t col, const chip_lines *lines)
@@ -353,7 +347,8 @@ static void pulse_one(chip *c, size_t macro, size_t row, size_t col, const chip_
 
 static uint32_t read_one(chip *c, size_t macro, size_t row, size_t col, const chip_lines *lines, unsigned averages)
 {
-    const cell *const one = &c->cells[index_of(c, macro, row, col)];
+    const size_t i = index_of(c, macro, row, col);
+    const cell *const one = &c->cells[i];
     const int32_t mV = lines->row_mV - lines->col_mV;
     const double age_s = (double)(c->time - one->written) * 1e-9;
     double nS = one->now_nS, sum = 0;
@@ -361,8 +356,8 @@ static uint32_t read_one(chip *c, size_t macro, size_t row, size_t col, const ch
 
     if (current_nA(lines) == 0 || (mV < READ_MV && mV > -READ_MV))
         return 0;
-    if (c->faults.drift > 0 && age_s > c->faults.drift_start_s)
-        nS *= pow(age_s / c->faults.drift_start_s, -c->faults.drift);
+    if (chip_ages(&c->faults) && one->condition == FORMED)
+        nS = chip_aged(&c->faults, nS, one->on_nS, age_s, c->faults.seed + i + all_cells(c) * one->written);
     nS *= arrives(c, row, col, one->now_nS);
     if (!(c->faults.noise > 0))
         return (uint32_t)rint(nS);
@@ -482,7 +477,7 @@ chip_status chip_write(chip *c, uint32_t number, const chip_cells *cells, const 
 static int64_t column_nS(chip *c, const chip_plane *plane, size_t n_driven, size_t col)
 {
     static const chip_lines reading = { 200, 0, 3300, 0, 0, 1, 0 };
-    const int ideal = !(c->faults.noise > 0 || c->faults.drift > 0 || c->faults.wire_ohm > 0);
+    const int ideal = !(c->faults.noise > 0 || chip_ages(&c->faults) || c->faults.wire_ohm > 0);
     const cell *const first = c->cells + index_of(c, plane->macro, 0, col);
     int64_t sum = 0;
     size_t k;

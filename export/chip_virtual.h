@@ -8,8 +8,11 @@
 typedef struct {
     double noise;                         /* standard deviation of one read, share of the value */
     double drift, drift_start_s, every_s; /* G (age / start)^-drift; seconds that each command takes beside its pulse */
+    /* What a cell moves after it was written: mean and standard deviation over cells at relax_s, and how much of each comes
+     * with a further decade of time. relax_s 0: nothing. */
+    double relax_mean_nS, relax_std_nS, relax_s, relax_decade, relax_mean_decade;
     double disturb;                       /* share that a pulse moves a half-selected cell at half a switching voltage or more */
-    double wire_ohm;                      /* of a line, from one cell to the next */
+    double wire_ohm;                      /* of a line, from one cell to the next; each cell meets its own current alone */
     double lose, damage;                  /* share of the replies that are lost, or come damaged */
     uint32_t wear;                        /* turns after which a cell stays as it is; 0: never */
     uint32_t dead_from;                   /* number of the command from which on nothing answers; 0: never */
@@ -30,6 +33,19 @@ int chip_stick(chip *c, size_t macro, size_t row, size_t col, int stuck_on);
 
 /* How the chip and its link misbehave; zero at the start. */
 chip_faults *chip_fault(chip *c);
+
+/* A number in [0, 1) that belongs to `name` (splitmix64). */
+double chip_uniform(uint64_t name);
+
+/* Whether time changes a cell. */
+int chip_ages(const chip_faults *f);
+
+/* What a cell conducts `age_s` after it was written with nS; on_nS: its value when on. name: one number for each write, on
+ * which its own relaxation hangs. */
+double chip_aged(const chip_faults *f, double nS, double on_nS, double age_s, uint64_t name);
+
+/* A half-selected cell after one pulse that moves it towards end_nS. */
+uint32_t chip_brushed(const chip_faults *f, uint32_t now_nS, uint32_t end_nS, uint64_t name);
 
 /* What the board can do: granularity CHIP_CELL .., and whether it verifies. */
 void chip_board(chip *c, int granularity, int verifies);

@@ -370,6 +370,12 @@ def test_the_chip_misbehaves_as_its_script_says(programmer, bench):
     assert np.allclose((drifted / clean)[on], 0.6456, atol=1e-3)  # all are read 6,300 s after they were written
     _, moved, after = run("disturb 0.02\n")
     assert np.count_nonzero(after["now"] != cells["now"]) > 20
+    _, relaxed, after = run("relax -2 0 100 0.1\ndrift 0 1 10\n")  # 6,300 s after it was written, 1.8 decades behind 100 s
+    assert np.allclose((relaxed - clean)[on], -2000 * (1 + 0.1 * np.log10(63)), atol=1)
+    _, spread, _ = run("relax 0 0.5 100 0\ndrift 0 1 10\n")
+    assert 400 < np.std((spread - clean)[on]) < 600
+    _, fresh, _ = run("preset hfox-1t1r\nnoise 0\n")  # within milliseconds a third of it has come
+    assert -6000 < np.mean((fresh - clean)[on]) < -500
     _, worn, after = run("wear 1\n")
     assert np.all(after["condition"] == 2) and np.array_equal(worn > 5000, np.ones_like(on))
     _, wired, _ = run("wire_ohm 20\n")
@@ -380,12 +386,16 @@ def test_the_chip_misbehaves_as_its_script_says(programmer, bench):
 def test_presets_of_the_script_are_those_of_the_package():
     text = (EXPORT / "chip_faults.c").read_text()
     for model in (presets.TAOX_40NM, presets.HFOX_1T1R, presets.PCM, presets.SONOS_40NM):
-        start = model.drift_start_s if model.drift_exponent else 1
-        assert f'{{ "{model.name}", {model.read_noise:g}, {model.drift_exponent:g}, {start:g} }}' in text
+        ages, relaxes = model.drift_exponent, model.relaxation_std_S
+        mean = model.relaxation_mean_per_decade
+        figures = [model.read_noise, ages, model.drift_start_s if ages else 1]
+        figures += [1e6 * model.relaxation_mean_S, 1e6 * relaxes, model.relaxation_time_s if relaxes else 1]
+        figures += [model.relaxation_per_decade, model.relaxation_per_decade if mean is None else mean]
+        assert f'{{ "{model.name}", {", ".join(f"{figure:g}" for figure in figures)} }}' in text
 
 
 @pytest.mark.parametrize(
-    "text", ["nose 1\n", "noise\n", "noise -1\n", "drift 0.1\n", "preset tin\n", "lose 2\n", "wear 1 2\n"]
+    "text", ["nose 1\n", "noise\n", "noise -1\n", "drift 0.1\n", "relax 1 -1 1 0\n", "relax 1 1 1\n", "preset tin\n", "lose 2\n", "wear 1 2\n"]
 )
 def test_a_line_that_is_none_is_named(programmer, bench, text):
     code, _, errors = bench.run(programmer, *bench.script("# a script\n\nseed 1\n" + text))
