@@ -25,6 +25,7 @@ typedef struct {
     outputs *out;
     int pass;
     const char *refusal;   /* why the sink stopped the reader */
+    int ahead;             /* checked before the turn of the program: nothing is read */
     int state_refused;     /* the chip is in another state than the program asks for */
     drive_status outage;   /* why the board stopped */
     chip_known known;      /* of the chip before the program */

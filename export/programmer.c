@@ -159,6 +159,18 @@ static int crc_of(FILE *file, uint32_t *crc)
     return ferror(file) ? -1 : 0;
 }
 
+/* What is known of the chip before the program of this CRC. */
+static chip_known known_before(const journal *log, uint32_t crc)
+{
+    chip_known known = log->known;
+
+    if (log->open && log->program != crc) {
+        known.state = CHIP_UNKNOWN; /* another program was stopped */
+        known.read = 0;
+    }
+    return known;
+}
+
 /* Runs one program file; the exit status. ended: as above. */
 static int run(board *b, const char *path, const journal_end *ended)
 {
@@ -170,17 +182,13 @@ static int run(board *b, const char *path, const journal_end *ended)
     if (!file)
         return complain(path, "cannot be opened");
     board_start(b);
-    b->known = b->drive.log->known;
     unwritten = outputs_open(b->out);
     if (unwritten) {
         status = complain(unwritten, "cannot be written");
     } else if (crc_of(file, &crc) != 0) {
         status = complain(path, "cannot be read");
     } else {
-        if (b->drive.log->open && b->drive.log->program != crc) {
-            b->known.state = CHIP_UNKNOWN; /* another program was stopped */
-            b->known.read = 0;
-        }
+        b->known = known_before(b->drive.log, crc);
         status = run_passes(b, file, path, ended);
     }
     outputs_drop(b->out);
@@ -203,6 +211,32 @@ static int ended_before(const journal *log, const uint32_t *crcs, int n)
     return 0;
 }
 
+/* Checks the programs from `from` on before the first pulse of any: each against the limits, and against what those before it
+ * lead to. A chip that one must find as it was read back is looked at in its turn. The exit status. */
+static int check_all(board *b, const options *o, int from, uint32_t first_crc)
+{
+    chip_known known = known_before(b->drive.log, first_crc);
+    int i, status = GOOD;
+
+    for (i = from; i < o->n_programs && status == GOOD; i++) {
+        FILE *const file = fopen(o->programs[i], "rb");
+        xbp_status said;
+        if (!file)
+            return complain(o->programs[i], "cannot be opened");
+        board_start(b);
+        b->known = known;
+        b->ahead = i > from;
+        b->pass = PASS_CHECK;
+        said = stream(file, b);
+        if (said != XBP_DONE || ferror(file))
+            status = stopped(b, file, o->programs[i], said);
+        known = board_settled(b);
+        known.read = 0;
+        fclose(file);
+    }
+    return status;
+}
+
 /* Runs all programs in order, until one does not run; the exit status. */
 static int run_all(board *b, const options *o)
 {
@@ -222,6 +256,8 @@ static int run_all(board *b, const options *o)
             fclose(file);
     }
     ended = status == GOOD ? ended_before(log, crcs, o->n_programs) : 0;
+    if (status == GOOD && o->n_programs - ended > 1)
+        status = check_all(b, o, ended, crcs[ended]);
     for (i = 0; i < o->n_programs && status <= FAILED; i++) {
         one = run(b, o->programs[i], i < ended ? &log->ended[n_ended - (size_t)(ended - i)] : NULL);
         status = one > status ? one : status;
