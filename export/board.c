@@ -46,15 +46,17 @@ const char *board_open(board *b, chip *target, journal *log, outputs *out)
     cells = all_cells(b);
     b->planned = calloc(cells, sizeof *b->planned);
     r->pulses = calloc(cells, sizeof *r->pulses);
+    b->needed = calloc(cells, 1);
     r->nS = calloc(cells, sizeof *r->nS);
     r->failure = calloc(cells, 1);
     r->interrupted = calloc(cells, 1);
-    return b->planned && r->pulses && r->nS && r->failure && r->interrupted ? NULL : "no memory for a figure of each cell";
+    return b->planned && b->needed && r->pulses && r->nS && r->failure && r->interrupted ? NULL : "no memory for a figure of each cell";
 }
 
 void board_close(board *b)
 {
     free(b->planned);
+    free(b->needed);
     free(b->results.pulses);
     free(b->results.nS);
     free(b->results.failure);
@@ -73,8 +75,11 @@ void board_start(board *b)
     b->out = kept.out;
     b->results = kept.results;
     b->planned = kept.planned;
+    b->needed = kept.needed;
+    b->read_all = kept.read_all;
     b->read = recipe_plain_read();
     memset(b->planned, 0, cells * sizeof *b->planned);
+    memset(b->needed, 0, cells);
     memset(b->results.pulses, 0, cells * sizeof *b->results.pulses);
     memset(b->results.failure, 0, cells);
     memset(b->results.interrupted, 0, cells);
@@ -88,7 +93,7 @@ static int check_state(board *b, const uint8_t *p)
         const uint32_t id = XBP_U32(p + XBP_CHIP_READBACK_ID);
         if (b->ahead)
             return 0;
-        if (!known->read && board_read_back(b) != 0)
+        if (!known->read && board_read_back(b, 1) != 0)
             return -1;
         if (id != (known->read ? known->readback : board_readback_id(b)))
             return refuse_state(b, "made from another read-back of the chip");
@@ -129,6 +134,13 @@ static int take_recipe(board *b, const uint8_t *p)
     return why ? refuse(b, why) : 0;
 }
 
+/* The read-back takes n rows of the present tile. */
+static void need(board *b, size_t row, size_t n)
+{
+    for (; b->pass == PASS_CHECK && n--; row++)
+        memset(b->needed + index_of(b, row, b->col0), 1, b->n_col);
+}
+
 static int take_tile(board *b, const uint8_t *p)
 {
     b->macro = XBP_U16(p + XBP_TILE_MACRO);
@@ -137,6 +149,8 @@ static int take_tile(board *b, const uint8_t *p)
     b->n_col = XBP_U16(p + XBP_TILE_N_COL);
     b->on_min_nS = XBP_U32(p + XBP_TILE_ON_MIN_NS);
     b->off_max_nS = XBP_U32(p + XBP_TILE_OFF_MAX_NS);
+    if (b->maps & XBP_HAS_MASK)
+        need(b, b->row0, XBP_U16(p + XBP_TILE_N_ROW));
     return 0;
 }
 
@@ -225,6 +239,8 @@ static int add(board *b, const chip_recipe *recipe, group *g, size_t row, size_t
 {
     if (account(b, recipe, row, col) != 0)
         return -1;
+    if (!b->needed[index_of(b, row, col)])
+        need(b, row, 1);
     if (b->pass != PASS_ACT)
         return 0;
     g->row[g->n] = (uint16_t)row;
@@ -319,25 +335,43 @@ int board_take(void *user, const xbp_rec *rec, const uint8_t *payload)
     }
 }
 
-int board_read_back(board *b)
+/* Reads the cells of one row that the read-back takes. */
+static int read_row(board *b, size_t macro, size_t row, int all)
 {
     static uint16_t rows[JOURNAL_CELLS], cols[JOURNAL_CELLS];
+    static uint32_t found[JOURNAL_CELLS];
+    uint32_t *const nS = b->results.nS + (macro * b->results.rows + row) * b->results.cols;
+    const uint8_t *const needed = b->needed + (nS - b->results.nS);
     chip_cells cells = { 0, 0, rows, cols };
-    size_t row, col, k;
+    size_t col, k;
 
-    for (cells.macro = 0; cells.macro < b->results.macros; cells.macro++)
+    cells.macro = macro;
+    for (col = 0; col < b->results.cols; col++) {
+        nS[col] = CELL_UNREAD;
+        if (all || needed[col]) {
+            rows[cells.n] = (uint16_t)row;
+            cols[cells.n++] = (uint16_t)col;
+        }
+        if (cells.n && (cells.n == JOURNAL_CELLS || col + 1 == b->results.cols)) {
+            b->outage = drive_read(&b->drive, &cells, &b->read, found);
+            if (b->outage != DRIVE_DONE)
+                return -1;
+            for (k = 0; k < cells.n; k++)
+                nS[cols[k]] = found[k];
+            cells.n = 0;
+        }
+    }
+    return 0;
+}
+
+int board_read_back(board *b, int all)
+{
+    size_t macro, row;
+
+    for (macro = 0; macro < b->results.macros; macro++)
         for (row = 0; row < b->results.rows; row++)
-            for (col = 0; col < b->results.cols; col += cells.n) {
-                uint32_t *const nS = b->results.nS + (cells.macro * b->results.rows + row) * b->results.cols + col;
-                cells.n = b->results.cols - col < JOURNAL_CELLS ? b->results.cols - col : JOURNAL_CELLS;
-                for (k = 0; k < cells.n; k++) {
-                    rows[k] = (uint16_t)row;
-                    cols[k] = (uint16_t)(col + k);
-                }
-                b->outage = drive_read(&b->drive, &cells, &b->read, nS);
-                if (b->outage != DRIVE_DONE)
-                    return -1;
-            }
+            if (read_row(b, macro, row, all || b->read_all) != 0)
+                return -1;
     return 0;
 }
 

@@ -39,6 +39,8 @@ typedef struct {
     int begun;             /* the first pulses were there in this pass */
     uint16_t *planned;     /* pulses of every cell, at worst: PASS_CHECK counts them, PASS_ACT spends them */
     size_t touched;        /* cells with any */
+    uint8_t *needed;       /* cells that the read-back takes: those of masks, and rows with a pulse */
+    int read_all;          /* it takes all cells */
     uint64_t total_ns;     /* counted and spent likewise */
     cell_results results;
     unsigned long short_of; /* cells that did not pass the last time they were verified */
@@ -54,8 +56,9 @@ void board_start(board *b);
 
 int board_take(void *user, const xbp_rec *rec, const uint8_t *payload);
 
-/* Reads all cells back into results.nS; 0, or -1 when the board gives no answer. */
-int board_read_back(board *b);
+/* Reads cells back into results.nS: `all`, or those that are needed; others hold CELL_UNREAD. 0, or -1 when the board gives no
+ * answer. */
+int board_read_back(board *b, int all);
 
 /* Digest of the read-back in results.nS. */
 uint32_t board_readback_id(const board *b);

@@ -1,6 +1,6 @@
 /* programmer.c: an example chip programmer. It runs program files on a chip behind chip.h, here the virtual one.
  *
- *     programmer --chip MAP.npy [--formed] [--faults FILE] [--memory FILE] [--journal FILE] [--out READBACK.npy]
+ *     programmer --chip MAP.npy [--formed] [--faults FILE] [--memory FILE] [--journal FILE] [--out READBACK.npy] [--read-all]
  *                [--cells CELLS.npz] [--manifest MANIFEST.json] [--digital DIGITAL.json] PROGRAM.xbp ...
  *
  * Each file is read three times: the first pass checks everything against the limits of recipe.h and board.h without touching
@@ -30,7 +30,7 @@ enum { GOOD, FAILED, BAD_FILES, REFUSED, SILENT, STOPPED };
 typedef struct {
     const char *map, *faults, *memory, *journal;
     outputs out;
-    int formed;
+    int formed, read_all;
     char **programs;
     int n_programs;
 } options;
@@ -141,7 +141,7 @@ static int run_passes(board *b, FILE *file, const char *path, const journal_end 
         if (status != XBP_DONE || ferror(file))
             return stopped(b, file, path, status);
         b->crc = b->reader.crc;
-        if (b->pass == PASS_ACT && board_read_back(b) != 0)
+        if (b->pass == PASS_ACT && board_read_back(b, 0) != 0)
             return stopped(b, file, path, status);
     }
     return finish(b, path);
@@ -277,7 +277,7 @@ static int read_alone(board *b)
         remove(b->out->manifest);
     b->out->manifest = b->out->cells = NULL;
     unwritten = outputs_open(b->out);
-    if (!unwritten && board_read_back(b) != 0) {
+    if (!unwritten && board_read_back(b, 1) != 0) {
         outputs_drop(b->out);
         fputs("no read-back: stopped, or no answer from the board\n", stderr);
         return drive_stop ? STOPPED : SILENT;
@@ -302,6 +302,7 @@ static int usage(void)
           "  --memory    file in which the virtual chip keeps what it is\n"
           "  --journal   file that says what was done: the same command goes on after a stop\n"
           "  --out       where to write what the cells conduct afterwards; without a program, they are only read\n"
+          "  --read-all  read all cells back, not only those of the masks and the rows with a pulse\n"
           "  --cells     where to write the pulses, last read and failure of each cell (.npz)\n"
           "  --manifest  where to write what binds program, read-back and cells, in one folder (.json)\n"
           "  --digital   digital.json to bind, too\n", stderr);
@@ -323,8 +324,8 @@ static int take_options(options *o, int argc, char **argv)
 
     memset(o, 0, sizeof *o);
     for (i = 1; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-        if (strcmp(argv[i], "--formed") == 0) {
-            o->formed = 1;
+        if (strcmp(argv[i], "--formed") == 0 || strcmp(argv[i], "--read-all") == 0) {
+            *(strcmp(argv[i], "--formed") == 0 ? &o->formed : &o->read_all) = 1;
             continue;
         }
         for (k = 0; k < sizeof known / sizeof *known && strcmp(argv[i], known[k].name) != 0; k++)
@@ -398,6 +399,7 @@ int main(int argc, char **argv)
     }
     if (status == GOOD) {
         problem = board_open(&b, c, &log, &o.out);
+        b.read_all = o.read_all;
         status = problem ? complain(o.map, problem) : o.n_programs ? run_all(&b, &o) : read_alone(&b);
         board_close(&b);
         chip_idle(c);

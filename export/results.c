@@ -1,6 +1,7 @@
 /* results.c: see results.h. */
 #include "results.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,11 @@ static void put(uint8_t *p, uint64_t value, int n)
     }
 }
 
+static double siemens(uint32_t nS)
+{
+    return nS == CELL_UNREAD ? NAN : nS * 1e-9;
+}
+
 /* A member of the .npz: its header and values, for the caller to free. */
 static uint8_t *member(const cell_results *r, int which, size_t *size)
 {
@@ -137,7 +143,7 @@ static uint8_t *member(const cell_results *r, int which, size_t *size)
     for (i = 0, p = data + NPY_HEADER; i < cells; i++, p += bytes[which]) {
         uint64_t value = which == 0 ? r->pulses[i] : which == 2 ? r->failure[i] : r->interrupted[i];
         if (which == 1) {
-            const double S = r->nS[i] * 1e-9;
+            const double S = siemens(r->nS[i]);
             memcpy(&value, &S, sizeof value);
         }
         put(p, value, bytes[which]);
@@ -195,7 +201,7 @@ static int put_readback(FILE *file, const cell_results *r)
     if (!map.values)
         return 0;
     for (i = 0; i < cells; i++)
-        map.values[i] = r->nS[i] * 1e-9;
+        map.values[i] = siemens(r->nS[i]);
     good = npy_put(file, &map) == 0;
     free(map.values);
     return good;

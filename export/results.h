@@ -10,6 +10,8 @@
 
 enum { FAILED_NOT, FAILED_ON, FAILED_OFF, FAILED_UNREAD }; /* "", "stuck_on", "stuck_off", "not_read" */
 
+#define CELL_UNREAD 0xFFFFFFFFu /* as nS: not read; NaN in files */
+
 /* Maps of macros * rows * cols cells. */
 typedef struct {
     size_t macros, rows, cols;

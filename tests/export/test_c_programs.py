@@ -312,9 +312,16 @@ def test_an_incremental_program_runs_on_the_chip_that_holds_the_old_one_and_on_n
     old, new = bench.program(), bench.program(bench.kept ^ (stream(2, "flips").random(bench.kept.shape) < 0.02))
     step = increment(old, new)
     files = [bench.save("old.xbp", old), bench.save("step.xbp", step)]
-    code, _, found = bench.run(programmer, *files)
+    code, _, found = bench.run(programmer, "--read-all", *files)
     assert code == 0 and readback.verify(new, found).passed and not readback.verify(old, found).passed
     assert step.new_state == new.new_state
+    code, _, part = bench.run(programmer, *files)
+    pulsed = np.zeros(found.shape, bool)
+    for tile in step.tiles:
+        for _, cells in tile.passes:
+            pulsed[tile.macro, tile.rows, tile.cols] |= cells.any(axis=1, keepdims=True)
+    assert code == 0 and readback.verify(step, part).passed
+    assert np.array_equal(np.isnan(part), ~pulsed) and np.array_equal(part[pulsed], found[pulsed])
     beyond = [dataclasses.replace(recipe, row_mV=9000, row_to_mV=9000) for recipe in step.recipes if recipe.kind != 4]
     hot = dataclasses.replace(step, recipes=(*(one for one in step.recipes if one.kind == 4), *beyond))
     for sequence, why in [
@@ -354,11 +361,11 @@ def test_other_pulses_between_two_programs_leave_a_chip_that_refuses_the_second(
 def test_a_repair_takes_the_chip_that_was_read_and_no_other(programmer, bench):
     old, new = bench.program(), bench.program(bench.kept ^ (stream(2, "flips").random(bench.kept.shape) < 0.02))
     step = increment(old, new)
-    _, _, found = bench.run(programmer, bench.save("old.xbp", old))
+    _, _, found = bench.run(programmer, "--read-all", bench.save("old.xbp", old))
     repair = dataclasses.replace(step, before=3, readback_id=digests.readback_id(found))
-    code, _, found = bench.run(programmer, bench.path("old.xbp"), bench.save("repair.xbp", repair))
+    code, _, found = bench.run(programmer, "--read-all", bench.path("old.xbp"), bench.save("repair.xbp", repair))
     assert code == 0 and readback.verify(new, found).passed and readback.verify(repair, found).passed
-    code, errors, found = bench.run(programmer, bench.path("old.xbp"), *[bench.path("repair.xbp")] * 2)
+    code, errors, found = bench.run(programmer, "--read-all", bench.path("old.xbp"), *[bench.path("repair.xbp")] * 2)
     assert code == 3 and "made from another read-back of the chip" in errors and readback.verify(new, found).passed
 
 

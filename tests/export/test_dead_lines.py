@@ -37,7 +37,7 @@ class DeadBench:
             paths[-1].write_bytes(codec.write(made))
         (self.folder / "faults.txt").write_text(faults)
         code, errors, found = run_programmer(
-            self.folder, programmer, "--faults", str(self.folder / "faults.txt"), *map(str, paths)
+            self.folder, programmer, "--read-all", "--faults", str(self.folder / "faults.txt"), *map(str, paths)
         )
         if found is not None:
             for macro, row in self.lines.dead_rows:
@@ -79,7 +79,7 @@ def test_no_pulse_reaches_a_line_out_of_use(programmer, tmp_path, policy):
     np.save(tmp_path / "map.npy", map_S)
     made = dataclasses.replace(dead_lines.program_of(bench.case), chip_id=chip_identity(map_S))
     (tmp_path / "a.xbp").write_bytes(codec.write(made))
-    code, errors, found = run_programmer(tmp_path, programmer, str(tmp_path / "a.xbp"))
+    code, errors, found = run_programmer(tmp_path, programmer, "--read-all", str(tmp_path / "a.xbp"))
     out_of_use = ~chip.physical(np.ones(chip.used.shape, bool), False)
     assert code == 0 and np.count_nonzero(out_of_use) > 400 and np.all(found[out_of_use] < 0.2e-6), errors
     whole = dead_lines.case(ChipLines(rows=dead_lines.ROWS, pairs=dead_lines.PAIRS), "pair", 3).chip

@@ -370,7 +370,9 @@ def test_the_chip_misbehaves_as_its_script_says(programmer, bench):
     assert np.allclose((drifted / clean)[on], 0.6456, atol=1e-3)  # all are read 6,300 s after they were written
     _, moved, after = run("disturb 0.02\n")
     assert np.count_nonzero(after["now"] != cells["now"]) > 20
-    _, relaxed, after = run("relax -2 0 100 0.1\ndrift 0 1 10\n")  # 6,300 s after it was written, 1.8 decades behind 100 s
+    _, relaxed, after = run(
+        "relax -2 0 100 0.1\ndrift 0 1 10\n"
+    )  # 6,300 s after it was written, 1.8 decades behind 100 s
     assert np.allclose((relaxed - clean)[on], -2000 * (1 + 0.1 * np.log10(63)), atol=1)
     _, spread, _ = run("relax 0 0.5 100 0\ndrift 0 1 10\n")
     assert 400 < np.std((spread - clean)[on]) < 600
@@ -395,7 +397,18 @@ def test_presets_of_the_script_are_those_of_the_package():
 
 
 @pytest.mark.parametrize(
-    "text", ["nose 1\n", "noise\n", "noise -1\n", "drift 0.1\n", "relax 1 -1 1 0\n", "relax 1 1 1\n", "preset tin\n", "lose 2\n", "wear 1 2\n"]
+    "text",
+    [
+        "nose 1\n",
+        "noise\n",
+        "noise -1\n",
+        "drift 0.1\n",
+        "relax 1 -1 1 0\n",
+        "relax 1 1 1\n",
+        "preset tin\n",
+        "lose 2\n",
+        "wear 1 2\n",
+    ],
 )
 def test_a_line_that_is_none_is_named(programmer, bench, text):
     code, _, errors = bench.run(programmer, *bench.script("# a script\n\nseed 1\n" + text))
