@@ -22,6 +22,8 @@ from .support.pages import python_blocks, sections
 from .support.places import ROOT
 
 PAGE = sections("extending.md")
+LINES = mr.ChipLines(rows=64, pairs=32)
+"""of macros that the small networks fill"""
 
 
 def command(folder, *arguments):
@@ -37,8 +39,8 @@ def command(folder, *arguments):
 
 
 def plain(result):
-    """A result as a command prints it, without what a clock or a counter of looks says."""
-    clocks = ("training_seconds", "samples_per_second", "test_openings", "file", "targets")
+    """A result as a command prints it, without what a clock, a counter of looks or a file name says."""
+    clocks = ("training_seconds", "samples_per_second", "test_openings", "file", "targets", "readings")
     value = json.loads(json.dumps(bare(result)))
     return {key: plain(item) if isinstance(item, dict) else item for key, item in value.items() if key not in clocks}
 
@@ -51,7 +53,10 @@ def bars(tmp_path_factory):
     """A folder that holds bars.py, and a run that the command line has trained from it."""
     folder = tmp_path_factory.mktemp("task")
     (folder / "bars.py").write_text(python_blocks(PAGE["A task"])[0])
-    results = command(folder, "train", "bars.py", "--data", "synthetic", "--out", "runs/bars")
+    (folder / "lines.json").write_text(json.dumps({"rows": LINES.rows, "pairs": LINES.pairs}))
+    results = command(
+        folder, "train", "bars.py", "--data", "synthetic", "--dead-lines", "lines.json", "--out", "runs/bars"
+    )
     assert results["test"]["accuracy"] > 0.9 and results["task"] == "bars"
     return folder
 
@@ -72,7 +77,7 @@ def test_every_command_works_on_the_folder_of_a_task_that_is_not_registered(bars
 def test_an_imported_task_is_trained_by_its_name(bars, tmp_path, monkeypatch, forgotten):
     monkeypatch.syspath_prepend(str(bars))
     importlib.import_module("bars")
-    mine = mr.train("bars", "synthetic", out=tmp_path / "run")
+    mine = mr.train("bars", "synthetic", out=tmp_path / "run", lines=LINES)
     assert plain(mine.results) == plain(mr.Run(bars / "runs" / "bars").results)
     for name in ("masks.npz", "model.npz", "chip.npz", "data.npz", "config.json"):
         assert (tmp_path / "run" / name).read_bytes() == (bars / "runs" / "bars" / name).read_bytes(), name
@@ -86,11 +91,11 @@ def test_a_task_learns_from_a_prepared_folder_and_from_arrays(bars, tmp_path, ca
     arrays = {part: {"inputs": data.inputs, "labels": data.labels} for part, data in parts}
     datasets.save(str(tmp_path), task.layout, parts=arrays, origin="synthetic, drawn by code")
     arguments = ["train", str(bars / "bars.py"), "--data", str(tmp_path), "--out", str(tmp_path / "prepared")]
-    assert main.main(arguments) == 0
+    assert main.main([*arguments, "--dead-lines", str(bars / "lines.json")]) == 0
     prepared = mr.Run(tmp_path / "prepared")
     assert not (tmp_path / "prepared" / "data.npz").exists()
     assert plain(prepared.evaluate("test")) == plain(mr.Run(bars / "runs" / "bars").evaluate("test"))
-    own = mr.train(task, mr.LabelledData(training, validation, test), out=tmp_path / "arrays")
+    own = mr.train(task, mr.LabelledData(training, validation, test), out=tmp_path / "arrays", lines=LINES)
     assert own.results.data_report is not None and prepared.results.data_report is None
     assert plain(replace(own.results, data_report=None)) == plain(prepared.results)
 
@@ -122,6 +127,7 @@ def test_a_technology_by_numbers_is_one_json_file(bars, tmp_path):
     (json_block,) = re.findall(r"^```json\n(.*?)^```$", PAGE["A technology by numbers"], flags=re.M | re.S)
     (bars / "nano.json").write_text(json_block)
     options = ["--data", "synthetic", "--technology", "nano.json", "--epochs", "1", "--out", "runs/nano"]
+    options += ["--dead-lines", "lines.json"]
     results = command(bars, "train", "bars.py", *options)
     assert results["read_noise"] == json.loads(json_block)["read_noise"] == 0.01
     (bars / "nano.json").unlink()  # the run folder carries the numbers
@@ -138,7 +144,7 @@ def test_a_technology_with_physics_of_its_own_is_one_file(bars, tmp_path, monkey
     (tmp_path / "filaments.py").write_text(python_blocks(PAGE["A technology with physics of its own"])[0])
     monkeypatch.syspath_prepend(str(tmp_path))
     cell = importlib.import_module("filaments").TwoFilaments(noise_at_10uS=0.02)
-    run = mr.train(registry.task(str(bars / "bars.py")), "synthetic", out=tmp_path / "run", cell=cell)
+    run = mr.train(registry.task(str(bars / "bars.py")), "synthetic", out=tmp_path / "run", cell=cell, lines=LINES)
     assert run.results.test.accuracy > 0.8 and run.config.cell_model == cell
     chip, _, _ = RunFolder.open(run.folder).load_trained()
     on_S = chip.formed_S()[chip.formed_S() > 5e-6]
@@ -168,7 +174,7 @@ def test_a_layer_is_one_file(bars, tmp_path, monkeypatch, forgotten):
     layers.insert(1, scale.Scale("scale", 8))
     network = mr.nn.Network("scaled", (8, 8, 1), 4, tuple(layers))
     data = mr.LabelledData(*task.draw_training(), task.draw_test())
-    run = mr.train(network, data, task.recipes["full"], out=tmp_path / "run")
+    run = mr.train(network, data, task.recipes["full"], out=tmp_path / "run", lines=LINES)
     assert run.results.test.accuracy > 0.8
     chip, model, _ = RunFolder.open(run.folder).load_trained()
     assert np.ptp(model.state["scale.factor"]) > 0  # its numbers have been trained

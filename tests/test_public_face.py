@@ -138,13 +138,15 @@ def stripes(n=420, seed=0):
 
 NETWORK = mr.nn.Network("mine", (6, 6, 1), 4, (mr.nn.Flatten("f"), mr.nn.Linear("fc", 36, 2)))
 RECIPE = mr.Recipe(epochs=6, batch_size=20, hysteresis=0.001, hysteresis_end=0.001)
+LINES = mr.ChipLines(rows=64, pairs=32)
+"""of macros that the small networks fill"""
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run on arrays of the caller."""
     data = mr.LabelledData.split(*stripes(), class_names=("rows", "columns"), origin="drawn for a test")
-    return mr.train(NETWORK, data, RECIPE, out=tmp_path_factory.mktemp("face") / "run")
+    return mr.train(NETWORK, data, RECIPE, out=tmp_path_factory.mktemp("face") / "run", lines=LINES)
 
 
 def call_json(capsys, *arguments):
@@ -220,22 +222,24 @@ def test_a_training_that_was_stopped_goes_on_by_either_door(run, tmp_path, capsy
 
     for name in ("library", "command"):
         with pytest.raises(KeyboardInterrupt):
-            mr.train(NETWORK, data, RECIPE, out=tmp_path / name, progress=stop)
+            mr.train(NETWORK, data, RECIPE, out=tmp_path / name, lines=LINES, progress=stop)
         with pytest.raises(DataError, match="the training of this run has not ended"):
             mr.Run(tmp_path / name)
-    resumed = mr.train(NETWORK, data, RECIPE, out=tmp_path / "library", resume=True)
+    resumed = mr.train(NETWORK, data, RECIPE, out=tmp_path / "library", lines=LINES, resume=True)
     assert timeless(shown(resumed.results)) == timeless(shown(run.results))
     folder = tmp_path / "command"
-    found = call_json(capsys, "train", "mine", "--data", folder, "--out", folder, "--resume")
+    (tmp_path / "lines.json").write_text(json.dumps({"rows": 64, "pairs": 32}))
+    options = ["--out", folder, "--dead-lines", tmp_path / "lines.json", "--resume"]
+    found = dict(call_json(capsys, "train", "mine", "--data", folder, *options), readings=[])
     assert timeless(found) == timeless(shown(run.results))
     other = mr.LabelledData.split(*stripes(seed=1), class_names=("rows", "columns"))
     with pytest.raises(ConfigError, match="choose another folder"):
-        mr.train(NETWORK, other, RECIPE, out=tmp_path / "library", resume=True)
+        mr.train(NETWORK, other, RECIPE, out=tmp_path / "library", lines=LINES, resume=True)
 
 
 def _map_and_faults(folder):
     """(keywords, options): a measured map, and cells that are stuck."""
-    np.save(folder / "map.npy", np.random.default_rng(5).lognormal(np.log(12.0), 0.15, (512, 512)))
+    np.save(folder / "map.npy", np.random.default_rng(5).lognormal(np.log(12.0), 0.15, (256, 128)))
     (folder / "stuck.txt").write_text("0 3 4 stuck_on\n0 5 6 stuck_off\n")
     paths = str(folder / "map.npy"), str(folder / "stuck.txt")
     options = ["--map", paths[0], "--unit", "uS", "--faults", paths[1]]
@@ -244,8 +248,10 @@ def _map_and_faults(folder):
 
 def _lines_and_cell(folder):
     """(keywords, options): dead lines, and cells of another technology."""
-    (folder / "dead.json").write_text(json.dumps({"dead_rows": [[0, 2]], "dead_cols": [[0, 9]]}))
-    lines = mr.ChipLines(dead_rows=((0, 2),), dead_cols=((0, 9),))
+    (folder / "dead.json").write_text(
+        json.dumps({"rows": 256, "pairs": 64, "dead_rows": [[0, 2]], "dead_cols": [[0, 9]]})
+    )
+    lines = mr.ChipLines(dead_rows=((0, 2),), dead_cols=((0, 9),), rows=256, pairs=64)
     return {"lines": lines, "cell": "hfox-1t1r"}, ["--dead-lines", folder / "dead.json", "--technology", "hfox-1t1r"]
 
 
@@ -302,7 +308,7 @@ def test_every_kind_of_sample_is_learned_from(kind, tmp_path):
     layers = (nn.Flatten("f"), nn.Linear("fc1", size, 16), nn.BatchNorm("bn", 16), nn.Relu("relu"))
     layers += (nn.Quantize("act", 4), nn.Linear("fc2", 16, 2))
     network = nn.Network("kind", shape, 4, layers, input_zero=zero)
-    run = mr.train(network, mr.LabelledData.split(inputs, labels), RECIPE, out=tmp_path / "run")
+    run = mr.train(network, mr.LabelledData.split(inputs, labels), RECIPE, out=tmp_path / "run", lines=LINES)
     assert run.evaluate("test").accuracy > 0.8
     assert mr.Run(str(tmp_path / "run")).evaluate().accuracy == run.results.validation.accuracy
 

@@ -14,6 +14,7 @@ from minirram.accounting.account import at_density, reprogramming_account
 from minirram.accounting.costs import load_costs
 from minirram.accounting.figures import JOULES
 from minirram.chip.chip import PULSES
+from minirram.chip.dead_lines import ChipLines
 from minirram.cli import main
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
@@ -214,8 +215,9 @@ def wide(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wide")
     save_garments(folder, train=80, validation=10, test=10)
     recipe = Recipe(epochs=1, batch_size=40, level="cell")
-    network = fashion_mnist_cnn(conv1=16, conv2=40, hidden=150)
-    config = RunConfig("fashion-mnist", str(folder), network, recipe, TAOX_40NM, 8, "polarity")
+    network = fashion_mnist_cnn(conv1=8, conv2=12, hidden=32)
+    lines = ChipLines(rows=160, pairs=64)
+    config = RunConfig("fashion-mnist", str(folder), network, recipe, TAOX_40NM, 8, "polarity", lines=lines)
     out = str(folder / "run")
     train.train(out, config)
     transfer(
@@ -224,6 +226,7 @@ def wide(tmp_path_factory):
         changes={"epochs": 1},
         cell_model=replace(TAOX_40NM, stuck_lrs=0.01),
         know_faults=True,
+        lines=lines,
     )
     return str(folder / "known")
 

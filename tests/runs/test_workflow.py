@@ -20,6 +20,7 @@ from minirram.learn.recipe import Recipe
 from minirram.runs import export
 from minirram.runs.folder import RunFolder
 from minirram.tasks import datasets, registry
+from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 
 from ..support.places import ROOT, data_folder
 from ..support.schemas import checked_json
@@ -33,6 +34,14 @@ def data(tmp_path_factory):
     """A folder with a small fashion-mnist.npz of drawn garments."""
     folder = tmp_path_factory.mktemp("data")
     save_garments(folder, train=400, validation=60, test=60)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """A folder with fewer of them, for trainings whose accuracy does not matter."""
+    folder = tmp_path_factory.mktemp("few")
+    save_garments(folder, train=100, validation=20, test=20)
     return str(folder)
 
 
@@ -171,7 +180,7 @@ def test_incremental_program_diff_and_dump(trained, data, capsys, tmp_path):
         assert files and all(os.path.getsize(name) > 0 for name in files)
 
 
-def test_fit_writes_a_technology_that_trains(data, capsys, tmp_path):
+def test_fit_writes_a_technology_that_trains(few, capsys, tmp_path):
     maps = [str(data_folder("devices", f"random_conductance_50x{k}.csv")) for k in (50, 8)]
     forming = str(data_folder("devices", "breakdown_voltage_400.csv"))
     model = str(tmp_path / "model.json")
@@ -184,7 +193,7 @@ def test_fit_writes_a_technology_that_trains(data, capsys, tmp_path):
         "train",
         "fashion-mnist",
         "--data",
-        data,
+        few,
         "--out",
         out,
         "--technology",
@@ -227,7 +236,7 @@ def test_a_finished_run_is_not_trained_again(trained, data, capsys):
     assert RunFolder.open(trained).test_openings() == before
 
 
-def test_cell_level_and_measured_maps(data, capsys, tmp_path):
+def test_cell_level_and_measured_maps(few, capsys, tmp_path):
     generator = np.random.default_rng(0)
     np.save(str(tmp_path / "map.npy"), np.exp(generator.normal(np.log(12.2), 0.147, (512, 512))))
     options = [
@@ -243,12 +252,12 @@ def test_cell_level_and_measured_maps(data, capsys, tmp_path):
         "50",
     ]
     out = str(tmp_path / "run")
-    results = call_json(capsys, "train", "fashion-mnist", "--data", data, "--out", out, *options)
+    results = call_json(capsys, "train", "fashion-mnist", "--data", few, "--out", out, *options)
     assert results["level"] == "cell" and results["unformed_pairs"] == 0 and results["pulses"]["form"] == 0
     assert call_json(capsys, "export", out)["tiles"][0]["level"] == "cell"
 
 
-def test_dead_lines_and_stuck_cells(data, capsys, tmp_path):
+def test_dead_lines_and_stuck_cells(few, capsys, tmp_path):
     """They are remembered and reported, felt, needed to resume; a program file has physical numbers."""
     (tmp_path / "dead.json").write_text('{"dead_rows": [[0, 3]], "dead_cols": [[0, 511]], "policy": "spare"}')
     (tmp_path / "faults.txt").write_text("0 5 9 stuck_on\n0 7 1 stuck_off\n0 3 1 stuck_on\n")
@@ -256,7 +265,7 @@ def test_dead_lines_and_stuck_cells(data, capsys, tmp_path):
         ["--" + name, str(tmp_path / path)] for name, path in (("dead-lines", "dead.json"), ("faults", "faults.txt"))
     )
     out = str(tmp_path / "run")
-    train = ["train", "fashion-mnist", "--data", data, "--out", out, "--epochs", "1", "--batch-size", "50"]
+    train = ["train", "fashion-mnist", "--data", few, "--out", out, "--epochs", "1", "--batch-size", "50"]
     results = call_json(capsys, *train, *dead, *faults)
     assert results["moved"] == [{"macro": 0, "line": "row", "logical": 3, "physical": 511}]
     assert results["stuck_cells"] == 2
@@ -283,7 +292,7 @@ def test_dead_lines_and_stuck_cells(data, capsys, tmp_path):
     assert (shown_S[0, 3] == 0).all()
     shown_S[0, 3] = 5.0  # whatever a dead row shows
     np.save(readback, shown_S)
-    code, text, err = call(capsys, "verify", file, readback, "--run", out, "--data", data, "--json")
+    code, text, err = call(capsys, "verify", file, readback, "--run", out, "--data", few, "--json")
     found = json.loads(text)
     assert [(cell["row"], cell["col"]) for cell in found["cells"]] == against and code == bool(against), err
     assert found["accuracy_read_back"] == found["accuracy_programmed"]
@@ -502,10 +511,11 @@ def test_real_fashion_mnist_with_a_kill_in_the_middle(tmp_path):
 
 
 def test_demo_opens_the_test_set_once(tmp_path, capsys, monkeypatch):
-    """The demo with less of its built-in data and a recipe cut to one epoch."""
+    """The demo with less of its built-in data, a smaller network and a recipe cut to one epoch."""
     fashion = registry.TASKS["fashion-mnist"]
-    drawn = dataclasses.replace(fashion.drawn, training=4000, test=500)
-    short = dataclasses.replace(fashion, recipes={"quick": Recipe(epochs=1, batch_size=240)}, drawn=drawn)
+    drawn = dataclasses.replace(fashion.drawn, training=2400, test=300)
+    network, recipe = fashion_mnist_cnn(conv1=16, conv2=8, hidden=32), Recipe(epochs=1, batch_size=50)
+    short = dataclasses.replace(fashion, network=network, recipes={"quick": recipe}, drawn=drawn)
     monkeypatch.setitem(registry.TASKS, "fashion-mnist", short)
     out = str(tmp_path / "demo")
     results = call_json(capsys, "demo", "--out", out)

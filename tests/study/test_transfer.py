@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from minirram.chip.dead_lines import ChipLines
 from minirram.cli import main
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
@@ -23,11 +24,13 @@ from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from ..support.tiny import save_garments
 
 STILL = replace(TAOX_40NM, read_noise=0.0, write_noise=0.0)
+LINES = ChipLines(rows=256, pairs=64)
+"""of macros that the small network fills"""
 
 
 def transfer(*arguments, **options):
-    """What a transfer gives, as JSON."""
-    return transfer_module.transfer(*arguments, **options).to_json()
+    """What a transfer to a chip of `LINES` gives, as JSON."""
+    return transfer_module.transfer(*arguments, lines=LINES, **options).to_json()
 
 
 class Stopped(Exception):
@@ -39,7 +42,7 @@ def run_at_home(folder, level, epochs):
     save_garments(folder, train=400, validation=100, test=60)
     recipe = Recipe(epochs=epochs, batch_size=20, level=level, hysteresis=0.002, hysteresis_end=0.001)
     network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=32)
-    train(str(folder / "run"), RunConfig("fashion-mnist", str(folder), network, recipe, STILL))
+    train(str(folder / "run"), RunConfig("fashion-mnist", str(folder), network, recipe, STILL, lines=LINES))
     return str(folder / "run")
 
 
