@@ -1,8 +1,8 @@
 """minirram bench: program a run's chip through a driver, without a compiler."""
 
 import argparse
-import sys
 
+from ..progress.stages import stage
 from ..runs.bench import Bench, bench
 from .arguments import FAILED, GOOD, driver_options, run_option
 
@@ -24,23 +24,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Bench:
     """Form, program, read back, verify; go on where a stop was."""
     timeout = {} if options.timeout is None else {"timeout_s": options.timeout}
-    return bench(
-        options.run,
-        options.driver,
-        port=options.port,
-        out=options.out,
-        program=options.program,
-        readback=options.readback,
-        dry_run=options.dry_run,
-        progress=_tell,
-        **timeout,
-    )
+    with stage("programming") as going:
 
+        def stepped(done: int, of: int) -> None:
+            """A step of the program is through; those before a stop count as done at first."""
+            if going.total is None:
+                going.total, going.done, going.first = of, done - 1, done - 1
+            going.advance(done - going.done, f"step {done}/{of}")
 
-def _tell(done: int, of: int) -> None:
-    """A line on stderr for every tenth of the steps."""
-    if done == of or done * 10 // of != (done - 1) * 10 // of:
-        print(f"step {done}/{of}", file=sys.stderr)
+        return bench(
+            options.run,
+            options.driver,
+            port=options.port,
+            out=options.out,
+            program=options.program,
+            readback=options.readback,
+            dry_run=options.dry_run,
+            progress=stepped,
+            **timeout,
+        )
 
 
 def text(made: Bench) -> str:

@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> Comparison:
         threads=options.threads,
         rates=options.rates,
         tuning_epochs=options.tuning_epochs,
-        progress=tell,
+        progress=None if options.quiet else tell,
         arrays=found.arrays,
     )
     note = report.write_report(options.out, summary)

@@ -12,7 +12,6 @@ from ..units import si_format
 from .arguments import threads_option
 from .energy import beside_chip
 from .parser import group
-from .progress import Progress
 from .report import write_report
 from .train import results_lines
 
@@ -42,8 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> DemoResults:
     """The demo, with its progress on stderr, and its page."""
     config = demo_config(options.seed, options.adc_bits)
-    with Progress(config.recipe.epochs) as progress:
-        results = demo(options.out, config, threads=options.threads, resume=options.resume, progress=progress.row)
+    results = demo(options.out, config, threads=options.threads, resume=options.resume)
     return replace(results, report=write_report(options.out, wishes=Wishes(threads=options.threads)).file)
 
 

@@ -17,6 +17,7 @@ from ..errors import BenchError, ConfigError, MinirramError, MissingFileError, d
 from . import console, stops
 from .arguments import BENCH, COMMAND_LINE, CONTENTS, GOOD, INTERNAL, READER_GONE
 from .parser import Parser, check_options, error_line, examples_text, group
+from .progress import shown as shown_stages
 
 COMMANDS = {
     "demo": "train, evaluate, account and export on built-in data",
@@ -88,7 +89,7 @@ def _run(words: List[str]) -> int:
     options = _parsed(words)
     try:
         command = module_of(options.command)
-        with stops.raised():
+        with stops.raised(), shown_stages(options.quiet or hasattr(command, "OWN_PROGRESS")):
             result = command.run(options)
         text = _json(result) if options.json else shown(command, result)
     except KeyboardInterrupt as stop:
@@ -207,9 +208,10 @@ def command_parser(parser: Parser, command: str) -> Parser:
 
 
 def messages_options(parser: argparse.ArgumentParser) -> None:
-    """--json, --traceback"""
+    """--json, --quiet, --traceback"""
     messages = group(parser, "messages")
     messages.add_argument("--json", action="store_true", help="results as one JSON object on stdout (docs/schemas)")
+    messages.add_argument("--quiet", action="store_true", help="no progress on stderr; warnings and errors stay")
     messages.add_argument("--traceback", action="store_true", help="with an error also where it came from")
 
 

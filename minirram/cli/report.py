@@ -53,7 +53,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Write the page."""
-    wishes = Wishes(data=options.data, costs=options.costs, drift=options.drift, threads=options.threads, tell=_told)
+    wishes = Wishes(
+        data=options.data,
+        costs=options.costs,
+        drift=options.drift,
+        threads=options.threads,
+        tell=None if options.quiet else _told,
+    )
     written = write_report(options.what, options.out, wishes=wishes)
     if options.open:
         import pathlib

@@ -35,6 +35,10 @@ EXAMPLES = (
 )
 
 
+OWN_PROGRESS = True
+"""its points run beside each other: `SweepProgress` shows them"""
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram sweep` takes."""
     parser.add_argument("study", nargs="?", metavar="STUDY.json", help="what is varied; the options below add to it")
@@ -74,7 +78,14 @@ def run(options: argparse.Namespace) -> SweepReport:
     """Run what is not done yet, and say what the table says."""
     study, engine = study_of(options), Engine(options.processes, options.dask)
     with SweepProgress() as progress:
-        done = sweep(study, options.out, engine=engine, retry_failed=options.retry_failed, progress=progress.tell)
+        shown = None if options.quiet else progress.tell
+        done = sweep(
+            study,
+            options.out,
+            engine=engine,
+            retry_failed=options.retry_failed,
+            progress=shown,
+        )
     found = findings(options.out, figure=options.figure, threshold=options.threshold)
     write_findings(options.out, found)
     return SweepReport(**vars(done), findings=found if found.points else None)

@@ -35,7 +35,6 @@ from .arguments import (
 )
 from .counts import count_lines
 from .network_file import graph_of
-from .progress import Progress
 
 RESULT = TrainingResults
 DEFAULT_TECHNOLOGY = "taox-40nm"
@@ -79,7 +78,6 @@ def run(options: argparse.Namespace) -> TrainingResults:
     warn(config.cell_model)
     _tell_of_more_epochs(options, config)
     with contextlib.ExitStack() as stack:
-        progress = stack.enter_context(Progress(config.recipe.epochs))
         session = None
         if options.driver is not None:
             timeout_s = DEFAULT_TIMEOUT_S if options.timeout is None else options.timeout
@@ -91,7 +89,6 @@ def run(options: argparse.Namespace) -> TrainingResults:
             threads=options.threads,
             resume=options.resume,
             files=files,
-            progress=progress.row,
             session=session,
             arrays=arrays,
         )

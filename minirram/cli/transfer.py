@@ -5,7 +5,7 @@ import argparse
 from ..errors import ConfigError
 from ..runs.folder import RunFolder
 from ..study.transfer import TransferResults, lines_like, transfer
-from .arguments import chip_files, chip_lines, chip_options, data_option, given, source_of, tell, threads_option
+from .arguments import chip_files, chip_lines, chip_options, data_option, given, source_of, threads_option
 from .counts import count_lines
 
 RESULT = TransferResults
@@ -45,7 +45,6 @@ def run(options: argparse.Namespace) -> TransferResults:
         files=files,
         know_faults=options.know_faults,
         threads=options.threads,
-        progress=lambda row: tell(f"epoch {row['epoch']}  validation {row['validation']:.4f}"),
         data=None if options.data is None else source_of(options.data),
     )
 

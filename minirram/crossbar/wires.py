@@ -19,6 +19,7 @@ from typing import Tuple, Union
 import numpy as np
 
 from ..errors import ConfigError, ShapeError
+from ..progress.stages import stage
 
 Lines = Union[slice, np.ndarray]
 
@@ -94,12 +95,15 @@ def column_currents_A(
         currents_A[some] = np.einsum("ij,nij->nj", conductance_S, volts)
 
     firsts = range(0, len(inputs_V), batch)
-    if threads == 1:
-        for first in firsts:
-            solve(first)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(solve, firsts))
+    with stage("IR drop", len(firsts)) as going:
+        if threads == 1:
+            for first in firsts:
+                solve(first)
+                going.advance()
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(solve, firsts):
+                    going.advance()
     return currents_A
 
 

@@ -11,6 +11,7 @@ from ..crossbar.conditions import Conditions
 from ..errors import ConfigError
 from ..json_codec import Result
 from ..nn.network import input_bits
+from ..progress.stages import stage
 from ..rng import stream
 from .forward import predict
 from .model import Model
@@ -105,36 +106,38 @@ def examine(
     own = Conditions(wires=config.wires)
     conditions = own if conditions is None else conditions
     answers, started = [], time.perf_counter()
-    for draw in range(draws):
-        noise_seed = int(stream(config.recipe.seed, "read", split, draw).integers(2**32))
-        product = ChipProduct(
+    with stage(f"examining {split}", (draws + 1) * getattr(examination, "calls", 1)) as going:
+        for draw in range(draws):
+            noise_seed = int(stream(config.recipe.seed, "read", split, draw).integers(2**32))
+            product = ChipProduct(
+                chip,
+                model.adcs,
+                input_bits=bits,
+                scales_S=model.scales_S,
+                factors=model.factors,
+                noise_seed=noise_seed,
+                threads=threads,
+                observer=observer if draw == 0 else None,
+                conditions=conditions,
+            )
+            clipped: Counter = Counter()
+            answers.append(_answer(examination, network, model, product, clipped, going.advance))
+        seconds = time.perf_counter() - started
+        noiseless = ChipProduct(
             chip,
             model.adcs,
             input_bits=bits,
             scales_S=model.scales_S,
             factors=model.factors,
-            noise_seed=noise_seed,
             threads=threads,
-            observer=observer if draw == 0 else None,
-            conditions=conditions,
+            conditions=own,
         )
-        clipped: Counter = Counter()
-        answers.append(_answer(examination, network, model, product, clipped))
-    seconds = time.perf_counter() - started
-    noiseless = ChipProduct(
-        chip,
-        model.adcs,
-        input_bits=bits,
-        scales_S=model.scales_S,
-        factors=model.factors,
-        threads=threads,
-        conditions=own,
-    )
+        ideal = _answer(examination, network, model, noiseless, None, going.advance)
     return Score(
         **_mean(answers),
         primary=examination.primary,
         by_draw=tuple(float(getattr(answer, examination.primary)) for answer in answers),
-        ideal=_answer(examination, network, model, noiseless, None),
+        ideal=ideal,
         saturated={name: tuple(map(int, tiles)) for name, tiles in product.saturated.items()},
         conversions={name: int(count) for name, count in product.conversions.items()},
         clipped={name: int(count) for name, count in clipped.items()},
@@ -176,8 +179,17 @@ def score_without_chip(examination: Any, predict: Callable[[np.ndarray], np.ndar
     )
 
 
-def _answer(examination: Any, network: Any, model: Model, product: Any, clipped: Optional[Counter]) -> Figures:
+def _answer(
+    examination: Any,
+    network: Any,
+    model: Model,
+    product: Any,
+    clipped: Optional[Counter],
+    on_share: Callable[[float], None],
+) -> Figures:
     """The examination's figures for one way to multiply."""
-    return Figures.of(
-        examination.figures(lambda codes: predict(network, model.state, codes=codes, product=product, clipped=clipped))
-    )
+
+    def answered(codes: np.ndarray) -> np.ndarray:
+        return predict(network, model.state, codes=codes, product=product, clipped=clipped, on_share=on_share)
+
+    return Figures.of(examination.figures(answered))

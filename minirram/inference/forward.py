@@ -1,13 +1,13 @@
 """A trained network on simulated macros: bit-serial codes, read noise, ADC, shift and add, then the digital layers."""
 
 from collections import Counter
+from typing import Callable, Dict, Optional
 from typing import Counter as CounterOf
-from typing import Dict, Optional
 
 import numpy as np
 
 from ..nn.layers.base import Inference, Product, Signal
-from ..nn.network import Network
+from ..nn.network import Network, matrices
 
 CHUNK = 500
 """samples that pass through the network together; results do not depend on it"""
@@ -46,10 +46,30 @@ def predict(
     product: Product,
     clipped: Optional[CounterOf[str]] = None,
     chunk: int = CHUNK,
+    on_share: Optional[Callable[[float], None]] = None,
 ) -> np.ndarray:
-    """`forward` in chunks of samples: the same output with little memory."""
-    parts = [
-        forward(network, state, codes=codes[k : k + chunk], product=product, clipped=clipped)
-        for k in range(0, len(codes), chunk)
-    ]
+    """`forward` in chunks of samples: the same output with little memory.
+
+    on_share: called with the share of the codes, 0..1, that is new through a layer with matrices, over all of them.
+    """
+    parts = []
+    for k in range(0, len(codes), chunk):
+        some, told = codes[k : k + chunk], product
+        if on_share is not None:
+            told = _telling(product, on_share, len(some) / len(codes) / len(tuple(matrices(network))))
+        parts.append(forward(network, state, codes=some, product=told, clipped=clipped))
     return np.concatenate(parts)
+
+
+def _telling(product: Product, on_share: Callable[[float], None], share: float) -> Product:
+    """`product`, which tells a share when it has first multiplied with a matrix."""
+    known = set()
+
+    def told(name: str, codes: np.ndarray, zero_point: int = 0) -> np.ndarray:
+        found = product(name, codes, zero_point=zero_point)
+        if name not in known:
+            known.add(name)
+            on_share(share)
+        return found
+
+    return told

@@ -136,8 +136,11 @@ class Learner:
         generators = self.generators("validation", len(self.history))
         return self.engine.predict(self.read_weights(generators), self.state, x=codes)
 
-    def epoch(self, data: TrainingData) -> Dict[str, Any]:
-        """One pass over `data` (see `tasks`), then its validation score. Returns the row for the history."""
+    def epoch(self, data: TrainingData, *, on_step: Optional[Callable[[], None]] = None) -> Dict[str, Any]:
+        """One pass over `data` (see `tasks`), then its validation score. Returns the row for the history.
+
+        on_step: called after each step.
+        """
         recipe, index = self.recipe, len(self.history)
         started = time.perf_counter()
         before = self.pulse_counts()
@@ -150,6 +153,8 @@ class Learner:
             losses += loss
             n_correct += correct
             n_labels += labels.size if weight is None else int(np.count_nonzero(weight))
+            if on_step is not None:
+                on_step()
         seconds = time.perf_counter() - started
         self.check_finite(losses)
         validation = data.validation_score(self.predict)

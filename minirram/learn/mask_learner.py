@@ -1,6 +1,6 @@
 """Mask learning through a chip: every step reads the chip anew, and every flipped bit is a pulse on it."""
 
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -107,10 +107,10 @@ class MaskLearner(Learner):
         """One fresh read of every mapped cell as weights, dict name -> float32; noiseless without `generators`."""
         return self.read_chip(self.chip, self.scales_S, generators=generators)
 
-    def epoch(self, data: TrainingData) -> Dict[str, Any]:
+    def epoch(self, data: TrainingData, *, on_step: Optional[Callable[[], None]] = None) -> Dict[str, Any]:
         """One pass over `data`; the IR drop is that of the masks at its start."""
         self.apply_wires()
-        return super().epoch(data)
+        return super().epoch(data, on_step=on_step)
 
     def apply_wires(self) -> None:
         """Let reads of weights include the IR drop of the masks as they are now."""

@@ -14,6 +14,7 @@ from ..errors import ConfigError, MissingFileError
 from ..json_codec import Result
 from ..labfiles.maps import USUAL, LabMap, Policy, Reading, read_chip_map
 from ..programming.manifest import check_measured
+from ..progress.stages import stage
 from .config import RunConfig
 
 
@@ -43,7 +44,12 @@ class ChipFiles:
     @cached_property
     def lab_maps(self) -> Tuple[LabMap, ...]:
         """The maps, read once."""
-        return tuple(read_chip_map(path, self.unit, policy=self.policy) for path in self.maps)
+        maps = []
+        with stage("reading maps", len(self.maps)) as going:
+            for path in self.maps:
+                maps.append(read_chip_map(path, self.unit, policy=self.policy))
+                going.advance()
+        return tuple(maps)
 
     @property
     def readings(self) -> Tuple[Reading, ...]:

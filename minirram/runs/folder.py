@@ -17,6 +17,7 @@ from ..device.interface import Cell
 from ..errors import ConfigError, DataError
 from ..files import blaming, write_npz
 from ..inference.model import Model, checked
+from ..progress.stages import stage
 from ..tasks import registry
 from .config import IN_THE_FOLDER, RunConfig, config_from_json
 from .learning_folder import LearningFolder, Path
@@ -32,7 +33,10 @@ def open_training(config: RunConfig, source: Optional[str] = None) -> Any:
 
     ConfigError when a run that has read its data (`data_crc`) would go on with others.
     """
-    data = registry.load_training(config.task, config.data_layout, source=source or config.data, network=config.network)
+    with stage("reading data"):
+        data = registry.load_training(
+            config.task, config.data_layout, source=source or config.data, network=config.network
+        )
     if config.data_crc and data.crc != config.data_crc:
         raise ConfigError(
             f"the training data in {source or config.data} are not those that the run was learned "

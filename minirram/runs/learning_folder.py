@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import ConfigError, MissingFileError
 from ..files import Path, atomic_writer, blaming, read_json, read_npz, write_json, write_npz
+from ..progress.stages import stage
 from . import format1
 from .config import FORMAT, check_same, checked_format, document
 
@@ -133,11 +134,15 @@ class LearningFolder:
         if self.has("checkpoint.npz"):
             with blaming(self.path("checkpoint.npz")):
                 learner.restore(self.load_checkpoint())
-        while len(learner.history) < learner.recipe.epochs:
-            row = learner.epoch(data)
-            self.save_checkpoint(learner)
-            if progress is not None:
-                progress(row)
+        epochs, steps, done = learner.recipe.epochs, data.steps_per_epoch(learner.recipe), len(learner.history)
+        with stage("training", epochs * steps, done=done * steps) as going:
+            while len(learner.history) < epochs:
+                row = learner.epoch(data, on_step=going.advance)
+                self.save_checkpoint(learner)
+                note = f"epoch {row['epoch']}/{epochs}, loss {row['loss']:.4f}, validation {row['validation']:.4f}"
+                going.advance(0, note)
+                if progress is not None:
+                    progress(row)
 
     def log_test_opening(self, reason: str) -> None:
         """Append one line to `test-openings.jsonl`: the test set is about to be read."""

@@ -19,6 +19,7 @@ from ..engines.running import completed
 from ..errors import ConfigError, DivergedError
 from ..files import write_json
 from ..nn.network import weights_by_layer
+from ..progress.stages import stage
 from ..runs import own_data, train
 from ..runs.chip_files import DRAWN, ChipFiles
 from ..runs.config import RunConfig
@@ -304,7 +305,7 @@ class _Rounds:
     def _run_all(self, trials: List[Trial]) -> Dict[Trial, Union[Outcome, Diverged]]:
         """{trial: outcome}, in the order of `trials`."""
         found: Dict[Trial, Union[Outcome, Diverged]] = {}
-        with running(self.plan.engine, folder=self.plan.out) as engine:
+        with running(self.plan.engine, folder=self.plan.out) as engine, stage("trainings", len(trials)) as going:
             if engine.link is not None and self.progress is not None:
                 self.progress(f"dashboard {engine.link}")
             for trial, outcome, error in completed(engine, _run_on_worker, trials):
@@ -313,6 +314,7 @@ class _Rounds:
                 if error is not None:
                     raise error
                 found[trial] = self._tell(trial, outcome)
+                going.advance()
         return {trial: found[trial] for trial in trials}
 
     def _tell(self, trial: Trial, outcome: Union[Outcome, Diverged]) -> Union[Outcome, Diverged]:

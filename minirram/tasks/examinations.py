@@ -30,6 +30,7 @@ class LabelExamination:
     classes: int
     """number of classes"""
     primary = "accuracy"
+    calls = 1  # of `predict`, for one set of figures
 
     def figures(self, predict: Predict) -> Dict[str, Any]:
         """How good `predict` (codes -> logits) is: dict with `accuracy` and `confusion`."""
@@ -56,6 +57,11 @@ class PixelExamination:
     region: np.ndarray
     """bool (n, height, width), pixels that count"""
     primary = "roc_auc"
+
+    @property
+    def calls(self) -> int:
+        """How often `predict` is called for one set of figures: once for each image."""
+        return len(self.codes)
 
     def figures(self, predict: Predict) -> Dict[str, Any]:
         """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.segmentation_scores`."""

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from minirram import __version__
-from minirram.cli.main import build_parser
 
-from ..support.options import SHOWN, call, figures, shows
+from ..support.options import SHOWN, call, figures, on_every_command, parsers
 from . import (
     test_options_of_bench,
     test_options_of_driver,
@@ -23,6 +22,7 @@ from . import (
     test_options_of_task,
     test_options_of_train,
     test_options_of_use,
+    test_what_is_told,
 )
 
 FOLLOWED = (
@@ -39,20 +39,14 @@ FOLLOWED = (
     test_options_of_task,
     test_options_of_train,
     test_options_of_use,
+    test_what_is_told,
 )
 """modules whose tests follow options to their effect"""
 
 
-def commands():
-    """{name of a command: its argparse parser}"""
-    actions = build_parser()._actions
-    (subparsers,) = [action for action in actions if isinstance(action, argparse._SubParsersAction)]
-    return dict(subparsers.choices)
-
-
 def offered():
     """All (command, option) that argparse knows, an option by its first name and a position by its metavar."""
-    for command, parser in commands().items():
+    for command, parser in parsers().items():
         for action in parser._actions:
             if not isinstance(action, argparse._HelpAction):
                 yield command, (action.option_strings or [action.metavar or action.dest])[0]
@@ -72,17 +66,6 @@ def test_an_option_without_a_test_is_found(monkeypatch):
     monkeypatch.delitem(SHOWN, ("train", "--wire-ohm"))
     with pytest.raises(AssertionError, match="wire-ohm"):
         test_every_option_is_followed_by_a_test_and_every_test_follows_an_option()
-
-
-def on_every_command(option):
-    """Mark a test as the one of an option that all commands share."""
-
-    def mark(test):
-        for command in commands():
-            shows(command, option)(test)
-        return test
-
-    return mark
 
 
 @on_every_command("--json")

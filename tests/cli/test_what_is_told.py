@@ -1,49 +1,70 @@
 """What commands say in text: progress while they learn, and the figures of their JSON."""
 
+import contextlib
+import io
 import re
-import sys
-import types
 
 import numpy as np
+import pytest
 
-from ..support.options import call, figures
+from minirram.cli import main, progress
+from minirram.progress import stages
 
-
-class Bar:
-    """Stands in for tqdm's."""
-
-    made: list = []
-
-    def __init__(self, total, **_):
-        self.total, self.n, self.closed, self.shown = total, 0, False, {}
-        Bar.made.append(self)
-
-    def update(self, n):
-        self.n += n
-
-    def set_postfix(self, **shown):
-        self.shown = shown
-
-    def close(self):
-        self.closed = True
+from ..support.options import call, figures, on_every_command
 
 
-def test_progress_is_a_bar_where_there_is_one_and_a_line_per_epoch_elsewhere(runs, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm", types.SimpleNamespace(tqdm=Bar))
-    assert call(*runs.arguments(runs.path("bar"), "--epochs", "2")).err == ""
-    (bar,) = Bar.made
-    assert (bar.n, bar.total, bar.closed) == (2, 2, True) and set(bar.shown) == {"loss", "validation"}
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    told = call(*runs.arguments(runs.path("lines"), "--epochs", "2")).err.splitlines()
-    assert [line.split()[:2] for line in told] == [["epoch", "1/2"], ["epoch", "2/2"]]
-    assert f"{bar.shown['loss']:.4f}" in told[1]
+class Terminal(io.StringIO):
+    """A stream in front of a person."""
+
+    def isatty(self):
+        return True
+
+
+def test_in_a_log_the_first_and_the_last_epoch_are_lines(runs):
+    told = call(*runs.arguments(runs.path("lines"), "--epochs", "3")).err.splitlines()
+    assert [re.search("epoch ./3", line).group() for line in told] == ["epoch 1/3", "epoch 3/3"]
+    assert told[0].startswith("33 %") and "loss" in told[0] and "validation" in told[0]
+    assert not any("\r" in line or "epoch/s" in line for line in told)
+
+
+@on_every_command("--quiet")
+def test_quiet_leaves_progress_out(runs):
+    assert call(*runs.arguments(runs.path("quiet"), "--epochs", "2"), "--quiet").err == ""
+
+
+def test_on_a_terminal_a_bar_is_drawn_and_taken_away(runs, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(progress, "BAR_S", 0.0)
+    screen = Terminal()
+    with contextlib.redirect_stderr(screen), contextlib.redirect_stdout(io.StringIO()):
+        assert main.main(runs.arguments(runs.path("bar"), "--epochs", "2")) == 0
+    drawn = screen.getvalue().split("\r")
+    assert max(map(len, drawn)) <= 59 and "\n" not in screen.getvalue()
+    assert any("[##########..........] 50 %, training, epoch 1/2" in line for line in drawn)
+    assert any("examining test" in line for line in drawn) and drawn[-1] == "" and drawn[-2].strip() == ""
+
+
+def test_what_an_earlier_session_did_says_nothing_of_the_speed(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(stages.time, "monotonic", lambda: clock[0])
+    seen = []
+    with stages.watch(lambda open_: seen.append((stages.share(open_), stages.remaining_s(open_)))):
+        with stages.stage("training", 100, done=90) as going:
+            assert seen[-1] == (0.9, None)
+            clock[0] = 10.0
+            going.advance(5)
+            assert seen[-1] == (0.95, pytest.approx(10.0))
+            with stages.stage("examining", 2) as inner:
+                inner.advance()
+                assert seen[-1][0] == pytest.approx(0.955)
+    assert seen[-1] == (None, None)
 
 
 def test_a_transfer_tells_each_stage_and_both_sets(runs):
     command = ["transfer", runs.trained("--seed", "5"), "--out", runs.path("told"), "--chip-seed", "3", "--epochs", "2"]
     first = call(*command)
     results = figures(*command)  # it has ended: what is shown is read again
-    assert [line.split()[:2] for line in first.err.splitlines()] == [["epoch", "1"], ["epoch", "2"]]
+    assert [re.search("epoch ./2", line).group() for line in first.err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
     stages = [results["home"], results["before"], results["digital_only"]["validation"], *results["after"]]
     stages += [results["test"][when]["accuracy"] for when in ("before", "after")]
     assert re.findall(r"\d\.\d{4}", first.out) == [f"{score:.4f}" for score in stages]
@@ -52,9 +73,9 @@ def test_a_transfer_tells_each_stage_and_both_sets(runs):
 
 def test_verify_tells_the_accuracy_as_read_back(runs, tmp_path):
     file, readback = str(tmp_path / "program.xbp"), str(tmp_path / "readback.npy")
-    figures("export", runs.trained(), "--out", file)
-    np.save(readback, np.zeros_like(runs.chip("programmed")))  # nothing conducts: the first class is the answer
-    command = ["verify", file, readback, "--run", runs.trained()]
+    figures("export", runs.trained("--adc-bits", "14"), "--out", file)
+    np.save(readback, np.zeros_like(runs.chip("programmed", "--adc-bits", "14")))  # nothing conducts: the first class is the answer
+    command = ["verify", file, readback, "--run", runs.trained("--adc-bits", "14")]
     found, told = figures(*command, code=1), call(*command).out.splitlines()
     assert found["accuracy_read_back"] == 0.1 != found["accuracy_programmed"]
     assert told[1] == f"accuracy {found['accuracy_programmed']:.2%} as programmed, 10.00% as read back"

@@ -1,5 +1,6 @@
 """Small runs through the command line, and the table of the options that tests follow to their effect."""
 
+import argparse
 import contextlib
 import dataclasses
 import io
@@ -53,6 +54,24 @@ def shows(command: str, *options: str) -> Callable[[Callable[..., None]], Callab
     def mark(test: Callable[..., None]) -> Callable[..., None]:
         for option in options:
             SHOWN.setdefault((command, option), []).append(test.__name__)
+        return test
+
+    return mark
+
+
+def parsers() -> Dict[str, argparse.ArgumentParser]:
+    """{name of a command: its parser}"""
+    actions = main.build_parser()._actions
+    (commands,) = [action for action in actions if isinstance(action, argparse._SubParsersAction)]
+    return dict(commands.choices)
+
+
+def on_every_command(option: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Mark a test as the one of an option that all commands share."""
+
+    def mark(test: Callable[..., None]) -> Callable[..., None]:
+        for command in main.COMMANDS:
+            shows(command, option)(test)
         return test
 
     return mark

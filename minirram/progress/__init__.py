@@ -1,0 +1,1 @@
+"""How far long work is: what works opens stages, whoever watches shows them."""
