@@ -74,7 +74,8 @@ def test_a_transfer_tells_each_stage_and_both_sets(runs):
 def test_verify_tells_the_accuracy_as_read_back(runs, tmp_path):
     file, readback = str(tmp_path / "program.xbp"), str(tmp_path / "readback.npy")
     figures("export", runs.trained("--adc-bits", "14"), "--out", file)
-    np.save(readback, np.zeros_like(runs.chip("programmed", "--adc-bits", "14")))  # nothing conducts: the first class is the answer
+    # Nothing conducts: the first class is the answer.
+    np.save(readback, np.zeros_like(runs.chip("programmed", "--adc-bits", "14")))
     command = ["verify", file, readback, "--run", runs.trained("--adc-bits", "14")]
     found, told = figures(*command, code=1), call(*command).out.splitlines()
     assert found["accuracy_read_back"] == 0.1 != found["accuracy_programmed"]
