@@ -16,7 +16,7 @@ from ..programming.manifest import Manifest
 from ..report.cell_map import STATES, cell_maps
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Part, Section, Side, Table
-from ..report.svg import INK, SERIES, labels_below, picture, plain_ticks
+from ..report.svg import INK, SERIES, labels_below, picture
 from ..report.text import count, percent, si
 
 
@@ -118,7 +118,6 @@ def _histogram(title: str, groups: List[Tuple[str, np.ndarray, Any, str]]) -> Op
             )
         axes.set(xscale="log", xlabel="conductance (\u00b5S)", ylabel="cells", ylim=(0, None))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        plain_ticks(axes.xaxis)
         labels_below(axes, 4 if len(groups) > 1 else 2)
 
     said = "; ".join(
@@ -127,12 +126,18 @@ def _histogram(title: str, groups: List[Tuple[str, np.ndarray, Any, str]]) -> Op
     return picture(draw, title, said)
 
 
+_LISTED = 40  # cells that are listed by their place; the maps show all
+
+
 def map_section(cells: Cells) -> Section:
     """Every cell of every macro."""
-    names = []
+    names, maps = [], []
     for index, states in enumerate(cells.states):
         in_use = int(np.count_nonzero(states))
-        names.append(f"Macro {index}: {in_use:,} of {states.size:,} cells in use")
+        maps.append(_up_to_last(states))
+        rows, cols = maps[-1].shape
+        cut = "" if maps[-1].size == states.size else f"; the first {rows} rows and {cols} columns"
+        names.append(f"Macro {index}: {in_use:,} of {states.size:,} cells in use{cut}")
     rows = []
     for k, name in enumerate(STATES):
         found = [int(np.count_nonzero(states == k)) for states in cells.states]
@@ -140,21 +145,24 @@ def map_section(cells: Cells) -> Section:
             rows.append((name, sum(found), percent(sum(found) / cells.states.size)))
     parts: List[Part] = [
         "One pixel is one cell. Row 0 and column 0 are at the top left, by physical numbers as in the program file.",
-        cell_maps(cells.states, names),
+        cell_maps(maps, names),
     ]
     tables = [Table("Cells by state", ("state", "cells", "share"), rows)]
     listed = np.argwhere(cells.of("not formed", "stuck", "failed"))
     if listed.size:
-        listing = [(f"macro {m}", int(r), int(c), STATES[cells.states[m, r, c]]) for m, r, c in listed[:5000].tolist()]
-        table = Table(
-            "Cells that did not form, are stuck or failed",
-            ("macro", "row", "column", "state"),
-            listing,
-            texts=(3,),
-            most=40,
-        )
-        tables.append(table)
+        listing = [(f"macro {m}", r, c, STATES[cells.states[m, r, c]]) for m, r, c in listed[:_LISTED].tolist()]
+        some = f", the first {_LISTED} of {len(listed):,}" if len(listed) > _LISTED else ""
+        caption = f"Cells that did not form, are stuck or failed{some}"
+        tables.append(Table(caption, ("macro", "row", "column", "state"), listing, texts=(3,)))
     return Section("Macro map", (*parts, Side(tuple(tables))))
+
+
+def _up_to_last(states: np.ndarray, step: int = 32) -> np.ndarray:
+    """A map (rows, cols) without the lines behind the last one in use, in steps of so many lines."""
+    rows, cols = np.nonzero(states.any(axis=1))[0], np.nonzero(states.any(axis=0))[0]
+    if not rows.size:
+        return states[:step, :step]
+    return states[: (rows[-1] // step + 1) * step, : (cols[-1] // step + 1) * step]
 
 
 def wear_section(chip: Chip, times_s: Dict[str, float]) -> Section:
@@ -182,7 +190,6 @@ def wear_section(chip: Chip, times_s: Dict[str, float]) -> Section:
             xlabel="writes of a cell", ylabel="cells", xticks=np.arange(len(labels)), yscale="log", ylim=(0.7, None)
         )
         axes.set_xticklabels(labels)
-        plain_ticks(axes.yaxis)
         axes.grid(axis="x", visible=False)
 
     shares = [(label, n, percent(n / writes.size)) for label, n in zip(labels, wear.cells)]
@@ -229,7 +236,7 @@ def bench_section(
         ("pulses given", int(pulses.sum())),
         ("most pulses of one cell", int(pulses.max(initial=0))),
         ("pulsed when a stop came", count(int(done.interrupted.sum()), "cell")),
-        ("cells without a value", int(np.isnan(read_S).sum())),
+        ("cells in use without a value", int(np.isnan(read_S[cells.states > 0]).sum())),
         ("failed", ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in kinds.items() if n) or "none"),
     ]
     if bound is None:
@@ -288,7 +295,6 @@ def _read_back(cells: Cells, read_S: np.ndarray, limits: Thresholds) -> Optional
         axes.axvline(1e6 * limits.on_min_S, color=INK, linestyle="--", linewidth=1.2, label="least when on")
         axes.set(xscale="log", xlabel="conductance (\u00b5S)", ylabel="cells", ylim=(0, None))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        plain_ticks(axes.xaxis)
         labels_below(axes)
 
     said = "; ".join(f"{v.size:,} cells {name}, median {si(float(np.median(v)), 'S')}" for name, v, _ in groups)
@@ -303,7 +309,6 @@ def _pulses_per_cell(pulses: np.ndarray) -> Optional[Markup]:
     def draw(axes: Any) -> None:
         axes.bar(edges, counts, width=0.8 * (edges[1] - edges[0]) if len(edges) > 1 else 0.8, color=SERIES[0])
         axes.set(xlabel="pulses of a cell", ylabel="cells", yscale="log", ylim=(0.7, None))
-        plain_ticks(axes.yaxis)
 
     return picture(
         draw, "Pulses of the bench", f"{int(pulses.sum()):,} pulses, at most {top} to one cell.", height_px=264

@@ -8,7 +8,7 @@ from ..inference.examine import Score
 from ..programming.results import ProgramSummary
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Part, Section, Side, Table
-from ..report.svg import SERIES, labels_below, picture, plain_ticks, si_ticks
+from ..report.svg import SERIES, labels_below, picture, si_ticks
 from ..report.text import percent, si, size
 from ..runs.energy import EnergyAccount
 from ..runs.evaluate import Evaluation
@@ -217,7 +217,6 @@ def drift_section(points: Sequence[Tuple[float, Evaluation, Optional[Evaluation]
         if None not in gained:
             axes.plot(ages, gained, color=SERIES[0], marker="s", markersize=4, linestyle="--", label="compensated")
         axes.set(xscale="log", xlabel="time since programming (s)", ylabel=f"validation {name}")
-        plain_ticks(axes.xaxis)
         labels_below(axes)
 
     said = f"From {plain[0]:.4f} to {plain[-1]:.4f}."

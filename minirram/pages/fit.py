@@ -7,7 +7,7 @@ import numpy as np
 from ..device.fit_verdict import NOT_USABLE
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Page, Part, Section, Side, Table
-from ..report.svg import INK, SERIES, labels_below, picture, plain_ticks
+from ..report.svg import INK, SERIES, labels_below, picture
 from ..report.text import count, percent, si
 from ..runs.fit_file import FitReport
 
@@ -61,7 +61,7 @@ def _verdict(found: FitReport) -> Section:
         ("in no state", found.outliers),
         ("bad rows (map, row)", ", ".join(map(str, found.bad_rows)) or "none"),
         ("bad columns (map, column)", ", ".join(map(str, found.bad_cols)) or "none"),
-        ("formed from", si(found.formed_min_S, "S")),
+        ("formed from", "all that conduct" if found.formed_min_S == 0 else si(found.formed_min_S, "S")),
         ("grid", f"{si(found.model.grid_S, 'S')}, holds up to {si(found.grid_max_S, 'S')}"),
     ]
     return Section("Verdict", (*parts, Facts(tuple(items))))
@@ -106,7 +106,6 @@ def _histogram(found: FitReport) -> Optional[Markup]:
             axes.axvline(1e6 * found.formed_min_S, color=INK, linestyle="--", linewidth=1, label="formed from here")
         axes.set(xscale="log", xlabel="conductance (\u00b5S)", ylabel="cells", ylim=(0, None))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        plain_ticks(axes.xaxis)
         labels_below(axes, 3)
 
     said = "; ".join(f"{state.name}: {state.cells:,} cells, median {si(state.median_S, 'S')}" for state in found.states)

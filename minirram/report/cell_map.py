@@ -27,9 +27,9 @@ MOST_MARKS = 600
 ZOOMS = (1, 2, 4, 8)
 
 
-def cell_maps(maps: np.ndarray, names: Sequence[str]) -> Markup:
-    """Pictures of macros: maps, integers (macros, rows, cols), places in `STATES`; names: a line for each macro."""
-    counts = {name: int(np.count_nonzero(maps == k)) for k, name in enumerate(STATES)}
+def cell_maps(maps: Sequence[np.ndarray], names: Sequence[str]) -> Markup:
+    """Pictures of macros: maps, each integers (rows, cols), places in `STATES`; names: a line for each macro."""
+    counts = {name: sum(int(np.count_nonzero(one == k)) for one in maps) for k, name in enumerate(STATES)}
     legend = [_legend(k, counts[name]) for k, name in enumerate(STATES) if counts[name] and k]
     pictures = [tag("div", tag("h3", name), _window(one, name)) for one, name in zip(maps, names)]
     controls: List[Markup] = []

@@ -43,6 +43,7 @@ def picture(draw: Draw, title: str, describe: str, *, height_px: int = HEIGHT_PX
         canvas = FigureCanvasSVG(figure)
         axes = figure.subplots()
         draw(axes)
+        _plain_powers(axes)
         text = io.StringIO()
         canvas.print_svg(text, metadata={"Date": None})
     return themed(text.getvalue(), title, describe)
@@ -133,12 +134,21 @@ def _named(inner: str, prefix: str) -> str:
     return re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", inner)
 
 
-def plain_ticks(axis: Any) -> None:
-    """Numbers on a logarithmic axis as 0.1, 1, 10; where it is short as 1, 2, 5, 10."""
+def _plain_powers(axes: Any) -> None:
+    """Numbers on logarithmic axes as 0.1, 1, 10; on short ones as 1, 2, 5, 10."""
+    from matplotlib.ticker import LogFormatter
+
+    axes.autoscale_view()
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log" and isinstance(axis.get_major_formatter(), LogFormatter):
+            _plain_ticks(axis)
+
+
+def _plain_ticks(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    subs = (1.0, 2.0, 5.0) if high < 40 * low else (1.0,)
+    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 6 * low else (1.0, 2.0, 5.0) if high < 40 * low else (1.0,)
     axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=9))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1000 else f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
