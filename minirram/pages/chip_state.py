@@ -137,7 +137,8 @@ def map_section(cells: Cells) -> Section:
         maps.append(_up_to_last(states))
         rows, cols = maps[-1].shape
         cut = "" if maps[-1].size == states.size else f"; the first {rows} rows and {cols} columns"
-        names.append(f"Macro {index}: {in_use:,} of {states.size:,} cells in use{cut}")
+        of = "all" if in_use == states.size else f"{in_use:,} of {states.size:,}"
+        names.append(f"Macro {index}: {of} cells in use{cut}")
     rows = []
     for k, name in enumerate(STATES):
         found = [int(np.count_nonzero(states == k)) for states in cells.states]

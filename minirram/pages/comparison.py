@@ -103,7 +103,7 @@ def _programs(found: Comparison) -> Section:
         rows.append((row.arm, f"{programs.total:,.0f}", *shares, *costs))
     wear = [row for row in found.arms if row.wear is not None]
     figures = Side(
-        (Figure(_program_bars(found), "SET and RESET pulses of learning, logarithmic."), Figure(_wear(wear), _WEAR))
+        (Figure(_program_dots(found), "SET and RESET pulses of learning, logarithmic."), Figure(_wear(wear), _WEAR))
     )
     counted = ("arm", "unformed pairs", "stuck cells", "saturated", "clipped")
     counts = [
@@ -121,19 +121,19 @@ def _programs(found: Comparison) -> Section:
 _WEAR = "Share of the cells with at least so many writes, first seed."
 
 
-def _program_bars(found: Comparison) -> Optional[Markup]:
+def _program_dots(found: Comparison) -> Optional[Markup]:
     rows = [row for row in found.arms if row.programs is not None and row.programs.total > 0]
     if not rows:
         return None
 
     def draw(axes: Any) -> None:
         at = np.arange(len(rows))
-        axes.barh(at, [row.programs.total for row in rows if row.programs], color=SERIES[0], height=0.6)
+        axes.plot([row.programs.total for row in rows if row.programs], at, "o", color=SERIES[0], markersize=8)
         axes.axvline(found.every_weight_every_step, color=QUIET, linestyle="--", linewidth=1)
         axes.set(xscale="log", xlabel="pulses; dashed: every weight at every step", yticks=at)
         axes.set_yticklabels([row.arm for row in rows])
         axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
+        axes.margins(y=0.15)
 
     said = ", ".join(f"{row.arm} {row.programs.total:,.0f}" for row in rows if row.programs)
     return picture(draw, "Programs by arm", said)

@@ -87,6 +87,7 @@ def energy_section(found: EnergyAccount) -> Section:
             ("learning the masks", si(found.training.total_J, "J")),
         )
     )
+    matrices = {name: parts for name, parts in layers.items() if name in found.by_matrix}
     by_layer = {
         name: tuple(sum(getattr(part.range["total_J"], end) for part in parts) for end in ("low", "typical", "high"))
         for name, parts in layers.items()
@@ -101,7 +102,8 @@ def energy_section(found: EnergyAccount) -> Section:
             )
         ),
         Table("Energy of one inference by layer and event", head, rows),
-        _events(found),
+        _events(found, "Events in the crossbars in one inference, mean", _ON_CHIP, matrices),
+        _events(found, "Events of the digital side in one inference, mean", _DIGITAL, layers),
         facts,
         _hardware(found),
     ]
@@ -138,26 +140,29 @@ def _spans(title: str, rows: Dict[str, Tuple[float, float, float]]) -> Optional[
     return picture(draw, title, said, height_px=int(64 + 20 * max(len(rows), 6)))
 
 
-def _events(found: EnergyAccount) -> Table:
-    columns = {
-        "vectors": "input vectors",
-        "rows_driven": "rows driven",
-        "cell_reads": "cells read",
-        "conversions": "conversions",
-        "shift_adds": "shift-and-adds",
-        "partial_adds": "partial sums",
-        "bits_read": "bits read",
-        "bits_written": "bits written",
-        "multiplies": "multiplications",
-        "adds": "additions",
-        "compares": "comparisons",
-    }
-    layers = {**_layers(found), "all": [found.total]}
+_ON_CHIP = {
+    "vectors": "input vectors",
+    "rows_driven": "rows driven",
+    "cell_reads": "cells read",
+    "conversions": "conversions",
+    "shift_adds": "shift-and-adds",
+    "partial_adds": "partial sums",
+}
+_DIGITAL = {
+    "bits_read": "bits read",
+    "bits_written": "bits written",
+    "multiplies": "multiplications",
+    "adds": "additions",
+    "compares": "comparisons",
+}
+
+
+def _events(found: EnergyAccount, title: str, columns: Dict[str, str], layers: Dict[str, List[Any]]) -> Table:
     rows = [
         (name, *(f"{sum(getattr(part, column) for part in parts):,.0f}" for column in columns))
-        for name, parts in layers.items()
+        for name, parts in {**layers, "all": [found.total]}.items()
     ]
-    return Table("Events of one inference, mean", ("layer", *columns.values()), rows)
+    return Table(title, ("layer", *columns.values()), rows)
 
 
 def _hardware(found: EnergyAccount) -> Table:

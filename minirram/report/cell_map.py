@@ -36,7 +36,8 @@ def cell_maps(maps: Sequence[np.ndarray], names: Sequence[str]) -> Markup:
     for zoom in ZOOMS:
         controls.append(tag("input", type="radio", name="zoom", id=f"zoom-{zoom}", checked=zoom == 1))
         controls.append(tag("label", "whole" if zoom == 1 else f"{zoom} \u00d7", for_=f"zoom-{zoom}"))
-    shown = tag("div", *pictures, cls="maps one" if len(pictures) == 1 else "maps")
+    size = " one" if len(pictures) == 1 else " many" if len(pictures) > 6 else ""
+    shown = tag("div", *pictures, cls="maps" + size)
     fields = tag("fieldset", tag("legend", "Zoom of the maps"), *controls, shown, cls="zoom")
     return joined(tag("ul", *legend, cls="legend"), fields)
 
