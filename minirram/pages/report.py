@@ -14,6 +14,7 @@ from ..study.summary import Comparison
 from .comparison import comparison_page
 from .fit import fit_page
 from .run import Wishes, run_page
+from .sweep import sweep_page
 
 NO_PICTURES = (
     "Figures are left out: matplotlib is not installed. pip install 'minirram[report]', then write the page anew."
@@ -38,9 +39,10 @@ def _page(what: str, wishes: Wishes) -> Page:
     if os.path.isdir(what):
         if os.path.isfile(os.path.join(what, "config.json")):
             return run_page(what, wishes)
-        for name in ("comparison.json",):
-            if os.path.isfile(os.path.join(what, name)):
-                return _file_page(os.path.join(what, name))
+        if os.path.isfile(os.path.join(what, "comparison.json")):
+            return _file_page(os.path.join(what, "comparison.json"))
+        if os.path.isfile(os.path.join(what, "study.json")):
+            return sweep_page(what)
         raise MissingFileError(f"{what}: no config.json of a run, comparison.json or study.json in it")
     if not os.path.exists(what):
         raise MissingFileError(f"{what}: there is no such folder or file")

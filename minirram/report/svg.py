@@ -135,32 +135,26 @@ def _named(inner: str, prefix: str) -> str:
 
 
 def _plain_powers(axes: Any) -> None:
-    """Numbers on logarithmic axes as 0.1, 1, 10; on short ones as 1, 2, 5, 10."""
-    from matplotlib.ticker import LogFormatter
+    """Numbers on logarithmic axes as 0.1, 1, 10; on short ones as 1, 2, 5, 10. Units of `si_ticks` stay."""
+    from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
 
     axes.autoscale_view()
     for axis in (axes.xaxis, axes.yaxis):
-        if axis.get_scale() == "log" and isinstance(axis.get_major_formatter(), LogFormatter):
-            _plain_ticks(axis)
-
-
-def _plain_ticks(axis: Any) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = axis.get_view_interval()
-    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 6 * low else (1.0, 2.0, 5.0) if high < 40 * low else (1.0,)
-    axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=9))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1000 else f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+        if axis.get_scale() != "log":
+            continue
+        low, high = sorted(axis.get_view_interval())
+        subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 6 * low else (1.0, 2.0, 5.0) if high < 40 * low else (1.0,)
+        axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=6 if subs == (1.0,) else 9))
+        axis.set_minor_formatter(NullFormatter())
+        if isinstance(axis.get_major_formatter(), LogFormatter):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1000 else f"{value:g}"))
 
 
 def si_ticks(axis: Any, unit: str) -> None:
-    """Quantities on a logarithmic axis as 1 pJ, 1 nJ, at every second or third power where there are many."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Quantities on a logarithmic axis as 1 pJ, 1 nJ."""
+    from matplotlib.ticker import FuncFormatter
 
-    axis.set_major_locator(LogLocator(base=10, numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: si(value, unit)))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def whole_ticks(axis: Any) -> None:

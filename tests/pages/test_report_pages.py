@@ -189,7 +189,7 @@ def test_pixels_have_overlays_and_curves(tmp_path):
     assert RunFolder.open(folder + "/run").test_openings() == before
 
 
-# -- comparisons and fits ----------------------------------------------------------------------------------------------
+# -- sweeps, comparisons and fits ----------------------------------------------------------------------------------------------
 
 
 def test_a_fit_leaves_a_file_that_has_a_page(tmp_path):
@@ -208,6 +208,38 @@ def test_a_fit_leaves_a_file_that_has_a_page(tmp_path):
         (state,) = seen.tables["States of the cells"][1:]
         assert state[:2] == ["on", str(answer["states"][0]["cells"])] and "a <map>.npy" in seen.text("dd")
     assert default_out(answer["report_file"]) == str(tmp_path / "mine.fit.html")
+
+
+@pytest.mark.slow
+def test_a_comparison_has_a_page_of_its_arms(folder, tmp_path):
+    out = str(tmp_path / "compared")
+    words = ["compare", folder + "/mine.json", "--data", folder + "/mine.csv", "--out", out, "--epochs", "1"]
+    told = figures(*words, "--arms", "pair", "float", "--seeds", "0", "1", "--rates", "0.1", "--processes", "1")
+    found = make_page(out, Wishes())
+    seen = check_page(found.html())
+    assert found.kind == "Comparison" and "2 arms learned mine for 1 epoch with 2 seeds each" in found.basis
+    by_seed = {row[0]: [float(one) for one in row[1:]] for row in seen.tables["Test accuracy by seed"][1:]}
+    for arm in told["arms"]:
+        assert by_seed[arm["arm"]] == pytest.approx(list(arm["by_seed"].values()), abs=1e-4)
+    assert "Distance below the arm" in seen.text("caption") and make_page(out + "/comparison.json", Wishes()) == found
+
+
+@pytest.mark.slow
+def test_a_sweep_has_a_page_of_its_findings(folder, tmp_path):
+    out = str(tmp_path / "a <study>")
+    vary = ("--vary", "read_noise=0,0.3,0.9", "--vary", "adc_bits=5,8,99", "--energy", "--processes", "1")
+    told = figures("sweep", "--run", folder + "/table", *vary, "--out", out, "--threshold", "0.5")
+    found = make_page(out, Wishes())
+    seen = check_page(found.html())
+    assert found.kind == "Sweep" and found.title == "a <study>" and "3 points failed" in found.notes[0]
+    assert {section.title for section in found.sections} > {"What each parameter does", "Figure and energy", "Yield"}
+    effects = seen.tables["Main effects, the strongest first"][1:]
+    assert [row[0] for row in effects] == [one["parameter"] for one in told["findings"]["effects"]]
+    assert len(seen.tables["Points with figures"]) == 7 and len(seen.tables["Points that failed"]) == 4
+    front = seen.tables["Points that no other beats in both"][1:]
+    assert [row[0] for row in front] == [one["point"] for one in told["findings"]["front"]]
+    (pair,) = [name for name in seen.tables if name.startswith("Mean accuracy: ")]
+    assert len(seen.tables[pair]) > 2
 
 
 def test_a_histogram_counts_what_conducts():
