@@ -189,7 +189,7 @@ def test_pixels_have_overlays_and_curves(tmp_path):
     assert RunFolder.open(folder + "/run").test_openings() == before
 
 
-# -- sweeps, comparisons and fits ----------------------------------------------------------------------------------------------
+# -- sweeps, comparisons and fits --------------------------------------------------------------------------------------
 
 
 def test_a_fit_leaves_a_file_that_has_a_page(tmp_path):
