@@ -102,6 +102,9 @@ void chip_idle(chip *c);
 /* The lines at pulse k of a recipe; of a READ at any k. */
 chip_lines chip_lines_of(const chip_recipe *recipe, unsigned k);
 
+/* The code of a column that conducts nS, for chips that are simulated: clip(rint(nS / LSB)), divided exactly, ties to even. */
+int32_t chip_code_of(const chip_converter *adc, int64_t nS);
+
 /* Whether one read is good: past the threshold by the guard band. */
 int chip_good(const chip_verify *verify, uint32_t nS);
 

@@ -497,15 +497,6 @@ static size_t list_driven(const chip *c, const chip_plane *plane)
     return n;
 }
 
-/* clip(rint(I / LSB), limits), ties to even, in the 32-bit floats that minirram takes for the converter. */
-static int32_t converted(const chip_converter *adc, int64_t nS)
-{
-    const float most = adc->polarity ? (float)((1l << adc->bits) - 1) : (float)((1l << (adc->bits - 1)) - 1);
-    const float code = rintf((float)nS / ldexpf((float)adc->lsb, adc->exponent));
-
-    return (int32_t)(code > most ? most : code < -most ? -most : code);
-}
-
 chip_status chip_convert(chip *c, uint32_t number, const chip_plane *plane, const chip_converter *adc, int32_t *codes)
 {
     const size_t n = adc->polarity ? 2 * plane->pairs : plane->pairs;
@@ -521,7 +512,7 @@ chip_status chip_convert(chip *c, uint32_t number, const chip_plane *plane, cons
         for (k = 0; k < n && c->status == CHIP_OK; k++) {
             const size_t col = plane->col0 + (adc->polarity ? k : 2 * k);
             const int64_t other_nS = adc->polarity ? 0 : column_nS(c, plane, n_driven, col + 1);
-            c->codes[k] = converted(adc, column_nS(c, plane, n_driven, col) - other_nS);
+            c->codes[k] = chip_code_of(adc, column_nS(c, plane, n_driven, col) - other_nS);
         }
     }
     if (reply == CHIP_OK && c->status == CHIP_OK)

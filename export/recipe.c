@@ -124,3 +124,23 @@ int chip_good(const chip_verify *verify, uint32_t nS)
         return nS <= (verify->off_max_nS > guard ? verify->off_max_nS - guard : 0);
     return nS >= (uint64_t)verify->on_min_nS + guard;
 }
+
+int32_t chip_code_of(const chip_converter *adc, int64_t nS)
+{
+    const int32_t most = (int32_t)((UINT32_C(1) << (adc->polarity ? adc->bits : adc->bits - 1)) - 1);
+    uint64_t by = adc->lsb, of = (uint64_t)(nS < 0 ? -nS : nS), code, rest;
+    int exponent = adc->exponent;
+
+    for (; (by & 1) == 0; by >>= 1)
+        exponent++;
+    if (exponent > 39 || exponent < -27) /* no LSB of a converter */
+        return 0;
+    by <<= exponent > 0 ? exponent : 0;
+    of <<= exponent < 0 ? -exponent : 0;
+    code = of <= UINT32_MAX && by <= UINT32_MAX ? (uint32_t)of / (uint32_t)by : of / by;
+    rest = of - code * by;
+    code += 2 * rest > by || (2 * rest == by && (code & 1));
+    if (code > (uint32_t)most)
+        code = (uint32_t)most;
+    return nS < 0 ? -(int32_t)code : (int32_t)code;
+}
