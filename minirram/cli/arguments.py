@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple, Union, get_args, get_origin
 
@@ -27,6 +28,16 @@ def positive(text: str) -> int:
     return value
 
 
+def group(parser: "argparse._ActionsContainer", title: str, description: str = "") -> argparse._ArgumentGroup:
+    """The group of options of that title, made when there is none yet; a group itself stays as it is."""
+    if isinstance(parser, argparse._ArgumentGroup):
+        return parser
+    for known in parser._action_groups:
+        if known.title == title:
+            return known
+    return parser.add_argument_group(title, description or None)
+
+
 def task_argument(parser: argparse.ArgumentParser) -> None:
     """TASK"""
     from ..tasks.registry import TASKS
@@ -37,32 +48,38 @@ def task_argument(parser: argparse.ArgumentParser) -> None:
 
 def threads_option(parser: argparse.ArgumentParser) -> None:
     """--threads N"""
-    parser.add_argument("--threads", type=positive, default=min(2, os.cpu_count() or 1), help="default %(default)s")
+    text = "threads of the computation; results are the same with any"
+    group(parser, "computing").add_argument("--threads", type=positive, default=min(2, os.cpu_count() or 1), help=text)
 
 
 def engine_options(parser: "argparse._ActionsContainer", what: str) -> None:
     """--processes N, --dask ADDRESS"""
-    parser.add_argument("--processes", type=positive, default=1, help=f"{what} at a time (%(default)s)")
-    parser.add_argument("--dask", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT or its scheduler.json")
+    computing = group(parser, "computing")
+    computing.add_argument("--processes", type=positive, default=1, help=f"{what} at a time, each a process")
+    computing.add_argument("--dask", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT or its scheduler.json")
 
 
 def chip_options(parser: argparse.ArgumentParser, *, planted: bool = True) -> None:
     """--map, `lab_options`, --dead-lines, --rows, --cols and, with `planted`, --faults: which chip it is."""
-    parser.add_argument(
+    chip = group(parser, "the chip", "rows, columns and macros count from 0")
+    chip.add_argument(
         "--map",
         action="append",
         default=[],
-        help="measured conductances of macros: a lab file (.csv, .npy ...)",
+        metavar="FILE",
+        help="measured conductances of a macro, any lab file (.csv, .npy ...); once for each macro; default: drawn",
     )
     lab_options(parser)
-    parser.add_argument(
-        "--dead-lines", metavar="FILE.json", help="dead_rows, dead_cols: lists of [macro, line]; policy: skip or spare"
+    chip.add_argument(
+        "--dead-lines",
+        metavar="FILE.json",
+        help="lines that are out of order: dead_rows, dead_cols as lists of [macro, line]; policy skip or spare",
     )
-    parser.add_argument("--rows", type=positive, help="rows of a macro; default: of the dead lines' file, else 512")
-    parser.add_argument("--cols", type=positive, help="columns of cells of a macro; default as for --rows")
+    chip.add_argument("--rows", type=positive, help="rows of a macro; default: of the dead lines' file, else 512")
+    chip.add_argument("--cols", type=positive, help="columns of cells of a macro, even; default as for --rows")
     if planted:
-        parser.add_argument(
-            "--faults", metavar="FILE", help="stuck cells, one a line: macro row col stuck_on|stuck_off; any lab file"
+        chip.add_argument(
+            "--faults", metavar="FILE", help="stuck cells to plant, one a line: macro row col stuck_on|stuck_off"
         )
 
 
@@ -97,16 +114,17 @@ def lab_options(parser: argparse.ArgumentParser) -> None:
     from ..labfiles.maps import USUAL, Policy
     from ..labfiles.units import OF_A_CELL
 
-    parser.add_argument("--unit", help=f"of measured cells: {OF_A_CELL}; default: the header states it")
-    policies = parser.add_argument_group(
-        "cells without a conductance", "unformed: they conduct nothing; keep: they stay shorted"
+    text = f"unit of measured cells: {OF_A_CELL}; default: the header states it"
+    group(parser, "the chip").add_argument("--unit", help=text)
+    policies = group(
+        parser,
+        "cells without a conductance",
+        "error: refuse the file; unformed: they conduct nothing; keep: stay shorted",
     )
     for field in fields(Policy):
         usual, meaning = getattr(USUAL, field.name), field_docs(Policy)[field.name]
         kept = ("keep",) if field.name == "short" else ()
-        policies.add_argument(
-            "--" + field.name, choices=("error", "unformed", *kept), default=usual, help=f"{meaning} (%(default)s)"
-        )
+        policies.add_argument("--" + field.name, choices=("error", "unformed", *kept), default=usual, help=meaning)
 
 
 def lab_policy(options: argparse.Namespace) -> "Policy":
@@ -120,12 +138,12 @@ def lab_policy(options: argparse.Namespace) -> "Policy":
 
 def run_option(parser: argparse.ArgumentParser) -> None:
     """RUN"""
-    parser.add_argument("run", metavar="RUN", help="run folder")
+    parser.add_argument("run", metavar="RUN", help="folder of a finished run")
 
 
 def data_option(parser: argparse.ArgumentParser) -> None:
     """--data SOURCE, instead of the run's"""
-    parser.add_argument("--data", help='folder of the data set, or "synthetic"; default: that of the run')
+    parser.add_argument("--data", help='folder of the data set, or "synthetic"; default: those of the run')
 
 
 def file_option(parser: argparse.ArgumentParser) -> None:
@@ -138,11 +156,14 @@ def driver_options(parser: "argparse._ActionsContainer", *, required: bool = Fal
     from ..driver.registry import NAMES
 
     names = ", ".join(NAMES)
+    parser = group(parser, "the bench")
     parser.add_argument(
         "--driver", metavar="NAME", required=required, help=f"bench that holds the chip: {names}, or module:Class"
     )
     parser.add_argument("--port", help="what the driver is called with, for example a serial port")
-    parser.add_argument("--timeout", type=float, metavar="S", help="seconds that one call of the bench may take (60)")
+    parser.add_argument(
+        "--timeout", type=float, metavar="S", help="seconds that one call of the bench may take; default 60"
+    )
 
 
 DEFAULT_COSTS = "macro-40nm"
@@ -170,21 +191,26 @@ def field_options(parser: "argparse._ActionsContainer", kind: type) -> None:
 
     types, docs = get_type_hints(kind), field_docs(kind)
     for field in fields(kind):  # type: ignore[arg-type]
-        flag, text = field.name.replace("_", "-"), docs[field.name].replace("%", "%%")
+        flag, text = field.name.replace("_", "-"), _as_option(docs[field.name])
         wanted = _without_none(types[field.name])
         if wanted is bool:
             parser.add_argument("--" + flag, action="store_true", default=None, help=text)
             parser.add_argument(
-                "--no-" + flag, action="store_false", default=None, dest=field.name, help=f"not --{flag}"
+                "--no-" + flag, action="store_false", default=None, dest=field.name, help=f"the opposite of --{flag}"
             )
         elif wanted == Tuple[str, ...]:
             parser.add_argument("--" + flag, nargs="+", metavar="NAME", help=text)
         elif wanted in (int, float, str):
-            parser.add_argument("--" + flag, type=wanted, metavar=wanted.__name__.upper(), help=text)
+            parser.add_argument("--" + flag, type=wanted, help=text)
         else:
             raise TypeError(
                 f"{kind.__name__}.{field.name} is a {wanted}: the command line takes int, float, str, bool, names"
             )
+
+
+def _as_option(text: str) -> str:
+    """The docstring of a field as the help of an option."""
+    return re.sub(r"\bNone\b", "left out", text).replace("%", "%%")
 
 
 def _without_none(kind: Any) -> Any:
@@ -200,7 +226,7 @@ def given(options: argparse.Namespace, names: Iterable[str]) -> Dict[str, Any]:
 
 def training_data_option(parser: argparse.ArgumentParser) -> None:
     """--data SOURCE, of a training"""
-    text = 'file of data (.npz, .csv), folder that holds TASK.npz, or "synthetic"'
+    text = 'file of data (.npz, .csv), folder that holds TASK.npz, or "synthetic": drawn by code'
     parser.add_argument("--data", required=True, help=text)
 
 

@@ -7,6 +7,13 @@ from ..runs.bench import Bench, bench
 from .arguments import FAILED, GOOD, driver_options, run_option
 
 RESULT = Bench
+EXAMPLES = (
+    ("minirram bench runs/mine --driver simulated --dry-run", "pulses, time and wear, without a pulse"),
+    (
+        "minirram bench runs/mine --driver serial --port /dev/ttyUSB0@921600",
+        "program the chip behind a serial line; the same command goes on after a stop",
+    ),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

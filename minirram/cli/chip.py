@@ -27,13 +27,22 @@ class ChipMap(Result):
 
 
 RESULT = ChipMap
+EXAMPLES = (
+    ("minirram chip runs/mine --out map.npy", "conductances after forming"),
+    ("minirram chip runs/mine --out on.npy --state programmed", "with the masks programmed"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram chip` takes."""
     run_option(parser)
     parser.add_argument("--out", required=True, help=".npy file to write: float siemens (macros, rows, cols)")
-    parser.add_argument("--state", choices=("formed", "programmed"), default="formed", help="default %(default)s")
+    parser.add_argument(
+        "--state",
+        choices=("formed", "programmed"),
+        default="formed",
+        help="after forming alone, or with the masks programmed",
+    )
 
 
 def run(options: argparse.Namespace) -> ChipMap:

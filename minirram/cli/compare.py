@@ -28,6 +28,16 @@ from .arguments import (
 from .counts import count_lines
 
 RESULT = Comparison
+EXAMPLES = (
+    (
+        "minirram compare fashion-mnist --data data --out runs/compare --processes 2 --threads 1",
+        "the usual arms on three chips, two trainings at a time",
+    ),
+    (
+        "minirram compare retina --data data --out runs/retina --arms pair float --seeds 0",
+        "masks beside free weights, one chip",
+    ),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,14 +53,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=list(DEFAULT_ARMS),
         help=f"from {', '.join(ARMS)} (default: {' '.join(DEFAULT_ARMS)})",
     )
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of chip and learning (0 1 2)")
-    parser.add_argument("--preset", metavar="NAME", default="full", help="recipe of all arms (%(default)s)")
-    parser.add_argument("--epochs", type=int, help="instead of the preset's")
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[0, 1, 2],
+        help="seeds of chip and learning, one training of each arm for each",
+    )
+    parser.add_argument("--preset", metavar="NAME", default="full", help="recipe of all arms")
+    parser.add_argument("--epochs", type=int, help="passes over the training set; default: the preset's")
     parser.add_argument("--samples-per-epoch", type=int, help="crops of an epoch, for tasks that train on crops")
-    parser.add_argument("--score-step", type=float, help="of the masks, instead of the preset's")
-    parser.add_argument("--rates", nargs="+", type=float, help="first learning rates of weights; a single one stays")
-    parser.add_argument("--tuning-epochs", type=positive, help="of trainings that choose settings (as all others)")
-    parser.add_argument("--adc-bits", type=int, help="resolution of the ADCs of all arms")
+    parser.add_argument(
+        "--score-step", type=float, help="size of the gradients of mask scores, as of train; default: the preset's"
+    )
+    parser.add_argument(
+        "--rates",
+        nargs="+",
+        type=float,
+        help="learning rates of weights that the search begins with; a single one stays",
+    )
+    parser.add_argument(
+        "--tuning-epochs", type=positive, help="epochs of the trainings that choose settings; default: as all others"
+    )
+    parser.add_argument(
+        "--adc-bits", type=int, help="resolution of the ADCs of all arms; default 8, the paper's board has 14"
+    )
     parser.add_argument("--technology", default="taox-40nm", help="preset of the cells, or a fitted .json")
     chip_options(parser)
     engine_options(parser, "trainings")

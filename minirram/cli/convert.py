@@ -31,6 +31,10 @@ class Converted(Result):
 
 
 RESULT = Converted
+EXAMPLES = (
+    ("minirram convert old.xbp --out new.xbp", "a file of format 1 in the present format"),
+    ("minirram convert old.xbp --out new.xbp --json", "the same, its sizes as JSON"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

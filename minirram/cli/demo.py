@@ -9,9 +9,8 @@ from ..pages.run import Wishes
 from ..runs.config import RunConfig
 from ..runs.demo import DemoResults, demo, demo_config
 from ..units import si_format
-from .arguments import threads_option
+from .arguments import group, threads_option
 from .energy import beside_chip
-from .parser import group
 from .report import write_report
 from .train import results_lines
 
@@ -27,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     run = group(parser, "the run")
     run.add_argument("--out", metavar="RUN", required=True, help="run folder to make, or to continue with --resume")
     run.add_argument("--resume", action="store_true", help="continue the demo in --out, if there is one")
-    run.add_argument("--seed", type=int, metavar="N", default=0, help="of scores, signs, batches and read noise")
+    run.add_argument("--seed", type=int, metavar="N", default=0, help="seed of scores, signs, batches and read noise")
     run.add_argument(
         "--adc-bits",
         type=int,

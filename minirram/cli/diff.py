@@ -8,12 +8,16 @@ from ..programming.results import Differences, TileDifference
 from .arguments import FAILED, GOOD
 
 RESULT = Differences
+EXAMPLES = (
+    ("minirram diff before.xbp after.xbp", "cells that turn on and off"),
+    ("minirram diff before.xbp after.xbp --json", "the same for a script; exit code 1 when they differ"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram diff` takes."""
-    parser.add_argument("a", metavar="A", help="program file")
-    parser.add_argument("b", metavar="B", help="program file")
+    parser.add_argument("a", metavar="A", help="the first program file (.xbp)")
+    parser.add_argument("b", metavar="B", help="the second program file (.xbp)")
 
 
 def run(options: argparse.Namespace) -> Differences:

@@ -20,6 +20,10 @@ class Dumped(Result):
 
 
 RESULT = Dumped
+EXAMPLES = (
+    ("minirram dump program.xbp --format csv --out cells.csv", "a table of all cells"),
+    ("minirram dump program.xbp --format png --out pictures", "a picture of each macro"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,10 @@ from .arguments import costs_option, data_option, run_option, threads_option
 from .counts import count_lines
 
 RESULT = EnergyAccount
+EXAMPLES = (
+    ("minirram energy runs/mine", "joules, seconds and area by layer and event"),
+    ("minirram energy runs/mine --costs paper-board --adc-bits 14", "with the parts of the paper's board"),
+)
 COLUMNS = JOULES + ("total_J",)
 
 

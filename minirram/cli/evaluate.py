@@ -13,12 +13,27 @@ from .arguments import data_option, run_option, threads_option
 from .counts import count_lines
 
 RESULT = Evaluation
+EXAMPLES = (
+    (
+        "minirram evaluate runs/mine --read-noise 0.02 --draws 5",
+        "the validation set with 2 % read noise, drawn five times",
+    ),
+    (
+        "minirram evaluate runs/mine --split test --age 86400",
+        "the test set a day after programming; this opening is logged",
+    ),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram evaluate` takes."""
     run_option(parser)
-    parser.add_argument("--split", choices=("validation", "test"), default="validation", help="default %(default)s")
+    parser.add_argument(
+        "--split",
+        choices=("validation", "test"),
+        default="validation",
+        help="samples that are answered; every opening of the test set is logged",
+    )
     data_option(parser)
     condition_options(parser)
     parser.add_argument(
@@ -32,15 +47,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def condition_options(parser: argparse.ArgumentParser) -> None:
     """--read-noise, --draws and what `Conditions` holds."""
-    parser.add_argument("--read-noise", type=float, help="instead of the technology's")
-    parser.add_argument("--draws", type=int, default=1, help="repetitions of the read noise")
-    parser.add_argument("--wire-ohm", type=float, help="IR drop: resistance of a line per cell")
-    parser.add_argument("--wire-model", choices=MODELS, help=f"of the IR drop, with --wire-ohm; default {MODELS[0]}")
-    parser.add_argument("--adc-offset", type=float, default=0.0, help="spread of the ADCs' offsets, LSB")
-    parser.add_argument("--adc-gain", type=float, default=0.0, help="spread of the ADCs' relative gain errors")
+    parser.add_argument(
+        "--read-noise",
+        type=float,
+        help="relative standard deviation of one read, 0.01 = 1 %%; default: the technology's",
+    )
+    parser.add_argument("--draws", type=int, default=1, help="how often the read noise is drawn; the mean is shown")
+    parser.add_argument(
+        "--wire-ohm", type=float, help="IR drop: resistance of a line per cell, ohm; default: the run's"
+    )
+    parser.add_argument(
+        "--wire-model", choices=MODELS, help=f"how the IR drop of --wire-ohm is computed; default {MODELS[0]}"
+    )
+    parser.add_argument("--adc-offset", type=float, default=0.0, help="standard deviation of the ADCs' offsets, LSB")
+    parser.add_argument(
+        "--adc-gain", type=float, default=0.0, help="standard deviation of the ADCs' relative gain errors"
+    )
     parser.add_argument("--held-noise", action="store_true", help="read noise is the same in all bit planes")
     parser.add_argument("--age", type=float, default=0.0, help="seconds since programming: drift and relaxation")
-    parser.add_argument("--celsius", type=float, help="temperature over that time")
+    parser.add_argument(
+        "--celsius", type=float, help="temperature over that time, degrees Celsius; default: that of the technology"
+    )
 
 
 def run(options: argparse.Namespace) -> Evaluation:

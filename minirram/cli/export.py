@@ -7,6 +7,13 @@ from .arguments import run_option
 from .counts import count_lines
 
 RESULT = Export
+EXAMPLES = (
+    ("minirram export runs/mine", "program.xbp, targets.xbp and digital.json in the run's folder"),
+    (
+        "minirram export runs/mine --from runs/before/program.xbp --out step.xbp",
+        "only what differs from the program that the chip holds",
+    ),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +21,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     run_option(parser)
     parser.add_argument("--from", dest="old", metavar="OLD", help="program the chip holds: write only what differs")
     parser.add_argument("--out", help="program file to write; default RUN/program.xbp")
-    parser.add_argument("--code-bits", type=int, choices=(0, 8, 16), default=8, help="targets.xbp beside it (0: none)")
+    parser.add_argument(
+        "--code-bits",
+        type=int,
+        choices=(0, 8, 16),
+        default=8,
+        help="bits of the conductance targets in targets.xbp beside it; 0: no such file",
+    )
     parser.add_argument("--with-targets", action="store_true", help="targets in the program, too: for tuning cells")
 
 

@@ -24,13 +24,17 @@ from .arguments import CONTENTS, GOOD, lab_options, lab_policy
 from .counts import count_lines
 
 RESULT = FitReport
+EXAMPLES = (
+    ("minirram fit MAP.csv --unit uS --out mine-cells.json", "a technology from one map"),
+    ("minirram fit read*.npy --unit S --repeated", "reads of one array: the read noise, too"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram fit` takes."""
     parser.add_argument("maps", nargs="+", metavar="MAP", help="measured conductances, 0 = not formed")
     parser.add_argument("--forming", metavar="FILE", help="measured forming voltages")
-    parser.add_argument("--forming-unit", choices=("V", "mV"), default="V", help="of the voltages (%(default)s)")
+    parser.add_argument("--forming-unit", choices=("V", "mV"), default="V", help="unit of the forming voltages")
     parser.add_argument(
         "--pulses", metavar="FILE", help="pulse response: rows of a pulse number and conductances, in --unit"
     )
@@ -40,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--states", metavar="LIST", help="states in the maps where they are known, as pristine,off,on (default: found)"
     )
-    parser.add_argument("--base", default="taox-40nm", help="technology for what the maps do not tell (%(default)s)")
+    parser.add_argument("--base", default="taox-40nm", help="technology for what the maps do not tell")
     parser.add_argument(
         "--out",
         metavar="MODEL.json",

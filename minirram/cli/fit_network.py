@@ -18,13 +18,23 @@ from .arguments import chip_files, chip_lines, chip_options, positive, task_argu
 from .counts import count_lines
 
 RESULT = FittedNetwork
+EXAMPLES = (
+    (
+        "minirram fit-network fashion-mnist --rows 128 --cols 128 --out small.json",
+        "a network for one macro of 128 x 128 cells",
+    ),
+    (
+        "minirram fit-network mine.json --map MAP.csv --unit uS --out small.json",
+        "for the lines of a measured macro that are alive",
+    ),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram fit-network` takes."""
     task_argument(parser)
     chip_options(parser, planted=False)
-    parser.add_argument("--technology", default="taox-40nm", help="of the maps: preset of the cells, or a fitted .json")
+    parser.add_argument("--technology", default="taox-40nm", help="cells of the maps: a preset, or a fitted .json")
     parser.add_argument("--macros", type=positive, help="macros at hand; default: one for each map, else 1")
     parser.add_argument("--out", metavar="FILE.json", help="write the task with the network, for minirram train")
 

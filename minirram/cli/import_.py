@@ -23,6 +23,13 @@ class Imported(Result):
 
 
 RESULT = Imported
+EXAMPLES = (
+    ("minirram import MAP.csv --unit uS --out map.npy", "a table in microsiemens as siemens"),
+    (
+        "minirram import list.txt --layout list --first 1 --out map.npy",
+        "a list of row, column, value that counts from 1",
+    ),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="MAP.npy", help="map to write: float64 siemens, 0 = unformed")
     lab_options(parser)
     known = parser.add_argument_group("what is known of the file", "each is found by looking where it is not stated")
-    known.add_argument("--delimiter", choices=tuple(DELIMITERS), help="between values")
-    known.add_argument("--decimal", choices=tuple(DECIMALS), help="decimal mark")
+    known.add_argument("--delimiter", choices=tuple(DELIMITERS), help="what stands between values")
+    known.add_argument("--decimal", choices=tuple(DECIMALS), help="decimal mark of the numbers")
     known.add_argument("--layout", choices=LAYOUTS, help="list: row, column, value")
     known.add_argument("--index", choices=INDEX, help="what numbers lines: first column (rows), first row (cols), both")
     known.add_argument("--first", type=int, choices=(0, 1), help="number of the first row and column in a list")

@@ -10,6 +10,10 @@ from ..xbp import codec
 from .arguments import file_option
 
 RESULT = ProgramSummary
+EXAMPLES = (
+    ("minirram inspect runs/mine/program.xbp", "recipes, tiles and pulses"),
+    ("minirram inspect runs/mine/program.xbp --json", "the same for a script"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

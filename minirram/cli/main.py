@@ -15,8 +15,8 @@ from typing import Any, Iterable, List, NoReturn, Optional, Sequence, Tuple
 
 from ..errors import BenchError, ConfigError, MinirramError, MissingFileError, did_you_mean
 from . import console, stops
-from .arguments import BENCH, COMMAND_LINE, CONTENTS, GOOD, INTERNAL, READER_GONE
-from .parser import Parser, check_options, error_line, examples_text, group
+from .arguments import BENCH, COMMAND_LINE, CONTENTS, GOOD, INTERNAL, READER_GONE, group
+from .parser import Parser, check_options, error_line, examples_text
 from .progress import shown as shown_stages
 
 COMMANDS = {
@@ -36,7 +36,7 @@ COMMANDS = {
     "inspect": "show a program file",
     "bench": "program a run's chip through a driver",
     "repair": "write the program from a measured state to the masks",
-    "convert": "write a program file of an older format anew, or digital.json as a binary for firmware",
+    "convert": "an old program file anew, or digital.json as a binary",
     "verify": "compare a read-back with a program file",
     "recalibrate": "take a run to its chip as read back, without a pulse",
     "diff": "how two program files differ; exit code 1 when they do",
@@ -62,7 +62,7 @@ GROUPS = {
 """heading in the help -> commands; what is not named here stands below "more\""""
 
 DESCRIPTION = "Learn which connections of a random resistive-memory chip to keep."
-FIRST = "First steps: minirram demo --out runs/demo; minirram COMMAND --help has examples."
+FIRST = "First: minirram demo --out runs/demo. Examples: minirram COMMAND --help."
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -86,8 +86,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _run(words: List[str]) -> int:
     """The exit code of one command; each error is one line."""
-    options = _parsed(words)
+    options = argparse.Namespace(command="")
     try:
+        options = _parsed(words)
         command = module_of(options.command)
         with stops.raised(), shown_stages(options.quiet or hasattr(command, "OWN_PROGRESS")):
             result = command.run(options)

@@ -12,6 +12,10 @@ from .arguments import DEFAULT_COSTS, costs_option
 from .energy import beside_chip
 
 RESULT = Dict[str, NetworkCounts]
+EXAMPLES = (
+    ("minirram networks", "weights, macros and conversions of all networks"),
+    ("minirram networks --network resnet50", "with energy, latency and area"),
+)
 ADC_BITS = 8
 
 
@@ -22,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--network", metavar="NAME", help=f"one of {names}: with energy, latency and area from its shapes alone"
     )
     costs_option(parser, default=None)
-    parser.add_argument("--adc-bits", type=int, help=f"of the ADCs, with --network; default {ADC_BITS}")
+    parser.add_argument("--adc-bits", type=int, help=f"resolution of the ADCs, with --network; default {ADC_BITS}")
 
 
 def run(options: argparse.Namespace) -> Dict[str, NetworkCounts]:

@@ -7,7 +7,7 @@ import textwrap
 from typing import Any, List, NoReturn, Optional, Sequence
 
 from ..errors import did_you_mean
-from .arguments import COMMAND_LINE
+from .arguments import COMMAND_LINE, positive
 from .console import RED, coloured, fitted, is_terminal, tell, width
 
 
@@ -19,6 +19,9 @@ class Formatter(argparse.HelpFormatter):
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if "\n" in text else super()._fill_text(text, width, indent)
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        return {int: "N", positive: "N", float: "X"}.get(action.type, action.dest.upper())  # type: ignore[arg-type]
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text, default = action.help or "", action.default
@@ -74,14 +77,6 @@ def error_line(text: object) -> str:
     line = "minirram: error: " + str(text).replace("\r", "\\r").replace("\n", "\\n")  # names of files may hold them
     line = fitted(line) if is_terminal(sys.stderr) else line
     return line.replace("error:", coloured("error:", RED, sys.stderr), 1)
-
-
-def group(parser: "argparse._ActionsContainer", title: str, description: str = "") -> argparse._ArgumentGroup:
-    """The group of options of that title, made when there is none yet."""
-    for known in parser._action_groups:
-        if known.title == title:
-            return known
-    return parser.add_argument_group(title, description or None)
 
 
 def examples_text(examples: Sequence[Sequence[str]]) -> str:

@@ -13,6 +13,10 @@ from .counts import count_lines
 from .evaluate import condition_options, conditions_of
 
 RESULT = Placed
+EXAMPLES = (
+    ("minirram place network.onnx", "macros and energy from the graph alone"),
+    ("minirram place network.onnx --weights --data mine.npz", "write the trained weights and answer the samples"),
+)
 DEFAULT_TECHNOLOGY = "taox-40nm"
 OF_WEIGHTS = (
     *("data", "writes", "tuning_error", "epochs", "learning_rate", "read_noise", "seed", "out", "draws"),
@@ -28,13 +32,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FILE.npz", help="inputs and, if there are any, labels: what is examined")
     parser.add_argument("--writes", type=int, metavar="N", help="writes that may be spent, the farthest weights first")
     parser.add_argument(
-        "--tuning-error", type=float, help=f"of what a write reaches, relative; default {Writing.tuning_error}"
+        "--tuning-error", type=float, help=f"relative error of what a write reaches; default {Writing.tuning_error}"
     )
-    parser.add_argument("--epochs", type=int, help="of learning on the chip, after the writing; default 0")
-    parser.add_argument("--learning-rate", type=float, help=f"of these epochs; default {Placing.learning_rate}")
-    parser.add_argument("--bits", type=int, help=f"of the codes between layers; default {Placing.bits}")
-    parser.add_argument("--input-bits", type=int, help=f"of the codes of the input; default {Placing.input_bits}")
-    parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="of the input, instead of the file's")
+    parser.add_argument("--epochs", type=int, help="epochs of learning on the chip, after the writing; default 0")
+    parser.add_argument(
+        "--learning-rate", type=float, help=f"learning rate of these epochs; default {Placing.learning_rate}"
+    )
+    parser.add_argument("--bits", type=int, help=f"bits of the codes between layers; default {Placing.bits}")
+    parser.add_argument("--input-bits", type=int, help=f"bits of the codes of the input; default {Placing.input_bits}")
+    parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="height and width of the input; default: the file's")
     parser.add_argument("--output", metavar="NAME", help="output of the graph, where it has several")
     parser.add_argument("--fold", action="store_true", help="batch norms behind matrices become part of them")
     names = ", ".join(TECHNOLOGIES)
@@ -43,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     chip_options(parser)
     parser.add_argument("--chip-seed", type=int, help="which individual the chip is; default 0")
-    parser.add_argument("--seed", type=int, help="of the read noise; default 0")
+    parser.add_argument("--seed", type=int, help="seed of the read noise; default 0")
     parser.add_argument("--adc-bits", type=int, help=f"resolution of the ADCs; default {Placing.adc_bits}")
     parser.add_argument(
         "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or per column"

@@ -9,13 +9,23 @@ from .arguments import data_option, run_option, threads_option
 from .counts import count_lines
 
 RESULT = Recalibration
+EXAMPLES = (
+    (
+        "minirram recalibrate runs/mine --readback readback.npy",
+        "digital statistics and ADC ranges of the chip as it is",
+    ),
+    (
+        "minirram recalibrate runs/mine --readback readback.npy --relearn-steps 100",
+        "then let the masks learn for 100 batches",
+    ),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram recalibrate` takes."""
     run_option(parser)
     parser.add_argument("--readback", required=True, metavar="FILE", help="conductances read back: any lab file")
-    parser.add_argument("--unit", default="S", help=f"of the read-back: {OF_A_CELL} (%(default)s)")
+    parser.add_argument("--unit", default="S", help=f"unit of the read-back: {OF_A_CELL}")
     parser.add_argument("--out", metavar="FOLDER", help=f"run folder to make; default RUN/{FOLDER}")
     parser.add_argument(
         "--relearn-steps", type=int, default=0, metavar="N", help=f"let masks learn on for N batches; makes {PROGRAM}"

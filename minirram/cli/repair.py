@@ -7,6 +7,10 @@ from ..runs.repair import Repaired, repair
 from .arguments import FAILED, GOOD, run_option
 
 RESULT = Repaired
+EXAMPLES = (
+    ("minirram repair runs/mine readback.npy", "program from the measured state to the masks"),
+    ("minirram repair runs/mine runs/mine/bench/cells.npz --out again.xbp", "from what the bench read last"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

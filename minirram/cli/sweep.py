@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, help="folder of the study; points that are there are not run again")
     what = parser.add_argument_group("points")
     what.add_argument("--run", action="append", metavar="RUN", help="run folder to evaluate; several may be given")
-    what.add_argument("--task", help="instead: each point trains this task")
+    what.add_argument("--task", help="task that each point trains, instead of a run")
     what.add_argument("--data", help='of trainings: folder, file, or "synthetic" (default)')
     what.add_argument("--preset", metavar="NAME", help="of trainings: recipe of the task that is varied (full)")
     what.add_argument(

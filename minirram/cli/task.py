@@ -26,6 +26,10 @@ class TaskShown(TaskCheck):
 
 
 RESULT = TaskShown
+EXAMPLES = (
+    ("minirram task --data mine.csv --out mine.json", "draft a task for a table whose last column holds the labels"),
+    ("minirram task mine.json --check --data mine.csv", "say what is wrong with it, before a training"),
+)
 RULES = tuple(field.name for field in fields(DataRules))
 """names of the options of `DataRules`"""
 

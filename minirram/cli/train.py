@@ -26,6 +26,7 @@ from .arguments import (
     driver_options,
     field_options,
     given,
+    group,
     source_of,
     task_argument,
     tell,
@@ -37,6 +38,13 @@ from .counts import count_lines
 from .network_file import graph_of
 
 RESULT = TrainingResults
+EXAMPLES = (
+    ("minirram train fashion-mnist --data synthetic --preset quick --out runs/quick", "a minute on built-in data"),
+    (
+        "minirram train mine.json --data mine.csv --map MAP.csv --unit uS --out runs/mine",
+        "data of your own on a measured map, in microsiemens",
+    ),
+)
 DEFAULT_TECHNOLOGY = "taox-40nm"
 DEFAULT_PRESET = "full"
 
@@ -47,24 +55,40 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     training_data_option(parser)
     parser.add_argument("--out", required=True, help="run folder to make (or to continue, with --resume)")
     parser.add_argument("--network", metavar="FILE.onnx", help="graph of an ONNX file, instead of the task's network")
-    parser.add_argument("--preset", metavar="NAME", help=f"recipe of the task to start from ({DEFAULT_PRESET})")
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"recipe of the task to start from; default {DEFAULT_PRESET}, quick takes a minute",
+    )
     parser.add_argument(
         "--resume", action="store_true", help="continue the run in --out; a finished one with more --epochs"
     )
     names = ", ".join(TECHNOLOGIES)
-    parser.add_argument("--technology", metavar="NAME", help=f"preset of the cells ({names}) or a fitted .json")
-    chip_options(parser)
-    parser.add_argument("--read-noise", type=float, help="relative standard deviation of one read")
     parser.add_argument(
-        "--re-set", choices=("replay", "redraw"), help="what a SET cell gets: its old value or a new draw"
+        "--technology", metavar="NAME", help=f"cells: {names}, or a fitted .json; default {DEFAULT_TECHNOLOGY}"
     )
-    parser.add_argument("--adc-bits", type=int, help="resolution of the ADCs")
-    parser.add_argument("--wire-ohm", type=float, help="learn through the IR drop of lines, resistance per cell")
+    chip_options(parser)
     parser.add_argument(
-        "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or one per cell column"
+        "--read-noise",
+        type=float,
+        help="relative standard deviation of one read, 0.01 = 1 %%; default: the technology's",
+    )
+    parser.add_argument(
+        "--re-set",
+        choices=("replay", "redraw"),
+        help="conductance of a cell that is SET again: its old value or a new draw; default: the technology's",
+    )
+    parser.add_argument("--adc-bits", type=int, help="resolution of the ADCs; default 8, the paper's board has 14")
+    parser.add_argument(
+        "--wire-ohm", type=float, help="learn through the IR drop of lines: resistance per cell, ohm; default: none"
+    )
+    parser.add_argument(
+        "--adc-arrangement",
+        choices=("pair", "polarity"),
+        help="one conversion for a pair of cells, or one for each cell column; default pair",
     )
     driver_options(parser)
-    recipe = parser.add_argument_group("recipe", "each in place of the preset's")
+    recipe = group(parser, "the recipe", "each in place of what the preset says")
     field_options(recipe, Recipe)
     threads_option(parser)
 

@@ -9,6 +9,16 @@ from .arguments import chip_files, chip_lines, chip_options, data_option, given,
 from .counts import count_lines
 
 RESULT = TransferResults
+EXAMPLES = (
+    (
+        "minirram transfer runs/mine --out runs/other --chip-seed 1 --epochs 4",
+        "the masks on another chip, then four epochs there",
+    ),
+    (
+        "minirram transfer runs/mine --out runs/faulty --epochs 4 --stuck-lrs 0.002 --know-faults",
+        "on a chip with stuck cells, which are read out first",
+    ),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +27,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, help="run folder of the other chip; a stopped transfer continues there")
     parser.add_argument("--chip-seed", type=int, help="which individual the other chip is; default: the same one")
     chip_options(parser)
-    parser.add_argument("--epochs", type=int, required=True, help="of the re-learning")
-    parser.add_argument("--learning-rate", type=float, help="of the re-learning; default: 0.05 of the run's")
+    parser.add_argument("--epochs", type=int, required=True, help="epochs of learning on the other chip")
+    parser.add_argument("--learning-rate", type=float, help="learning rate there; default: 0.05 of the run's")
     parser.add_argument("--stuck-lrs", type=float, help="share of cells that are always on; default: the technology's")
     parser.add_argument("--stuck-hrs", type=float, help="share of cells that are always off; default: the technology's")
     parser.add_argument(

@@ -59,6 +59,13 @@ class VerifiedProgram(Verification):
 
 
 RESULT = VerifiedProgram
+EXAMPLES = (
+    (
+        "minirram verify runs/mine/program.xbp readback.npy --run runs/mine",
+        "which cells differ, and what that costs in accuracy",
+    ),
+    ("minirram verify runs/mine/program.xbp readback.csv --unit uS", "a read-back in microsiemens"),
+)
 TOLERANCE = 0.1
 
 
@@ -66,10 +73,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram verify` takes."""
     file_option(parser)
     parser.add_argument("readback", nargs="?", metavar="READBACK.npy", help="read-back: any lab file, or cells.npz")
-    parser.add_argument("--manifest", metavar="FILE", help="default: manifest.json beside READBACK, if there is one")
-    parser.add_argument("--unit", default="S", help=f"of the read-back: {OF_A_CELL} (%(default)s)")
-    parser.add_argument("--targets", metavar="TARGETS.xbp", help="default: targets.xbp beside FILE, where that fits it")
-    parser.add_argument("--tolerance", type=float, help=f"of a target, relative ({TOLERANCE})")
+    parser.add_argument(
+        "--manifest",
+        metavar="FILE",
+        help="what binds program and read-back; default: manifest.json beside READBACK, if there is one",
+    )
+    parser.add_argument("--unit", default="S", help=f"unit of the read-back: {OF_A_CELL}")
+    parser.add_argument(
+        "--targets",
+        metavar="TARGETS.xbp",
+        help="conductances to be reached; default: targets.xbp beside FILE, where that fits it",
+    )
+    parser.add_argument(
+        "--tolerance", type=float, help=f"relative deviation from a target that is allowed; default {TOLERANCE}"
+    )
     parser.add_argument("--run", help="run folder of the program: what the differences do to its validation figures")
     parser.add_argument(
         "--simulate", action="store_true", help="no read-back: one noisy read of the simulated chip of --run instead"

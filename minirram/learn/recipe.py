@@ -19,13 +19,13 @@ class Schedule:
     samples_per_epoch: Optional[int] = None
     """crops of one epoch, for tasks that train on crops; None: an epoch is one pass over the training set"""
     learning_rate: float = 0.1
-    """at the first step; falls to 0 as half a cosine over all steps"""
+    """rate at the first step; it falls to 0 as half a cosine over all steps"""
     momentum: float = 0.9
-    """of the gradient descent"""
+    """share of the last step that a step of the descent keeps, 0..1"""
     weight_decay: float = 5e-4
     """pull of what is learned towards 0 (authors' code)"""
     seed: int = 0
-    """of initial values, signs, batches and read noise"""
+    """seed of initial values, signs, batches and read noise"""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -51,13 +51,13 @@ class Recipe(Schedule):
     hysteresis: float = 0.01
     """smallest relative change of |score| in one step that lets a bit flip, at the start (authors' code)"""
     hysteresis_end: float = 0.007
-    """the limit it falls to"""
+    """the limit that hysteresis falls to"""
     hysteresis_steps: int = 15
     """new best validation epochs from the start to the end of that fall (authors' code)"""
     formed_share: float = 0.9999
     """expected share of cells that the forming voltage forms"""
     chip_seed: int = 0
-    """of the chip: which individual it is"""
+    """seed of the chip: which individual it is"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

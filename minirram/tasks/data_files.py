@@ -45,9 +45,9 @@ class DataRules:
     validation: float = 0.15
     """share of the samples of each class that chooses the best epoch, where the split is drawn"""
     test: float = 0.15
-    """share that is looked at once, at the end"""
+    """share of the samples that is looked at once, at the end"""
     seed: int = 0
-    """of a split that is drawn"""
+    """seed of a split that is drawn"""
     missing: str = "error"
     """samples with NaN or blanks: "error", "drop" them, or the "mean" of the training samples in their place"""
 
