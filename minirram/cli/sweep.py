@@ -46,8 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("points")
     what.add_argument("--run", action="append", metavar="RUN", help="run folder to evaluate; several may be given")
     what.add_argument("--task", help="task that each point trains, instead of a run")
-    what.add_argument("--data", help='of trainings: folder, file, or "synthetic" (default)')
-    what.add_argument("--preset", metavar="NAME", help="of trainings: recipe of the task that is varied (full)")
+    what.add_argument("--data", help='data of the trainings: folder, file, or "synthetic" (default)')
+    what.add_argument("--preset", metavar="NAME", help="recipe of the task that trainings vary; default full")
     what.add_argument(
         "--vary",
         action="append",
@@ -56,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a grid: 0,0.01,0.02 or FIRST:END[:STEP], END left out; every combination is a point",
     )
     what.add_argument("--chips", metavar="VALUES", help="individuals of the chip, as --vary chip_seed=VALUES")
-    what.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of all points")
+    what.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a value that all points share")
     what.add_argument("--lhs", type=positive, metavar="N", help="N points of a Latin hypercube over --range")
     what.add_argument("--sobol", type=positive, metavar="N", help="N points of a Sobol sequence over --range")
     what.add_argument(
