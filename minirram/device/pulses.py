@@ -1,12 +1,13 @@
 """Pulse recipes in SI units: what a chip programmer applies to form, set, reset and read a cell."""
 
 from dataclasses import dataclass, replace
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 from ..errors import ConfigError
 from .interface import Cell
 
 KINDS = ("FORM", "SET", "RESET", "READ")
+_LINES = ("row", "col", "select")
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,27 @@ class PulseRecipe:
 
     def pulse(self, number: int) -> "PulseRecipe":
         """The recipe of one pulse, counted from 0: the ramps as far as they have come."""
+        flat = {f"{line}_{what}": value for line in _LINES for what, value in (("step_V", 0.0), ("to_V", None))}
+        return replace(self, max_pulses=1, **{**flat, **self._lines_at(number)})
+
+    def behind(self, given: int) -> "PulseRecipe":
+        """The recipe of the pulses that are left after `given`, one at least: its ramps go on where they stood."""
+        given = min(given, self.max_pulses - 1)
+        lines: Dict[str, Any] = self._lines_at(given)
+        for line in _LINES:
+            if lines.get(f"{line}_V") == getattr(self, f"{line}_to_V"):  # arrived
+                lines.update({f"{line}_step_V": 0.0, f"{line}_to_V": None})
+        return replace(self, max_pulses=self.max_pulses - given, **lines)
+
+    def _lines_at(self, number: int) -> Dict[str, float]:
+        """The voltages of the lines that ramp, at a pulse counted from 0."""
         lines = {}
-        for line in ("row", "col", "select"):
+        for line in _LINES:
             start, step, to = (getattr(self, f"{line}_{what}") for what in ("V", "step_V", "to_V"))
             if step and to is not None:
                 way = min(number * step, abs(to - start))
                 lines[f"{line}_V"] = start + way if to >= start else start - way
-            lines.update({f"{line}_step_V": 0.0, f"{line}_to_V": None})
-        return replace(self, max_pulses=1, **lines)
+        return lines
 
 
 def pulse_recipes(

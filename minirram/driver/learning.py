@@ -26,7 +26,8 @@ class DrivenChip(Chip):
     weights is a read of the bench. Where reads carry no noise (`Capabilities.noisy`), that of the technology is added,
     with the same random numbers as on a simulated chip. A flip of a mask bit is one pulse, without a verifying read.
 
-    resting: until `restore`, the bench is left alone: a run that goes on takes its chip as it stands.
+    resting: until `restore`, the bench is left alone: a run that goes on takes its chip as it stands. was_formed: an
+    earlier start formed the cells, and left nothing that says which are on.
     """
 
     session: Session
@@ -43,6 +44,7 @@ class DrivenChip(Chip):
         seed: int,
         lines: Optional[ChipLines] = None,
         resting: bool = False,
+        was_formed: bool = False,
     ) -> "DrivenChip":
         """The chip of `session` for the matrices `shapes`; `cell_model`, `level`, `lines` as for `Chip.sample`.
 
@@ -66,7 +68,7 @@ class DrivenChip(Chip):
         ]
         chip = cls(macros, placement, level=level)
         chip.session, chip.recipes = session, pulse_recipes(cell_model, max_pulses=1)
-        chip._resting = resting
+        chip._resting, chip._was_formed = resting, was_formed
         chip._take_from_macros()
         return chip
 
@@ -78,7 +80,10 @@ class DrivenChip(Chip):
     # -- pulses --
 
     def form(self, voltage_V: float) -> None:
-        """FORM every cell in use, then read which are on: those have formed."""
+        """FORM every cell in use that is not on, then read which are on: those have formed.
+
+        Where an earlier start has formed the chip, cells that are off get a SET instead: nothing is formed twice.
+        """
         super().form(voltage_V)
         if self._resting:
             return
@@ -91,6 +96,10 @@ class DrivenChip(Chip):
         recipe = pulse_recipes(model, voltage_V, max_pulses=1).get("FORM")
         if recipe is None:  # this technology needs none; a simulation is told that its cells are in use
             recipe = PulseRecipe("FORM", voltage_V, 0.0, self.recipes["SET"].select_V, model.read_time_s)
+        if self._was_formed:
+            recipe = self.recipes["SET"]
+        if not self._resting:
+            cells = cells & ~(self._read(index, cells) >= on_border_S(model))
         return self._pulse(index, cells, recipe)
 
     def _set(self, index: int, cells: np.ndarray) -> int:

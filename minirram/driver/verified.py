@@ -1,6 +1,5 @@
 """Write-verify by the host, for benches that do not verify by themselves."""
 
-from dataclasses import replace
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -29,18 +28,21 @@ def pulse(
     check_recipe(driver.capabilities, recipe)
     call: Any = getattr(driver, recipe.kind.lower())
     tell = before if before is not None else lambda number: None
-    left = max(1, recipe.max_pulses - given)
+    left = recipe.behind(given)
+    numbers = range(recipe.max_pulses - left.max_pulses, recipe.max_pulses)
+    pulses = np.zeros(mask.shape, np.uint32)
     if verify is None:
-        tell(given)
-        return call(macro, mask, replace(recipe, max_pulses=left))  # pulses of a ramp that is blind start anew
+        for number in numbers:  # one call each: a stop finds the ramp where it stood
+            tell(number)
+            pulses += call(macro, mask, recipe.pulse(number)).pulses
+        return Pulsed(pulses, np.zeros(mask.shape, bool))
     pending = mask.copy()
     if (read_first or recipe.read_first) and pending.any():
         pending &= ~passed(driver, macro, pending, recipe=recipe, verify=verify)
     if driver.capabilities.verifies:
         tell(given)
-        return call(macro, pending, replace(recipe, max_pulses=left), verify=verify)
-    pulses = np.zeros(mask.shape, np.uint32)
-    for number in range(recipe.max_pulses - left, recipe.max_pulses):
+        return call(macro, pending, left, verify=verify)
+    for number in numbers:
         if not pending.any():
             break
         tell(number)

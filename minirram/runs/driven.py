@@ -54,8 +54,8 @@ def open_session(
     return Session(open_driver(driver, port, simulated=simulated), timeout_s=timeout_s)
 
 
-def driven_chip(config: RunConfig, session: Session, *, resting: bool = False) -> DrivenChip:
-    """The chip of a run behind its bench, formed; resting: as it stands, until the run is restored."""
+def driven_chip(config: RunConfig, session: Session, *, resting: bool = False, was_formed: bool = False) -> DrivenChip:
+    """The chip of a run behind its bench, formed; resting, was_formed: as of `DrivenChip`."""
     recipe = config.recipe
     chip = DrivenChip.behind(
         session,
@@ -65,6 +65,7 @@ def driven_chip(config: RunConfig, session: Session, *, resting: bool = False) -
         seed=recipe.chip_seed,
         lines=config.lines,
         resting=resting,
+        was_formed=was_formed,
     )
     chip.form(config.forming_voltage_V)
     return chip
@@ -74,6 +75,11 @@ def goes_on(folder: "Union[str, os.PathLike[str]]", resume: bool) -> bool:
     """Whether the folder holds a learning that goes on, or has ended."""
     run = LearningFolder(folder, None)
     return resume and LearningFolder.exists(folder) and (run.has("checkpoint.npz") or run.has("results.json"))
+
+
+def was_formed(folder: "Union[str, os.PathLike[str]]", resume: bool) -> bool:
+    """Whether an earlier start formed the chip of a run that goes on and has no checkpoint."""
+    return resume and LearningFolder.exists(folder) and LearningFolder(folder, None).has(NOTE)
 
 
 def bench_name(chip: Chip) -> Optional[str]:

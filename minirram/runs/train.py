@@ -26,7 +26,7 @@ from ..tasks.labelled_data import LabelledData
 from ..tasks.training_data import training_data
 from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
-from .driven import bench_name, driven_chip, goes_on, note_bench
+from .driven import bench_name, driven_chip, goes_on, note_bench, was_formed
 from .folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_training
 from .made_chip import checked_chip, make_chip
 from .old_results import NEWER, renamed
@@ -170,7 +170,7 @@ def chip_of(
         return make_chip(config, files)
     if goes_on(folder, resume):
         return driven_chip(config, session, resting=True)
-    return checked_chip(driven_chip(config, session))
+    return checked_chip(driven_chip(config, session, was_formed=was_formed(folder, resume)))
 
 
 def learn(

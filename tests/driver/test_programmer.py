@@ -160,6 +160,25 @@ def test_ramps_guards_and_repeated_reads_are_the_recipe_s():
     assert again.pulses.sum() == 0
 
 
+@pytest.mark.parametrize("given", range(11))
+def test_pulses_that_are_left_go_on_where_the_ramps_stood(given):
+    ramp = replace(RECIPES["RESET"], row_V=1.0, row_step_V=0.6, row_to_V=-0.5, select_step_V=0.3, select_to_V=4.0)
+    left = ramp.behind(given)
+    assert left.max_pulses == max(1, ramp.max_pulses - given)
+    for number in range(left.max_pulses):
+        then, now = ramp.pulse(min(given, ramp.max_pulses - 1) + number), left.pulse(number)
+        assert (now.row_V, now.select_V) == pytest.approx((then.row_V, then.select_V))
+
+
+def test_a_blind_ramp_that_was_stopped_goes_on_where_it_stood():
+    bench, given = SimulatedDriver([small_chip(stuck=0)]), []
+    plain = bench.set
+    bench.set = lambda macro, mask, recipe, verify=None: given.append(recipe.row_V) or plain(macro, mask, recipe)
+    ramp = replace(RECIPES["SET"], row_V=0.5, row_step_V=0.5, row_to_V=2.0, max_pulses=4, verified=False)
+    done = pulse(bench, 0, np.ones((ROWS, COLS), bool), recipe=ramp, given=2)
+    assert given == [1.5, 2.0] and (done.pulses == 2).all() and not done.failed.any()
+
+
 def test_a_second_start_pulses_nothing(tmp_path):
     path, macro, program = str(tmp_path / "journal"), small_chip(), small_program()
     made, _, _, _ = programmed(path, macro, program)

@@ -105,3 +105,27 @@ def test_a_read_says_which_cells_have_no_value_and_learning_refuses_them():
         chip = DrivenChip.behind(session, TAOX_40NM, (("m", (8, 8)),), level="pair", seed=0, lines=lines)
         with pytest.raises(BenchError, match="16 cells of macro 0 were not read"):
             chip.form(4.0)
+
+
+def test_a_chip_that_an_earlier_start_formed_is_not_formed_again():
+    bench = small_bench(rows=64, cols=64)
+    lines = ChipLines(rows=64, pairs=32)
+
+    def formed_by(**options):
+        chip = DrivenChip.behind(session, TAOX_40NM, (("m", (8, 8)),), level="pair", seed=0, lines=lines, **options)
+        calls.clear()
+        chip.form(4.0)
+        return chip._formed
+
+    calls = []
+    plain, bench_set = bench.form, bench.set
+    bench.form = lambda macro, mask, *more, **options: (
+        calls.append(int(mask.sum())) or plain(macro, mask, *more, **options)
+    )
+    bench.set = lambda *arguments, **options: calls.append("set") or bench_set(*arguments, **options)
+    with Session(bench) as session:
+        first = formed_by()
+        assert calls == [128]
+        assert np.array_equal(formed_by(), first) and sum(calls) == 0  # all are on: none needs a pulse
+        bench.reset(0, first[0], RECIPES["RESET"])
+        assert np.array_equal(formed_by(was_formed=True), first) and calls == ["set"]
