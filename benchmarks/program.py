@@ -5,6 +5,8 @@
 same run. CPU time, best of several passes. The C reader is built with gcc or clang at -O2; without a compiler `c_mb_s`
 is null. Sizes: the whole program of the retina U-Net, its targets, an increment of 0.5 % of its cells, and the repair
 of a programming that stopped halfway; minutes over a serial line of 115,200 baud (8 data bits, a start and a stop bit).
+Steps: the ten slow ones of a U-Net on a board that pulses and reads cell by cell behind such a line, slowest first;
+pulses are those of cells that answer at once.
 """
 
 import argparse
@@ -27,6 +29,8 @@ from minirram.chip.placement import place  # noqa: E402
 from minirram.device import presets  # noqa: E402
 from minirram.device.pulses import pulse_recipes  # noqa: E402
 from minirram.device.thresholds import thresholds  # noqa: E402
+from minirram.driver import programmer  # noqa: E402
+from minirram.driver.protocol import Capabilities  # noqa: E402
 from minirram.nn import network  # noqa: E402
 from minirram.programming.build import (  # noqa: E402
     attainable,
@@ -87,7 +91,7 @@ def c_seconds(data, seconds):
 
 
 def unet_files(changed=0.005):
-    """{kind of file: bytes} of the U-Net with random masks of density 0.5 at pair level."""
+    """{kind of file: Program} of the U-Net with random masks of density 0.5 at pair level."""
     model = presets.TAOX_40NM
     placement = place(network.matrices(retina_unet()))
     random, used = stream(1, "benchmark"), placement.used_cells()
@@ -114,9 +118,44 @@ def unet_files(changed=0.005):
         for tile in old.tiles[len(old.tiles) // 2 :]
     )
     repair = replace(old, tiles=waiting, before=table.BEFORE["measured"], base_state=1, readback_id=1)
-    files = {"whole": without_targets(old), "targets": targets_of(old), "increment": step, "repair": repair}
-    sizes = {name: len(codec.write(program)) for name, program in files.items()}
-    return dict(sizes, cells=int(np.count_nonzero(used)), cells_changed=sum(pulse_counts(step).values()))
+    return {"whole": without_targets(old), "targets": targets_of(old), "increment": step, "repair": repair}
+
+
+def pulse_minutes(program):
+    """Minutes of all pulses and verifying reads when each cell answers to the first, cell by cell."""
+    board = Capabilities("board", program.macros, program.rows, program.cols, "cell", 5.0, 5e-3)
+    return programmer.estimate(board, program).seconds / 60
+
+
+def read_back_bytes(program):
+    """Bytes that a board sends of what it read: four for each cell of the masks, or of those with a pulse."""
+    cells = 0
+    for tile in program.tiles:
+        pulsed = np.zeros((tile.n_row, tile.n_col), bool)
+        for _, one in tile.passes:
+            pulsed |= one
+        cells += tile.n_row * tile.n_col if tile.mask is not None else int(np.count_nonzero(pulsed))
+    return 4 * cells
+
+
+def slow_steps(files):
+    """The ten slow steps, slowest first: (step, bytes over the line or None, minutes)."""
+    found = []
+    for name in ("whole", "increment", "repair"):
+        size, answer = len(codec.write(files[name])), read_back_bytes(files[name])
+        found += [
+            (f"{name} program: over the line, once to check and once to act", 2 * size, minutes(2 * size)),
+            (f"{name} program: pulses and verifying reads", None, pulse_minutes(files[name])),
+            (f"{name} program: its cells are read back over the line", answer, minutes(answer)),
+        ]
+    size = len(codec.write(files["targets"]))
+    found.append(("targets: over the line, for boards that tune cells", size, minutes(size)))
+    return sorted(found, key=lambda step: -step[2])
+
+
+def minutes(n_bytes):
+    """Minutes of bytes over the line."""
+    return n_bytes * 10 / _BAUD / 60
 
 
 def measure(macros=33, max_payload=1024, repeats=5):
@@ -144,12 +183,14 @@ def measure(macros=33, max_payload=1024, repeats=5):
 
 
 def sizes():
-    """Bytes of the U-Net's files, and minutes over a serial line."""
-    found = unet_files()
-    counts = {name: found.pop(name) for name in ("cells", "cells_changed")}
-    figures = {f"unet_{name}_bytes": size for name, size in found.items()}
-    figures.update({f"unet_{name}_minutes": size * 10 / _BAUD / 60 for name, size in found.items()})
-    return dict({f"unet_{name}": count for name, count in counts.items()}, **figures)
+    """Bytes of the U-Net's files, minutes over a serial line, and the ten slow steps."""
+    files = unet_files()
+    written = {name: len(codec.write(program)) for name, program in files.items()}
+    cells = sum(tile.n_row * tile.n_col for tile in files["whole"].tiles)
+    figures = {"unet_cells": cells, "unet_cells_changed": sum(pulse_counts(files["increment"]).values())}
+    figures.update({f"unet_{name}_bytes": size for name, size in written.items()})
+    figures.update({f"unet_{name}_minutes": minutes(size) for name, size in written.items()})
+    return dict(figures, slow_steps=slow_steps(files))
 
 
 def main():
@@ -162,9 +203,12 @@ def main():
     figures = dict(measure(options.macros, options.max_payload), **sizes())
     if options.json:
         print(json.dumps(figures, indent=2))
-    else:
-        for name, value in figures.items():
-            print(f"{name:24s} {value:.2f}" if isinstance(value, float) else f"{name:24s} {value}")
+        return
+    steps = figures.pop("slow_steps")
+    for name, value in figures.items():
+        print(f"{name:24s} {value:.2f}" if isinstance(value, float) else f"{name:24s} {value}")
+    for step, n_bytes, duration in steps:
+        print(f"{step:70s} {'' if n_bytes is None else format(n_bytes, ','):>12s} {duration:8.3f} min")
 
 
 if __name__ == "__main__":

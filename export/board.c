@@ -134,10 +134,12 @@ static int take_recipe(board *b, const uint8_t *p)
     return why ? refuse(b, why) : 0;
 }
 
-/* The read-back takes n rows of the present tile. */
-static void need(board *b, size_t row, size_t n)
+/* The read-back takes n_row rows of the present tile. */
+static void need_rows(board *b, size_t n_row)
 {
-    for (; b->pass == PASS_CHECK && n--; row++)
+    size_t row;
+
+    for (row = b->row0; row < b->row0 + n_row; row++)
         memset(b->needed + index_of(b, row, b->col0), 1, b->n_col);
 }
 
@@ -150,7 +152,7 @@ static int take_tile(board *b, const uint8_t *p)
     b->on_min_nS = XBP_U32(p + XBP_TILE_ON_MIN_NS);
     b->off_max_nS = XBP_U32(p + XBP_TILE_OFF_MAX_NS);
     if (b->maps & XBP_HAS_MASK)
-        need(b, b->row0, XBP_U16(p + XBP_TILE_N_ROW));
+        need_rows(b, XBP_U16(p + XBP_TILE_N_ROW));
     return 0;
 }
 
@@ -239,8 +241,7 @@ static int add(board *b, const chip_recipe *recipe, group *g, size_t row, size_t
 {
     if (account(b, recipe, row, col) != 0)
         return -1;
-    if (!b->needed[index_of(b, row, col)])
-        need(b, row, 1);
+    b->needed[index_of(b, row, col)] = 1;
     if (b->pass != PASS_ACT)
         return 0;
     g->row[g->n] = (uint16_t)row;

@@ -39,7 +39,7 @@ typedef struct {
     int begun;             /* the first pulses were there in this pass */
     uint16_t *planned;     /* pulses of every cell, at worst: PASS_CHECK counts them, PASS_ACT spends them */
     size_t touched;        /* cells with any */
-    uint8_t *needed;       /* cells that the read-back takes: those of masks, and rows with a pulse */
+    uint8_t *needed;       /* cells that the read-back takes: those of masks, and those with a pulse */
     int read_all;          /* it takes all cells */
     uint64_t total_ns;     /* counted and spent likewise */
     cell_results results;

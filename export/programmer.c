@@ -302,7 +302,7 @@ static int usage(void)
           "  --memory    file in which the virtual chip keeps what it is\n"
           "  --journal   file that says what was done: the same command goes on after a stop\n"
           "  --out       where to write what the cells conduct afterwards; without a program, they are only read\n"
-          "  --read-all  read all cells back, not only those of the masks and the rows with a pulse\n"
+          "  --read-all  read all cells back, not only those of the masks and those with a pulse\n"
           "  --cells     where to write the pulses, last read and failure of each cell (.npz)\n"
           "  --manifest  where to write what binds program, read-back and cells, in one folder (.json)\n"
           "  --digital   digital.json to bind, too\n", stderr);

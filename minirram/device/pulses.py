@@ -67,7 +67,9 @@ class PulseRecipe:
 
     def pulse(self, number: int) -> "PulseRecipe":
         """The recipe of one pulse, counted from 0: the ramps as far as they have come."""
-        flat = {f"{line}_{what}": value for line in _LINES for what, value in (("step_V", 0.0), ("to_V", None))}
+        flat: Dict[str, Any] = {
+            f"{line}_{what}": value for line in _LINES for what, value in (("step_V", 0.0), ("to_V", None))
+        }
         return replace(self, max_pulses=1, **{**flat, **self._lines_at(number)})
 
     def behind(self, given: int) -> "PulseRecipe":

@@ -32,6 +32,7 @@ class DrivenChip(Chip):
 
     session: Session
     recipes: Dict[str, PulseRecipe]
+    _was_formed: bool
 
     @classmethod
     def behind(
@@ -68,7 +69,8 @@ class DrivenChip(Chip):
         ]
         chip = cls(macros, placement, level=level)
         chip.session, chip.recipes = session, pulse_recipes(cell_model, max_pulses=1)
-        chip._resting, chip._was_formed = resting, was_formed
+        chip._resting = resting
+        chip._was_formed = was_formed
         chip._take_from_macros()
         return chip
 

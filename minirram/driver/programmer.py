@@ -213,13 +213,19 @@ def _book(made: Programming, step: Step, journal: Journal) -> None:
 
 
 def read_back(driver: Driver, program: Program) -> np.ndarray:
-    """What the cells of all tiles conduct, float64 siemens (macros, rows, cols); NaN outside them."""
+    """What the cells of all masks conduct, and of a program without masks those that it pulses.
+
+    float64 siemens (macros, rows, cols), NaN elsewhere.
+    """
     read = next((pulse_recipe(record) for record in program.recipes if record.kind_name == "READ"), None)
     shape = driver.capabilities.shape
     found_S = np.full((program.macros, *shape), np.nan)
     masks: Dict[int, np.ndarray] = {}
     for tile in program.tiles:
-        masks.setdefault(tile.macro, np.zeros(shape, bool))[tile.rows, tile.cols] = True
+        wanted = masks.setdefault(tile.macro, np.zeros(shape, bool))[tile.rows, tile.cols]
+        wanted |= tile.mask is not None
+        for _, cells in tile.passes:
+            wanted |= cells
     for macro, mask in masks.items():
         found_S[macro] = driver.read(macro, mask, read)
     return found_S
@@ -234,15 +240,16 @@ def check_state(driver: Driver, program: Program, readback_S: Optional[np.ndarra
     found_S, other, cells = read_back(driver, program), 0, 0
     for tile in program.tiles:
         where = (tile.macro, tile.rows, tile.cols)
+        read = np.isfinite(found_S[where])
         on = found_S[where] * 1e9 >= tile.on_min_nS
         if readback_S is not None:
-            known = np.isfinite(readback_S[where])
+            known = read & np.isfinite(readback_S[where])
             other += int(np.count_nonzero(known & (on != (readback_S[where] * 1e9 >= tile.on_min_nS))))
         elif program.before == table.BEFORE["unformed"]:
             other += int(np.count_nonzero(on))
         elif program.before == table.BEFORE["formed"]:
-            other += int(np.count_nonzero(~on))
-        cells += on.size
+            other += int(np.count_nonzero(read & ~on))
+        cells += int(np.count_nonzero(read))
     if other > MOST_OTHER * cells:
         state = next(name for name, value in table.BEFORE.items() if value == program.before)
         raise ConfigError(

@@ -4,7 +4,7 @@ import importlib
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from ..crossbar.macro import Macro
-from ..errors import BenchError, ConfigError, did_you_mean
+from ..errors import BenchError, ConfigError, MinirramError, did_you_mean
 from .protocol import Driver
 
 SIMULATED = "simulated"
@@ -38,8 +38,17 @@ def open_driver(
         made: Any = getattr(importlib.import_module("." + module, __package__), own)
     else:
         made = _own_class(name)
-    driver = made(port)
-    missing = [method for method in ("capabilities", *_METHODS) if not hasattr(driver, method)]
+    try:
+        driver = made(port)
+    except MinirramError:
+        raise
+    except Exception as error:  # of the driver's own code, whatever it raises
+        raise BenchError(f"driver {name}: {type(error).__name__}: {error}") from error
+    missing = [
+        method
+        for method in ("capabilities", *_METHODS)
+        if not hasattr(type(driver), method) and not hasattr(driver, method)
+    ]
     if missing:
         raise ConfigError(f"driver {name}: {type(driver).__name__} lacks {', '.join(missing)}")
     return driver

@@ -12,10 +12,12 @@ from typing import Any, Dict, Optional, TextIO, Tuple, Type
 import numpy as np
 
 from ..device.pulses import PulseRecipe
-from ..errors import BenchError
+from ..errors import BenchError, ConfigError, MinirramError
 from .protocol import Capabilities, Driver, Pulsed, Verify, check_call, check_recipe
 
 DEFAULT_TIMEOUT_S = 60.0
+MOST_S = 0.1
+"""no cell conducts so much: a read that says so is in another unit than siemens"""
 
 
 class Session:
@@ -31,6 +33,8 @@ class Session:
     def __init__(self, driver: Driver, *, timeout_s: float = DEFAULT_TIMEOUT_S, log: Optional[str] = None) -> None:
         self.driver = driver
         self.timeout_s = timeout_s
+        self._capabilities = _capabilities_of(driver)
+        self._left: Optional[str] = None  # what went wrong on the way out
         self.broken: Optional[str] = None
         self._started = time.perf_counter()
         self._log: Optional[TextIO] = None
@@ -53,11 +57,13 @@ class Session:
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         self.close()
+        if kind is None and self._left is not None:
+            raise BenchError(self._left)
 
     @property
     def capabilities(self) -> Capabilities:
         """Those of the driver."""
-        return self.driver.capabilities
+        return self._capabilities
 
     def submit(self, call: str, *arguments: Any, **options: Any) -> "Future[Any]":
         """Queue a call of the driver: its Future."""
@@ -99,12 +105,16 @@ class Session:
         started = time.perf_counter()
         try:
             result = getattr(self.driver, call)(*arguments, **options)
-            if isinstance(result, tuple):
-                entry.update(pulses=int(result[0].sum()), failed=int(np.count_nonzero(result[1])))
+            if call in ("form", "set", "reset"):
+                result = _pulsed(result, *arguments[1:3], verified=options.get("verify") is not None)
+                entry.update(pulses=int(result.pulses.sum()), failed=int(np.count_nonzero(result.failed)))
             return result
-        except BaseException as error:
+        except (MinirramError, KeyboardInterrupt) as error:
             entry["error"] = str(error)
             raise
+        except BaseException as error:  # of the bench's own code, whatever it raises
+            entry["error"] = f"{type(error).__name__}: {error}"
+            raise BenchError(f"{self.capabilities.name}: {call} failed: {entry['error']}") from error
         finally:
             entry["seconds"] = round(time.perf_counter() - started, 6)
             self._write(entry)
@@ -129,18 +139,27 @@ class Session:
     def _pulse(self, call: str, macro: int, mask: np.ndarray, recipe: PulseRecipe, verify: Optional[Verify]) -> Pulsed:
         mask = check_call(self.capabilities, macro, mask)
         check_recipe(self.capabilities, recipe)
-        done = Pulsed(*self._call(call, macro, mask, recipe, verify=verify))
-        if np.shape(done.pulses) != mask.shape or np.shape(done.failed) != mask.shape:
-            raise BenchError(f"{self.capabilities.name}: {call} gives maps of another shape than {mask.shape}")
+        done: Pulsed = self._call(call, macro, mask, recipe, verify=verify)
         return done
 
     def read(self, macro: int, mask: np.ndarray, recipe: Optional[PulseRecipe] = None) -> np.ndarray:
         """As `Driver.read`: NaN outside the mask, and where the bench has no value."""
         mask = check_call(self.capabilities, macro, mask)
-        read_S = np.asarray(self._call("read", macro, mask, recipe), np.float64)
-        if read_S.shape != mask.shape:
-            raise BenchError(f"{self.capabilities.name}: a read of shape {read_S.shape}, expected {mask.shape}")
-        return np.where(mask & np.isfinite(read_S), read_S, np.nan)
+        found = self._call("read", macro, mask, recipe)
+        try:
+            read_S = np.asarray(found, np.float64 if not np.iscomplexobj(found) else None)
+        except (TypeError, ValueError):
+            read_S = np.array(None)
+        if read_S.dtype != np.float64 or read_S.shape != mask.shape:
+            raise BenchError(
+                f"{self.capabilities.name}: a read is {read_S.dtype} of shape {read_S.shape}, expected real numbers of "
+                f"shape {mask.shape}"
+            )
+        read_S = np.where(mask & np.isfinite(read_S), read_S, np.nan)
+        most_S = float(np.max(read_S, where=np.isfinite(read_S), initial=0.0))
+        if most_S >= MOST_S:
+            raise BenchError(f"{self.capabilities.name}: a cell reads {most_S:g} S; reads are in siemens")
+        return read_S
 
     def multiply(self, macro: int, codes: np.ndarray) -> np.ndarray:
         """As `Driver.multiply`."""
@@ -175,13 +194,59 @@ class Session:
 
     def _leave(self) -> None:
         try:
-            self.driver.safe_idle()
+            try:
+                self.driver.safe_idle()
+            finally:
+                self.driver.close()
+        except BaseException as error:  # told by whoever leaves: this is a thread of its own
+            self._left = (
+                f"{self.capabilities.name}: safe idle failed, lines may be driven: {type(error).__name__}: {error}"
+            )
         finally:
-            self.driver.close()
             if self._log is not None:
                 self._write({"at_s": round(time.perf_counter() - self._started, 6), "call": "close"})
                 self._log.close()
                 self._log = None
+
+
+def _capabilities_of(driver: Driver) -> Capabilities:
+    """What a driver says of itself; BenchError or ConfigError when it says nothing of use."""
+    name = type(driver).__name__
+    try:
+        found = driver.capabilities
+    except MinirramError:
+        raise
+    except Exception as error:
+        raise BenchError(f"{name}: capabilities failed: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Capabilities):
+        raise ConfigError(
+            f"{name}: capabilities are {type(found).__name__}, expected minirram.driver.protocol.Capabilities"
+        )
+    return found
+
+
+def _pulsed(found: Any, mask: np.ndarray, recipe: PulseRecipe, *, verified: bool) -> Pulsed:
+    """What a bench says of its pulses; ValueError for what cannot be."""
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise ValueError("it returns no pair of pulses and failures")
+    pulses, failed = np.asarray(found[0]), np.asarray(found[1])
+    if pulses.shape != mask.shape or failed.shape != mask.shape:
+        raise ValueError(f"it gives maps of shape {pulses.shape} and {failed.shape}, expected {mask.shape}")
+    if pulses.dtype.kind not in "iu" or failed.dtype != bool:
+        raise ValueError(
+            f"it counts pulses in {pulses.dtype} and failures in {failed.dtype}, expected integers and bool"
+        )
+    if (pulses < 0).any() or (pulses > recipe.max_pulses).any():
+        raise ValueError(
+            f"it counts {pulses.min()} to {pulses.max()} pulses of a cell, the recipe gives at most {recipe.max_pulses}"
+        )
+    outside = int(np.count_nonzero((pulses > 0) & ~mask))
+    if outside or (failed & ~mask).any():
+        raise ValueError(f"it pulsed {outside} cells that were not asked for, or says that such cells failed")
+    missing = 0 if verified else int(np.count_nonzero(mask & (pulses == 0)))
+    if missing:
+        raise ValueError(f"it gave no pulse to {missing} of {np.count_nonzero(mask)} cells")
+    return Pulsed(pulses.astype(np.uint32), failed)
 
 
 Job = Tuple["Future[Any]", str, Any, Dict[str, Any]]

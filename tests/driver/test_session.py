@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from minirram.chip.dead_lines import ChipLines
 from minirram.device.presets import TAOX_40NM
 from minirram.driver.learning import DrivenChip
 from minirram.driver.session import Session
-from minirram.errors import BenchError
+from minirram.errors import BenchError, ConfigError
 
 from ..support.benches import RECIPES, small_bench
 
@@ -129,3 +130,69 @@ def test_a_chip_that_an_earlier_start_formed_is_not_formed_again():
         assert np.array_equal(formed_by(), first) and sum(calls) == 0  # all are on: none needs a pulse
         bench.reset(0, first[0], RECIPES["RESET"])
         assert np.array_equal(formed_by(was_formed=True), first) and calls == ["set"]
+
+
+def lying(call, answer):
+    """A bench whose `call` answers with what `answer` makes of the true answer."""
+    bench = small_bench()
+    plain = getattr(bench, call)
+    setattr(bench, call, lambda *arguments, **options: answer(plain(*arguments, **options)))
+    return bench
+
+
+def raising(error):
+    def answer(_):
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "answer, why",
+    [
+        (lambda done: None, "no pair of pulses and failures"),
+        (lambda done: (1, 0), "maps of shape"),
+        (lambda done: ("many", "none"), "maps of shape"),
+        (lambda done: (done.pulses[1:], done.failed[1:]), "maps of shape"),
+        (lambda done: (done.pulses * np.nan, done.failed), "counts pulses in float64"),
+        (lambda done: (-done.pulses.astype(int), done.failed), "counts -1 to"),
+        (lambda done: (done.pulses + 999, done.failed), "the recipe gives at most 1"),
+        (lambda done: (np.ones_like(done.pulses), done.failed), "cells that were not asked for"),
+        (lambda done: (done.pulses * 0, done.failed), "no pulse to 8 of 8 cells"),
+        (raising(ValueError("instrument says 42")), "form failed: ValueError: instrument says 42"),
+        (raising(KeyError("x")), "form failed: KeyError"),
+        (raising(SystemExit(7)), "form failed: SystemExit: 7"),
+    ],
+)
+def test_whatever_a_driver_says_of_its_pulses_that_cannot_be_is_an_error_of_the_bench(answer, why):
+    mask = np.zeros((8, 16), bool)
+    mask[2, :8] = True
+    with Session(lying("form", answer)) as session:
+        with pytest.raises(BenchError, match=why):
+            session.form(0, mask, RECIPES["FORM"])
+
+
+@pytest.mark.parametrize(
+    "answer, why",
+    [
+        (lambda read_S: None, "a read is float64 of shape"),
+        (lambda read_S: [["a"]], "a read is object"),
+        (lambda read_S: read_S[1:], "shape"),
+        (lambda read_S: read_S + 1j, "complex128"),
+        (lambda read_S: read_S * 1e6, "reads are in siemens"),
+        (raising(OSError("bus")), "read failed: OSError: bus"),
+    ],
+)
+def test_whatever_a_driver_reads_that_cannot_be_is_an_error_of_the_bench(answer, why):
+    bench = lying("read", answer)
+    bench.form(0, np.ones((8, 16), bool), RECIPES["FORM"])
+    with Session(bench) as session, pytest.raises(BenchError, match=why):
+        session.read(0, np.ones((8, 16), bool))
+
+
+def test_a_bench_that_does_not_go_to_safe_idle_is_told():
+    with pytest.raises(BenchError, match="lines may be driven: RuntimeError: stuck relay"):
+        with Session(lying("close", raising(RuntimeError("stuck relay")))):
+            pass
+    with pytest.raises(ConfigError, match="capabilities are NoneType"):
+        Session(SimpleNamespace(capabilities=None))

@@ -319,7 +319,7 @@ def test_an_incremental_program_runs_on_the_chip_that_holds_the_old_one_and_on_n
     pulsed = np.zeros(found.shape, bool)
     for tile in step.tiles:
         for _, cells in tile.passes:
-            pulsed[tile.macro, tile.rows, tile.cols] |= cells.any(axis=1, keepdims=True)
+            pulsed[tile.macro, tile.rows, tile.cols] |= cells
     assert code == 0 and readback.verify(step, part).passed
     assert np.array_equal(np.isnan(part), ~pulsed) and np.array_equal(part[pulsed], found[pulsed])
     beyond = [dataclasses.replace(recipe, row_mV=9000, row_to_mV=9000) for recipe in step.recipes if recipe.kind != 4]
