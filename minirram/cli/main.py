@@ -44,6 +44,7 @@ COMMANDS = {
     "chip": "write the conductances of a run's chip",
     "fit": "fit a technology to measured maps",
     "import": "take a measured map from a lab file",
+    "doctor": "versions, a self test, what is installed, which data are here",
 }
 """command -> what it does; its module in this package has the same name and is loaded when the command is given
 
@@ -58,6 +59,7 @@ GROUPS = {
     "networks": ("networks", "fit-network", "place"),
     "program files": ("inspect", "diff", "dump", "convert"),
     "maps of conductances": ("fit", "import", "chip"),
+    "this machine": ("doctor",),
 }
 """heading in the help -> commands; what is not named here stands below "more\""""
 

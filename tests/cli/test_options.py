@@ -9,6 +9,7 @@ from minirram import __version__
 
 from ..support.options import SHOWN, call, figures, on_every_command, parsers
 from . import (
+    test_doctor,
     test_options_of_bench,
     test_options_of_driver,
     test_options_of_files,
@@ -26,6 +27,7 @@ from . import (
 )
 
 FOLLOWED = (
+    test_doctor,
     test_options_of_bench,
     test_options_of_driver,
     test_options_of_files,
