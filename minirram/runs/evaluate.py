@@ -8,7 +8,6 @@ import numpy as np
 
 from ..chip.chip import Chip
 from ..crossbar.conditions import Conditions
-from ..device.interface import Cell
 from ..device.unusual import unusual
 from ..errors import ConfigError
 from ..files import write_json
@@ -136,20 +135,20 @@ def _in_use(
     chip, model = reconfigured(
         run, config, training=lambda: open_training(replace(config, data_crc=0), source), files=files
     )
-    check_temperature_law(config.cell_model, conditions.temperature_K)
-    if conditions.age_s:
-        chip.age(conditions.age_s, conditions.temperature_K)
+    age(chip, conditions)
     if conditions.compensated:
         model = _compensated(run.folder, config, chip, model=model, conditions=conditions, threads=threads)
     return chip, model
 
 
-def check_temperature_law(cell_model: Cell, temperature_K: Optional[float]) -> None:
-    """ConfigError for a temperature where a technology ages alike at all: it would do nothing."""
-    if temperature_K is None:
-        return
-    if cell_model.acceleration(temperature_K) == cell_model.acceleration(1.1 * temperature_K):
-        raise ConfigError(f"{cell_model.name} has no temperature law: leave the temperature out (--celsius)")
+def age(chip: Chip, conditions: Conditions) -> None:
+    """Let a chip age; ConfigError for a temperature where its cells age alike at all: it would do nothing."""
+    cell_model, temperature_K = chip.cell_model, conditions.temperature_K
+    if temperature_K is not None:
+        if cell_model.acceleration(temperature_K) == cell_model.acceleration(1.1 * temperature_K):
+            raise ConfigError(f"{cell_model.name} has no temperature law: leave the temperature out (--celsius)")
+    if conditions.age_s:
+        chip.age(conditions.age_s, temperature_K)
 
 
 def _compensated(

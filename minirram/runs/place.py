@@ -10,7 +10,6 @@ from .. import __version__
 from ..accounting import shapes
 from ..accounting.account import shapes_account
 from ..accounting.results import Range
-from ..chip.chip import Chip
 from ..chip.counts import chip_counts
 from ..chip.dead_lines import ChipLines
 from ..chip.placement import place
@@ -35,7 +34,7 @@ from ..tasks import datasets
 from ..tasks.datasets import Layout
 from .chip_files import DRAWN, ChipFiles
 from .config import IN_THE_FOLDER, RunConfig, document
-from .evaluate import check_temperature_law
+from .evaluate import age
 from .folder import RunFolder
 from .made_chip import make_chip
 from .own_data import DATA_SET
@@ -266,7 +265,7 @@ def _written(
     model = _model(config, learner, calibration)
     files = () if out is None else _save(out, config, learner, model, samples)
     weight_error, off_target = _weight_errors(learner, weights, placing.tuning_error)
-    _age(learner.chip, conditions)
+    age(learner.chip, conditions)
     rest = samples.rest
     right = None if samples.labels is None else samples.labels[rest]
     answers = Answers(samples.codes[rest], float_logits(imported, samples.x[rest]), right)
@@ -356,12 +355,6 @@ def _write(config: RunConfig, placing: Placing, weights: Dict[str, np.ndarray]) 
         if sum(learner.pulses.values()) == before:
             break
     return learner
-
-
-def _age(chip: Chip, conditions: Conditions) -> None:
-    if conditions.age_s:
-        check_temperature_law(chip.cell_model, conditions.temperature_K)
-        chip.age(conditions.age_s, conditions.temperature_K)
 
 
 def _input_range(samples: Samples, bits: int) -> Tuple[float, float, int]:

@@ -14,6 +14,7 @@ import pytest
 from minirram.chip.cell_results import CellResults
 from minirram.chip.dead_lines import read_faults
 from minirram.driver.simulated import SimulatedDriver
+from minirram.errors import BenchError
 from minirram.programming.manifest import check_pair
 from minirram.programming.readback import read_program, verify
 from minirram.runs.bench import pristine_macros
@@ -55,6 +56,15 @@ class Interrupts(OfTheRun):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)
         return super().reset(macro, mask, recipe, verify=verify)
+
+
+class NeverIdle(OfTheRun):
+    """Its lines cannot be switched off at once."""
+
+    def safe_idle(self):
+        super().safe_idle()
+        if self.idled == 1:
+            raise BenchError("lines stay on")
 
 
 class Slow(OfTheRun):
@@ -138,6 +148,13 @@ def test_ctrl_c_goes_to_safe_idle_and_the_same_command_goes_on(runs):
     answer = call("bench", runs.trained(), *own("Interrupts", runs.trained()), "--out", out)
     bench = MADE[-1]
     assert answer.code == 130 and bench.idled >= 1 and bench.closed == 1
+    assert not os.path.exists(os.path.join(out, "manifest.json"))
+
+
+def test_a_bench_whose_lines_stay_on_has_not_ended(runs):
+    out = runs.path("bench-on")
+    answer = call("bench", runs.trained(), *own("NeverIdle", runs.trained()), "--out", out)
+    assert answer.code == 4 and "lines stay on" in answer.err
     assert not os.path.exists(os.path.join(out, "manifest.json"))
 
 

@@ -36,7 +36,7 @@ def test_a_network_fills_the_macros_asked_for():
     assert two["macros"] == 2 and two["weights"] > 1.6 * one["weights"]
 
 
-@shows("fit-network", "--map", "--unit", "--dead-lines", "--out", "--technology")
+@shows("fit-network", "--map", "--unit", "--dead-lines", "--out")
 def test_a_network_fills_the_live_lines_of_a_map(tmp_path):
     paths = {name: str(tmp_path / name) for name in ("map.npy", "dead.json", "mine.json")}
     np.save(paths["map.npy"], measured_uS(64, 48, empty_rows=(5, 9), empty_cols=(7,)))
@@ -55,6 +55,17 @@ def test_a_network_fills_the_live_lines_of_a_map(tmp_path):
     assert wrong.code == 2 and "name a map for each" in wrong.err
     none = call("fit-network", "fashion-mnist", "--rows", "4", "--cols", "8")
     assert none.code == 2 and "no network of the family" in none.err
+
+
+@shows("fit-network", "--technology")
+def test_what_counts_as_formed_depends_on_the_technology(tmp_path):
+    """A row of 1 microsiemens: states of a chip of 12 microsiemens, none of one of 118."""
+    map_uS = 118 * np.random.default_rng(1).normal(1, 0.1, (64, 48))
+    map_uS[5] = np.linspace(0.9, 1.1, 48)
+    np.save(tmp_path / "map.npy", map_uS)
+    given = ("fit-network", "spoken-digits", "--map", str(tmp_path / "map.npy"), "--unit", "uS", "--technology")
+    dead = {name: figures(*given, name)["dead_rows"] for name in ("taox-40nm", "hfox-1t1r")}
+    assert dead == {"taox-40nm": [], "hfox-1t1r": [[0, 5]]}
 
 
 def test_what_is_proposed_trains_on_the_chip_it_is_for(runs, tmp_path):

@@ -164,6 +164,9 @@ def test_conditions_of_use_act(made):
         for options in ((), ("--age", "3e5"), ("--age", "3e5", "--celsius", "150"))
     )
     assert young < old < hot
+    lawless = ("--technology", "pcm", "--age", "10", "--celsius", "60")
+    refused = call("place", made[0], "--weights", "--data", made[1], *lawless)
+    assert refused.code == 2 and "no temperature law" in refused.err
 
 
 @shows("place", "--threads")
@@ -195,6 +198,9 @@ def test_masks_are_learned_for_the_graph_of_a_file(runs, onnx_models, tmp_path):
         assert call(command, str(tmp_path / "run")).code == 0
     trained = np.load(tmp_path / "run" / "model.npz")
     assert trained["state/" + config["network"]["layers"][1]["name"] + ".offset"].any()
+    for preset in ((), ("--preset", "quick")):  # a run goes on with its own network alone
+        refused = call(*runs.arguments(runs.trained(*preset), "--network", path, "--resume", *preset))
+        assert refused.code == 2 and "network" in refused.err
     wrong = save(model_of(nodes, constants, (1, 1, 20, 20)), tmp_path / "w.onnx")
     three = [node("Conv", "x w", "c"), node("GlobalAveragePool", "c")]
     colours = save(model_of(three, {"w": numbers((10, 3, 3, 3))}, (1, 3, 14, 14)), tmp_path / "colours.onnx")

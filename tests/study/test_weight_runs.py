@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from minirram import __version__
 from minirram.crossbar.wires import Wires
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DivergedError
@@ -65,6 +66,9 @@ def test_a_run_continues_and_opens_the_test_set_once(data, writing, tmp_path):
     assert seen == [3] and validated["test"] is None and not os.path.exists(os.path.join(folder, "results.json"))
     results = train_weights(folder, config)
     assert results == train_weights(folder, config)
+    recipe = config.run.recipe
+    stated = {"version": __version__, "task": "fashion-mnist", "epochs": recipe.epochs, "seed": recipe.seed}
+    assert stated == {name: results[name] for name in stated} and results["learning_rate"] == config.learning_rate
     assert results["test_openings"] == 1 and 0 <= results["test"]["accuracy"] <= 1
     assert untimed(results["validation"]) == untimed(validated["validation"])
     assert (writing is None) == (results["programs"] is None)

@@ -4,6 +4,8 @@ import functools
 import json
 from typing import Any, Dict
 
+from minirram import __version__
+
 from .places import ROOT
 
 try:
@@ -23,8 +25,9 @@ def validator(command: str) -> Any:
 
 
 def checked_json(command: str, text: str) -> Dict[str, Any]:
-    """What a command printed; fails where its schema does not allow it."""
+    """What a command printed; fails where its schema does not allow it, or another version is stated."""
     value = json.loads(text)
+    assert value.get("version", __version__) == __version__
     if jsonschema is not None:
         validator(command).validate(value)
     return value
