@@ -9,7 +9,7 @@ from ..programming.results import ProgramSummary
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Part, Section, Side, Table
 from ..report.svg import SERIES, labels_below, picture, si_ticks
-from ..report.text import percent, si, size
+from ..report.text import percent, ratio, si, size
 from ..runs.energy import EnergyAccount
 from ..runs.evaluate import Evaluation
 
@@ -169,7 +169,7 @@ def _hardware(found: EnergyAccount) -> Table:
     rows = []
     for name, one in found.digital_hardware.items():
         low, typical, high = (1 / (1 - saved) for saved in one.saved_fraction.array())
-        times = (f"{typical:.3g}", f"{low:.3g} to {high:.3g}")
+        times = (ratio(typical), f"{ratio(low)} to {ratio(high)}")
         rows.append((name.replace("_", " "), si(one.typical, "J"), _range(one.low, one.high, "J"), *times))
     head = ("hardware", "typical", "low to high", "times the chip's", "low to high")
     return Table("The same inference on digital hardware", head, rows)

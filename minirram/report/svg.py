@@ -136,7 +136,7 @@ def _named(inner: str, prefix: str) -> str:
 
 def _plain_powers(axes: Any) -> None:
     """Numbers on logarithmic axes as 0.1, 1, 10; on short ones as 1, 2, 5, 10. Units of `si_ticks` stay."""
-    from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator, NullFormatter
 
     axes.autoscale_view()
     for axis in (axes.xaxis, axes.yaxis):
@@ -144,7 +144,8 @@ def _plain_powers(axes: Any) -> None:
             continue
         low, high = sorted(axis.get_view_interval())
         subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 6 * low else (1.0, 2.0, 5.0) if high < 40 * low else (1.0,)
-        axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=6 if subs == (1.0,) else 9))
+        powers = LogLocator(base=10, subs=subs, numticks=6 if subs == (1.0,) else 9)
+        axis.set_major_locator(MaxNLocator(4) if high < 2.5 * low else powers)
         axis.set_minor_formatter(NullFormatter())
         if isinstance(axis.get_major_formatter(), LogFormatter):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1000 else f"{value:g}"))

@@ -28,6 +28,11 @@ def figure(value: Optional[float], digits: int = 4) -> str:
     return "\u2013" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
+def ratio(value: float) -> str:
+    """A ratio in three digits, or to the whole number above a hundred."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """`3 samples`, `1 sample`"""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

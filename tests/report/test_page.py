@@ -15,7 +15,7 @@ from minirram.report import cell_map, png
 from minirram.report.html import Markup, joined, tag, visible
 from minirram.report.page import Facts, Figure, Page, Section, Side, Table, write_page
 from minirram.report.svg import can_draw, picture, themed
-from minirram.report.text import count, percent, si, size
+from minirram.report.text import count, percent, ratio, si, size
 
 from ..support.html_pages import Seen, check_page
 
@@ -87,6 +87,7 @@ def test_a_figure_without_a_picture_leaves_nothing(tmp_path):
 def test_numbers_for_people():
     assert si(1.5e-6, "S") == "1.5 µS" and si(None, "J") == "–" and si(2e-15, "J") == "2 fJ"
     assert [percent(x) for x in (0.5, 0.0, 1e-9, None, float("nan"))] == ["50.00 %", "0 %", "< 0.01 %", "–", "–"]
+    assert [ratio(x) for x in (0.04838, 5.62, 3204.0)] == ["0.0484", "5.62", "3,204"]
     assert count(1, "macro") == "1 macro" and count(2000, "macro") == "2,000 macros" and size(49704) == "50 kB"
 
 
