@@ -473,8 +473,8 @@ chip_status chip_write(chip *c, uint32_t number, const chip_cells *cells, const 
     return reply == CHIP_OK ? c->status : reply;
 }
 
-/* Sum of what the driven cells of one column conduct, nS. */
-static int64_t column_nS(chip *c, const chip_plane *plane, size_t n_driven, size_t col)
+/* Sum of what the driven cells of one column conduct, nS; of a pair: G+ - G-. */
+static int64_t column_nS(chip *c, const chip_plane *plane, size_t n_driven, size_t col, int pair)
 {
     static const chip_lines reading = { 200, 0, 3300, 0, 0, 1, 0 };
     const int ideal = !(c->faults.noise > 0 || chip_ages(&c->faults) || c->faults.wire_ohm > 0);
@@ -482,8 +482,14 @@ static int64_t column_nS(chip *c, const chip_plane *plane, size_t n_driven, size
     int64_t sum = 0;
     size_t k;
 
-    for (k = 0; k < n_driven; k++)
-        sum += ideal ? first[c->driven[k] * c->can.cols].now_nS : read_one(c, plane->macro, c->driven[k], col, &reading, 1);
+    for (k = 0; k < n_driven && ideal; k++) {
+        const cell *const one = first + c->driven[k] * c->can.cols;
+        sum += (int64_t)one->now_nS - (pair ? one[1].now_nS : 0);
+    }
+    for (k = 0; k < n_driven && !ideal; k++) {
+        sum += read_one(c, plane->macro, c->driven[k], col, &reading, 1);
+        sum -= pair ? (int64_t)read_one(c, plane->macro, c->driven[k], col + 1, &reading, 1) : 0;
+    }
     return sum;
 }
 
@@ -511,8 +517,7 @@ chip_status chip_convert(chip *c, uint32_t number, const chip_plane *plane, cons
         n_driven = c->status == CHIP_OK ? list_driven(c, plane) : 0;
         for (k = 0; k < n && c->status == CHIP_OK; k++) {
             const size_t col = plane->col0 + (adc->polarity ? k : 2 * k);
-            const int64_t other_nS = adc->polarity ? 0 : column_nS(c, plane, n_driven, col + 1);
-            c->codes[k] = chip_code_of(adc, column_nS(c, plane, n_driven, col) - other_nS);
+            c->codes[k] = chip_code_of(adc, column_nS(c, plane, n_driven, col, !adc->polarity));
         }
     }
     if (reply == CHIP_OK && c->status == CHIP_OK)

@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 import tty
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 import numpy as np
@@ -187,6 +188,8 @@ class Prepared(NamedTuple):
     """A trained run, and what a programming without a stop does."""
 
     folder: pathlib.Path
+    host: pathlib.Path
+    """what the programmer made of the same chip on this machine"""
     map_S: np.ndarray
     pulses: int
     readback_S: np.ndarray
@@ -201,10 +204,13 @@ def prepare(name: str, build: pathlib.Path, runs: pathlib.Path) -> Prepared:
     work.mkdir(exist_ok=True)
     export(folder, work / "program.xbp")
     map_S = chip_map(folder, work / "map.npy")
-    arguments = ["--chip", str(work / "map.npy"), "--out", str(work / "readback.npy"), str(work / "program.xbp")]
+    memory = work / "chip.memory"
+    memory.unlink() if memory.exists() else None
+    arguments = ["--chip", str(work / "map.npy"), "--memory", str(memory), "--out", str(work / "readback.npy")]
+    arguments.append(str(work / "program.xbp"))
     done = subprocess.run([str(build / "programmer"), *arguments], stdout=subprocess.PIPE, check=True).stdout.decode()
     pulses = sum(int(count) for count in re.findall(r"(\d+) (?:FORM|SET|RESET)", done))
-    return Prepared(folder, map_S, pulses, np.load(work / "readback.npy"))
+    return Prepared(folder, work, map_S, pulses, np.load(work / "readback.npy"))
 
 
 def counts(driver: SerialDriver) -> Tuple[int, int]:
@@ -216,7 +222,8 @@ def counts(driver: SerialDriver) -> Tuple[int, int]:
 def run_bench(run: Prepared, port: str, out: pathlib.Path) -> Dict[str, Any]:
     """`minirram bench` over a port: what it says in JSON."""
     command = [sys.executable, "-m", "minirram", "bench", str(run.folder), "--driver", "serial", "--port", port]
-    done = subprocess.run([*command, "--out", str(out), "--json"], cwd=ROOT, stdout=subprocess.PIPE)
+    options = ["--timeout", "900", "--out", str(out), "--json"]  # a call reads a whole macro, on a bad line
+    done = subprocess.run([*command, *options], cwd=ROOT, stdout=subprocess.PIPE)
     if done.returncode:
         raise SystemExit(f"minirram bench: exit {done.returncode}: {done.stdout.decode()}")
     return json.loads(done.stdout)
@@ -267,7 +274,18 @@ def load(driver: SerialDriver, data: bytes) -> int:
     return work
 
 
-def classify(run: Prepared, port: str, out: pathlib.Path, inputs: int) -> Dict[str, Any]:
+def on_host(run: Prepared, data: bytes, codes: np.ndarray, build: pathlib.Path) -> Tuple[np.ndarray, np.ndarray]:
+    """(CRC-32 of every step, classes) that infer.c gives on this machine, on the chip of the example programmer."""
+    (run.host / "digital.bin").write_bytes(data)
+    files = [str(run.host / name) for name in ("digital.bin", "map.npy", "chip.memory")]
+    done = subprocess.run([str(build / "infer"), *files], input=codes.tobytes(), stdout=subprocess.PIPE, check=True)
+    lines = [line.split() for line in done.stdout.decode().splitlines()]
+    return np.array([[int(crc, 16) for crc in line[:-1]] for line in lines]), np.array(
+        [int(line[-1]) for line in lines]
+    )
+
+
+def classify(run: Prepared, port: str, out: pathlib.Path, inputs: int, options: argparse.Namespace) -> Dict[str, Any]:
     """Recalibrate to the read-back, load the digital side, and compare the integers of every step with Python's."""
     taken = recalibrate(run.folder, out / "readback.npy", out=out / "recalibrated")
     folder = RunFolder.open(taken.folder)
@@ -281,7 +299,9 @@ def classify(run: Prepared, port: str, out: pathlib.Path, inputs: int) -> Dict[s
     driver = SerialDriver(None, line=FileLine(port), **PATIENT)
     data, started, differ, found = integer_binary.to_bytes(network), time.perf_counter(), 0, []
     work = load(driver, data)
-    for k, sample in enumerate(codes):
+    host_crcs, host_classes = on_host(run, data, codes, options.build)
+    host_differ = int(np.count_nonzero((host_crcs != crcs).any(axis=1) | (host_classes != expected)))
+    for k, sample in enumerate(codes[: options.on_board]):
         answer = driver._ask(INFER, sample.tobytes())
         found.append(struct.unpack_from("<h", answer)[0])
         differ += not np.array_equal(np.frombuffer(answer, "<u4", offset=4), crcs[k])
@@ -290,12 +310,13 @@ def classify(run: Prepared, port: str, out: pathlib.Path, inputs: int) -> Dict[s
     driver.close()
     return {
         "inputs": len(codes),
+        "on_board": len(found),
         "digital_bytes": len(data),
         "work_bytes": work,
         "steps": len(network.steps),
-        "differ": differ + int(np.count_nonzero(np.array(found) != expected)),
-        "as_floats": float(np.mean(np.array(found) == floats)),
-        "accuracy": float(np.mean(np.array(found) == test.labels[: len(codes)])),
+        "differ": differ + int(np.count_nonzero(np.array(found) != expected[: len(found)])) + host_differ,
+        "as_floats": float(np.mean(expected == floats)),
+        "accuracy": float(np.mean(expected == test.labels[: len(codes)])),
         "seconds": round(seconds, 1),
         "stack": stack,
     }
@@ -332,8 +353,9 @@ def loop(name: str, options: argparse.Namespace, work: pathlib.Path) -> Dict[str
             program_s=round(time.perf_counter() - trained, 1),
         )
         programmed_s = board.cpu_s()
-        found["infer"] = classify(run, board.port, folder / "bench", getattr(options, name))
+        found["infer"] = classify(run, board.port, folder / "bench", getattr(options, name), options)
         found.update(cpu_s={"program": programmed_s, "infer": round(board.cpu_s() - programmed_s, 1)})
+    print(f"-- {name}: {json.dumps(found)}", file=sys.stderr, flush=True)
     return found
 
 
@@ -358,6 +380,7 @@ def main(arguments: List[str]) -> int:
     parser.add_argument("--stops", type=int, default=200)
     parser.add_argument("--garments", type=int, default=1000)
     parser.add_argument("--digits", type=int, default=300)
+    parser.add_argument("--on-board", type=int, default=1000, help="inputs of each on the board; all on this machine")
     parser.add_argument("--runs", type=pathlib.Path)
     options, started = parser.parse_args(arguments), time.perf_counter()
     options.build = options.build.resolve()
@@ -366,7 +389,9 @@ def main(arguments: List[str]) -> int:
     with tempfile.TemporaryDirectory() as made:
         work = pathlib.Path(made)
         options.runs = work if options.runs is None else options.runs.resolve()
-        chips = {name: loop(name, options, work) for name in TASKS}
+        with ThreadPoolExecutor(len(TASKS)) as side_by_side:
+            loops = {name: side_by_side.submit(loop, name, options, work) for name in TASKS}
+            chips = {name: future.result() for name, future in loops.items()}
     figures: Dict[str, Any] = {
         "m3_code": code,
         "m3_ram": ram,

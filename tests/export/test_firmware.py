@@ -98,6 +98,7 @@ def served_by(command):
         assert process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_the_service_answers_as_any_board_on_a_bad_line(service):
     formed_S, mask = np.load(service[-1])[0], np.indices((8, 16)).sum(axis=0) % 3 == 0
     with served_by(service) as line:
@@ -118,6 +119,7 @@ def test_the_service_answers_as_any_board_on_a_bad_line(service):
             driver._ask(9, b"")
 
 
+@pytest.mark.slow
 def test_no_request_harms_the_service(service):
     """Right frames with changed contents, and bytes that are no frames: each is answered, refused or ignored."""
     random = np.random.default_rng(1)
