@@ -2,6 +2,7 @@
 
 import bisect
 import importlib
+import io
 import os
 import sys
 import zipfile
@@ -10,11 +11,13 @@ import zlib
 # The scripts also run from a source tree that is not installed.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
+from minirram import files  # noqa: E402
 from minirram.errors import (
     ConfigError,  # noqa: E402
     DataError,  # noqa: E402
     MinirramError,  # noqa: E402
 )
+from minirram.files import archive_of, budgets  # noqa: E402
 
 MAX_FILE_BYTES = 64_000_000  # no single file of these data sets comes near; a zip may claim anything
 
@@ -36,7 +39,10 @@ class Source:
         if not os.path.isfile(path):
             raise DataError(f"{path}: there is no such folder or file")
         try:
-            self._zip = zipfile.ZipFile(path)
+            handle, size = files.open_file(path, budgets.SOURCE)
+            self._zip = archive_of(handle, size, budgets.SOURCE)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
         except zipfile.BadZipFile as error:
             raise DataError(f"{path}: neither a folder nor a readable zip ({error})") from None
         names = (name for name in self._zip.namelist() if not name.endswith("/"))
@@ -59,12 +65,23 @@ class Source:
         if size > MAX_FILE_BYTES:
             raise DataError(f"{self.where(name)}: {size} bytes, more than any file of this set")
         if not self._zip:
-            with open(self.where(name), "rb") as handle:
-                return handle.read()
+            return files.read_bytes(self.where(name), budgets.IMAGE)
         try:
             return self._zip.read(name)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise DataError(f"{self.where(name)}: damaged in its zip ({error})") from None
+
+
+def check_picture(data, where):
+    """DataError, before a pixel is decoded, for a picture of more pixels than are read."""
+    image = optional("PIL.Image")
+    try:
+        with image.open(io.BytesIO(data)) as picture:  # the header alone
+            width, height = picture.size
+    except Exception as error:  # Pillow has errors of its own, and warnings for large pictures
+        raise DataError(f"{where}: cannot be read as PNG or another picture ({error})") from None
+    if width * height > budgets.IMAGE.elements:
+        raise DataError(f"{where}: {width} x {height} pixels; at most {budgets.IMAGE.elements} are read")
 
 
 def optional(name):

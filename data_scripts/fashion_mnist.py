@@ -17,6 +17,8 @@ import zlib
 import numpy as np
 from _common import DataError, run
 
+from minirram import files
+from minirram.files import budgets
 from minirram.tasks import datasets
 from minirram.tasks.fashion_mnist import LAYOUT
 
@@ -66,8 +68,7 @@ def read_local(folder, name):
     path = os.path.join(folder, name)
     if not os.path.isfile(path):
         raise DataError(f"{path}: there is no such file; --source must hold {', '.join(FILES)}")
-    with open(path, "rb") as handle:
-        return handle.read()
+    return files.read_bytes(path, budgets.IMAGE)
 
 
 def decompress(packed, where, size):

@@ -12,7 +12,7 @@ import io
 import os
 
 import numpy as np
-from _common import ConfigError, DataError, Source, optional, run
+from _common import ConfigError, DataError, Source, check_picture, optional, run
 from spoken_digits import read_wave
 
 from minirram import files
@@ -45,8 +45,10 @@ def find_files(source):
 
 def read_image(source, name):
     """One image: uint8 (height, width) or (height, width, channels), or float32 where it has 16 bits."""
+    data = source.read(name)
+    check_picture(data, source.where(name))
     try:
-        image = np.asarray(optional("imageio.v2").imread(io.BytesIO(source.read(name)), format="png"))
+        image = np.asarray(optional("imageio.v2").imread(io.BytesIO(data), format="png"))
     except (ValueError, OSError, SyntaxError, IndexError) as error:
         raise DataError(f"{source.where(name)}: cannot be read as PNG ({error})") from None
     return image if image.dtype == np.uint8 else image.astype(np.float32)

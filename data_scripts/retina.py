@@ -19,8 +19,9 @@ import hashlib
 import os
 
 import numpy as np
-from _common import DataError, Source, optional, run, warn
+from _common import DataError, Source, check_picture, optional, run, warn
 
+from minirram.files import budgets, read_bytes
 from minirram.tasks import datasets, fundus
 from minirram.tasks.retina import TASK
 
@@ -34,6 +35,7 @@ def read_image(source, name):
     """Pixels of an image file, uint8; DataError naming the file when it cannot be decoded."""
     imageio = optional("imageio.v3")
     data = source.read(name)
+    check_picture(data, source.where(name))
     try:
         # Pillow reads LZW-compressed TIFF; imageio's own TIFF reader would need one more package.
         pixels = imageio.imread(data, extension=os.path.splitext(name)[1], plugin="pillow")
@@ -115,8 +117,8 @@ def drive_files(source, root):
 def check_drive(source, root, eyes):
     """Lines about the files whose SHA-256 is not that of the official ones."""
     listed = os.path.join(os.path.dirname(os.path.abspath(__file__)), "drive_sha256sums.txt")
-    with open(listed, encoding="ascii") as handle:
-        known = {name: sha256 for sha256, name in (line.split() for line in handle)}
+    lines = read_bytes(listed, budgets.TEXT).decode("ascii").splitlines()
+    known = {name: sha256 for sha256, name in (line.split() for line in lines)}
     for names in sum(eyes.values(), []):
         for name in names:
             found = hashlib.sha256(source.read(name)).hexdigest()

@@ -5,7 +5,6 @@ A technology file is JSON: {"format": "minirram-costs", "version": 1, "name": ..
 in `cost_files`; users pass the path of their own. A file may leave out what is never asked of it.
 """
 
-import json
 import os
 import pkgutil
 import re
@@ -16,7 +15,7 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from ..errors import ConfigError, DataError, did_you_mean
-from ..files import read_json
+from ..files import json_of, read_json
 
 NAMED = ("macro-40nm", "adc-survey", "paper-board", "digital-baselines")
 """technology files in the package"""
@@ -128,7 +127,7 @@ def load_costs(name: str = "macro-40nm") -> Costs:
     """
     if name in NAMED:
         data = pkgutil.get_data(__package__, f"cost_files/{name}.json")
-        return costs_from_json(json.loads((data or b"").decode("utf-8")), name)
+        return costs_from_json(json_of(data or b""), name)
     path = os.fspath(name)
     if not path.endswith(".json"):
         known = ", ".join(NAMED)

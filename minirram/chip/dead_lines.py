@@ -7,6 +7,7 @@ Here too: how files name dead lines and stuck cells.
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 from typing import Any, Dict, List, Sequence, Set, Tuple, Union
 
@@ -21,6 +22,8 @@ from .cell_results import CellResults
 PathLike = Union[str, "os.PathLike[str]"]
 
 POLICIES = ("skip", "spare")
+MOST_LINES = {"rows": 65535, "pairs": 32767}
+"""of a macro: what a program file can number"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class ChipLines:
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise ConfigError(f"policy for dead lines {self.policy!r}: choose {' or '.join(POLICIES)}")
+        for what, count in (("rows", self.rows), ("pairs", self.pairs)):
+            if not 1 <= count <= MOST_LINES[what]:
+                raise ConfigError(f"macros of {count} {what}; a macro has 1 to {MOST_LINES[what]}")
         for what, lines, count in (("row", self.dead_rows, self.rows), ("column", self.dead_cols, 2 * self.pairs)):
             if any(len(entry) != 2 for entry in lines):
                 raise ConfigError(f"dead {what}s are pairs of (macro, {what})")
@@ -92,12 +98,19 @@ class ChipLines:
         return moved
 
     def _macros(self) -> Set[int]:
-        return {macro for macro, _ in self.dead_rows + self.dead_cols}
+        return {macro for _, macro in self._by_macro}
 
     def _dead(self, line: str, macro: int) -> Set[int]:
-        if line == "row":
-            return {row for m, row in self.dead_rows if m == macro}
-        return {col // 2 for m, col in self.dead_cols if m == macro}
+        return self._by_macro.get((line, macro), set())
+
+    @cached_property
+    def _by_macro(self) -> Dict[Tuple[str, int], Set[int]]:
+        """("row" or "pair", macro) -> the dead ones."""
+        found: Dict[Tuple[str, int], Set[int]] = {}
+        for line, entries, per in (("row", self.dead_rows, 1), ("pair", self.dead_cols, 2)):
+            for macro, number in entries:
+                found.setdefault((line, macro), set()).add(number // per)
+        return found
 
     def _map(self, physical: int, logical: int, dead: Set[int]) -> np.ndarray:
         alive = np.array([k for k in range(physical) if k not in dead], np.int64)

@@ -1,13 +1,12 @@
 """minirram convert: a program file of format 1 in the present format; digital.json as a compact binary for firmware."""
 
 import argparse
-import json
 import os
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from ..errors import DataError
-from ..files import atomic_writer
+from ..files import atomic_writer, json_of
 from ..inference import integer_binary
 from ..inference.integer_network import integer_network
 from ..json_codec import Result
@@ -60,7 +59,7 @@ def _program(old: bytes) -> Tuple[bytes, str]:
 def _digital(old: bytes, path: str) -> Tuple[bytes, None]:
     """The binary of a digital.json (export/SPEC.md, 2.4)."""
     try:
-        described = json.loads(old.decode("utf-8"))
+        described = json_of(old)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
     return integer_binary.to_bytes(integer_network(described)), None

@@ -13,7 +13,8 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..files import Path, atomic_writer
+from ..files import Path, atomic_writer, json_of, open_to_append, read_bytes
+from ..files.budgets import JOURNAL
 
 Entry = Dict[str, Any]
 
@@ -38,7 +39,7 @@ class Journal:
         else:
             with atomic_writer(self.path) as handle:
                 handle.write(_line(header))
-        self._handle: Any = open(self.path, "ab")
+        self._handle: Any = open_to_append(self.path)
         if self.begun is not None and self.begun not in self.interrupted:
             try:
                 self.write(stopped=self.begun)
@@ -48,8 +49,7 @@ class Journal:
 
     def _continue(self, header: Entry) -> None:
         """Read what the file says, cut off what a stop left of a line; ConfigError for another program or chip."""
-        with open(self.path, "rb") as handle:
-            data = handle.read()
+        data = read_bytes(self.path, JOURNAL, follow=False)
         entries, size = [], 0
         for line in data.splitlines(keepends=True):
             entry = _entry(line)
@@ -108,7 +108,7 @@ def _entry(line: bytes) -> Optional[Entry]:
     text, _, crc = line.rpartition(b" ")
     try:
         good = line.endswith(b"\n") and len(crc) == 9 and int(crc, 16) == zlib.crc32(text)
-        return json.loads(text.decode("ascii")) if good else None
+        return json_of(text.decode("ascii"), JOURNAL) if good else None
     except ValueError:
         return None
 
@@ -121,6 +121,9 @@ def packed(values: np.ndarray) -> str:
 def unpacked(text: str, count: int) -> np.ndarray:
     """The inverse: uint16 (count,); DataError for other text."""
     try:
-        return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), "<u2", count)
+        # `count` bounds what is unpacked.
+        return np.frombuffer(
+            zlib.decompressobj().decompress(base64.b64decode(text, validate=True), 2 * count), "<u2", count
+        )
     except (ValueError, zlib.error) as error:
         raise DataError(f"the journal's pulses are damaged: {error}") from None

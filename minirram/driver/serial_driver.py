@@ -5,7 +5,6 @@ carried it out answers again without doing it again: a lost answer never costs a
 session was restarted; then nobody knows what the last call did, and BenchError says so.
 """
 
-import json
 import os
 import time
 from typing import Any, Iterator, Optional, Protocol, Tuple
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..device.pulses import PulseRecipe
 from ..errors import BenchError, ConfigError, MinirramError
+from ..files import json_of
 from ..xbp import table
 from . import messages
 from .frames import Receiver, frame
@@ -104,7 +104,7 @@ class SerialDriver:
     def _greet(self) -> None:
         """HELLO: who is there, and how long its frames may be."""
         try:
-            said = json.loads(self._ask(HELLO, b"").decode("utf-8"))
+            said = json_of(self._ask(HELLO, b""))
             self._most_body = int(said.pop("frame_bytes"))
             self._knows_bad = bool(said.pop("known_bad"))
             self._capabilities = Capabilities(**said)

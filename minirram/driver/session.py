@@ -1,5 +1,6 @@
 """A bench in use: calls queue and run one after the other, with a time-out and a log; it always ends idle."""
 
+import io
 import json
 import queue
 import threading
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..device.pulses import PulseRecipe
 from ..errors import BenchError, ConfigError, MinirramError
+from ..files import open_to_append
 from .protocol import Capabilities, Driver, Pulsed, Verify, check_call, check_recipe
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -48,7 +50,7 @@ class Session:
         """Append the calls from now on to the file `path`."""
         if self._log is not None:
             self._log.close()
-        self._log = open(path, "a", encoding="utf-8")
+        self._log = io.TextIOWrapper(open_to_append(path), encoding="utf-8")
 
     def __enter__(self) -> "Session":
         return self

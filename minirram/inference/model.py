@@ -9,6 +9,7 @@ import numpy as np
 from ..chip.placement import Placement, placement_from_json
 from ..crossbar.converters import Adc
 from ..errors import ConfigError, DataError
+from ..files import json_of
 from ..nn.network import Network, initial_state, input_zero_points, matrices, quantisers
 from .compensation import Probe
 
@@ -69,7 +70,7 @@ class Model:
     ) -> "Model":
         """The inverse of `to_arrays`; DataError names an array that is damaged or does not belong to `network`."""
         try:
-            placement = placement_from_json(json.loads(str(arrays["placement"])))
+            placement = placement_from_json(json_of(str(arrays["placement"])))
         except (KeyError, ValueError) as error:
             raise DataError(f"placement: {error}") from None
         if placement.shapes != matrices(network):

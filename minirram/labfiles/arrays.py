@@ -2,54 +2,35 @@
 
 import io
 import os
-import tokenize
-import zipfile
 import zlib
 from datetime import date, time
-from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from .dialect import MOST_CELLS, Lines
-from .text import PathLike, read_bytes
-
-MOST_BYTES = 2**30
-"""a binary file is refused above 1 GiB, and so is what a compressed one unpacks to"""
-MOST_SHEET_BYTES = 2**27
-"""XML of a spreadsheet, unpacked"""
-_MOST_SHEET_CELLS = 2**22
-_MOST_HEADER_BYTES = 10000  # of a .npy: it is parsed as Python
-_DAMAGE = (
-    ValueError,
-    EOFError,
-    OSError,
-    KeyError,
-    TypeError,
-    NotImplementedError,
-    RuntimeError,
-    zlib.error,
-    zipfile.BadZipFile,
-    tokenize.TokenError,
-    SyntaxError,
-    OverflowError,
-    MemoryError,
-    RecursionError,
-)
+from ..files.arrays import DAMAGE, archive_of, array_in
+from ..files.budgets import LAB, SHEET
+from ..files.reading import Clock, read_bytes
+from .dialect import Lines
+from .text import PathLike
 
 
 def read_array(path: PathLike, variable: Optional[str]) -> np.ndarray:
     """The array of a `.npy`, `.npz` or `.mat` file, float64, of one to three axes.
 
-    variable: its name where a file holds several. DataError for what is no array of numbers, and beyond MOST_BYTES
-    and MOST_CELLS.
+    variable: its name where a file holds several. DataError for what is no array of numbers, and beyond
+    `files.budgets.LAB`.
     """
     where = os.fspath(path)
-    data = read_bytes(path, MOST_BYTES)
+    data = read_bytes(path, LAB)
     reader = {".npy": _from_npy, ".npz": _from_npz, ".mat": _from_mat}[os.path.splitext(where)[1].lower()]
     try:
         array = reader(data, where, variable)
-    except _DAMAGE as error:
+    except DataError as error:
+        text = str(error)
+        raise DataError(text if text.startswith(where) else f"{where}: {text}") from None
+    except DAMAGE as error:
         raise DataError(f"{where}: not a table of numbers ({error})") from None
     if array.dtype.kind not in "fiu" or array.size == 0:
         raise DataError(f"{where}: holds {array.size} values of {array.dtype}, expected numbers")
@@ -61,31 +42,7 @@ def read_array(path: PathLike, variable: Optional[str]) -> np.ndarray:
 def _from_npy(data: bytes, where: str, variable: Optional[str]) -> np.ndarray:
     if variable is not None:
         raise ConfigError(f"{where} holds one array, without a name: leave out --variable")
-    return _npy(io.BytesIO(data), len(data), where)
-
-
-def _npy(handle: BinaryIO, size: int, where: str) -> np.ndarray:
-    """The array in the `size` bytes of a `.npy`; the header is held against them before memory is taken."""
-    version = np.lib.format.read_magic(handle)
-    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if header is None:
-        raise ValueError(f".npy version {version} is not read")
-    length = int.from_bytes(handle.read(2 if version == (1, 0) else 4), "little")
-    if length > _MOST_HEADER_BYTES:
-        raise ValueError(f"a header of {length} bytes")
-    handle.seek(8)
-    shape, fortran, dtype = header(handle)
-    if dtype.kind not in "fiu":
-        raise DataError(f"{where}: holds values of {dtype}, expected numbers")
-    count = 1
-    for length in shape:
-        count *= int(length)
-    if count > MOST_CELLS:
-        raise DataError(f"{where}: {count} cells; at most {MOST_CELLS} are read")
-    if count * dtype.itemsize != size - handle.tell():
-        raise ValueError(f"the header speaks of {count} values, {size - handle.tell()} bytes follow it")
-    flat = np.frombuffer(handle.read(), dtype)
-    return flat.reshape(shape, order="F" if fortran else "C")
+    return array_in(data, LAB, Clock(where, LAB, len(data)), kinds="fiu")
 
 
 def _named(names: Sequence[str], variable: Optional[str], where: str) -> str:
@@ -100,24 +57,13 @@ def _named(names: Sequence[str], variable: Optional[str], where: str) -> str:
     raise ConfigError(f"{where} has no {variable!r}; it holds {held}")
 
 
-def _archive(data: bytes, where: str, most: int) -> zipfile.ZipFile:
-    """A zip whose members unpack to at most `most` bytes together."""
-    archive = zipfile.ZipFile(io.BytesIO(data))
-    members = archive.infolist()
-    size = sum(member.file_size for member in members)
-    if size > most or len(members) > 10000:
-        raise DataError(f"{where}: unpacks to {size} bytes in {len(members)} members; at most {most} are read")
-    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-        raise DataError(f"{where}: compressed by bzip2 or lzma, whose unpacked size cannot be bounded; use deflate")
-    return archive
-
-
 def _from_npz(data: bytes, where: str, variable: Optional[str]) -> np.ndarray:
-    with _archive(data, where, MOST_BYTES) as archive:
+    clock = Clock(where, LAB, len(data))
+    with archive_of(io.BytesIO(data), len(data), LAB) as archive:
         names = {name[:-4]: name for name in archive.namelist() if name.endswith(".npy")}
         member = archive.getinfo(names[_named(list(names), variable, where)])
         # `file_size` bounds what is unpacked: zipfile gives no byte more.
-        return _npy(io.BytesIO(archive.read(member)), member.file_size, where)
+        return array_in(archive.read(member), LAB, clock, kinds="fiu")
 
 
 def _from_mat(data: bytes, where: str, variable: Optional[str]) -> np.ndarray:
@@ -136,8 +82,8 @@ def _from_mat(data: bytes, where: str, variable: Optional[str]) -> np.ndarray:
         raise ValueError(error) from None
     shapes = {name: shape for name, shape, kind in held if kind in _MAT_CLASSES}
     name = _named(list(shapes), variable, where)
-    if int(np.prod([float(length) for length in shapes[name]])) > MOST_CELLS:
-        raise DataError(f"{where}: {name} has the shape {shapes[name]}; at most {MOST_CELLS} cells are read")
+    if int(np.prod([float(length) for length in shapes[name]])) > LAB.elements:
+        raise DataError(f"{where}: {name} has the shape {shapes[name]}; at most {LAB.elements} cells are read")
     found: Dict[str, Any] = scipy_io.loadmat(io.BytesIO(data), variable_names=[name], struct_as_record=True)
     return np.asarray(found[name])
 
@@ -147,8 +93,8 @@ _MAT_COMPRESSED = 15
 
 
 def _check_mat(data: bytes, where: str) -> None:
-    """DataError for a MATLAB 5 file whose compressed elements unpack to more than MOST_BYTES together."""
-    offset, unpacked = 128, 0
+    """DataError for a MATLAB 5 file whose compressed elements unpack to more than the budget together."""
+    offset, unpacked, most = 128, 0, LAB.unpacks_to(len(data))
     order = "<" if data[126:128] == b"IM" else ">"
     while order and offset + 8 <= len(data):
         kind, size = (int(x) for x in np.frombuffer(data, order + "u4", 2, offset))
@@ -157,8 +103,8 @@ def _check_mat(data: bytes, where: str) -> None:
             while rest and not stream.eof:
                 unpacked += len(stream.decompress(rest, 2**20))
                 rest = stream.unconsumed_tail
-                if unpacked > MOST_BYTES:
-                    raise DataError(f"{where}: unpacks to more than {MOST_BYTES} bytes, the most that is read")
+                if unpacked > most:
+                    raise DataError(f"{where}: unpacks to more than {most} bytes, the most that is read of its length")
         offset += 8 + size
 
 
@@ -175,14 +121,17 @@ def read_sheet(path: PathLike, variable: Optional[str]) -> Lines:
         raise ConfigError(
             f"{where}: reading .xlsx needs openpyxl, of the extra 'lab' (pip install minirram[lab])"
         ) from None
-    data = read_bytes(path, MOST_SHEET_BYTES)
+    data = read_bytes(path, SHEET)
     try:
-        _archive(data, where, MOST_SHEET_BYTES).close()
+        archive_of(io.BytesIO(data), len(data), SHEET).close()
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         sheets = {sheet.title: _cells(sheet, where) for sheet in book.worksheets if variable in (None, sheet.title)}
         names = [sheet.title for sheet in book.worksheets]
         book.close()
-    except _DAMAGE as error:
+    except DataError as error:
+        text = str(error)
+        raise DataError(text if text.startswith(where) else f"{where}: {text}") from None
+    except DAMAGE as error:
         raise DataError(f"{where}: not a readable .xlsx file ({error})") from None
     filled = [name for name in sheets if sheets[name]] if variable is None else names
     if not filled:
@@ -197,9 +146,9 @@ def _cells(sheet: Any, where: str) -> List[Tuple[str, ...]]:
     count = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         count += max(1, len(row))
-        if count > _MOST_SHEET_CELLS:
+        if count > SHEET.elements:
             raise DataError(
-                f"{where}: sheet {sheet.title} has more than {_MOST_SHEET_CELLS} cells, the most that are read"
+                f"{where}: sheet {sheet.title} has more than {SHEET.elements} cells, the most that are read"
             )
         for column, cell in enumerate(row, start=1):
             if isinstance(cell, (bool, date, time)):

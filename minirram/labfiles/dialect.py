@@ -12,6 +12,7 @@ from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from ..files.budgets import TEXT
 from .numerals import Numerals, is_word, value, values
 
 DELIMITERS = {"none": "", "comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
@@ -22,7 +23,7 @@ INDEX = ("none", "rows", "cols", "both")
 MOST_HEADER_LINES = 1000
 MOST_FIELDS = 2**16
 """of a line"""
-MOST_CELLS = 2**26
+MOST_CELLS = TEXT.elements
 """of a file"""
 _COMMENTS = ("#", "%", "!", "//")
 _SHOWN = 60  # characters of a line in a message

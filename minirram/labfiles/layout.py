@@ -6,6 +6,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from ..files.budgets import LISTED_CELLS, LISTED_RATIO
 from .dialect import MOST_CELLS, Dialect, counts
 from .table import Table
 from .units import OF_A_CELL, Unit, of_cells, stated
@@ -188,8 +189,9 @@ def _list(
     count = 1
     for length in shape:
         count *= length
-    if count > MOST_CELLS:
-        raise DataError(f"{table.where}: an array of {shape} cells; at most {MOST_CELLS} are read")
+    most = min(MOST_CELLS, LISTED_CELLS + LISTED_RATIO * len(numbers))
+    if count > most:
+        raise DataError(f"{table.where}: an array of {shape} cells; at most {most} are read of {len(numbers)} lines")
     flat = np.asarray(np.ravel_multi_index(tuple(place.T), shape))
     rows: np.ndarray = np.full(count, -1, np.int64)
     order = np.arange(len(flat))

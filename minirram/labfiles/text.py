@@ -5,12 +5,12 @@ import os
 import re
 from typing import NamedTuple, Tuple, Union
 
-from ..errors import DataError, MissingFileError
+from ..errors import DataError
+from ..files.budgets import TEXT
+from ..files.reading import read_bytes
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-MOST_TEXT_BYTES = 2**27
-"""a text file is refused above 128 MiB"""
 MOST_LINES = 2**22
 MOST_LINE_CHARACTERS = 2**21
 
@@ -31,23 +31,9 @@ class Text(NamedTuple):
     """as named to people, e.g. "UTF-8\""""
 
 
-def read_bytes(path: PathLike, most: int) -> bytes:
-    """The bytes of a file; MissingFileError without one, DataError for more than `most` of them."""
-    try:
-        with open(path, "rb") as handle:
-            data = handle.read(most + 1)
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(data) > most:
-        raise DataError(f"{path}: longer than {most} bytes, the most that is read of such a file")
-    return data
-
-
 def read_text(path: PathLike) -> Text:
-    """The lines of a text file in UTF-8, UTF-16 or cp1252. Errors: see `read_bytes`, `decode`."""
-    return decode(read_bytes(path, MOST_TEXT_BYTES), os.fspath(path))
+    """The lines of a text file in UTF-8, UTF-16 or cp1252. Errors: see `files.read_bytes`, `decode`."""
+    return decode(read_bytes(path, TEXT), os.fspath(path))
 
 
 def decode(data: bytes, where: str) -> Text:

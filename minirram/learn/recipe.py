@@ -1,11 +1,21 @@
 """How to learn: the schedule of gradient descent and the recipe of mask learning. Loads no engine."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Optional
 
 from ..chip.levels import check_level
 from ..errors import ConfigError
 from .pruning import kept_count
+
+MOST_SEED = 2**63 - 1
+"""what the files of a run can hold"""
+
+
+def check_seed(name: str, seed: int) -> None:
+    """ConfigError unless a seed is a whole number that a run can save."""
+    if not isinstance(seed, Integral) or not 0 <= seed <= MOST_SEED:
+        raise ConfigError(f"{name} is {seed}; it must be a whole number, 0 to {MOST_SEED}")
 
 
 @dataclass(frozen=True)
@@ -31,8 +41,9 @@ class Schedule:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("learning_rate", "weight_decay", "seed"):
-            if not 0 <= getattr(self, name) < float("inf"):
+        check_seed("seed", self.seed)
+        for name in ("learning_rate", "weight_decay"):
+            if not 0 <= getattr(self, name) < 1e30:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite and not negative")
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"momentum is {self.momentum}; it must lie in 0..1, 1 excluded")
@@ -67,7 +78,8 @@ class Recipe(Schedule):
             raise ConfigError(f"hysteresis_steps is {self.hysteresis_steps}; it must be at least 1")
         if self.score_step is not None and not 0 < self.score_step < float("inf"):
             raise ConfigError(f"score_step is {self.score_step}; it must be finite and above 0")
-        for name in ("hysteresis", "hysteresis_end", "chip_seed"):
+        check_seed("chip_seed", self.chip_seed)
+        for name in ("hysteresis", "hysteresis_end"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite and not negative")
         if self.hysteresis_end > self.hysteresis:

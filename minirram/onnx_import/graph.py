@@ -10,7 +10,9 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, MissingFileError
+from ..errors import ConfigError, DataError, MinirramError
+from ..files import read_bytes
+from ..files.budgets import ONNX
 
 MOST_BYTES = 2**31
 """of a file: what its format can hold"""
@@ -110,15 +112,9 @@ def _load(path: "os.PathLike[str]") -> Any:
     except ImportError:
         raise ConfigError('reading ONNX files needs the package onnx: pip install "minirram[onnx]"') from None
     try:
-        size = os.path.getsize(path)
-        if size > MOST_BYTES:
-            raise DataError(f"{size} bytes; at most {MOST_BYTES}")
-        with open(path, "rb") as handle:
-            content = handle.read()
-    except OSError as error:
-        raise MissingFileError(f"{os.fspath(path)}: {error.strerror or 'cannot be read'}") from None
-    try:
-        model = onnx.load_model_from_string(content)
+        model = onnx.load_model_from_string(read_bytes(path, ONNX))
+    except MinirramError:
+        raise
     except Exception:  # protobuf has a class of errors per implementation
         raise DataError("no ONNX model, or one that is cut off") from None
     if not len(model.graph.node):

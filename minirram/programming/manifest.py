@@ -13,8 +13,8 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 from .. import __version__
-from ..errors import DataError, MissingFileError
-from ..files import Path, read_json, read_npz, write_json
+from ..errors import DataError
+from ..files import Path, read_json, read_npy, read_npz, sha256_of, write_json
 from ..json_codec import Result, built
 from ..xbp import digests
 from .readback import read_program, verify
@@ -94,7 +94,7 @@ def bind(
 ) -> Manifest:
     """Write `manifest.json` for files of `folder`, named without it. DataError when they do not fit each other."""
     built_program = read_program(os.path.join(folder, program))
-    readback_S = np.load(os.path.join(folder, readback), allow_pickle=False)
+    readback_S = read_npy(os.path.join(folder, readback), follow=False)
     found = verify(built_program, readback_S)
 
     def bound(name: str) -> BoundFile:
@@ -143,7 +143,7 @@ def read_manifest(path: Path) -> Manifest:
 def _check_figures(made: Manifest, folder: str, path: Path) -> None:
     """DataError unless the files say what the manifest says of them."""
     program = read_program(os.path.join(folder, made.program.file))
-    readback_S = np.load(os.path.join(folder, made.readback.file), allow_pickle=False)
+    readback_S = read_npy(os.path.join(folder, made.readback.file), follow=False)
     found = verify(program, readback_S)
     said: Dict[str, Any] = {
         "chip_id": f"{program.chip_id:08x}",
@@ -205,12 +205,3 @@ def check_measured(readback: Path, *, chip_id: Optional[int] = None) -> Optional
     if chip_id is not None and made.chip_id != f"{chip_id:08x}":
         raise DataError(f"{readback}: measured on chip {made.chip_id}, not on {chip_id:08x}")
     return made
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits; MissingFileError when there is none."""
-    try:
-        with open(path, "rb") as handle:
-            return hashlib.sha256(handle.read()).hexdigest()
-    except OSError as error:
-        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None

@@ -6,7 +6,9 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, MissingFileError, ShapeError
+from ..errors import ConfigError, DataError, ShapeError
+from ..files import open_file
+from ..files.budgets import PROGRAM
 from ..xbp import codec, digests, table
 from ..xbp.records import Program, TileProgram
 from .build import pulse_counts
@@ -60,15 +62,13 @@ def read_program(path: Union[str, "os.PathLike[str]"]) -> Program:
 
 def read_bytes(path: Union[str, "os.PathLike[str]"]) -> bytes:
     """The bytes of a program file: as many as its header says, and one more where there are too many."""
-    try:
-        with open(path, "rb") as handle:
-            header = handle.read(table.HEADER.size)
-            if len(header) < table.HEADER.size:
-                return header
-            length = min(table.HEADER.unpack(header)[4], table.LIMITS["MAX_FILE"])
-            return header + handle.read(max(0, length - len(header)) + 1)
-    except OSError as error:
-        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from None
+    handle, _ = open_file(path, PROGRAM)
+    with handle:
+        header = handle.read(table.HEADER.size)
+        if len(header) < table.HEADER.size:
+            return header
+        length = min(table.HEADER.unpack(header)[4], table.LIMITS["MAX_FILE"])
+        return header + handle.read(max(0, length - len(header)) + 1)
 
 
 def check_targets(program: Program, targets: Program) -> None:
@@ -252,7 +252,7 @@ def _describe_tile(tile: TileProgram) -> TileSummary:
     names = ("number", "macro", "row0", "col0", "n_row", "n_col", "n_keep", "on_min_nS", "off_max_nS", "code_bits")
     targets = None
     if tile.codes is not None and tile.n_keep:
-        kept = tile.target_nS[tile.mask]
+        kept = tile.conductance_nS(tile.codes[tile.mask])
         targets = Targets(float(kept.min()), float(kept.mean()), float(kept.max()))
     return TileSummary(
         **{name: getattr(tile, name) for name in names},

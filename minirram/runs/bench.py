@@ -15,7 +15,7 @@ from ..driver.protocol import Capabilities, Driver
 from ..driver.registry import open_driver
 from ..driver.session import DEFAULT_TIMEOUT_S, Session
 from ..errors import ConfigError, DataError
-from ..files import atomic_writer, write_json
+from ..files import atomic_writer, check_writable, write_json
 from ..inference import digital_json
 from ..json_codec import Result
 from ..programming import manifest
@@ -171,10 +171,7 @@ def _map(readback: Path) -> np.ndarray:
 
 def _check_outputs(out: str) -> None:
     """OSError, before any pulse, when the folder cannot be written to."""
-    trial = os.path.join(out, f".{os.getpid()}.tmp")
-    with open(trial, "wb") as handle:
-        handle.write(bytes(4096))
-    os.unlink(trial)
+    check_writable(out)
 
 
 def _write(path: str, data: bytes) -> None:

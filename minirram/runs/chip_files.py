@@ -1,7 +1,6 @@
 """The files that say which individual a chip is, where its seed alone does not."""
 
 import os
-import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -10,7 +9,8 @@ import numpy as np
 
 from ..chip.chip import Chip
 from ..chip.dead_lines import read_faults, read_lines
-from ..errors import ConfigError, MissingFileError
+from ..errors import ConfigError
+from ..files import crc_of
 from ..json_codec import Result
 from ..labfiles.maps import USUAL, LabMap, Policy, Reading, read_chip_map
 from ..programming.manifest import check_measured
@@ -148,9 +148,5 @@ def map_names(paths: Sequence[str]) -> Tuple[str, ...]:
     """How a run remembers its maps: "NAME CRC-32" of each file; MissingFileError when there is none."""
     names = []
     for path in paths:
-        try:
-            with open(path, "rb") as handle:
-                names.append(f"{os.path.basename(path)} {zlib.crc32(handle.read()):08x}")
-        except OSError:
-            raise MissingFileError(f"{path}: there is no such file") from None
+        names.append(f"{os.path.basename(path)} {crc_of(path):08x}")
     return tuple(names)

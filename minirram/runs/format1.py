@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Mapping
 import numpy as np
 
 from ..errors import DataError
+from ..files import json_of
 
 Arrays = Dict[str, np.ndarray]
 
@@ -33,7 +34,7 @@ def named_config(value: Mapping[str, Any]) -> Dict[str, Any]:
 def named_model(arrays: Mapping[str, np.ndarray]) -> Arrays:
     """`model.npz`: the placement's tiles and matrices with the names of their numbers."""
     try:
-        placement = json.loads(str(arrays["placement"]))
+        placement = json_of(str(arrays["placement"]))
         if "shapes" not in placement:
             return dict(arrays)
         named = {name: placement[name] for name in ("macro_rows", "macro_pairs")}

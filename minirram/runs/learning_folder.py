@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Type, TypeVar
 import numpy as np
 
 from ..errors import ConfigError, MissingFileError
-from ..files import Path, atomic_writer, blaming, read_json, read_npz, write_json, write_npz
+from ..files import Path, append_line, atomic_writer, blaming, read_bytes, read_json, read_npz, write_json, write_npz
+from ..files.budgets import LOG
 from ..progress.stages import stage
 from . import format1
 from .config import FORMAT, check_same, checked_format, document
@@ -67,7 +68,7 @@ class LearningFolder:
         if not cls.exists(folder):
             raise MissingFileError(f"{folder}: not a run folder (no config.json in it); make one with minirram train")
         with blaming(path):
-            value = read_json(path)
+            value = read_json(path, follow=False)
             return cls(folder, cls.config_from_json(value), file_format=checked_format(value))
 
     def check_config(self, config: Any) -> None:
@@ -99,7 +100,7 @@ class LearningFolder:
 
     def arrays(self, name: str) -> Dict[str, np.ndarray]:
         """The arrays in the file `name` under their names of the present format."""
-        arrays = read_npz(self.path(name))
+        arrays = read_npz(self.path(name), follow=False)
         if self.file_format == FORMAT:
             return arrays
         with blaming(self.path(name)):
@@ -147,14 +148,10 @@ class LearningFolder:
     def log_test_opening(self, reason: str) -> None:
         """Append one line to `test-openings.jsonl`: the test set is about to be read."""
         when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        with open(self.path("test-openings.jsonl"), "a", encoding="utf-8") as handle:
-            handle.write(json.dumps({"when": when, "why": reason}) + "\n")
-            handle.flush()
-            os.fsync(handle.fileno())
+        append_line(self.path("test-openings.jsonl"), json.dumps({"when": when, "why": reason}))
 
     def test_openings(self) -> int:
         """How often this run's test set was opened."""
         if not self.has("test-openings.jsonl"):
             return 0
-        with open(self.path("test-openings.jsonl"), encoding="utf-8") as handle:
-            return sum(1 for _ in handle)
+        return read_bytes(self.path("test-openings.jsonl"), LOG, follow=False).count(b"\n")

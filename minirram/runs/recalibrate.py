@@ -1,6 +1,5 @@
 """A run taken to the chip as it reads back: digital statistics and ADC ranges anew, then, if asked, a few masks."""
 
-import hashlib
 import os
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Optional, Tuple, Union
@@ -9,7 +8,7 @@ import numpy as np
 
 from ..chip.chip import Chip
 from ..errors import ConfigError, DataError, MissingFileError
-from ..files import write_json
+from ..files import sha256_of, write_json
 from ..inference import digital_json
 from ..inference.calibration import calibrated
 from ..inference.examine import Score, examine
@@ -156,7 +155,7 @@ def recalibrate(
     held = run.path("program.xbp") if program is None else os.fspath(program)
     _check(run, out, relearn_steps=relearn_steps, program=program, held=held)
     chip, model, masks = run.load_trained()
-    seen, digest = read_map(readback, unit, policy=KEEP, plausible=False), sha256(readback)
+    seen, digest = read_map(readback, unit, policy=KEEP, plausible=False), sha256_of(readback)
     found = verify(build_program(run.config, chip, model=model, masks=masks)[0], seen.conductances_S)
     readback_S, doubtful, limited = conducted(seen.conductances_S, chip)
     bench = _Bench(run.config, open_training(replace(run.config, data_crc=0), data), readback_S, threads)
@@ -212,15 +211,6 @@ def _relearned(
         beyond_per_pulse=None if beyond is None or not count else beyond / count,
         program=os.path.join(out, PROGRAM),
     )
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal, as `sha256sum` prints it; MissingFileError when there is none."""
-    try:
-        with open(path, "rb") as handle:
-            return hashlib.sha256(handle.read()).hexdigest()
-    except OSError as error:
-        raise MissingFileError(f"{os.fspath(path)}: cannot be read ({error.strerror})") from None
 
 
 def _check(run: RunFolder, out: str, *, relearn_steps: int, program: Optional[Path], held: str) -> None:

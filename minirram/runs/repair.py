@@ -8,8 +8,8 @@ import numpy as np
 
 from ..chip.cell_results import CellResults
 from ..device.thresholds import thresholds
-from ..errors import DataError, MissingFileError
-from ..files import atomic_writer
+from ..errors import DataError
+from ..files import atomic_writer, read_npy
 from ..json_codec import Result
 from ..programming import repair as repairing
 from ..programming.build import pulse_counts
@@ -87,12 +87,7 @@ def read_conductances(path: Path) -> np.ndarray:
     """The map of a read-back: .npy, or the last reads in a file of cell results; DataError for anything else."""
     if os.fspath(path).endswith(".npz"):
         return CellResults.load(path).last_read_S
-    try:
-        found = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: there is no such file") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path}: not a .npy file ({error})") from None
-    if not isinstance(found, np.ndarray) or found.dtype.kind != "f":
+    found = read_npy(path)
+    if found.dtype.kind != "f":
         raise DataError(f"{path}: expected floats in siemens")
     return found.astype(np.float64)

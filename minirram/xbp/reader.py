@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterable, List, NoReturn, Optional, Tupl
 import numpy as np
 
 from ..errors import FormatError
+from ..files.budgets import PROGRAM, SCALE
 from . import digests, packbits, rules, sparse, table
 from .records import unpack_bits
 
@@ -27,7 +28,7 @@ _TILE = table.TYPES["TILE"]  # those of the rows follow it, in the order of the 
 _unpack_head = table.RECORD.unpack_from
 _unpack_crc = struct.Struct("<I").unpack_from
 _BATCH_BYTES = 1 << 21  # decoded ahead at a time
-MOST_CELLS = 1 << 31  # of all maps together: small files can ask for terabytes, and a host keeps the maps
+_CODE_BYTES = 8  # of a host for each conductance code: it becomes a conductance
 
 
 class TileRecords:
@@ -56,7 +57,9 @@ class TileRecords:
             mask = unpack_bits(b"".join(self.mask), shape) if self.mask else None
             codes = None
             if self.codes:
-                codes = np.frombuffer(b"".join(self.codes), f"<u{bits // 8}").astype(f"u{bits // 8}").reshape(shape)
+                stored = np.frombuffer(b"".join(self.codes), f"<u{bits // 8}")
+                codes = stored.astype(f"u{bits // 8}", copy=False).reshape(shape)
+            self.mask, self.codes = [], []
             self._maps = mask, codes, tuple((recipe, self._pulses(records)) for recipe, records in self.passes)
         return self._maps
 
@@ -91,6 +94,7 @@ class Reader:
         self.tiles: List[TileRecords] = []
         self.tile: Optional[TileRecords] = None  # the one that is being read
         self.ended = False
+        self.expanded, self.most_expanded = 0, PROGRAM.unpacks_to(len(self.data))  # bytes of all maps so far
         self.at, self.index = 0, 0
         self.crc = 0  # CRC-32 of all bytes so far but the checksums themselves
         self.record: Optional[int] = None  # number of the one that is being read
@@ -246,6 +250,7 @@ class Reader:
         self._refuse(at + _HEAD, table.TILE_FIELDS, rules.tile_faults(values, self.chip))
         self.tile = TileRecords(number, values, at=at)
         self.tiles.append(self.tile)
+        self._expand(self._has(_MASK) + (_CODE_BYTES if values["code_bits"] else 0))
 
     def _advance(self, at: int, tile: TileRecords, stage: int) -> None:
         """Check M1: each tile has the maps that CHIP names, whole and in order."""
@@ -317,6 +322,7 @@ class Reader:
         if pass_ == len(tile.passes):
             tile.passes.append((recipe, []))
             tile.next_row = 0
+            self._expand(1)
         if pass_ != len(tile.passes) - 1 or row < tile.next_row:
             message = f"pass {pass_} from row {row} after pass {len(tile.passes) - 1} up to row {tile.next_row}"
             self._fail("ORDER", at + 15, message)
@@ -338,29 +344,27 @@ class Reader:
         self.directories.append((at, payload))
 
     def _read_end(self, at: int, *_: Any) -> None:
-        """Checks E1 to E3, and Y6 before the maps are made."""
+        """Checks E1 to E3."""
         if self.at != self.file_length:
             self._fail("LENGTH", at, f"END ends at {self.at}, the header says at {self.file_length}")
         if self.tile:
             self._advance(at, self.tile, _NEXT)
         if self._has(_OPS) and not any(tile.passes for tile in self.tiles):
             self._fail("ORDER", at, "CHIP names pulses, and there are none")
-        self._check_size()
         state = self._state()
         if state != self.chip["new_state"]:
             message = f"new_state {self.chip['new_state']:08x}, the maps give {state:08x}"
             self._fail("TOTAL", table.HEADER.size + _HEAD + 16, message)
         self.ended = True
 
-    def _check_size(self) -> None:
-        """Check Y6: LIMIT when the file asks for more than a host should expand."""
-        cells = 0
-        for tile in self.tiles:
-            maps = len(tile.passes) + bool(tile.mask) + tile.values["code_bits"] // 8
-            cells += tile.n_row * tile.n_col * maps
-            if cells > MOST_CELLS:
-                message = f"the maps up to tile {tile.number} cover {cells} cells, this reader expands {MOST_CELLS}"
-                self._fail("LIMIT", tile.at, message)
+    def _expand(self, maps: int) -> None:
+        """Check Y6 as maps of the present tile begin: a small file can ask for terabytes, and a host keeps the maps."""
+        tile = self.tiles[-1]
+        self.expanded += tile.n_row * tile.n_col * maps
+        if self.expanded > self.most_expanded:
+            most = f"this reader {self.most_expanded} ({SCALE})"
+            message = f"the maps up to tile {tile.number} take {self.expanded} bytes, {most}"
+            self._fail("LIMIT", tile.at, message)
 
     def _state(self) -> int:
         """Digest of the state that the maps lead to."""

@@ -168,7 +168,11 @@ class TileProgram:
         """float64 (n_row, n_col): what each cell should conduct by its code."""
         if self.codes is None:
             raise ConfigError(f"tile {self.number} has no conductance targets")
-        return self.g_off_nS + self.codes * (self.g_lsb / 2.0 ** table.LIMITS["LSB_FRACTION_BITS"])
+        return self.conductance_nS(self.codes)
+
+    def conductance_nS(self, codes: np.ndarray) -> np.ndarray:
+        """float64 of the codes' shape: what cells of these codes should conduct."""
+        return self.g_off_nS + codes * (self.g_lsb / 2.0 ** table.LIMITS["LSB_FRACTION_BITS"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,9 +225,9 @@ class Program:
         for recipe in self.recipes:
             _refuse(f"recipe {recipe.id}", rules.recipe_order_faults(vars(recipe), kinds, chip))
             kinds[recipe.id] = recipe.kind
-        last = -1
+        last, maps = -1, self.maps  # once: each look at it goes over all tiles
         for tile in self.tiles:
-            self._check_tile(tile, kinds, last)
+            self._check_tile(tile, kinds, last, maps=maps)
             last = tile.number
         for contradiction in rules.contradictions(self.tiles, kinds, change=rules.changes(chip)):
             raise rules.Contradiction(*contradiction)
@@ -235,13 +239,13 @@ class Program:
                     f"together {self.max_payload - 2} at most"
                 )
 
-    def _check_tile(self, tile: TileProgram, kinds: Dict[int, int], last: int) -> None:
-        """ConfigError when `tile` cannot stand in this program after the tile numbered `last`."""
+    def _check_tile(self, tile: TileProgram, kinds: Dict[int, int], last: int, *, maps: int) -> None:
+        """ConfigError when `tile` cannot stand in this program of `maps` after the tile numbered `last`."""
         where = f"tile {tile.number}"
         if tile.number <= last:
             raise ConfigError(where + ": tiles are numbered upwards, without repeats")
         _refuse(where, rules.tile_faults(vars(tile), vars(self)))
-        if (tile.maps ^ self.maps) & ~table.MAPS["pulses"]:
+        if (tile.maps ^ maps) & ~table.MAPS["pulses"]:
             raise ConfigError(where + ": its mask or targets are missing or more than those of the first tile")
         if max((tile.n_col + 7) // 8, tile.n_col * tile.code_bits // 8) > self.max_payload:
             raise ConfigError(

@@ -10,7 +10,7 @@ from typing import Any, Iterator, List, Mapping, Sequence, Tuple
 import numpy as np
 
 from ..errors import ConfigError
-from . import table
+from . import digests, table
 
 Fault = Tuple[str, str, str]  # error class, field, what is wrong
 Fields = Sequence[Tuple[str, str]]  # (name, format character), as in `table`
@@ -163,7 +163,7 @@ def contradictions(tiles: Sequence[Any], kinds: Mapping[int, int], *, change: bo
     """
     yield from _overlaps(tiles)
     for tile in tiles:
-        if tile.codes is not None and np.any((tile.codes > 0) != tile.mask):
+        if tile.codes is not None and any(np.any((tile.codes[k] > 0) != tile.mask[k]) for k in _blocks(tile)):
             text = f"tile {tile.number}: codes above 0 are not exactly those of the cells to keep"
             yield "CONFLICT", tile.number, text
         cells = 0 if tile.mask is None else _against_mask(tile, kinds)
@@ -179,23 +179,33 @@ def _turned_twice(tile: Any) -> int:
     """How many cells stand in two pulse maps or more."""
     if len(tile.passes) < 2:
         return 0
-    seen, twice = np.zeros((2, tile.n_row, tile.n_col), bool)
-    for _, cells in tile.passes:
-        twice |= seen & cells
-        seen |= cells
-    return int(np.count_nonzero(twice))
+    count = 0
+    for rows in _blocks(tile):
+        seen, twice = np.zeros((2, rows.stop - rows.start, tile.n_col), bool)
+        for _, cells in tile.passes:
+            twice |= seen & cells[rows]
+            seen |= cells[rows]
+        count += int(np.count_nonzero(twice))
+    return count
 
 
 def _against_mask(tile: Any, kinds: Mapping[int, int]) -> int:
     """How many cells get a RESET last though they are kept, or a FORM or SET though they are not."""
-    pulsed, ends_on = np.zeros((2,) + tile.mask.shape, bool)
-    for recipe, cells in tile.passes:
-        pulsed |= cells
-        if kinds[recipe] == table.KINDS["RESET"]:
-            np.greater(ends_on, cells, out=ends_on)  # and not
-        else:
-            ends_on |= cells
-    return int(np.count_nonzero((ends_on ^ tile.mask) & pulsed))
+    count = 0
+    for rows in _blocks(tile):
+        pulsed, ends_on = np.zeros((2, rows.stop - rows.start, tile.n_col), bool)
+        for recipe, cells in tile.passes:
+            pulsed |= cells[rows]
+            if kinds[recipe] == table.KINDS["RESET"]:
+                np.greater(ends_on, cells[rows], out=ends_on)  # and not
+            else:
+                ends_on |= cells[rows]
+        count += int(np.count_nonzero((ends_on ^ tile.mask[rows]) & pulsed))
+    return count
+
+
+def _blocks(tile: Any) -> Iterator[slice]:
+    return digests.blocks(tile.n_row, tile.n_col)
 
 
 def _overlaps(tiles: Sequence[Any]) -> Iterator[Tuple[str, int, str]]:

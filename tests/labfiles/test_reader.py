@@ -3,6 +3,7 @@
 import io
 import zipfile
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -238,7 +239,7 @@ def test_arrays_and_archives(file):
     "contents, message",
     [
         (b"\x93NUMPY", "not a table of numbers"),
-        (npy(GRID_uS, shape=(10**6, 10**6)), "1000000000000 cells; at most 67108864"),
+        (npy(GRID_uS, shape=(10**6, 10**6)), "1000000000000 values; at most 67108864"),
         (npy(GRID_uS, shape=(10**3, 10**3)), "the header speaks of 1000000 values, 32 bytes follow"),
         (npy(GRID_uS, descr="|O"), "values of object"),
         (npy(GRID_uS, descr="<c16"), "values of complex128"),
@@ -277,13 +278,13 @@ def test_bombs_are_refused_before_memory_is_taken(file):
 
 def test_text_is_bounded(file, monkeypatch):
     for module, name, most, contents, message in (
-        (text, "MOST_TEXT_BYTES", 20, "1" * 21, "longer than 20 bytes"),
+        (text, "TEXT", replace(text.TEXT, most_bytes=20), "1" * 21, "longer than 20 bytes"),
         (text, "MOST_LINES", 3, "1\n" * 4, "5 lines; at most 3"),
         (text, "MOST_LINES", 3, "1\n" * 20, "more than 3 lines"),
         (text, "MOST_LINE_CHARACTERS", 9, "1" * 10, "a line of 10 characters; at most 9"),
         (dialect, "MOST_FIELDS", 5, ";" * 6, "more than 5 values in line 1"),
         (dialect, "MOST_CELLS", 5, "1.5;2.5\n" * 3, "more than 5 cells"),
-        (arrays, "MOST_BYTES", 9, npy(GRID_uS), "longer than 9 bytes"),
+        (arrays, "LAB", replace(arrays.LAB, most_bytes=9), npy(GRID_uS), "longer than 9 bytes"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, most)
@@ -317,7 +318,7 @@ def test_a_matlab_bomb(file, monkeypatch):
     pytest.importorskip("scipy.io", reason="reads .mat, extra 'lab'")
     packed = zlib.compress(bytes(2**22))
     element = (15).to_bytes(4, "little") + len(packed).to_bytes(4, "little") + packed
-    monkeypatch.setattr(arrays, "MOST_BYTES", 2**21)
+    monkeypatch.setattr(arrays, "LAB", replace(arrays.LAB, unpacked_bytes=2**21))
     with pytest.raises(DataError, match="unpacks to more than"):
         read_map(file(b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + element, "a.mat"), "uS")
 

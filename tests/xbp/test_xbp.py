@@ -6,6 +6,7 @@ import re
 import struct
 import time
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -179,12 +180,12 @@ def test_damaged_files_of_format_1_are_refused(name):
 
 
 def test_a_small_file_cannot_ask_for_terabytes(monkeypatch):
-    cells = 3 * 6 * 5  # the example has a mask, codes of a byte and three passes
-    monkeypatch.setattr(reader, "MOST_CELLS", cells - 1)
-    with pytest.raises(FormatError, match="cover 90 cells, this reader expands 89") as caught:
+    most = 3 * 6 * 12  # the example has a mask, codes, which become float64, and three passes
+    monkeypatch.setattr(reader, "PROGRAM", replace(reader.PROGRAM, unpacked_bytes=most - 1, unpacked_ratio=0))
+    with pytest.raises(FormatError, match="take 216 bytes, this reader 215") as caught:
         codec.read(vector("good/example.xbp"))
     assert caught.value.kind == "LIMIT"
-    monkeypatch.setattr(reader, "MOST_CELLS", cells)
+    monkeypatch.setattr(reader, "PROGRAM", replace(reader.PROGRAM, unpacked_bytes=most, unpacked_ratio=0))
     assert codec.read(vector("good/example.xbp")).tiles
 
 
