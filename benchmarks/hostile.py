@@ -18,31 +18,14 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import minirram as mr  # noqa: E402
 from minirram.cli import main as cli  # noqa: E402
-from minirram.nn.layers.join import Flatten  # noqa: E402
-from minirram.nn.layers.linear import Linear  # noqa: E402
-from tests.support.hostile_files import cases  # noqa: E402
+from tests.support.hostile_files import cases, whole_run  # noqa: E402
 
 ADDRESSES = 4 << 30  # bytes of address space: beyond, an allocation fails
 SECONDS = 60  # of CPU: beyond, the process is killed
-
-
-def whole_run(folder):
-    """A run folder of a small network with its program file."""
-    generator = np.random.default_rng(1)
-    labels = np.arange(60) % 2
-    images = (generator.integers(0, 4, (60, 4, 4)) + 8 * labels[:, None, None]).astype(np.uint8)
-    network = mr.nn.Network("small", (4, 4, 1), 4, (Flatten("flat"), Linear("fc", 16, 2)))
-    data = mr.LabelledData.split(images, labels)
-    recipe = mr.Recipe(epochs=1, batch_size=10)
-    mr.train(network, data, recipe, out=folder, lines=mr.ChipLines(rows=16, pairs=8), threads=1).export()
-    return folder
 
 
 def opened(case, log):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -46,6 +47,14 @@ def draw(text: str) -> None:
     with _reader():
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Text whose characters that steer a terminal, or turn its lines around, are escaped: names come from files."""
+    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def flush() -> None:

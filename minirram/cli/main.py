@@ -130,7 +130,7 @@ def _verdict(error: Exception) -> Tuple[object, int]:
 
 def shown(command: Any, result: Any) -> str:
     """The text of a result, in lines that fit; a document is left as it is."""
-    text = str(command.text(result))
+    text = console.printable(str(command.text(result)))
     return text if text.startswith("{") else console.fitted(text)
 
 

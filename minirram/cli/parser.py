@@ -8,7 +8,7 @@ from typing import Any, List, NoReturn, Optional, Sequence
 
 from ..errors import did_you_mean
 from .arguments import COMMAND_LINE, positive
-from .console import RED, coloured, fitted, is_terminal, tell, width
+from .console import RED, coloured, fitted, is_terminal, printable, tell, width
 
 
 class Formatter(argparse.HelpFormatter):
@@ -74,7 +74,7 @@ class Parser(argparse.ArgumentParser):
 
 def error_line(text: object) -> str:
     """An error as one line; on a terminal broken at spaces to fit it."""
-    line = "minirram: error: " + str(text).replace("\r", "\\r").replace("\n", "\\n")  # names of files may hold them
+    line = "minirram: error: " + printable(str(text).replace("\n", "\\n"))  # names of files may hold it
     line = fitted(line) if is_terminal(sys.stderr) else line
     return line.replace("error:", coloured("error:", RED, sys.stderr), 1)
 

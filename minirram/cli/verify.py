@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ..labfiles.maps import KEEP, Reading, read_map
 from ..labfiles.units import OF_A_CELL
 from ..programming import manifest, readback
 from ..programming.readback import read_program
-from ..programming.results import Verification
+from ..programming.results import Verification, WrongCell
 from ..xbp import table
 from ..xbp.records import Program
 from .arguments import FAILED, GOOD, file_option
@@ -123,6 +123,8 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         )
     tolerance = TOLERANCE if options.tolerance is None else options.tolerance
     found = readback.verify(built, measured_S, tolerance=tolerance, targets=targets)
+    if not found.checked:
+        raise ConfigError(f"{options.file} says of no cell what it must be (no mask, no change): nothing to verify")
     programmed = read_back = lost = remedy = saturated = clipped = doubtful = limited = known = None
     if options.run is not None:
         from ..runs.evaluate import accuracy_of_readback
@@ -131,7 +133,8 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         programmed, read_back = scores.programmed.accuracy, scores.read_back.accuracy
         saturated, clipped = total(scores.read_back.saturated), scores.clipped_conductances
         doubtful, limited = scores.doubtful, scores.limited
-        known = _known_stuck(options.run, found)
+        wrong = readback.wrong_cells(built, measured_S, tolerance=tolerance, targets=targets)
+        known = _known_stuck(options.run, wrong)
         lost = programmed - read_back
         if lost > 0 and not options.simulate:
             unit = "" if options.unit == "S" else f" --unit {options.unit}"
@@ -151,7 +154,7 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         remedy=remedy,
         saturated_read_back=saturated,
         clipped_conductances=clipped,
-        without_number=sum(cell.why == "not a number" for cell in found.cells),
+        without_number=found.kinds.get("not a number", 0),
         simulated=options.simulate,
     )
 
@@ -216,14 +219,14 @@ def _check_belongs(built: Program, file: str, folder: str) -> None:
             )
 
 
-def _known_stuck(folder: str, found: Verification) -> int:
+def _known_stuck(folder: str, cells: Sequence[WrongCell]) -> int:
     """Cells that differ because they are stuck on, or off, on the chip of a run."""
     from ..runs.folder import RunFolder
 
     chip, _, _ = RunFolder.open(folder).load_trained()
     stuck = chip.physical(np.stack([macro.stuck for macro in chip.macros]))
     on = chip.physical(np.stack([macro.on for macro in chip.macros]))
-    return sum(bool(stuck[cell.place]) and cell.why == ("on" if on[cell.place] else "off") for cell in found.cells)
+    return sum(bool(stuck[cell.place]) and cell.why == ("on" if on[cell.place] else "off") for cell in cells)
 
 
 def _check_digital(made: manifest.Manifest, path: str, folder: str) -> None:
@@ -258,8 +261,26 @@ def text(shown: VerifiedProgram) -> str:
     if shown.readback is not None:
         lines.append(f"read-back {shown.readback.line}")
     lines += count_lines("verify", shown)
+    lines += _told_apart(shown)
     lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in shown.cells]
+    if shown.differing > len(shown.cells):
+        lines.append(f"  and {shown.differing - len(shown.cells)} more")
     return "\n".join(lines)
+
+
+def _told_apart(shown: VerifiedProgram) -> Iterator[str]:
+    """What the map may be, and where the cells that differ lie, when there are more than are listed."""
+    for what in shown.suspects:
+        yield f"suspected {what}"
+    if shown.differing <= len(shown.cells):
+        return
+    kinds = ", ".join(f"{count} {why}" for why, count in shown.kinds.items())
+    more = [f"{shown.open} of them read 0 S or below"] if shown.open else []
+    more += [f"{shown.overflow} overflow or short"] if shown.overflow else []
+    yield "; ".join([f"by kind   {kinds}", *more])
+    for name, counts in (("tile", shown.tiles), ("row", shown.rows), ("column", shown.cols)):
+        most = ", ".join(f"{one.number} of macro {one.macro} ({one.cells})" for one in counts[:3])
+        yield f"most in   {name} {most}"
 
 
 def _verdict(shown: VerifiedProgram) -> str:

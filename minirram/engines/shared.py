@@ -10,7 +10,8 @@ from typing import Any, Dict, Mapping
 import numpy as np
 
 from ..errors import DataError
-from ..files import Path, atomic_writer
+from ..files import Path, atomic_writer, json_of, open_file
+from ..files.budgets import ARRAYS, JSON
 
 ALIGNMENT = 64
 """bytes; arrays begin at multiples of it"""
@@ -61,10 +62,11 @@ def write_shared(path: Path, arrays: Mapping[str, np.ndarray]) -> InFile:
 @lru_cache(maxsize=2)
 def _mapped(path: str, written_ns: int) -> Dict[str, np.ndarray]:
     """The arrays of the file that was written then."""
-    with open(path, "rb") as handle:
-        head = handle.readline()
+    handle, _ = open_file(path, ARRAYS)
+    with handle:
+        head = handle.readline(JSON.most_bytes)
     try:
-        entries = json.loads(head.decode("ascii"))
+        entries = json_of(head)
     except ValueError:
         raise DataError(f"{path}: not a file of shared arrays") from None
     start = -(-len(head) // ALIGNMENT) * ALIGNMENT

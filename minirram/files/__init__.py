@@ -2,7 +2,7 @@
 
 from .arrays import Arrays, archive_of, fill, part, prefixed, read_npy, read_npz
 from .budgets import Budget
-from .reading import Path, blaming, crc_of, json_of, open_file, read_bytes, read_json, sha256_of
+from .reading import Path, blaming, crc_of, json_of, open_file, read_bytes, read_json, refuse_links, sha256_of
 from .writing import append_line, atomic_writer, check_writable, copy_file, open_to_append, write_json, write_npz
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "read_json",
     "read_npy",
     "read_npz",
+    "refuse_links",
     "sha256_of",
     "write_json",
     "write_npz",

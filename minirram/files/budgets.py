@@ -82,6 +82,7 @@ SHEET = Budget("xlsx", "spreadsheets", 128 * MIB, 2**22, unpacked_bytes=16 * MIB
 ONNX = Budget("onnx", "networks from elsewhere", 2**31, 2**28)
 JOURNAL = Budget("journal", "`journal` of a programming", 256 * MIB, 2**22, depth=16)
 LOG = Budget("log", "`test-openings.jsonl`, `driver.log`", 64 * MIB, 2**20)
+SWEEP = Budget("table", "the table of a sweep", 1024 * MIB, 2**26)
 CHECKSUM = Budget("checksum", "any file whose checksum alone is taken, in pieces", 2**36, 0)
 IMAGE = Budget("image", "pictures that the data scripts read", 64 * MIB, 2**24)
 SOURCE = Budget(
@@ -100,6 +101,7 @@ BUDGETS: Tuple[Budget, ...] = (
     ONNX,
     JOURNAL,
     LOG,
+    SWEEP,
     CHECKSUM,
     IMAGE,
     SOUND,

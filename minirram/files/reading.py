@@ -74,6 +74,16 @@ def open_file(path: Path, budget: Budget, *, follow: bool = True) -> Tuple[Binar
         raise
 
 
+def refuse_links(folder: Path) -> None:
+    """DataError for a folder that holds a link, a FIFO or a device: nothing is read or written through it."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
+                raise DataError(
+                    f"{os.path.join(os.fspath(folder), entry.name)}: a link or no file; a run folder has none"
+                )
+
+
 def _too_long(path: Path, size: int, budget: Budget) -> str:
     return f"{os.fspath(path)}: longer than {budget.most_bytes} bytes, the most that is read of such a file ({size})"
 

@@ -43,22 +43,38 @@ def atomic_writer(path: Path, mode: str = "wb") -> Iterator[Any]:
         raise
 
 
-def open_to_append(path: Path) -> BinaryIO:
-    """Open the file `path` to add bytes at its end; it is made where there is none.
+def append_descriptor(path: Path) -> int:
+    """Descriptor of the file `path`, to add bytes at its end; it is made where there is none.
 
     DataError for a link, a FIFO, or a file with a second name: nothing is added outside its folder.
     """
     path = os.fspath(path)
+    _refuse_links(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY | _NO_LINK | getattr(os, "O_NONBLOCK", 0)
+    return os.open(path, flags, 0o666)
+
+
+def _refuse_links(path: str) -> None:
     if os.path.lexists(path):
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
             raise DataError(f"{path}: a link or no file; nothing is added to what it leads to")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY | _NO_LINK | getattr(os, "O_NONBLOCK", 0)
-    return os.fdopen(os.open(path, flags, 0o666), "ab")
+
+
+def open_to_append(path: Path) -> BinaryIO:
+    """The same as a handle."""
+    return os.fdopen(append_descriptor(path), "ab")
+
+
+def open_to_change(path: Path) -> Any:
+    """Open the file `path` to read and write it; it is made where there is none. Errors as of `append_descriptor`."""
+    _refuse_links(os.fspath(path))
+    flags = os.O_RDWR | os.O_CREAT | _BINARY | _NO_LINK | getattr(os, "O_NONBLOCK", 0)
+    return os.fdopen(os.open(path, flags, 0o666), "r+b")
 
 
 def append_line(path: Path, text: str) -> None:
-    """Add a line to a file; it is on disk when this returns. Errors as of `open_to_append`."""
+    """Add a line to a file; it is on disk when this returns. Errors as of `append_descriptor`."""
     with open_to_append(path) as handle:
         handle.write(text.encode("utf-8") + b"\n")
         handle.flush()

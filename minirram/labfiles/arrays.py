@@ -34,6 +34,8 @@ def read_array(path: PathLike, variable: Optional[str]) -> np.ndarray:
         raise DataError(f"{where}: not a table of numbers ({error})") from None
     if array.dtype.kind not in "fiu" or array.size == 0:
         raise DataError(f"{where}: holds {array.size} values of {array.dtype}, expected numbers")
+    if array.dtype.kind == "f" and array.dtype.itemsize < 4:
+        raise DataError(f"{where}: float16, whose steps are wider than what tells states apart; save float32")
     if not 1 <= array.ndim <= 3:
         raise DataError(f"{where}: an array of shape {array.shape}; expected one to three axes")
     return array.astype(np.float64)

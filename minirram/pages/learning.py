@@ -5,6 +5,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from ..errors import DataError
+from ..files import read_bytes
+from ..files.budgets import TEXT
 from ..inference.model import Model
 from ..report.html import Markup
 from ..report.page import Figure, Section, Side, Table
@@ -21,8 +23,9 @@ def history_of(run: RunFolder) -> Optional[History]:
     if not run.has("history.csv"):
         return None
     path = run.path("history.csv")
+    text = read_bytes(path, TEXT, follow=False).decode("utf-8", "replace")
     try:
-        table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True, encoding="utf-8"))
+        table = np.atleast_1d(np.genfromtxt(text.splitlines(), delimiter=",", names=True))
     except ValueError as error:
         raise DataError(f"{path}: not a history of epochs ({error})") from None
     if not table.dtype.names or not table.size:

@@ -219,7 +219,7 @@ def _account(opened: _Opened, wishes: Wishes) -> EnergyAccount:
 def _pixels(opened: _Opened, wishes: Wishes) -> Section:
     """Overlays of validation images; the test images stay closed."""
     config = opened.run.config
-    asked = open_training(config, wishes.data).validation.first(ENERGY_IMAGES)
+    asked = open_training(config, opened.run.source(wishes.data)).validation.first(ENERGY_IMAGES)
     wishes.say(f"answering {len(asked)} validation images")
     predict = answering(config, opened.chip, model=opened.model, split="validation", threads=wishes.threads)
     found = answers.PixelAnswers(asked, asked.probabilities(predict))

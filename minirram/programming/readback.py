@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from ..files.budgets import PROGRAM
 from ..xbp import codec, digests, table
 from ..xbp.records import Program, TileProgram
 from .build import pulse_counts
+from .mistakes import suspects
 from .results import (
     Differences,
+    LineCount,
     PassSummary,
     ProgramSummary,
     RecipeSummary,
@@ -51,6 +53,10 @@ _TILE_FIELDS = (
     "g_lsb",
 )
 
+REASONS = ("not a number", "off", "on", "off target")
+"""how a cell can differ"""
+MOST_LISTED = 50
+MOST_LINES = 10
 _SLACK_nS = 1e-3  # what siemens lose as floats, single ones too: n nS * 1e-9 * 1e9 is not always n
 _MOST_CONDUCTANCE_S = 0.1  # no memory cell conducts this much: such a map is in another unit
 
@@ -98,36 +104,87 @@ def verify(
     if targets is not None:
         check_targets(program, targets)
         program = targets
-    readback_nS = _checked_map(program, readback_S) * 1e9
-    checked, bit_errors = 0, 0
-    cells: List[WrongCell] = []
-    for tile in program.tiles:
-        on, told = told_cells(program, tile)
-        here = readback_nS[tile.macro, tile.rows, tile.cols]
-        finite = np.isfinite(here)
-        g = np.where(finite, here, 0.0)
-        reasons = {
-            "not a number": told & ~finite,
-            "off": finite & on & (g < tile.on_min_nS - _SLACK_nS),
-            "on": finite & told & ~on & (g > tile.off_max_nS + _SLACK_nS),
-        }
-        wrong = reasons["not a number"] | reasons["off"] | reasons["on"]
-        if tile.codes is not None:
-            allowed = tolerance * tile.target_nS + tile.g_lsb / 2.0 ** (table.LIMITS["LSB_FRACTION_BITS"] + 1)
-            reasons["off target"] = on & ~wrong & (np.abs(g - tile.target_nS) > allowed + _SLACK_nS)
-        checked += int(np.count_nonzero(told))
-        bit_errors += int(np.count_nonzero(wrong))
-        for why, where in reasons.items():
-            places = np.argwhere(where).tolist()
-            cells += [WrongCell(tile.macro, tile.row0 + row, tile.col0 + col, why) for row, col in places]
+    map_S = _checked_map(program, readback_S)
+    found = _wrong_cells(program, map_S, tolerance)
+    checked = sum(int(np.count_nonzero(told_cells(program, tile)[1])) for tile in program.tiles)
+    kinds = {why: int(np.count_nonzero(found.why == k)) for k, why in enumerate(REASONS)}
+    differing, bit_errors = len(found.why), len(found.why) - kinds["off target"]
+    values_S = map_S[found.macro, found.row, found.col]
     return Verification(
-        passed=not cells,
+        passed=not differing,
         checked=checked,
-        differing=len(cells),
+        differing=differing,
         bit_errors=bit_errors,
         bit_error_rate=bit_errors / checked if checked else 0.0,
-        cells=tuple(sorted(cells)),
+        kinds={why: count for why, count in kinds.items() if count},
+        open=int(np.count_nonzero(values_S[found.why == REASONS.index("off")] <= 0)),
+        overflow=int(np.count_nonzero(np.isposinf(values_S))),
+        tiles=_most(found.macro, found.tile),
+        rows=_most(found.macro, found.row),
+        cols=_most(found.macro, found.col),
+        suspects=suspects(program, map_S, told_cells) if bit_errors else (),
+        cells=tuple(found.cell(k) for k in range(min(differing, MOST_LISTED))),
     )
+
+
+def wrong_cells(
+    program: Program, readback_S: np.ndarray, *, tolerance: float = 0.1, targets: Optional[Program] = None
+) -> Tuple[WrongCell, ...]:
+    """Every cell that differs, in order; arguments and errors as of `verify`."""
+    if targets is not None:
+        check_targets(program, targets)
+        program = targets
+    found = _wrong_cells(program, _checked_map(program, readback_S), tolerance)
+    return tuple(found.cell(k) for k in range(len(found.why)))
+
+
+class _Wrong(NamedTuple):
+    """Cells that differ, in order: integer arrays (n,)."""
+
+    macro: np.ndarray
+    row: np.ndarray
+    col: np.ndarray
+    tile: np.ndarray
+    why: np.ndarray
+
+    def cell(self, k: int) -> WrongCell:
+        """The k-th."""
+        return WrongCell(int(self.macro[k]), int(self.row[k]), int(self.col[k]), REASONS[int(self.why[k])])
+
+
+def _wrong_cells(program: Program, map_S: np.ndarray, tolerance: float) -> _Wrong:
+    """The cells of a map, float64 (macros, rows, cols), that differ; of a cell the first reason."""
+    parts = [_Wrong(*np.zeros((5, 0), np.int64))]
+    for tile in program.tiles:
+        on, told = told_cells(program, tile)
+        here = map_S[tile.macro, tile.rows, tile.cols] * 1e9
+        finite = np.isfinite(here)
+        g = np.where(finite, here, 0.0)
+        reasons = [
+            told & ~finite,
+            finite & on & (g < tile.on_min_nS - _SLACK_nS),
+            finite & told & ~on & (g > tile.off_max_nS + _SLACK_nS),
+        ]
+        if tile.codes is not None:
+            allowed = tolerance * tile.target_nS + tile.g_lsb / 2.0 ** (table.LIMITS["LSB_FRACTION_BITS"] + 1)
+            bit_error = reasons[0] | reasons[1] | reasons[2]
+            reasons.append(on & ~bit_error & (np.abs(g - tile.target_nS) > allowed + _SLACK_nS))
+        for why, where in enumerate(reasons):
+            row, col = np.nonzero(where)
+            same: List[np.ndarray] = [np.full(len(row), value) for value in (tile.macro, tile.number, why)]
+            parts.append(_Wrong(same[0], tile.row0 + row, tile.col0 + col, same[1], same[2]))
+    whole = _Wrong(*(np.concatenate(arrays) for arrays in zip(*parts)))
+    order = np.argsort(whole.macro << 32 | whole.row << 16 | whole.col, kind="stable")
+    return _Wrong(*(array[order] for array in whole))
+
+
+def _most(macro: np.ndarray, number: np.ndarray) -> Tuple[LineCount, ...]:
+    """The lines, or tiles, with most cells that differ, most first."""
+    if not len(macro):
+        return ()
+    places, counts = np.unique(macro << 32 | number, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:MOST_LINES]
+    return tuple(LineCount(int(places[k]) >> 32, int(places[k]) & 0xFFFFFFFF, int(counts[k])) for k in order)
 
 
 def told_cells(program: Program, tile: TileProgram) -> Tuple[np.ndarray, np.ndarray]:
@@ -155,6 +212,8 @@ def _checked_map(program: Program, readback_S: np.ndarray) -> np.ndarray:
         raise ShapeError(f"read-back of shape {np.shape(readback_S)}, the program is for {expected}")
     if readback.dtype.kind != "f":
         raise DataError(f"read-back of {readback.dtype}; expected floats in siemens")
+    if readback.dtype.itemsize < 4:
+        raise DataError("read-back of float16, whose steps are wider than what tells states apart; save float32")
     read = [readback[tile.macro, tile.rows, tile.cols] for tile in program.tiles]
     largest = max((np.max(np.abs(part), where=np.isfinite(part), initial=0.0) for part in read), default=0.0)
     if largest > _MOST_CONDUCTANCE_S:

@@ -26,6 +26,18 @@ class WrongCell(Result):
 
 
 @dataclass(frozen=True)
+class LineCount(Result):
+    """How many cells of a tile, a row or a column differ. Physical numbers."""
+
+    macro: int
+    """index of the macro"""
+    number: int
+    """of the tile in its program, or of the line in the macro"""
+    cells: int
+    """that differ"""
+
+
+@dataclass(frozen=True)
 class Verification(Result):
     """A read-back map beside a program."""
 
@@ -39,8 +51,22 @@ class Verification(Result):
     """cells that are off but should be on, on but should be off, or not a number"""
     bit_error_rate: float
     """bit_errors / checked"""
+    kinds: Dict[str, int]
+    """cells that differ, by kind: "off", "on", "not a number", "off target\""""
+    open: int
+    """of those that are off: cells that read 0 S or below"""
+    overflow: int
+    """of those without a number: cells that conduct more than was measured (inf), shorted ones among them"""
+    tiles: Tuple[LineCount, ...]
+    """tiles with cells that differ, at most 10, most first"""
+    rows: Tuple[LineCount, ...]
+    """rows likewise"""
+    cols: Tuple[LineCount, ...]
+    """columns likewise"""
+    suspects: Tuple[str, ...]
+    """what the map may be instead of the read-back that was meant"""
     cells: Tuple[WrongCell, ...]
-    """every cell that differs, in order"""
+    """the first 50 cells that differ, in order"""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ..inference import digital_json
 from ..json_codec import Result
 from ..programming import manifest
 from ..programming.manifest import check_measured
-from ..programming.readback import read_program, verify
+from ..programming.readback import read_program, verify, wrong_cells
 from ..programming.results import WrongCell
 from ..xbp import codec, digests, table
 from ..xbp.records import Program
@@ -188,8 +188,8 @@ def _finish(
     journal: Journal,
 ) -> Bench:
     """Write read-back, cells, list of failures and, last of all, the manifest."""
-    found = verify(built, readback_S)
-    results = programmer.cell_results(made, readback_S, {cell.place: cell.why for cell in found.cells})
+    found, wrong = verify(built, readback_S), wrong_cells(built, readback_S)
+    results = programmer.cell_results(made, readback_S, {cell.place: cell.why for cell in wrong})
     with atomic_writer(os.path.join(out, READBACK)) as handle:
         np.save(handle, readback_S)
     results.save(os.path.join(out, CELLS))
@@ -210,7 +210,7 @@ def _finish(
         interrupted=int(np.count_nonzero(made.interrupted)),
         readback_id=bound.readback_id,
         checked=found.checked,
-        failed=found.cells,
+        failed=wrong,
     )
 
 

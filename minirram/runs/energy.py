@@ -204,6 +204,7 @@ def _count(run: RunFolder, what_if: WhatIf, *, data: Optional[str], threads: int
     """Examine the run as it would be, and count what enters its crossbars."""
     config = what_if.adapted(run.config)
     chip, model, masks = run.load_trained()
+    data = run.source(data)
     training = open_training(run.config, data)
     if config.network != run.config.network:  # codes of other bits
         training = open_training(replace(config, data_crc=0), data)

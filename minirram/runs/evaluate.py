@@ -95,7 +95,7 @@ def evaluate(
     config = run.config if as_if.config is None else as_if.config
     cell_model = config.cell_model if read_noise is None else config.cell_model.changed(read_noise=read_noise)
     config = replace(config, cell_model=cell_model)
-    source = data or run.config.data
+    source = run.source(data)
     conditions = Conditions() if conditions is None else conditions
     if conditions.wires is None:
         conditions = replace(conditions, wires=config.wires)
@@ -211,7 +211,7 @@ def accuracy_of_readback(
     """
     run = RunFolder.open(folder)
     chip, model, _ = run.load_trained()
-    examination = _split(run, "validation", data or run.config.data)
+    examination = _split(run, "validation", run.source(data))
 
     def score() -> Score:
         return examine(run.config, chip, model=model, examination=examination, split="validation", threads=threads)

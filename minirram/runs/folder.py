@@ -4,6 +4,7 @@ Its files and their fields stand in docs/run-folder.md. `config.json`, `chip.npz
 enough to evaluate, account for energy and export elsewhere.
 """
 
+import os
 from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional, Tuple
 
@@ -24,6 +25,8 @@ from .learning_folder import LearningFolder, Path
 
 DATA_FILE = "data.npz"
 """the data that a run folder carries"""
+TRUST = "MINIRRAM_TRUST"
+"""environment variable: folders, separated as in PATH, whose data run folders may name"""
 REPORT_FILE = "data.json"
 """what they are, as they were read"""
 
@@ -50,6 +53,15 @@ def open_test(config: RunConfig, source: Optional[str] = None) -> Any:
     return registry.load_test(config.task, config.data_layout, source=source or config.data, network=config.network)
 
 
+def _trusted(path: str) -> bool:
+    """Whether a path lies in one of the folders of TRUST."""
+    if path.startswith(("\\\\", "//")):  # a machine of the network would be asked for it
+        return False
+    folders = [os.path.realpath(folder) for folder in os.environ.get(TRUST, "").split(os.pathsep) if folder]
+    real = os.path.realpath(path) if folders else path
+    return any(real == folder or real.startswith(os.path.join(folder, "")) for folder in folders)
+
+
 class RunFolder(LearningFolder):
     """The folder of a run that learns masks. Parts are read when they are asked for."""
 
@@ -70,6 +82,22 @@ class RunFolder(LearningFolder):
         if run.config.data == IN_THE_FOLDER:
             run.config = replace(run.config, data=run.folder)
         return run
+
+    def source(self, named: Optional[str] = None) -> str:
+        """Where the run's data are read from: `named`, else as its configuration says, where that may be opened.
+
+        A run folder may come from somebody else. What it names outside itself is opened in folders that the environment
+        variable MINIRRAM_TRUST lists; elsewhere ConfigError asks for the name.
+        """
+        stated = self.config.data
+        if named is not None:
+            return named
+        if stated in (registry.SYNTHETIC, self.folder) or _trusted(stated):
+            return stated
+        raise ConfigError(
+            f"{self.folder}: its data lie in {stated!r}, and no path that a run folder names is opened by itself: name "
+            f"it, --data, or list its folder in {TRUST}"
+        )
 
     @property
     def carries_data(self) -> bool:

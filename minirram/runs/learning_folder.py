@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Type, TypeVar
 import numpy as np
 
 from ..errors import ConfigError, MissingFileError
-from ..files import Path, append_line, atomic_writer, blaming, read_bytes, read_json, read_npz, write_json, write_npz
+from ..files import (
+    Path,
+    append_line,
+    atomic_writer,
+    blaming,
+    read_bytes,
+    read_json,
+    read_npz,
+    refuse_links,
+    write_json,
+    write_npz,
+)
 from ..files.budgets import LOG
 from ..progress.stages import stage
 from . import format1
@@ -67,6 +78,7 @@ class LearningFolder:
         path = os.path.join(os.fspath(folder), "config.json")
         if not cls.exists(folder):
             raise MissingFileError(f"{folder}: not a run folder (no config.json in it); make one with minirram train")
+        refuse_links(folder)
         with blaming(path):
             value = read_json(path, follow=False)
             return cls(folder, cls.config_from_json(value), file_format=checked_format(value))

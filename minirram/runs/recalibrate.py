@@ -158,7 +158,7 @@ def recalibrate(
     seen, digest = read_map(readback, unit, policy=KEEP, plausible=False), sha256_of(readback)
     found = verify(build_program(run.config, chip, model=model, masks=masks)[0], seen.conductances_S)
     readback_S, doubtful, limited = conducted(seen.conductances_S, chip)
-    bench = _Bench(run.config, open_training(replace(run.config, data_crc=0), data), readback_S, threads)
+    bench = _Bench(run.config, open_training(replace(run.config, data_crc=0), run.source(data)), readback_S, threads)
     programmed = bench.score(chip, model)
     chip.replace_conductances(readback_S)
     read_back = bench.score(chip, model)

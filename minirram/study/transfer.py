@@ -153,7 +153,7 @@ def transfer(
     origin = RunFolder.open(source)
     _check_source(origin, changes, files)
     first_chip, first_model, _ = origin.load_trained()
-    config = _config_of_copy(origin.config, changes, cell_model=cell_model, data=data)
+    config = _config_of_copy(origin.config, changes, cell_model=cell_model, data=origin.source(data))
     config = replace(config, lines=lines, **files.names())
     readings = files.readings  # what is wrong with a file is said before there is a folder
     training = open_training(config)

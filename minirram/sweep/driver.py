@@ -11,6 +11,8 @@ from ..engines.engine import SERIAL, Engine, running
 from ..engines.running import Running, completed
 from ..errors import ConfigError
 from ..files import Path, read_json, write_json
+from ..files.budgets import CHECKSUM
+from ..files.reading import pieces
 from ..json_codec import Result, plain
 from ..runs import own_data
 from ..runs.config import RunConfig
@@ -209,8 +211,8 @@ def _checksum(folder: str) -> str:
     """CRC-32 of what an evaluation reads of a run."""
     crc = 0
     for name in ("config.json", "chip.npz", "model.npz", "masks.npz"):
-        with open(os.path.join(folder, name), "rb") as handle:
-            crc = zlib.crc32(handle.read(), crc)
+        for piece in pieces(os.path.join(folder, name), CHECKSUM, follow=False):
+            crc = zlib.crc32(piece, crc)
     return f"{crc:08x}"
 
 

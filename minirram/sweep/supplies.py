@@ -15,6 +15,8 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 import numpy as np
 
 from ..errors import ConfigError
+from ..files import atomic_writer, json_of, read_bytes
+from ..files.budgets import ARRAYS
 from ..runs.config import RunConfig, config_from_json
 from ..runs.folder import RunFolder
 from ..tasks import registry
@@ -59,8 +61,8 @@ def packed(
         data = _pack_data(config, arrays, held=held, entries=entries["data"], with_test=with_test)
         entries["runs"].append({"name": name, "folder": folder, "data": data})
         for file in RUN_FILES if with_files else ():
-            with open(os.path.join(folder, file), "rb") as handle:
-                arrays[f"runs/{number}/{file}"] = np.frombuffer(handle.read(), np.uint8)
+            contents = read_bytes(os.path.join(folder, file), ARRAYS, follow=False)
+            arrays[f"runs/{number}/{file}"] = np.frombuffer(contents, np.uint8)
     if base is not None:
         _pack_data(base, arrays, held=held, entries=entries["data"], with_test=with_test)
         entries["base"] = base.to_json()
@@ -111,7 +113,7 @@ def installed(shared: Any) -> Supplies:
 
 
 def _unpacked(arrays: Dict[str, np.ndarray]) -> Supplies:
-    entries = json.loads(arrays[INDEX].tobytes().decode("utf-8"))
+    entries = json_of(arrays[INDEX].tobytes())
     if entries["script"]:
         registry.task(entries["script"])
     for number, entry in enumerate(entries["data"]):
@@ -147,6 +149,6 @@ def _written(files: Dict[str, np.ndarray]) -> str:
     folder = tempfile.mkdtemp(prefix="minirram-run-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name, array in files.items():
-        with open(os.path.join(folder, name), "wb") as handle:
+        with atomic_writer(os.path.join(folder, name)) as handle:
             handle.write(array.tobytes())
     return folder

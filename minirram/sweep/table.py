@@ -10,10 +10,12 @@ import errno
 import io
 import os
 import time
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import ConfigError, DataError
-from ..files import Path, atomic_writer
+from ..files import Path, atomic_writer, locks, read_bytes
+from ..files.budgets import SWEEP
+from ..files.writing import append_descriptor
 
 TABLE = "sweep.csv"
 LOCK = "sweep.lock"
@@ -51,7 +53,7 @@ class Table:
                 self._take(line)
             if size < os.path.getsize(self.path):
                 os.truncate(self.path, size)
-        self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        self._handle = append_descriptor(self.path)
         if os.fstat(self._handle).st_size == 0:
             self._append(_line(self.columns))
 
@@ -116,7 +118,7 @@ class Table:
             handle.writelines(self.lines[key] for key in order)
         self.lines, self.failed = {key: self.lines[key] for key in order}, self.failed & set(order)
         os.close(self._handle)
-        self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        self._handle = append_descriptor(self.path)
 
 
 @contextlib.contextmanager
@@ -150,8 +152,7 @@ def read_rows(folder: Path) -> Tuple[Tuple[str, ...], List[Dict[str, str]]]:
 
 def _whole_lines(path: str) -> Tuple[List[bytes], int]:
     """(lines that end, bytes that they take); what a stop cut is none. A row is one line: `_line` sees to it."""
-    with open(path, "rb") as handle:
-        data = handle.read()
+    data = read_bytes(path, SWEEP, follow=False)
     size = data.rfind(b"\n") + 1
     return data[:size].splitlines(keepends=True), size
 
@@ -169,40 +170,9 @@ def _text(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> ContextManager[None]:
     """The folder is this process's as long as the block runs; ConfigError when it is another's."""
-    path = os.path.join(os.fspath(folder), LOCK)
-    with open(path, "a+b") as handle:
-        try:
-            _lock(handle)
-        except OSError:
-            handle.seek(0)
-            owner = handle.read().decode("utf-8", "replace").strip()
-            raise ConfigError(f"another sweep works in {os.fspath(folder)} ({owner or 'unknown'})") from None
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()} of {_host()}\n".encode("utf-8"))
-        handle.flush()
-        yield
-
-
-def _host() -> str:
-    import socket
-
-    return socket.gethostname()
-
-
-def _lock(handle: Any) -> None:
-    """Lock an open file without waiting; OSError when another process has it. It ends with the process."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        handle.seek(2**20)  # behind what is read: locked bytes cannot be
-        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        return
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return locks.locked(folder, LOCK, what="another sweep")
 
 
 def write_parquet(folder: Path) -> Optional[str]:

@@ -13,7 +13,7 @@ from minirram.driver.serial_driver import SerialDriver
 from minirram.driver.simulated import SimulatedDriver
 from minirram.driver.verified import pulse
 from minirram.errors import ConfigError, DataError
-from minirram.programming.readback import verify
+from minirram.programming.readback import wrong_cells
 
 from ..support.benches import LIMITS, RECIPES, BadLine, served, two_ends
 from ..support.stops import COLS, HEADER, ROWS, Power, on_map, programmed, removed, small_chip, small_program
@@ -27,7 +27,7 @@ def test_cells_without_a_value_are_failures_of_their_own_kind(tmp_path):
     with Journal(str(tmp_path / "journal"), HEADER) as journal:
         made = programmer.run(bench, program, journal)
     read_S = programmer.read_back(bench, program)
-    wrong = {cell.place: cell.why for cell in verify(program, read_S).cells}
+    wrong = {cell.place: cell.why for cell in wrong_cells(program, read_S)}
     failed = programmer.cell_results(made, read_S, wrong).failed()
     assert {(m, row, col) for m, row, col, why in failed if why == "not_read"} == {(0, row, 5) for row in range(ROWS)}
 
@@ -48,11 +48,10 @@ def reference(path, seed=0):
 def test_a_program_leaves_what_it_says_and_names_what_it_cannot(tmp_path):
     macro, program = small_chip(3, stuck=4), small_program(3)
     made, read_S, starts, _ = programmed(str(tmp_path / "journal"), macro, program)
-    found = verify(program, read_S)
-    wrong = {cell.place for cell in found.cells}
+    wrong = {cell.place for cell in wrong_cells(program, read_S)}
     assert 0 < len(wrong) <= 4 and starts == 1
     assert all(macro.stuck[row, col] for _, row, col in wrong)
-    results = programmer.cell_results(made, read_S, {cell.place: cell.why for cell in found.cells})
+    results = programmer.cell_results(made, read_S, {cell.place: cell.why for cell in wrong_cells(program, read_S)})
     assert {place[:3] for place in results.failed()} == wrong
     assert int(made.pulses.sum()) == sum(macro.pulses.values())
     for m, row, col, conducts in results.stuck():

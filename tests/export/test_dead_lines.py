@@ -115,10 +115,10 @@ def test_one_file_of_stuck_cells_serves_the_run_and_the_programmer(programmer, t
     assert len(against) > 10
     code, errors, found = bench.run(programmer, made, faults=faults)
     assert code == 1, errors
-    wrong = {cell.place for cell in readback.verify(made, found).cells if cell.why != "off target"}
+    wrong = {cell.place for cell in readback.wrong_cells(made, found) if cell.why != "off target"}
     chip = bench.case.chip
     chip.program(bench.case.masks, bench.case.model.signs)
-    simulated = {cell.place for cell in readback.verify(made, chip.physical(chip.conductance_S())).cells}
+    simulated = {cell.place for cell in readback.wrong_cells(made, chip.physical(chip.conductance_S()))}
     assert wrong == simulated == against
 
 

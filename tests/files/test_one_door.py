@@ -33,12 +33,11 @@ OPENERS = {
     "wave.open",
     "sqlite3.connect",
     "onnx.load",
-    "Path",
-    "pathlib.Path",
 }
 METHODS = {"read_text", "write_text", "write_bytes", "tofile"}
 """of paths and arrays, that open a file by themselves"""
 ELSEWHERE = {
+    ("minirram/engines/shared.py", "np.memmap"): "of a file that the loader has just opened",
     ("minirram/cli/versions.py", "open"): "of NumPy's own installation, which is not loaded for it",
     ("minirram/cli/verify.py", "json.loads"): "of a text that was just made",
     ("minirram/conformance/cells.py", "json.loads"): "of a text that was just made",

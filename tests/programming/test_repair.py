@@ -11,7 +11,7 @@ from minirram.driver import programmer
 from minirram.driver.journal import Journal
 from minirram.driver.simulated import SimulatedDriver
 from minirram.errors import ShapeError
-from minirram.programming.readback import verify
+from minirram.programming.readback import wrong_cells
 from minirram.programming.repair import repair
 from minirram.xbp import codec, digests
 
@@ -50,10 +50,10 @@ def test_one_pass_leads_from_any_state_to_the_masks(tmp_path_factory, seed, stuc
     assert made.program.new_state == whole.new_state
     with Journal(removed(path), HEADER) as journal:
         done = programmer.run(bench, made.program, journal)
-    wrong = {cell.place for cell in verify(whole, programmer.read_back(bench, whole)).cells}
+    wrong = {cell.place for cell in wrong_cells(whole, programmer.read_back(bench, whole))}
     stuck_or_lost = {(0, *place) for place in np.argwhere(macro.stuck).tolist()} | {cell[:3] for cell in made.hopeless}
     assert wrong <= stuck_or_lost
-    differs = {cell.place for cell in verify(whole, before_S).cells}
+    differs = {cell.place for cell in wrong_cells(whole, before_S)}
     assert {tuple(place) for place in np.argwhere(done.pulses).tolist()} <= differs
 
 

@@ -9,10 +9,13 @@ import os
 import struct
 import zipfile
 import zlib
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
+import minirram as mr
+from minirram.nn.layers.join import Flatten
+from minirram.nn.layers.linear import Linear
 from minirram.xbp import table
 
 MOST_BYTES = 1_000_000
@@ -288,7 +291,17 @@ def wave(claims: int) -> bytes:
 
 # -- all of them ----------------------------------------------------------------------------------------
 
-Write = Callable[[str, bytes], str]
+
+def whole_run(folder: str) -> str:
+    """A run folder of a small network with its program file."""
+    generator = np.random.default_rng(1)
+    labels = np.arange(60) % 2
+    images = (generator.integers(0, 4, (60, 4, 4)) + 8 * labels[:, None, None]).astype(np.uint8)
+    network = mr.nn.Network("small", (4, 4, 1), 4, (Flatten("flat"), Linear("fc", 16, 2)))
+    data = mr.LabelledData.split(images, labels)
+    recipe = mr.Recipe(epochs=1, batch_size=10)
+    mr.train(network, data, recipe, out=folder, lines=mr.ChipLines(rows=16, pairs=8), threads=1).export()
+    return folder
 
 
 def cases(folder: str, run: str) -> List[Case]:
