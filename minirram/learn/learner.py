@@ -12,7 +12,7 @@ from ..nn.engine.engine import Engine
 from ..nn.network import Network, affine_parameters, initial_state, matrices
 from ..rng import stream
 from .learned import Arrays, Groups, Learned, copies, flat
-from .optim import cosine_rate, sgd_step
+from .optim import FLUSH_STEPS, cosine_rate, flush, sgd_step
 from .recipe import Schedule
 
 _WHOLE = ("epoch", "set_pulses", "reset_pulses")
@@ -149,6 +149,8 @@ class Learner:
         batches = data.batches(stream(recipe.seed, "batches", index), recipe)
         for step, (codes, labels, weight) in enumerate(batches):
             rate = cosine_rate(recipe.learning_rate, index * n_steps + step, n_steps=recipe.epochs * n_steps)
+            if step % FLUSH_STEPS == 0:
+                self._flush()
             loss, correct = self.step(codes, labels, weight=weight, rate=rate)
             losses += loss
             n_correct += correct
@@ -175,10 +177,15 @@ class Learner:
             self.keep_best()
         return row
 
+    def _flush(self) -> None:
+        """Take velocities that have died away out of the way."""
+        for velocity in (*self.affine_velocity.values(), *self.moving_groups().get("velocity", {}).values()):
+            flush(velocity)
+
     def check_finite(self, loss: float) -> None:
         """DivergedError unless the loss and all that moves are finite; a chip's weights are whatever the scores."""
         finite = {"loss": np.isfinite(loss)}
-        for group, arrays in self._groups().items():
+        for group, arrays in dict(self._groups(), state=self.state).items():
             finite.update({f"{group} of {name}": np.isfinite(array).all() for name, array in arrays.items()})
         for what, is_finite in finite.items():
             if not is_finite:

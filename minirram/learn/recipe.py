@@ -43,7 +43,7 @@ class Schedule:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         check_seed("seed", self.seed)
         for name in ("learning_rate", "weight_decay"):
-            if not 0 <= getattr(self, name) < 1e30:
+            if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite and not negative")
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"momentum is {self.momentum}; it must lie in 0..1, 1 excluded")

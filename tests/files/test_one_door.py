@@ -37,6 +37,7 @@ OPENERS = {
 METHODS = {"read_text", "write_text", "write_bytes", "tofile"}
 """of paths and arrays, that open a file by themselves"""
 ELSEWHERE = {
+    ("minirram/pages/learning.py", "np.genfromtxt"): "of lines that the loader has read",
     ("minirram/engines/shared.py", "np.memmap"): "of a file that the loader has just opened",
     ("minirram/cli/versions.py", "open"): "of NumPy's own installation, which is not loaded for it",
     ("minirram/cli/verify.py", "json.loads"): "of a text that was just made",
