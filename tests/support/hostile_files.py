@@ -363,7 +363,7 @@ def _of_runs(folder: str, run: str) -> Iterator[Case]:
         yield Case("config-" + name, "json", ("evaluate", made), (3,), r"config\.json")
     for name, changed in changes(json.loads(contents("config.json"))):
         made = other("config-" + name, "config.json", json.dumps(changed).encode())
-        yield Case("config-" + name, "config", ("evaluate", made), (2, 3), "")
+        yield Case("config-" + name, "config", ("evaluate", made), (0, 2, 3), "")
 
 
 def _of_scripts(folder: str) -> Iterator[Case]:
