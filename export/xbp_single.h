@@ -338,6 +338,29 @@ enum { STAGE_MASK, STAGE_GTAR, STAGE_OPS, STAGE_NEXT };        /* in the order o
 #define XBP_APART
 #endif
 
+/* Integers of the buffer, all at multiples of their size: one load where the machine has the byte order of the file. */
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static inline uint16_t load16(const void *p)
+{
+    uint16_t value;
+
+    memcpy(&value, __builtin_assume_aligned(p, 2), sizeof value);
+    return value;
+}
+static inline uint32_t load32(const void *p)
+{
+    uint32_t value;
+
+    memcpy(&value, __builtin_assume_aligned(p, 4), sizeof value);
+    return value;
+}
+#define LOAD16 load16
+#define LOAD32 load32
+#else
+#define LOAD16 XBP_U16
+#define LOAD32 XBP_U32
+#endif
+
 typedef int8_t error_code; /* an xbp_status in one byte: smaller code */
 
 #ifndef XBP_OWN_CRC32
@@ -400,23 +423,23 @@ static error_code header(xbp_reader *r)
 {
     const uint8_t *const h = r->in.byte;
 
-    if (XBP_U32(h) != XBP_MAGIC_LOW || XBP_U32(h + 4) != XBP_MAGIC_HIGH)
+    if (LOAD32(h) != XBP_MAGIC_LOW || LOAD32(h + 4) != XBP_MAGIC_HIGH)
         return XBP_E_MAGIC; /* H2 */
     if (h[XBP_HEADER_MAJOR] != XBP_MAJOR)
         return XBP_E_VERSION; /* H3 */
     r->crc = xbp_crc32(0, h, XBP_HEADER_CRC);
-    if (r->crc != XBP_U32(h + XBP_HEADER_CRC))
+    if (r->crc != LOAD32(h + XBP_HEADER_CRC))
         return XBP_E_CRC; /* H4 */
     r->damaged = 0;
-    r->max_payload = XBP_U16(h + XBP_HEADER_MAX_PAYLOAD);
-    r->file_length = XBP_U32(h + XBP_HEADER_FILE_LENGTH);
-    r->n_records = XBP_U32(h + XBP_HEADER_N_RECORDS);
+    r->max_payload = LOAD16(h + XBP_HEADER_MAX_PAYLOAD);
+    r->file_length = LOAD32(h + XBP_HEADER_FILE_LENGTH);
+    r->n_records = LOAD32(h + XBP_HEADER_N_RECORDS);
     if (r->max_payload < XBP_MIN_PAYLOAD || r->max_payload > XBP_MAX_PAYLOAD || (r->max_payload & 3u)
         || r->file_length > XBP_MAX_FILE)
         return XBP_E_HEADER; /* H5 */
     if (r->max_payload > XBP_READER_PAYLOAD)
         return XBP_E_LIMIT; /* H6 */
-    return XBP_U32(h + XBP_HEADER_CHIP_ID) == r->chip_id ? XBP_OK : XBP_E_CHIP; /* H7 */
+    return LOAD32(h + XBP_HEADER_CHIP_ID) == r->chip_id ? XBP_OK : XBP_E_CHIP; /* H7 */
 }
 
 /* PackBits: n bytes at s to exactly `want` bytes at d; 0 when they are not that. */
@@ -442,14 +465,14 @@ static int unpack(const uint8_t *s, unsigned n, uint8_t *d, unsigned want)
 
 XBP_APART static error_code chip(xbp_reader *r, const uint8_t *p)
 {
-    const uint32_t reserved = XBP_U32(p + XBP_CHIP_BEFORE) >> 8, base = XBP_U32(p + XBP_CHIP_BASE_STATE);
+    const uint32_t reserved = LOAD32(p + XBP_CHIP_BEFORE) >> 8, base = LOAD32(p + XBP_CHIP_BASE_STATE);
     const unsigned before = p[XBP_CHIP_BEFORE];
 
-    r->macros = XBP_U16(p + XBP_CHIP_MACROS);
-    r->rows = XBP_U16(p + XBP_CHIP_ROWS);
-    r->cols = XBP_U16(p + XBP_CHIP_COLS);
+    r->macros = LOAD16(p + XBP_CHIP_MACROS);
+    r->rows = LOAD16(p + XBP_CHIP_ROWS);
+    r->cols = LOAD16(p + XBP_CHIP_COLS);
     r->maps = p[XBP_CHIP_MAPS];
-    r->new_state = XBP_U32(p + XBP_CHIP_NEW_STATE);
+    r->new_state = LOAD32(p + XBP_CHIP_NEW_STATE);
     r->turning = r->maps == XBP_HAS_PULSES && before != XBP_BEFORE_UNFORMED;
     r->state = r->maps & XBP_HAS_MASK ? mix(r->chip_id) : base;
     if (!r->macros || !r->rows || !r->cols || p[XBP_CHIP_ORIENTATION] > 1 || before > XBP_BEFORE_MEASURED
@@ -458,7 +481,7 @@ XBP_APART static error_code chip(xbp_reader *r, const uint8_t *p)
     if (reserved)
         return XBP_E_RESERVED; /* C2 */
     if ((base && before < XBP_BEFORE_PROGRAMMED)
-        || (XBP_U32(p + XBP_CHIP_READBACK_ID) && before != XBP_BEFORE_MEASURED)
+        || (LOAD32(p + XBP_CHIP_READBACK_ID) && before != XBP_BEFORE_MEASURED)
         || (r->maps < XBP_HAS_PULSES && base != r->new_state))
         return XBP_E_RANGE; /* C3 */
     return XBP_OK;
@@ -473,15 +496,15 @@ XBP_APART static error_code recipe(xbp_reader *r, const uint8_t *p)
     if (r->n_row)
         return XBP_E_ORDER; /* P1 */
     if (id >= XBP_N_RECIPES || kind - 1u > 3u || p[XBP_RECIPE_DRIVE] > XBP_DRIVE_COLUMN
-        || !XBP_U16(p + XBP_RECIPE_MAX_PULSES) || !XBP_U32(p + XBP_RECIPE_WIDTH_NS))
+        || !LOAD16(p + XBP_RECIPE_MAX_PULSES) || !LOAD32(p + XBP_RECIPE_WIDTH_NS))
         return XBP_E_RANGE; /* P2 */
     for (ramp = p + XBP_RECIPE_ROW_MV; ramp < p + XBP_RECIPE_WIDTH_NS; ramp += 6)
-        if ((XBP_U16(ramp + 2) == 0) != (XBP_U16(ramp) == XBP_U16(ramp + 4)))
+        if ((LOAD16(ramp + 2) == 0) != (LOAD16(ramp) == LOAD16(ramp + 4)))
             return XBP_E_RANGE; /* P2 */
     if (p[XBP_RECIPE_FLOATING] > 7u || p[XBP_RECIPE_READ_FIRST] > 1u || p[XBP_RECIPE_GOOD_READS + 1])
         return XBP_E_RESERVED; /* P3 */
     if ((p[XBP_RECIPE_GOOD_READS] == 0) != blind
-        || (p[XBP_RECIPE_DRIVE] && XBP_U32(p + XBP_RECIPE_COMPLIANCE_NA) - 1u >= XBP_U32(p + XBP_RECIPE_BUDGET_NA))
+        || (p[XBP_RECIPE_DRIVE] && LOAD32(p + XBP_RECIPE_COMPLIANCE_NA) - 1u >= LOAD32(p + XBP_RECIPE_BUDGET_NA))
         || r->known >> id & 1u || (kind - 2u < 2u && r->maps == XBP_HAS_PULSES && !r->turning)
         || (!blind && (kind == XBP_KIND_READ || verify >= XBP_N_RECIPES || !(r->reads >> verify & 1u))))
         return XBP_E_RECIPE; /* P4 */
@@ -503,30 +526,30 @@ static error_code advance(xbp_reader *r, unsigned stage)
     return stage < r->stage || !((r->maps | 1u << STAGE_NEXT) >> stage & 1u) ? XBP_E_ORDER : XBP_OK; /* M1 */
 }
 
-static error_code tile(xbp_reader *r, const uint8_t *p)
+XBP_APART static error_code tile(xbp_reader *r, const uint8_t *p)
 {
     const unsigned first = !r->n_row, bits = p[XBP_TILE_CODE_BITS];
-    const uint32_t row0 = XBP_U16(p + XBP_TILE_ROW0), col0 = XBP_U16(p + XBP_TILE_COL0);
+    const uint32_t row0 = LOAD16(p + XBP_TILE_ROW0), col0 = LOAD16(p + XBP_TILE_COL0);
     const error_code status = advance(r, STAGE_NEXT);
 
     if (status != XBP_OK)
         return status; /* T1 */
     if (!first && r->rec.tile <= r->tile)
         return XBP_E_ORDER; /* T2 */
-    r->n_row = XBP_U16(p + XBP_TILE_N_ROW);
-    r->n_col = XBP_U16(p + XBP_TILE_N_COL);
+    r->n_row = LOAD16(p + XBP_TILE_N_ROW);
+    r->n_col = LOAD16(p + XBP_TILE_N_COL);
     r->level = p[XBP_TILE_LEVEL];
     r->code_bits = (uint8_t)bits;
     if (!r->n_row || !r->n_col || row0 + r->n_row > r->rows || col0 + r->n_col > r->cols
-        || XBP_U16(p + XBP_TILE_MACRO) >= r->macros || bits > 16u || (bits & 7u)
+        || LOAD16(p + XBP_TILE_MACRO) >= r->macros || bits > 16u || (bits & 7u)
         || !bits != !(r->maps & XBP_HAS_TARGETS)
         || r->level > XBP_LEVEL_CELL || (r->level && ((r->n_col | col0) & 1u))
-        || !XBP_U32(p + XBP_TILE_G_LSB) != !bits || (!bits && XBP_U32(p + XBP_TILE_G_OFF_NS))
-        || XBP_U32(p + XBP_TILE_ON_MIN_NS) <= XBP_U32(p + XBP_TILE_OFF_MAX_NS))
+        || !LOAD32(p + XBP_TILE_G_LSB) != !bits || (!bits && LOAD32(p + XBP_TILE_G_OFF_NS))
+        || LOAD32(p + XBP_TILE_ON_MIN_NS) <= LOAD32(p + XBP_TILE_OFF_MAX_NS))
         return XBP_E_RANGE; /* T3 */
     if (r->maps & XBP_HAS_MASK)
         r->state ^= mix(xbp_crc32(xbp_crc32(0, p, XBP_TILE_CODE_BITS), p + XBP_TILE_ON_MIN_NS, 8));
-    r->cell_seed = mix(XBP_U16(p + XBP_TILE_MACRO) + UINT32_C(1));
+    r->cell_seed = mix(LOAD16(p + XBP_TILE_MACRO) + UINT32_C(1));
     r->corner = row0 << 16 | col0;
     r->tile = r->rec.tile;
     r->next_row = 0;
@@ -559,7 +582,7 @@ static uint32_t next_cell(xbp_reader *r)
         shift += 7u;
     } while (byte & 128u);
     for (gap += at->col; gap >= r->n_col; gap -= r->n_col)
-        if (++at->row >= XBP_U16(h + XBP_RECORD_N_ROW))
+        if (++at->row >= LOAD16(h + XBP_RECORD_N_ROW))
             return NO_CELL;
     at->col = gap + 1u;
     return gap;
@@ -620,7 +643,8 @@ static error_code rows(xbp_reader *r, const uint8_t *p, unsigned stage)
         : length > r->max_payload || (encoding ? stored >= length : stored != length)))
         return XBP_E_LENGTH; /* W3 */
     r->length = (uint16_t)length;
-    memset(&r->cursor, 0, sizeof r->cursor);
+    r->cursor.at = r->cursor.row = 0;
+    r->cursor.col = 0;
     if (encoding == XBP_ENCODING_SPARSE) {
         while (r->cursor.at < stored) {
             const uint32_t col = next_cell(r);
@@ -629,7 +653,8 @@ static error_code rows(xbp_reader *r, const uint8_t *p, unsigned stage)
             if (r->turning)
                 turn(r, (uint32_t)r->rec.row + r->cursor.row, col);
         }
-        memset(&r->cursor, 0, sizeof r->cursor);
+        r->cursor.at = r->cursor.row = 0;
+        r->cursor.col = 0;
     } else if (encoding) {
         if (!unpack(p, stored, r->out.byte, (unsigned)length))
             return XBP_E_PACKED; /* W4 */
@@ -658,7 +683,7 @@ static error_code end(xbp_reader *r)
 static error_code head(xbp_reader *r)
 {
     r->encoding = r->in.byte[XBP_RECORD_ENCODING];
-    r->stored = XBP_U16(r->in.byte + XBP_RECORD_STORED);
+    r->stored = LOAD16(r->in.byte + XBP_RECORD_STORED);
     if (r->stored > r->max_payload)
         return XBP_E_LENGTH; /* R2 */
     r->need = (uint16_t)(XBP_RECORD_SIZE + ((r->stored + 3u) & ~3u) + 4u);
@@ -673,11 +698,11 @@ static error_code frame(xbp_reader *r)
     const uint32_t crc = xbp_crc32(r->crc, h, body);
     unsigned i;
 
-    if (crc != XBP_U32(h + body))
+    if (crc != LOAD32(h + body))
         return XBP_E_CRC; /* R5 */
     r->crc = crc;
     r->damaged = 0;
-    if (XBP_U32(h + XBP_RECORD_NUMBER) != r->number)
+    if (LOAD32(h + XBP_RECORD_NUMBER) != r->number)
         return XBP_E_SEQUENCE; /* R6 */
     for (i = r->stored; i & 3u; i++)
         if (h[XBP_RECORD_SIZE + i])
@@ -689,16 +714,16 @@ static error_code frame(xbp_reader *r)
     return (type == XBP_CHIP) == (r->number == 0) ? XBP_OK : XBP_E_ORDER; /* R10 */
 }
 
-static void read_head(xbp_reader *r)
+XBP_APART static void read_head(xbp_reader *r)
 {
     const uint8_t *const h = r->in.byte;
 
     r->rec.type = h[XBP_RECORD_TYPE];
     r->rec.recipe = h[XBP_RECORD_RECIPE];
     r->rec.pass = h[XBP_RECORD_PASS];
-    r->rec.tile = XBP_U16(h + XBP_RECORD_TILE);
-    r->rec.row = XBP_U16(h + XBP_RECORD_ROW);
-    r->rec.n_row = XBP_U16(h + XBP_RECORD_N_ROW);
+    r->rec.tile = LOAD16(h + XBP_RECORD_TILE);
+    r->rec.row = LOAD16(h + XBP_RECORD_ROW);
+    r->rec.n_row = LOAD16(h + XBP_RECORD_N_ROW);
     r->rec.length = r->length;
 }
 
@@ -727,7 +752,7 @@ XBP_APART static error_code record(xbp_reader *r)
         return XBP_E_ENCODING; /* R11 */
     if (r->rec.type <= XBP_END && lengths[r->rec.type] != r->rec.length)
         return XBP_E_LENGTH; /* R12 */
-    if (r->rec.row | XBP_U32(h + XBP_RECORD_N_ROW) || (r->rec.tile && r->rec.type != XBP_TILE))
+    if (r->rec.row | LOAD32(h + XBP_RECORD_N_ROW) || (r->rec.tile && r->rec.type != XBP_TILE))
         return XBP_E_RESERVED; /* R13 */
     if (r->rec.type == XBP_CHIP)
         return chip(r, p);
