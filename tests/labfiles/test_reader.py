@@ -294,6 +294,15 @@ def test_text_is_bounded(file, monkeypatch):
         read_map(file("row,col,G\n0,0,12.5\n60000,60000,12.5\n"), "uS")
 
 
+@pytest.mark.parametrize(
+    "method, told", [(zipfile.ZIP_DEFLATED, "unpacks to 2147483648"), (zipfile.ZIP_BZIP2, "bzip2")]
+)
+def test_bombs_are_no_workbooks(file, method, told):
+    pytest.importorskip("openpyxl")
+    with pytest.raises(DataError, match=told):
+        read_map(file(bomb(method), "a.xlsx"), "uS")
+
+
 # -- MATLAB and spreadsheets: extra `lab` ------------------------------------------------------------------------------
 
 

@@ -35,7 +35,7 @@ HOLDERS = {
     "options": ("options",),
 }
 """names under which options travel -> the classes whose defaults stand in for them"""
-FIRST = [f"tests/cli/test_options_{which}.py" for which in ("travel", "of_use", "of_train", "of_files", "of_study")]
+FIRST = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "cli").glob("test_options_*.py"))
 """tests that run first whatever the place: they follow options from end to end"""
 TIMEOUT_S = 1200
 NOT_WIRING = r"handle\.flush|os\.fsync|print\(|np\.|.*\.add_argument\(|(by_arm|by_cost|figure)\."
