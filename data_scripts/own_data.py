@@ -20,6 +20,8 @@ from minirram.tasks import datasets, labelled_data, speech_features
 
 SHARES = {"validation": 0.15, "test": 0.15}
 ENDINGS = (".png", ".wav")
+PNG = b"\x89PNG\r\n\x1a\n"
+"""first bytes of every PNG file"""
 
 
 def find_files(source):
@@ -31,6 +33,8 @@ def find_files(source):
     if len(kinds) > 1:
         raise DataError(f"{source.path}: holds {' and '.join(sorted(kinds))} files; choose one kind")
     shared = os.path.commonpath([os.path.dirname(name) for name in names])
+    if len({os.path.dirname(name) for name in names}) == 1:
+        raise DataError(f"{source.path}: all files lie in one folder; each of two classes or more needs its own")
     found = []
     for name in names:
         parts = name[len(shared) :].strip("/").split("/")[:-1]
@@ -46,6 +50,8 @@ def find_files(source):
 def read_image(source, name):
     """One image: uint8 (height, width) or (height, width, channels), or float32 where it has 16 bits."""
     data = source.read(name)
+    if not data.startswith(PNG):
+        raise DataError(f"{source.where(name)}: no PNG; it begins with {data[:8]!r}")
     check_picture(data, source.where(name))
     try:
         image = np.asarray(optional("imageio.v2").imread(io.BytesIO(data), format="png"))

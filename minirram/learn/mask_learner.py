@@ -17,6 +17,9 @@ from .learner import Generators, Learner, TrainingData
 from .pruning import initial_scores, initial_size, score_gradient, steady_mask, to_score_size, top_mask, top_mask_among
 from .recipe import Recipe
 
+MARGIN = 0.02
+"""relative distance from the border of the masks at which scores on its wrong side are put"""
+
 
 class MaskLearner(Learner):
     """The state of mask learning: a formed chip, the scores of its connections, and the network's digital state.
@@ -59,6 +62,7 @@ class MaskLearner(Learner):
         self.forced: Dict[str, Forced] = {}
         if recipe.level == "cell" and faults is not None:
             self.forced = forced_bits(faults, chip.placement)
+        self.borders: Dict[str, np.float32] = {}
         self.scores: Arrays = {}
         self.velocity: Arrays = {}
         self.masks: Arrays = {}
@@ -140,6 +144,8 @@ class MaskLearner(Learner):
 
     def _best_mask(self, name: str) -> np.ndarray:
         """The mask of the largest |scores|, of free connections where some are not; bits that faults decide are so."""
+        if name in self.borders:
+            return self._held_mask(name)
         forced = self.forced.get(name)
         scores = self.scores[name] if forced is None else forced.among(self.scores[name])
         if name in self.free:
@@ -147,6 +153,13 @@ class MaskLearner(Learner):
         else:
             mask = top_mask(scores, self.recipe.density)
         return mask if forced is None else forced.on(mask)
+
+    def _held_mask(self, name: str) -> np.ndarray:
+        """The mask of the |scores| at or above the border, see `hold_masks`."""
+        mask = np.abs(self.scores[name]) >= self.borders[name]
+        if name in self.free:
+            mask &= self.free[name]
+        return self.forced[name].on(mask) if name in self.forced else mask
 
     def pulse_counts(self) -> Tuple[int, int]:
         """(SET, RESET) pulses that the masks asked for so far."""
@@ -176,6 +189,21 @@ class MaskLearner(Learner):
     def learn_on_from(self, scores: Mapping[str, np.ndarray]) -> None:
         """Take these scores, dict name -> float32: what was learned before goes on from them."""
         fill(self.scores, copies(scores), what="scores")
+
+    def hold_masks(self) -> None:
+        """Let a bit flip only where its |score| crosses the border of the present masks, which is fixed from now on.
+
+        The masks of a best epoch are not those of the last scores, nor do they keep the share that the recipe says. So
+        scores on the wrong side of the border are put beside it, MARGIN away.
+        """
+        for name, mask in self.masks.items():
+            scores, kept = self.scores[name], int(np.count_nonzero(mask))
+            magnitude = np.abs(scores)
+            border = np.partition(magnitude, mask.size - kept, axis=None)[mask.size - kept] if kept else np.inf
+            self.borders[name] = np.float32(border)
+            inside, outside = np.float32(border * (1 + MARGIN)), np.float32(border * (1 - MARGIN))
+            held = np.where(mask, np.maximum(magnitude, inside), np.minimum(magnitude, outside))
+            scores[...] = np.copysign(held, scores)
 
     def checkpoint(self) -> Arrays:
         """Everything that `restore` needs, as a flat dict of arrays."""

@@ -31,6 +31,8 @@ from .folder import RunFolder, open_training
 Path = Union[str, "os.PathLike[str]"]
 FOLDER = "recalibrated"
 """where a recalibrated run lies in the folder of its run, when no other place is named"""
+RELEARNING_RATE = 0.02
+"""learning rate of the relearning over that of the first training: higher ones lose what was learned"""
 PROGRAM = "increment.xbp"
 """the program of masks that were learned anew, in that folder"""
 
@@ -236,7 +238,8 @@ def _relearn(run: RunFolder, bench: _Bench, model: Model, *, steps: int) -> Tupl
     conduct what the simulated chip says.
     """
     config, chip = bench.config, run.load_trained()[0]
-    recipe = replace(config.recipe, hysteresis=0.0, hysteresis_end=0.0)  # which would keep few steps from any flip
+    rate = RELEARNING_RATE * config.recipe.learning_rate
+    recipe = replace(config.recipe, hysteresis=0.0, hysteresis_end=0.0, learning_rate=rate)  # a border stands for it
     learner = MaskLearner(
         config.network, chip, recipe=recipe, threads=bench.threads, wires=config.wires, programs=False
     )
@@ -246,6 +249,7 @@ def _relearn(run: RunFolder, bench: _Bench, model: Model, *, steps: int) -> Tupl
     for velocity in learner.velocity.values():
         velocity[...] = 0.0
     learner.adopt(replace(learner.best, state=model.state))
+    learner.hold_masks()
     chip.replace_conductances(bench.readback_S)
     before, batches = copies(chip.state()), stream(recipe.seed, "relearning")
     learner.apply_wires()

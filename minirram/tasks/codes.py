@@ -56,6 +56,11 @@ class CodeRule:
             raise DataError(f"channel {k} has values from {low[k]:g} to {high[k]:g}, beyond float32; scale them")
         return np.zeros_like(low) if zero else low, np.where(np.isfinite(steps), steps, 0.0)
 
+    def check_channels(self, channels: int) -> None:
+        """ShapeError for inputs of another number of channels than the range is stated for."""
+        if len(self.low) not in (1, channels):
+            raise ShapeError(f"a code rule for {len(self.low)} channels; the inputs have {channels}")
+
     def codes(self, inputs: np.ndarray, network: Network) -> np.ndarray:
         """Inputs (n, ...) -> uint8 codes (n, height, width, channels).
 
@@ -64,8 +69,7 @@ class CodeRule:
         shapes differ in more than that.
         """
         images = pooled(as_images(inputs, network, pool=self.pool), self.pool)
-        if len(self.low) not in (1, images.shape[-1]):
-            raise ShapeError(f"a code rule for {len(self.low)} channels; the inputs have {images.shape[-1]}")
+        self.check_channels(images.shape[-1])
         offset, per_unit = self.step(network)
         dtype = np.result_type(images.dtype, np.float32)
         codes = np.subtract(images, offset.astype(dtype), dtype=dtype)

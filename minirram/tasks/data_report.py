@@ -106,7 +106,9 @@ def _duplicates(parts: Dict[str, Dataset]) -> Dict[str, int]:
 
 def _cut(images: np.ndarray, layout: Layout) -> int:
     """Values beyond the range of the codes."""
-    low, high = (np.array(bound, images.dtype) for bound in (layout.codes.low, layout.codes.high))
+    layout.codes.check_channels(images.shape[-1])
+    dtype = np.result_type(images.dtype, np.float32)  # a bound of bytes may be below 0, or a fraction
+    low, high = (np.array(bound, dtype) for bound in (layout.codes.low, layout.codes.high))
     return int(np.count_nonzero(images < low) + np.count_nonzero(images > high))
 
 

@@ -1,5 +1,7 @@
 """Inputs become codes: the nearest level of a range, unsigned or signed, per channel, for every shape of sample."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +10,11 @@ from hypothesis import strategies as st
 from minirram.errors import ConfigError, DataError, ShapeError
 from minirram.nn.layers.join import Flatten
 from minirram.nn.layers.linear import Linear
+from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.network import Network
+from minirram.tasks import data_report
 from minirram.tasks.codes import CodeRule, fitted_rule, pooled
+from minirram.tasks.datasets import Layout
 from minirram.tasks.registry import TASKS
 
 BITS = st.integers(1, 8)
@@ -143,3 +148,17 @@ def test_ranges_beyond_float32_are_refused(zero, low, high):
     network = network_of((4, 1, 1), zero=zero)
     with pytest.raises(DataError, match="channel 0 has values from .* beyond float32; scale them"):
         rule.codes(np.full((3, 4), high, np.float32), network)
+
+
+def test_a_report_of_a_range_for_other_channels_or_beyond_bytes():
+    """`task --check` reports on data before they become codes."""
+    layout = Layout("bytes", (2, 2), "uint8", ("a", "b"), CodeRule((-1.5,), (200.5,), clips=True))
+    images = np.array([0, 200, 201, 255], np.uint8).reshape(1, 2, 2, 1)
+    assert data_report._cut(images, layout) == 2
+    with pytest.raises(ShapeError, match="a code rule for 3 channels; the inputs have 1"):
+        data_report._cut(images, replace(layout, codes=CodeRule((0.0,) * 3, (1.0,) * 3)))
+
+
+def test_a_layer_beyond_all_memory_is_refused_at_once():
+    with pytest.raises(ConfigError, match="layer norm: channels is 1000000000; at most 16777216"):
+        Network("wide", (1, 1, 8), 4, (BatchNorm("norm", 10**9), Linear("fc", 8, 2)))

@@ -7,7 +7,7 @@ A layer gets the output of the layer before it, and the outputs of the earlier l
 
 import difflib
 import math
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Callable, ClassVar, Counter, Dict, NamedTuple, Optional, Protocol, Tuple, Type
 
 import numpy as np
@@ -234,6 +234,8 @@ class Layer:
         raise NotImplementedError
 
 
+MOST_CHANNELS = 2**24
+"""and features of a layer; beyond, memory is taken before anything can be said of the network"""
 REQUIRED = ("output_shape", "forward", "backward", "on_codes", "operations", "digital")
 """methods that every class of layers defines itself"""
 
@@ -246,6 +248,10 @@ def check_layer(layer: Layer) -> None:
     for method in REQUIRED:
         if getattr(kind, method) is getattr(Layer, method):
             raise ConfigError(f"layer {layer.name}: its class {kind.__name__} has no method {method}")
+    for one in fields(layer):
+        value = getattr(layer, one.name)
+        if isinstance(value, int) and value > MOST_CHANNELS:
+            raise ConfigError(f"layer {layer.name}: {one.name} is {value}; at most {MOST_CHANNELS}")
     state = layer.initial_state(np.float32)
     missing = {*layer.trained(), *(name + ".range" for name in layer.quantisers())} - set(state)
     if missing:
