@@ -44,7 +44,8 @@ def built(kind: Any, value: Any, *, where: str = "", readers: Optional[Readers] 
 
     kind: a dataclass, a union of dataclasses that the JSON names by `type`, Optional, Tuple, List, Dict, bool, int,
     float, str or Any. where: place of `value`, e.g. "network.layers[2]". readers: {type: function of its JSON} for
-    types that are read in a way of their own. A field that is not there takes its default, if it has one.
+    types that are read in a way of their own. A field that is not there takes its default, if it
+    has one; one of a `Result` that may be None is None: an older version wrote it.
     """
     if readers and kind in readers:
         return _at(where, lambda: readers[kind](value))
@@ -90,6 +91,9 @@ def _built_dataclass(kind: Any, value: Any, where: str, readers: Optional[Reader
         raise DataError(f"{_below(where, unknown[0])} is not known; a {kind.__name__} has the fields {known}")
     for name, field in own.items():
         if name not in value and field.default is MISSING and field.default_factory is MISSING:
+            if issubclass(kind, Result) and type(None) in get_args(types[name]):
+                value = {**value, name: None}  # an older version wrote the result
+                continue
             raise DataError(f"{_below(where, name)} is missing")
     items = {
         name: built(types[name], item, where=_below(where, name), readers=readers)

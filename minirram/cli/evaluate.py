@@ -104,6 +104,26 @@ def text(score: Evaluation) -> str:
     return "\n".join(_lines(score))
 
 
+WIDEST = 10
+"""classes up to which the whole confusion is shown, in 80 columns"""
+
+
+def _confusion(score: Evaluation) -> Iterator[str]:
+    """The confusion with the names of the classes; of many classes the right answers and the usual mistakes."""
+    rows = score.confusion or ()
+    names = score.class_names or tuple(map(str, range(len(rows))))
+    if len(rows) <= WIDEST:
+        yield "confusion: row = true class, column = answer, both in this order"
+        yield from (f"{name[:18]:18s} " + " ".join(f"{count:5d}" for count in row) for name, row in zip(names, rows))
+        return
+    yield "confusion: true class, right answers, what is answered most often instead"
+    for number, (name, row) in enumerate(zip(names, rows)):
+        wrong = [(count, names[k]) for k, count in enumerate(row) if k != number and count]
+        most = max(wrong, default=None)
+        instead = "" if most is None else f", {most[0]} times {most[1]}"
+        yield f"{name[:18]:18s} {row[number]:5d} of {sum(row)}{instead}"
+
+
 def _lines(score: Evaluation) -> Iterator[str]:
     spread = "" if score.standard_error is None else f" +- {score.standard_error:.3%}"
     ideal = getattr(score.ideal, score.primary)
@@ -114,9 +134,7 @@ def _lines(score: Evaluation) -> Iterator[str]:
     yield from count_lines("evaluate", score)
     yield from (f"warning                 {line}" for line in score.warnings)
     if score.confusion is not None:
-        yield "confusion (row = true class)"
-        for row in score.confusion:
-            yield "  " + " ".join(f"{count:5d}" for count in row)
+        yield from _confusion(score)
         return
     for name in ("roc_auc", "pr_auc", "accuracy", "sensitivity", "specificity", "dice"):
         yield f"{name:12s} {getattr(score, name):.4f}"

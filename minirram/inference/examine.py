@@ -61,6 +61,8 @@ def _frozen(value: Any) -> Any:
 class Score(Figures):
     """How a run answers an examination on its macros: means over the draws, the confusion of the last."""
 
+    class_names: Optional[Tuple[str, ...]]
+    """names of the classes, in the order of the confusion's rows and columns; None: nobody named them"""
     primary: str
     """name of the figure that the task is judged by"""
     by_draw: Tuple[float, ...]
@@ -135,6 +137,7 @@ def examine(
         ideal = _answer(examination, network, model, noiseless, None, going.advance)
     return Score(
         **_mean(answers),
+        class_names=getattr(examination, "class_names", None),
         primary=examination.primary,
         by_draw=tuple(float(getattr(answer, examination.primary)) for answer in answers),
         ideal=ideal,
@@ -168,6 +171,7 @@ def score_without_chip(examination: Any, predict: Callable[[np.ndarray], np.ndar
     seconds = time.perf_counter() - started
     return Score(
         **vars(figures),
+        class_names=getattr(examination, "class_names", None),
         primary=examination.primary,
         by_draw=(float(getattr(figures, examination.primary)),),
         ideal=figures,

@@ -1,7 +1,7 @@
 """What a network is asked: samples or images to be answered, and the figures of an answer."""
 
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, Union
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class LabelExamination:
     """int64 (n,)"""
     classes: int
     """number of classes"""
+    class_names: Optional[Tuple[str, ...]] = None
+    """names of the classes 0, 1, ...; None: nobody named them"""
     primary = "accuracy"
     calls = 1  # of `predict`, for one set of figures
 
@@ -40,7 +42,7 @@ class LabelExamination:
 
     def first(self, n: int) -> "LabelExamination":
         """The examination's first `n` samples."""
-        return LabelExamination(self.codes[:n], self.labels[:n], self.classes)
+        return replace(self, codes=self.codes[:n], labels=self.labels[:n])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -56,6 +58,8 @@ class PixelExamination:
     """uint8 (n, height, width), 1 = the class that is looked for"""
     region: np.ndarray
     """bool (n, height, width), pixels that count"""
+    class_names: Optional[Tuple[str, ...]] = None
+    """names of the classes 0, 1; None: nobody named them"""
     primary = "roc_auc"
 
     @property
@@ -79,7 +83,7 @@ class PixelExamination:
 
     def first(self, n: int) -> "PixelExamination":
         """The examination's first `n` images."""
-        return PixelExamination(self.codes[:n], self.labels[:n], self.region[:n])
+        return replace(self, codes=self.codes[:n], labels=self.labels[:n], region=self.region[:n])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -95,5 +99,5 @@ def examination(layout: Layout, data: Dataset, *, network: Network) -> Examinati
         raise ShapeError(f"network {network.name} gives {classes} classes; the data have {len(data.class_names)}")
     codes = layout.codes.codes(data.inputs, network)
     if data.region is None:
-        return LabelExamination(codes, data.labels, classes)
-    return PixelExamination(codes, data.labels, data.region)
+        return LabelExamination(codes, data.labels, classes, data.class_names)
+    return PixelExamination(codes, data.labels, data.region, data.class_names)

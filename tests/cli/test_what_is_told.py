@@ -3,11 +3,13 @@
 import contextlib
 import io
 import re
+import types
 
 import numpy as np
 import pytest
 
 from minirram.cli import main, progress
+from minirram.cli.evaluate import _confusion
 from minirram.progress import stages
 
 from ..support.options import call, figures, on_every_command
@@ -84,3 +86,15 @@ def test_verify_tells_the_accuracy_as_read_back(runs, tmp_path):
     listed = [line for line in told if line.startswith("  macro")]
     assert len(listed) == 50 < found["differing"] and all(line.endswith(": off") for line in listed)
     assert told[-1] == f"  and {found['differing'] - 50} more" and any(line.startswith("by kind") for line in told)
+
+
+def test_classes_have_their_names_in_the_confusion(runs):
+    found, told = figures("evaluate", runs.trained()), call("evaluate", runs.trained()).out.splitlines()
+    assert found["class_names"][:2] == ["t-shirt", "trouser"] and len(found["class_names"]) == len(found["confusion"])
+    rows = told[told.index("confusion: row = true class, column = answer, both in this order") + 1 :]
+    for line, name, counts in zip(rows, found["class_names"], found["confusion"]):
+        assert line.startswith(name) and [int(count) for count in line[len(name) :].split()] == counts
+    counts = 3 * np.eye(11, dtype=int) + np.eye(11, k=1, dtype=int)
+    many = types.SimpleNamespace(confusion=counts.tolist(), class_names=[f"cat {k}" for k in range(11)])
+    shown = list(_confusion(many))
+    assert shown[1] == "cat 0                  3 of 4, 1 times cat 1" and shown[-1] == "cat 10                 3 of 3"
