@@ -1,12 +1,14 @@
 """What the folder of any learning holds: its configuration, checkpoint, history, results, openings of the test set."""
 
+import contextlib
 import csv
 import datetime
 import io
 import json
 import os
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Type, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Type, TypeVar
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from ..files import (
     write_npz,
 )
 from ..files.budgets import LOG
+from ..files.locks import locked
 from ..progress.stages import stage
 from . import format1
 from .config import FORMAT, check_same, checked_format, document
@@ -34,6 +37,24 @@ if TYPE_CHECKING:  # a folder that is looked at loads no engine
 Own = TypeVar("Own", bound="LearningFolder")
 Progress = Callable[[Dict[str, Any]], None]
 """called with each row of the history"""
+
+
+LOCK = "lock.tmp"
+"""file that a process holds while it learns in a folder"""
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """The folder, made where there is none, is this process's while the block runs; ConfigError when it is another's.
+
+    Half files of processes that were killed are taken away.
+    """
+    os.makedirs(folder, exist_ok=True)
+    with locked(folder, LOCK, what="another training"):
+        for name in os.listdir(folder):
+            if re.fullmatch(r".+\.\d+\.tmp", name):
+                os.unlink(os.path.join(os.fspath(folder), name))
+        yield
 
 
 class LearningFolder:

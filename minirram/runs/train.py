@@ -28,6 +28,7 @@ from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
 from .driven import bench_name, driven_chip, goes_on, note_bench, was_formed
 from .folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_training
+from .learning_folder import alone
 from .made_chip import checked_chip, make_chip
 from .old_results import NEWER, renamed
 from .own_data import own_data
@@ -196,6 +197,33 @@ def learn(
         data = training_data(config.data_layout, arrays.training, validation=arrays.validation, network=config.network)
     data.steps_per_epoch(config.recipe)
     config = replace(config, data_crc=data.crc)
+    with alone(folder):
+        return _learned(
+            folder,
+            config,
+            chip,
+            data=data,
+            arrays=arrays,
+            threads=threads,
+            resume=resume,
+            progress=progress,
+            readings=readings,
+        )
+
+
+def _learned(
+    folder: "Union[str, os.PathLike[str]]",
+    config: RunConfig,
+    chip: Chip,
+    *,
+    data: Any,
+    arrays: Optional[LabelledData],
+    threads: int,
+    resume: bool,
+    progress: Optional[Progress],
+    readings: Tuple[Reading, ...],
+) -> Tuple[TrainingResults, Any]:
+    """What `learn` does in a folder that is this process's alone."""
     run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
     if resume:
         run.take_more_epochs(config.recipe.epochs)

@@ -3,15 +3,18 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 
 import pytest
 
 from minirram.cli import console, main
-from minirram.errors import DataError
+from minirram.errors import ConfigError, DataError
 from minirram.files import open_to_append
+from minirram.runs.learning_folder import alone
 
 from ..support.hostile_files import program, record, whole_run
+from ..support.places import ROOT
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and FIFOs of POSIX")
 
@@ -112,3 +115,22 @@ def test_texts_of_files_are_escaped(tmp_path, capsys):
     code, message = refused(capsys, "energy", path)
     assert code == 2 and "\x1b]" not in message and "\\x1b]0;title\\x07" in message
     assert console.printable("a\tb\nc\u00e9") == "a\tb\nc\u00e9"
+
+
+def test_two_processes_do_not_learn_in_one_folder(tmp_path):
+    (tmp_path / "config.json.4194999.tmp").write_text("half")
+    script = "import sys, time; from minirram.runs.learning_folder import alone\nwith alone(sys.argv[1]):\n"
+    script += "    print('in', flush=True); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=str(ROOT), stdout=subprocess.PIPE)
+    try:
+        assert child.stdout.readline() == b"in\n" and not list(tmp_path.glob("config*"))  # killed writers leave nothing
+        with pytest.raises(ConfigError, match=f"another training works in .*process {child.pid} of .* since"):
+            with alone(str(tmp_path)):
+                pytest.fail("the body must not run")
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    with alone(str(tmp_path)):  # the lock of a process that was killed holds nobody
+        assert os.listdir(str(tmp_path)) == ["lock.tmp"]
+    assert os.listdir(str(tmp_path)) == []
