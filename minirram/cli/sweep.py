@@ -6,8 +6,10 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..engines.engine import Engine
 from ..errors import ConfigError
-from ..sweep.driver import SweepResults, sweep
+from ..sweep.driver import SweepResults, left_in, sweep
 from ..sweep.findings import Findings, findings, lines_of, write_findings
+from ..sweep.forecast import Forecast, forecast
+from ..sweep.forecast import lines_of as forecast_lines
 from ..sweep.study import Samples, Study, read_study, value_of, values_of
 from .arguments import CONTENTS, GOOD, engine_options, given, positive
 from .sweep_progress import SweepProgress
@@ -19,6 +21,8 @@ class SweepReport(SweepResults):
 
     findings: Optional[Findings]
     """what the table says; None: no point has figures"""
+    forecast: Optional[Forecast] = None
+    """what a cluster would take; None: it was not asked for"""
 
 
 RESULT = SweepReport
@@ -71,12 +75,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     said = parser.add_argument_group("findings", "of the whole table: text, and findings.json")
     said.add_argument("--figure", metavar="COLUMN", default="value", help="the column that is looked at")
     said.add_argument("--threshold", type=float, help="yield: share of chips whose figure is at least this")
+    parser.add_argument(
+        "--simulate-cluster",
+        metavar="WORKERSxPOINTS",
+        help="run nothing: what so many points like those in --out would take on so many workers",
+    )
     parser.add_argument("--retry-failed", action="store_true", help="run points again whose row is an error")
 
 
 def run(options: argparse.Namespace) -> SweepReport:
     """Run what is not done yet, and say what the table says."""
     study, engine = study_of(options), Engine(options.processes, options.dask)
+    if options.simulate_cluster is not None:
+        workers, points = _size(options.simulate_cluster)
+        found = findings(options.out, figure=options.figure, threshold=options.threshold)
+        thought = forecast(options.out, points=points, workers=workers)
+        return SweepReport(**vars(left_in(study, options.out)), findings=found, forecast=thought)
     with SweepProgress() as progress:
         shown = None if options.quiet else progress.tell
         done = sweep(
@@ -115,6 +129,14 @@ def study_of(options: argparse.Namespace) -> Study:
         samples=_samples(options) or base.samples,
         energy=base.energy or options.energy,
     )
+
+
+def _size(text: str) -> Tuple[int, int]:
+    """(workers, points) of WORKERSxPOINTS."""
+    workers, times, points = text.partition("x")
+    if not (times and workers.isdecimal() and points.isdecimal()):
+        raise ConfigError(f"--simulate-cluster {text}: it must be WORKERSxPOINTS, such as 1000x100000")
+    return int(workers), int(points)
 
 
 def _named(text: str, flag: str) -> Tuple[str, str]:
@@ -159,6 +181,8 @@ def text(results: SweepReport) -> str:
     if results.run:
         lines.append(f"time      {results.seconds:.1f} s, {results.point_seconds / results.run:.2f} s a point")
     lines.append(f"table     {results.table}")
+    if results.forecast is not None:
+        return "\n".join(forecast_lines(results.forecast))
     if results.findings is not None:
         lines += lines_of(results.findings)
     return "\n".join(lines)

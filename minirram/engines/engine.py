@@ -36,6 +36,8 @@ class Engine:
 
 
 SERIAL = Engine()
+SHARED_FILE = "shared-{}.bin"
+"""name of the file of shared arrays, with the number of the process"""
 
 
 @contextlib.contextmanager
@@ -58,7 +60,7 @@ def running(
         with contextlib.ExitStack() as stack:
             shared: Shared = InMemory()
             if held:
-                shared = write_shared(os.path.join(folder, f"shared-{os.getpid()}.bin"), held)
+                shared = write_shared(os.path.join(folder, SHARED_FILE.format(os.getpid())), held)
                 stack.callback(_removed, shared.path)
             if engine.executor is not None:
                 yield Running(engine.executor, 64, shared)

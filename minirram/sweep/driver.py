@@ -1,13 +1,16 @@
 """Runs the points of a study on an engine and keeps its table. No printing."""
 
+import glob
 import os
 import time
 import zlib
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
+import numpy as np
+
 from ..device.presets import technology
-from ..engines.engine import SERIAL, Engine, running
+from ..engines.engine import SERIAL, SHARED_FILE, Engine, running
 from ..engines.running import Running, completed
 from ..errors import ConfigError
 from ..files import Path, read_json, write_json
@@ -117,6 +120,27 @@ def sweep(
         forget()
 
 
+def left_in(study: Study, out: Path) -> SweepResults:
+    """What a study's folder holds; nothing is run."""
+    out = os.path.abspath(os.fspath(out))
+    plan = Plan.of(study, out)
+    with Table(out, (KEY, *study.names, *FIGURES, *ABOUT)) as table:
+        there = sum(key in table.lines for key in plan.keys)
+        return SweepResults(
+            table=table.path,
+            parquet=None,
+            kind=study.kind,
+            points=len(plan.keys),
+            repeated=study.count - len(plan.keys),
+            there=there,
+            run=0,
+            failed=sum(key in table.failed for key in plan.keys),
+            seconds=0.0,
+            point_seconds=0.0,
+            dashboard=None,
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A study whose names and folders were checked."""
@@ -220,13 +244,10 @@ def _run(plan: Plan, table: Table, engine: Engine, *, progress: Optional[Tell]) 
     """Run what has no row; (seconds of each point, dashboard)."""
     if all(key in table.lines for key in plan.keys):
         return [], None
-    arrays = packed(
-        plan.runs,
-        plan.base,
-        with_test=plan.base is not None or _opens_test(plan),
-        with_files=engine.dask is not None,
-        script=plan.study.task if plan.study.task.endswith(".py") else "",
-    )
+    opens = _opens_test(plan)
+    arrays = _supplies(plan, opens_test=opens, with_files=engine.dask is not None)
+    for left in glob.glob(os.path.join(glob.escape(plan.folder), SHARED_FILE.format("*"))):
+        os.unlink(left)  # of a driver that was killed
     clock, seconds = _Clock(plan, table, progress), []
     with running(engine, arrays=arrays, folder=plan.folder) as started:
         del arrays
@@ -238,6 +259,18 @@ def _run(plan: Plan, table: Table, engine: Engine, *, progress: Optional[Tell]) 
             seconds.append(0.0 if error is not None else float(row["seconds"]))
             clock.tell(started)
         return seconds, started.link
+
+
+def _supplies(plan: Plan, *, opens_test: bool, with_files: bool) -> Dict[str, np.ndarray]:
+    """What the workers of a plan read."""
+    script = plan.study.task if plan.study.task.endswith(".py") else ""
+    with_test = plan.base is not None or opens_test
+    return packed(plan.runs, plan.base, with_test=with_test, with_files=with_files, script=script)
+
+
+def supplies_of(study: Study, folder: str) -> Dict[str, np.ndarray]:
+    """What the workers of a cluster would read of a study in `folder`, absolute; the test set counts, unopened."""
+    return _supplies(Plan.of(study, folder), opens_test=False, with_files=True)
 
 
 def _opens_test(plan: Plan) -> bool:

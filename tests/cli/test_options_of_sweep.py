@@ -74,6 +74,28 @@ def test_a_study_in_a_file_and_its_findings(runs, tmp_path):
     assert [one["good"] for one in found["findings"]["yields"]] == [1, 1]
     with open(os.path.join(out, "findings.json")) as handle:
         assert json.load(handle) == found["findings"]
+    page = figures("report", out, "--out", str(tmp_path / "page.html"))
+    assert page["kind"] == "Sweep" and len(page["sections"]) > 3
+
+
+@shows("sweep", "--simulate-cluster")
+def test_a_forecast_follows_from_measured_points(runs, tmp_path):
+    """On more workers than points nothing waits; on many points scheduler or driver decides."""
+    run, out, file = runs.trained(), str(tmp_path / "study"), str(tmp_path / "study.json")
+    with open(file, "w") as handle:
+        json.dump({"run": [run], "grid": {"adc_bits": [6, 10]}, "fixed": {"samples": 5}}, handle)
+    figures("sweep", file, "--out", out)
+    before = table(out)
+    few = figures("sweep", file, "--out", out, "--simulate-cluster", "100x50")["forecast"]
+    many = figures("sweep", file, "--out", out, "--simulate-cluster", "1000x4000")["forecast"]
+    assert table(out) == before and few["measured_points"] == 2
+    longest = max(float(row["seconds"]) for row in before)
+    assert few["costs"]["start_s"] + few["scatter_s"] < few["elapsed_s"]
+    assert few["elapsed_s"] < few["costs"]["start_s"] + few["scatter_s"] + longest + 50 * 0.01
+    busy = many["elapsed_s"] - many["costs"]["start_s"] - many["scatter_s"]
+    assert busy >= 4000 * max(many["costs"]["scheduler_s"], many["driver_s"]) * 0.99
+    assert many["scheduler_busy"] <= 1 and many["scatter_bytes"] > 10000
+    assert "WORKERSxPOINTS" in call("sweep", file, "--out", out, "--simulate-cluster", "9").err
 
 
 @shows("sweep", "--lhs", "--sobol", "--range")

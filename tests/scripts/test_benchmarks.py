@@ -49,6 +49,14 @@ def test_program():
 
 
 @pytest.mark.slow
+def test_sweep():
+    results = run("sweep.py", "--points", "20", "--samples", "40")
+    assert results["same"] is True and results["processes"] > 0
+    assert {"dask", "seconds_per_point", "worker_mb"} <= set(results)
+    assert 0 < results["overhead_ms_per_point"] < 200  # a machine at work; docs/scaling.md has figures of an idle one
+
+
+@pytest.mark.slow
 def test_drift(tmp_path):
     """Two runs over time on data drawn for the test: one technology drifts, the other does not."""
     save_garments(tmp_path, train=60, validation=40, test=20)

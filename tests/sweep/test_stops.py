@@ -34,16 +34,21 @@ def run(tmp_path_factory):
     network = fashion_mnist.fashion_mnist_cnn(conv1=8, conv2=4, hidden=16)
     task = mr.Task("fashion-mnist-stops", network, fashion_mnist.LAYOUT, fashion_mnist.TASK.recipes)
     recipe = mr.Recipe(epochs=2, batch_size=20)
-    mr.train(task, str(folder / "data"), recipe, out=str(folder / "run"), threads=1)
+    mr.train(
+        task, str(folder / "data"), recipe, out=str(folder / "run"), threads=1, lines=mr.ChipLines(rows=64, pairs=32)
+    )
     return str(folder / "run")
 
 
-def study(folder, run, noises, chips):
-    """A study of noises x chips as a file; returns its path."""
-    grid = {"read_noise": [round(0.004 * k, 6) for k in range(noises)], "chip_seed": list(range(chips))}
+def study(folder, run, noises, offsets):
+    """A study of noises x offsets as a file; returns its path."""
+    grid = {
+        "read_noise": [round(0.004 * k, 6) for k in range(noises)],
+        "adc_offset_lsb": [0.5 * k for k in range(offsets)],
+    }
     path = os.path.join(str(folder), "study.json")
     with open(path, "w") as handle:
-        json.dump({"run": [run], "grid": grid, "fixed": {"samples": 200}}, handle)
+        json.dump({"run": [run], "grid": grid, "fixed": {"samples": 40}}, handle)
     return path
 
 
@@ -54,7 +59,7 @@ def command(path, out, *options):
 def swept(path, out, *options, code=0):
     """Sweep, in a process of its own; what it prints."""
     found = subprocess.run(
-        command(path, out, *options), env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300
+        command(path, out, *options), env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=900
     )
     assert found.returncode == code, found.stderr.decode()
     return json.loads(found.stdout.decode()) if code == 0 else found.stderr.decode()
@@ -74,7 +79,7 @@ def lines(out):
     return 0
 
 
-def until(condition, seconds=120):
+def until(condition, seconds=240):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -121,7 +126,7 @@ def test_two_hundred_points_are_the_same_rows_on_every_engine(run, tmp_path):
         assert swept(path, tmp_path / "dask", "--dask", file)["run"] == 200
     found["dask"] = rows(tmp_path / "dask")
     assert found["serial"] == found["processes"] == found["dask"]
-    assert len({row["value"] for row in found["serial"]}) > 20 and not any(row["error"] for row in found["serial"])
+    assert len({row["value"] for row in found["serial"]}) > 5 and not any(row["error"] for row in found["serial"])
 
 
 def children(pid):
@@ -158,12 +163,7 @@ def test_killed_workers_and_drivers_lose_no_row_and_write_none_twice(run, tmp_pa
     again = swept(path, out)
     assert again["there"] >= 13 and again["there"] + again["run"] == 40 and again["failed"] == 0
     assert rows(out) == rows(tmp_path / "whole") and all(row in rows(out) for row in kept)
-    assert sorted(os.listdir(out)) == sorted(os.listdir(tmp_path / "whole") + ["shared-" + name for name in left(out)])
-
-
-def left(out):
-    """What a killed driver could not take away: its file of shared arrays."""
-    return [name[len("shared-") :] for name in os.listdir(out) if name.startswith("shared-")]
+    assert sorted(os.listdir(out)) == sorted(os.listdir(tmp_path / "whole"))
 
 
 def test_a_cluster_may_lose_workers_its_scheduler_and_its_driver(run, tmp_path):
@@ -180,7 +180,7 @@ def test_a_cluster_may_lose_workers_its_scheduler_and_its_driver(run, tmp_path):
         with started(*command(path, out, "--dask", file), stderr=subprocess.PIPE) as driver:
             until(lambda: lines(out) > done + 3)
             scheduler.kill()
-            _, said = driver.communicate(timeout=120)
+            _, said = driver.communicate(timeout=300)
             assert driver.returncode == 2 and b"the same command goes on" in said, said.decode()
     os.unlink(file)
     there = lines(out) - 1

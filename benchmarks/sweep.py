@@ -1,0 +1,155 @@
+"""What two workers gain over one process on points of an evaluation, and what a point costs beside its computation.
+
+    python benchmarks/sweep.py --json          same, processes, dask, overhead_ms_per_point; a few minutes
+
+same: whether the tables of all engines are equal, apart from seconds and host. processes, dask: speed-up of two workers
+over one process, their start left out; dask is null where it is not installed. overhead_ms_per_point: time of the
+driver and of a pipe for a point that computes nothing, its row written. worker_mb: largest resident memory of a worker.
+The run is a small Fashion-MNIST network, trained for one epoch on drawn garments; --run takes another.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+UNLIKE = {"seconds", "host"}
+
+
+def main(arguments=None):
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--points", type=int, default=200)
+    parser.add_argument("--samples", type=int, default=400, help="of a point")
+    parser.add_argument("--run", help="run folder, instead of a small one")
+    options = parser.parse_args(arguments)
+    for library in ("OPENBLAS", "MKL", "OMP"):
+        os.environ[library + "_NUM_THREADS"] = "1"
+    sys.path.insert(0, str(ROOT))
+    os.environ["PYTHONPATH"] = str(ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        results = measured(folder, options.run or small_run(folder), options)
+    print(json.dumps(results, indent=2) if options.json else "\n".join(f"{k:24s} {v}" for k, v in results.items()))
+
+
+def small_run(folder):
+    """A run of one epoch on drawn garments."""
+    import minirram as mr
+    from minirram.rng import stream
+    from minirram.tasks import datasets, drawn_garments, fashion_mnist
+
+    parts = {}
+    for part, n in (("train", 600), ("validation", 400), ("test", 20)):
+        inputs, labels = drawn_garments.garments(stream(0, part), n)
+        parts[part] = {"inputs": inputs, "labels": labels}
+    datasets.save(folder, fashion_mnist.LAYOUT, parts=parts, origin="drawn for a benchmark")
+    out = os.path.join(folder, "run")
+    mr.train("fashion-mnist", folder, mr.Recipe(epochs=1, batch_size=20), out=out, threads=1)
+    return out
+
+
+def measured(folder, run, options):
+    """The figures of all engines."""
+    from minirram.engines.engine import SERIAL, Engine
+
+    noises = tuple(round(0.02 * k / options.points, 9) for k in range(options.points))
+    study = {"run": (run,), "grid": {"read_noise": noises}, "fixed": {"samples": options.samples}}
+    tables, rates = {}, {}
+    with contextlib.ExitStack() as stack:
+        engines = {"one": SERIAL, "processes": Engine(2)}
+        file = stack.enter_context(cluster(folder))
+        if file is not None:
+            engines["dask"] = Engine(dask=file)
+        for name, engine in engines.items():
+            tables[name], rates[name] = swept(study, os.path.join(folder, name), engine)
+    gains = {name: rates[name] / rates["one"] if name in rates else None for name in ("processes", "dask")}
+    same = all(table == tables["one"] for table in tables.values())
+    return dict(
+        same=same,
+        **gains,
+        overhead_ms_per_point=overhead_ms(os.path.join(folder, "nothing")),
+        seconds_per_point=1 / rates["one"],
+        worker_mb=worker_mb(),
+    )
+
+
+def swept(study, out, engine):
+    """(rows without what depends on where they ran, points per second behind the first two)."""
+    from minirram.sweep.driver import sweep
+    from minirram.sweep.study import Study
+    from minirram.sweep.table import read_rows
+
+    ends = []
+    sweep(Study(**study), out, engine=engine, progress=lambda _: ends.append(time.perf_counter()))
+    rate = (len(ends) - 4) / (ends[-1] - ends[3])
+    return [{k: v for k, v in row.items() if k not in UNLIKE} for row in read_rows(out)[1]], rate
+
+
+def nothing(shared, item):
+    """A point that computes nothing."""
+    return {"point": f"{item:012x}", "value": 0.5}
+
+
+def overhead_ms(out, points=1000):
+    """Milliseconds per point that computes nothing, in two processes, its row written."""
+    from minirram.engines.engine import Engine, running
+    from minirram.engines.running import completed
+    from minirram.sweep.points import ABOUT, FIGURES
+    from minirram.sweep.table import Table
+
+    os.makedirs(out)
+    with Table(out, ("point", *FIGURES, *ABOUT)) as table, running(Engine(2), folder=out) as engine:
+        started = None
+        for _, row, _ in completed(engine, nothing, range(points)):
+            started = started or time.perf_counter()
+            table.add(row)
+        return (time.perf_counter() - started) / (points - 1) * 1e3
+
+
+def worker_mb():
+    """Largest resident memory of the processes that have ended, megabytes; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+@contextlib.contextmanager
+def cluster(folder):
+    """A scheduler and two workers on loopback: the path of its scheduler file; None without dask.distributed."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        yield None
+        return
+    file = os.path.join(folder, "scheduler.json")
+
+    def program(name, *words):
+        script = f"from distributed.cli.dask_{name} import main; main()"
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen([sys.executable, "-c", script, "--scheduler-file", file, *words], **quiet)
+
+    here = ["--host", "127.0.0.1", "--no-dashboard"]
+    programs = [program("scheduler", *here, "--port", "0")]
+    try:
+        while not os.path.exists(file):
+            time.sleep(0.05)
+        alone = ["--nthreads", "1", "--no-nanny", "--local-directory", folder]
+        programs += [program("worker", *here, *alone) for _ in range(2)]
+        yield file
+    finally:
+        for one in programs:
+            one.kill()
+            one.wait()
+
+
+if __name__ == "__main__":
+    main()
