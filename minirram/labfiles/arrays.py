@@ -154,8 +154,11 @@ def _cells(sheet: Any, where: str) -> List[Tuple[str, ...]]:
             )
         for column, cell in enumerate(row, start=1):
             if isinstance(cell, (bool, date, time)):
+                from openpyxl.utils import get_column_letter
+
+                name = f"{get_column_letter(column)}{number}"
                 raise DataError(
-                    f"{where}: sheet {sheet.title}, row {number}, column {column} holds {cell!r}, not a number: "
+                    f"{where}: sheet {sheet.title}, cell {name} holds {cell!r}, not a number: "
                     "a spreadsheet may have made it of one"
                 )
         rows.append(tuple("" if cell is None else repr(cell) if isinstance(cell, float) else str(cell) for cell in row))

@@ -23,7 +23,7 @@ class Table:
     path: str
     """of the file"""
     names: Tuple[str, ...]
-    """of the columns; "column 1" and on where the file has no header"""
+    """of the columns; "column 0" and on where the file has no header"""
     rows: List[List[str]]
     """cells of each line, all of one length"""
     lines: List[int]
@@ -82,7 +82,7 @@ def read_feature_table(path: str) -> Table:
             raise DataError(f"{path} line {line}: {len(cells)} cells, the first line has {len(rows[0])}")
     comma = delimiter != "," and any(re.fullmatch(r"[+-]?\d*,\d+", cell) for cells in rows[:50] for cell in cells)
     header = _is_header(rows[0], comma, path)
-    names = tuple(rows[0]) if header else tuple(f"column {k + 1}" for k in range(len(rows[0])))
+    names = tuple(rows[0]) if header else tuple(f"column {k}" for k in range(len(rows[0])))
     if header and len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path} line 1: two columns are called {twice!r}")
@@ -118,6 +118,6 @@ def _is_header(cells: List[str], comma: bool, path: str) -> bool:
     if any(named):
         wrong = texts.index(True)
         raise DataError(
-            f"{path} line 1: neither names nor numbers; column {wrong + 1} is {cells[wrong]!r}, others are numbers"
+            f"{path} line 1: neither names nor numbers; column {wrong} is {cells[wrong]!r}, others are numbers"
         )
     return False

@@ -43,7 +43,7 @@ def test_every_way_of_writing_gives_the_same_data(tmp_path, delimiter, decimal, 
     )
     assert found == sorted((x, y, "ab".index(kind)) for x, y, kind in ROWS)
     assert data.training.class_names == ("a", "b")
-    assert data.reading.features == (("left", "right") if header else ("column 1", "column 2"))
+    assert data.reading.features == (("left", "right") if header else ("column 0", "column 1"))
     assert ("decimal comma" in data.reading.taken) == (decimal == ",")
 
 
@@ -134,7 +134,7 @@ def test_values_missing_are_refused_left_out_or_filled(tmp_path):
         ("1\n2\n", "no table; expected columns of features and one of labels"),
         ("x,y,kind\n1,2,a\n1,2\n", "line 3: 2 cells, the first line has 3"),
         ("x,y,kind\n1,two,a\n", "line 2, y: 'two' is no number"),
-        ("x,2,kind\n1,2,a\n", "line 1: neither names nor numbers; column 1 is 'x'"),
+        ("x,2,kind\n1,2,a\n", "line 1: neither names nor numbers; column 0 is 'x'"),
         ("x,x,kind\n1,2,a\n", "two columns are called 'x'"),
         ("x,y,kind\n1,2,\n", "line 2, kind: '' is no label"),
         ("x,y,kind\n", "no samples"),
