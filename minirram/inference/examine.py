@@ -110,14 +110,13 @@ def examine(
     answers, started = [], time.perf_counter()
     with stage(f"examining {split}", (draws + 1) * getattr(examination, "calls", 1)) as going:
         for draw in range(draws):
-            noise_seed = int(stream(config.recipe.seed, "read", split, draw).integers(2**32))
             product = ChipProduct(
                 chip,
                 model.adcs,
                 input_bits=bits,
                 scales_S=model.scales_S,
                 factors=model.factors,
-                noise_seed=noise_seed,
+                noise_seed=int(stream(config.recipe.seed, "read", split, draw).integers(2**32)),
                 threads=threads,
                 observer=observer if draw == 0 else None,
                 conditions=conditions,

@@ -67,9 +67,8 @@ def train(
     a technology, its name, or the path of a fitted .json. wires: lines that drop voltage. lines: dead lines. maps,
     unit, policy: measured conductances to start from, and what is done with cells that hold none. faults: file of stuck
     cells. driver, port: the bench whose chip learns, by name, "module:Class" or as an object, and what it is called
-    with. resume: continue the run in `out`, if there is one; a recipe with more epochs takes a finished one
-    on. progress: called with each row of the history.
-    ConfigError, ShapeError, DataError as the command.
+    with. resume: continue the run in `out`; more epochs take on a finished one. progress: called with each row of
+    the history. ConfigError, ShapeError, DataError as the command.
     """
     chosen, source, arrays = _given(what, data)
     network = chosen if isinstance(chosen, Network) else chosen.network
