@@ -16,8 +16,9 @@ from ..crossbar.region import Reading
 from ..device.cell_json import cell_from_json, cell_to_json
 from ..device.interface import Cell, Shape
 from ..rng import stream
+from .cases import NotTried, Violation
 from .kit import Report, Result
-from .laws import FALSE_ALARM, NotTried, Violation
+from .noisy_laws import FALSE_ALARM
 
 _DRAWS = 20_000  # samples behind each distribution
 _READS = 4000  # repeated reads behind each variance

@@ -14,8 +14,8 @@ from ..device.thresholds import Thresholds
 from ..driver.protocol import PULSE_KINDS, Capabilities, Driver, Verify
 from ..driver.verified import pulse
 from ..errors import MinirramError
+from .cases import NotTried, Violation
 from .kit import Report, Result
-from .laws import NotTried, Violation
 
 
 class Bench(NamedTuple):

@@ -6,8 +6,7 @@ from typing import Optional, Tuple
 
 import numpy as np
 
-from ..codes import count_outside
-from ..errors import ConfigError, ShapeError
+from ..errors import ConfigError, DataError, ShapeError
 
 ARRANGEMENTS = ("pair", "polarity")
 
@@ -38,9 +37,14 @@ class InputCodes:
         codes = np.divide(activations, self.step)
         np.rint(codes, out=codes)
         codes += self.zero_point
-        clipped = count_outside(codes, 2**self.bits - 1)
+        top = 2**self.bits - 1
+        clipped = codes.size - int(np.count_nonzero((codes >= 0) & (codes <= top)))
         if clipped:
-            np.clip(codes, 0, 2**self.bits - 1, out=codes)
+            if np.isnan(codes).any():
+                raise DataError(
+                    f"the activation at {tuple(np.argwhere(np.isnan(codes))[0])} is NaN: it has no input code"
+                )
+            np.clip(codes, 0, top, out=codes)
         return codes.astype(np.uint8), clipped
 
 

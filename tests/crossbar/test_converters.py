@@ -150,7 +150,7 @@ def test_wrong_values_are_refused(make, message):
 
 
 def test_an_activation_that_is_no_number_is_refused():
-    with pytest.raises(DataError, match=r"at \(1, 0\) of \(2, 2\) is NaN"):
+    with pytest.raises(DataError, match=r"at \(1, 0\) is NaN"):
         InputCodes(1.0).quantise(np.array([[0.0, 300.0], [np.nan, 1.0]]))
 
 

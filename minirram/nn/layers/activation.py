@@ -6,8 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from ...codes import count_outside
-from ...errors import ConfigError
+from ...errors import ConfigError, DataError
 from .base import Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal, n_values
 from .checks import check_bits
 
@@ -40,6 +39,16 @@ def to_codes(x: np.ndarray, bits: int, *, out: Optional[np.ndarray] = None) -> n
     """clip(rint(x), 0, 2**bits - 1), for x in units of the step; still floats."""
     out = np.rint(x, out=out)
     return np.clip(out, 0, 2**bits - 1, out=out)
+
+
+def count_outside(codes: np.ndarray, top: int) -> int:
+    """How many codes, still floats of any shape, lie below 0 or above `top`. DataError for NaN: it has no code."""
+    outside = codes.size - int(np.count_nonzero((codes >= 0) & (codes <= top)))
+    if outside and np.isnan(codes).any():
+        raise DataError(
+            f"{np.count_nonzero(np.isnan(codes))} of {codes.size} activations are NaN: they have no input code"
+        )
+    return outside
 
 
 def input_codes(x: np.ndarray, step: float, *, bits: int) -> Tuple[np.ndarray, int]:

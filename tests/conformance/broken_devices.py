@@ -1,0 +1,243 @@
+"""Broken devices, each one line of difference from `good_device.Device`: what the kit must find."""
+
+import runpy
+import tempfile
+from pathlib import Path
+
+GOOD = Path(__file__).with_name("good_device.py")
+
+SUM = "current = plane @ (self.plus[tile, cols] - self.minus[tile, cols])"
+CODE = "code = np.rint(current / self.lsb)"
+COUNT = "saturated += np.count_nonzero(np.abs(code) > self.top)"
+ADD = "y[chunk, cols] += 2**b * np.clip(code, -self.top, self.top).astype(np.int64)"
+PLANE = "plane = ((codes[chunk, tile] >> b) & 1).astype(np.float64)"
+LSB = "self.lsb = range_A / self.top / (GRID_S * READ_V)"
+TOP = "self.top = 2 ** (adc_bits - 1) - 1"
+PLUS = "self.plus = np.rint(plus_S / GRID_S)"
+MINUS = "self.minus = np.rint(minus_S / GRID_S)"
+RETURN = "        return y, saturated"
+NORMALS = "normals = self.generator.standard_normal(variance.shape)"
+VARIANCE = "variance = plane @ (self.plus[tile, cols] ** 2 + self.minus[tile, cols] ** 2)"
+NOISE = "return READ_NOISE * np.sqrt(variance) * normals"
+
+EXACT = {
+    # shapes and remainders
+    "last rows dropped": ("range(0, codes.shape[1], TILE_ROWS)", "range(0, codes.shape[1] // 16 * 16 or 1, TILE_ROWS)"),
+    "a remainder of one row is dropped": (SUM, "plane *= plane.shape[1] > 1; " + SUM),
+    "a remainder of 5 rows is shifted": (SUM, SUM.replace("plane @", "(np.roll(plane, plane.shape[1] == 5, 1)) @")),
+    "no more than 4 row tiles": ("range(0, codes.shape[1], TILE_ROWS)", "range(0, min(codes.shape[1], 64), TILE_ROWS)"),
+    "tile 6 gets the cells of tile 5": (
+        SUM,
+        SUM.replace("self.plus[tile, cols]", "np.roll(self.plus, 16 * (row == 96), 0)[tile, cols]"),
+    ),
+    "last pairs dropped": ("range(0, y.shape[1], TILE_PAIRS)", "range(0, y.shape[1] // 8 * 8 or 1, TILE_PAIRS)"),
+    "no more than 3 column tiles": ("range(0, y.shape[1], TILE_PAIRS)", "range(0, min(y.shape[1], 24), TILE_PAIRS)"),
+    "tiles of 17 rows": ("TILE_ROWS, TILE_PAIRS, CHUNK = 16, 8, 50", "TILE_ROWS, TILE_PAIRS, CHUNK = 17, 8, 50"),
+    "one conversion for all tiles": (
+        "TILE_ROWS, TILE_PAIRS, CHUNK = 16, 8, 50",
+        "TILE_ROWS, TILE_PAIRS, CHUNK = 10**6, 8, 50",
+    ),
+    # batches
+    "an odd last sample is dropped": ("range(0, len(codes), CHUNK)", "range(0, max(1, len(codes) // 50 * 50), CHUNK)"),
+    "sample 256 and later are zero": (RETURN, "        y[256:] = 0\n" + RETURN),
+    "the last of an odd batch repeats the first": (
+        RETURN,
+        "        y[-1] = y[0] if len(y) % 2 and len(y) > 8 else y[-1]\n" + RETURN,
+    ),
+    "batches of 100 and more are reversed": (RETURN, "        y = y[::-1] if len(y) >= 100 else y\n" + RETURN),
+    "the range of the largest sample": (
+        CODE,
+        CODE.replace("self.lsb", "(self.lsb * np.clip(np.abs(current).max() / self.top / self.lsb, 0.1, 1))"),
+    ),
+    # conversion
+    "a rounded LSB": (LSB, LSB + "; self.lsb = max(1.0, np.rint(self.lsb))"),
+    "an LSB of four digits": (LSB, LSB + "; self.lsb = float('%.4g' % self.lsb)"),
+    "LSB over M + 1": (LSB, LSB.replace("self.top", "(self.top + 1)")),
+    "truncation instead of rounding": (CODE, CODE.replace("np.rint", "np.trunc")),
+    "rounding down": (CODE, CODE.replace("np.rint", "np.floor")),
+    "a zero half an LSB off": (CODE, CODE.replace("self.lsb)", "self.lsb + 0.51)")),
+    "a zero a hundredth of an LSB off": (CODE, CODE.replace("self.lsb)", "self.lsb + 0.01)")),
+    "one conversion for all planes": (
+        PLANE,
+        PLANE.replace("((codes[chunk, tile] >> b) & 1)", "(codes[chunk, tile] * (b == 0))"),
+    ),
+    "sign lost": (CODE, CODE.replace("current /", "np.abs(current) /")),
+    "a gain of 1.001": (CODE, CODE.replace("current /", "1.001 * current /")),
+    "quotients in half precision": (CODE, "code = np.rint((current / self.lsb).astype(np.float16).astype(np.float64))"),
+    "M is 2^(N-1)": (ADD, ADD.replace("self.top)", "self.top + 1)")),
+    "the negative limit is -M - 1": (ADD, ADD.replace("-self.top", "-self.top - 1")),
+    "codes wrap": (
+        ADD,
+        ADD.replace("np.clip(code, -self.top, self.top)", "((code + self.top) % (2 * self.top + 1) - self.top)"),
+    ),
+    "12 bits and more convert with 11": (TOP, "self.top = 2 ** (min(adc_bits, 11) - 1) - 1"),
+    "19 bits are 18": (TOP, "self.top = 2 ** (adc_bits - 1 - (adc_bits == 19)) - 1"),
+    # inputs and planes
+    "plane weights off by one": (ADD, ADD.replace("2**b", "2 ** (b + 1)")),
+    "5 input bits are 4": ("self.input_bits = input_bits", "self.input_bits = input_bits - (input_bits == 5)"),
+    "at most 7 planes": ("self.input_bits = input_bits", "self.input_bits = min(input_bits, 7)"),
+    "codes of 255 are signed": (
+        PLANE,
+        PLANE.replace("codes[chunk, tile] >> b", "np.where(codes == 255, 0, codes)[chunk, tile] >> b"),
+    ),
+    "the first row is never driven": (SUM, "plane[:, 0] *= row > 0; " + SUM),
+    "row 13 of a tile is dead": (SUM, "plane[:, 13:14] = 0; " + SUM),
+    "pair 21 is dead": (RETURN, "        y[:, 21:22] = 0\n" + RETURN),
+    "neighbouring pairs exchanged beyond 30": (RETURN, "        y[:, 30:32] = y[:, 30:32][:, ::-1]\n" + RETURN),
+    "the driven rows load each other": (
+        CODE,
+        CODE.replace("current /", "current * (1 - 1e-4 * plane.sum(axis=1, keepdims=True)) /"),
+    ),
+    # cells
+    "G- clipped at 32000": (MINUS, "self.minus = np.minimum(np.rint(minus_S / GRID_S), 32000)"),
+    "cells on a grid of 2 nS": (PLUS, "self.plus = 2 * np.rint(plus_S / GRID_S / 2)"),
+    "G+ and G- exchanged in the second column tile": (SUM, SUM.replace("plane @", "(1 - 2 * (pair == 8)) * plane @")),
+    "off cells conduct 1 nS": (PLUS, "self.plus = np.maximum(np.rint(plus_S / GRID_S), 1)"),
+    "conductances kept from the device before": (
+        PLUS,
+        PLUS + "; self.plus = MEMORY.setdefault(self.plus.shape, self.plus)",
+    ),
+    # counters
+    "saturation not counted": (COUNT, "saturated += 0"),
+    "only positive saturation counted": (COUNT, COUNT.replace("np.abs(code)", "code")),
+    "codes at M counted": (COUNT, COUNT.replace("> self.top", ">= self.top")),
+    "samples instead of conversions counted": (
+        COUNT,
+        COUNT.replace("np.abs(code) > self.top", "(np.abs(code) > self.top).any(axis=1)"),
+    ),
+    "saturation counted over all calls": (
+        RETURN,
+        "        self.total = saturated = getattr(self, 'total', 0) + saturated\n" + RETURN,
+    ),
+    "a counter of 16 bits": (RETURN, "        saturated &= 0xFFFF\n" + RETURN),
+    "a counter of 8 bits": (RETURN, "        saturated &= 0xFF\n" + RETURN),
+    "only the last plane counted": (COUNT, COUNT.replace("saturated +=", "saturated += (b == self.input_bits - 1) *")),
+    # state
+    "sums in 32 bits": (RETURN, "        y = y.astype(np.int32)\n" + RETURN),
+    "results of the call before added": (
+        RETURN,
+        "        self.sum = y = y + (self.calls > 2) * np.sum(getattr(self, 'sum', 0))\n" + RETURN,
+    ),
+    "the LSB of the newest device": (CODE, CODE.replace("self.lsb", "MADE[-1].lsb")),
+    "input bits of the newest device": ("for b in range(self.input_bits)", "for b in range(MADE[-1].input_bits)"),
+    "answers in one buffer": (
+        RETURN,
+        "        buffer = MEMORY.setdefault(y.shape, y); buffer[:] = y; y = buffer\n" + RETURN,
+    ),
+    "answers kept by the first code": (
+        RETURN,
+        "        y = MEMORY.setdefault((id(self), codes[0, 0], codes.shape), y)\n" + RETURN,
+    ),
+    "every fourth call is one off": (RETURN, "        y = y + (self.calls % 4 == 0)\n" + RETURN),
+    "codes taken as they lie in memory": (
+        PLANE,
+        PLANE.replace("codes[chunk, tile]", "codes.ravel(order='K').reshape(codes.shape)[chunk, tile]"),
+    ),
+    "writes to its input": ("self.calls += 1", "self.calls += 1; codes &= 0xFF"),
+    "floats": (RETURN, "        y = y * 1.0\n" + RETURN),
+    "fails": (RETURN, "        raise IndexError('tile 7 of 6')\n" + RETURN),
+}
+
+NOISY = {
+    # noise of wrong size
+    "no noise": (NOISE, "return 0 * normals"),
+    "sigma x 0.9": (NOISE, NOISE.replace("READ_NOISE", "0.9 * READ_NOISE")),
+    "sigma x 1.1": (NOISE, NOISE.replace("READ_NOISE", "1.1 * READ_NOISE")),
+    "no noise above 8 rows": (
+        NOISE,
+        NOISE.replace("READ_NOISE", "(plane.sum(axis=1, keepdims=True) <= 8) * READ_NOISE"),
+    ),
+    "no noise of the last row": (VARIANCE, VARIANCE.replace("plane @", "(plane * (np.arange(plane.shape[1]) < 15)) @")),
+    "no noise of G-": (VARIANCE, VARIANCE.replace("+ self.minus[tile, cols] ** 2", "* 1")),
+    "noise of the net current": (
+        VARIANCE,
+        VARIANCE.replace("plane @ (", "(plane @ (self.plus - self.minus)[tile, cols]) ** 2 + 0 * plane @ ("),
+    ),
+    "noise by the sum, not its squares": (NOISE, "return READ_NOISE * variance / 20000 * normals"),
+    "no noise in the second column tile": (NOISE, NOISE.replace("READ_NOISE", "(cols.start != 8) * READ_NOISE")),
+    "no noise in the last column": (
+        NOISE,
+        NOISE.replace("READ_NOISE", "(np.arange(cols.start, cols.stop)[: normals.shape[1]] < 18) * READ_NOISE"),
+    ),
+    "twice the noise in pair 5": (
+        NOISE,
+        NOISE.replace("READ_NOISE", "(1 + (np.arange(normals.shape[1]) == 5)) * READ_NOISE"),
+    ),
+    "noise that grows with the row tile": (NOISE, NOISE.replace("READ_NOISE", "(1 + tile.start / 100) * READ_NOISE")),
+    # noise that is shared
+    "the same noise in all columns": (NORMALS, NORMALS + "[:, :1]"),
+    "a tenth of the noise common to all columns": (
+        NORMALS,
+        NORMALS + " * 0.95 + 0.31 * self.generator.standard_normal((len(plane), 1))",
+    ),
+    "neighbours share noise": (NORMALS, NORMALS + "; normals = (normals + np.roll(normals, 1, axis=1)) / np.sqrt(2)"),
+    "the same noise in all samples": (NORMALS, NORMALS + "[:1]"),
+    "the same noise in samples two by two": (NORMALS, NORMALS + "[np.arange(len(plane)) // 2]"),
+    "noise drifts from read to read": (NORMALS, NORMALS + "; normals[1:] = 0.8 * normals[1:] + 0.6 * normals[:-1]"),
+    "noise of a period of 50 reads": (
+        NORMALS,
+        "normals = np.random.default_rng(tile.start + 99 * cols.start).standard_normal(variance.shape)",
+    ),
+    "a generator rebuilt at each call": ("self.calls += 1", "self.generator = np.random.default_rng(1)"),
+    "the same noise in all planes": (
+        "for b in range(self.input_bits):",
+        "for b, self.generator in enumerate([deepcopy(self.generator) for _ in range(self.input_bits)]):",
+    ),
+    "the same noise in all row tiles": (
+        "for row in range(0, codes.shape[1], TILE_ROWS):",
+        "for row, self.generator in [(row, deepcopy(self.generator)) for row in range(0, codes.shape[1], TILE_ROWS)]:",
+    ),
+    # noise of another law
+    "uniform noise": (NORMALS, "normals = self.generator.uniform(-np.sqrt(3), np.sqrt(3), variance.shape)"),
+    "noise of two values": (NORMALS, "normals = self.generator.choice([-1.0, 1.0], variance.shape)"),
+    "Laplace noise": (NORMALS, "normals = self.generator.laplace(0, np.sqrt(0.5), variance.shape)"),
+    "rare large noise": (NORMALS, NORMALS + " * np.where(self.generator.random(variance.shape) < 0.05, 3.5, 0.62)"),
+    "noise with a mean": (NOISE, NOISE + " + 0.2 * self.lsb"),
+    # means
+    "half an LSB off": (CODE, CODE.replace("self.lsb)", "self.lsb + 0.51)")),
+    "a gain of 1.01": (CODE, CODE.replace("current /", "1.01 * current /")),
+    "a gain of 1.02 in one column": (
+        CODE,
+        CODE.replace("current /", "current * (1 + 0.02 * (pair + np.arange(current.shape[1]) == 11)) /"),
+    ),
+    "one column of the wrong sign": (ADD, "code[:, :1] *= 1 - 2 * (pair == 16); " + ADD),
+    "dead beyond pair 6": (RETURN, "        y[:, 6:] = 0\n" + RETURN),
+    "a dead last row": (SUM, "plane[:, -1] *= row < 16; " + SUM),
+    "one dead cell": (
+        SUM,
+        SUM.replace(
+            "self.plus[tile, cols]",
+            "(self.plus * (np.arange(self.plus.size).reshape(self.plus.shape) != 2))[tile, cols]",
+        ),
+    ),
+    "the lowest plane dropped": (ADD, ADD.replace("2**b", "(2**b if b else 0)")),
+    "the highest plane halved": (ADD, ADD.replace("2**b", "(2**b if b < 7 else 2**6)")),
+    "sign lost": (CODE, CODE.replace("current /", "np.abs(current) /")),
+    "1 % of the left neighbour": (CODE, "current += 0.01 * np.roll(current, 1, axis=1); " + CODE),
+    "variation drawn again at each call": (
+        "self.calls += 1",
+        "self.plus = np.rint(self.plus * self.generator.normal(1, 0.02, self.plus.shape))",
+    ),
+    "saturation not counted": (COUNT, "saturated += 0"),
+    "codes wrap": (
+        ADD,
+        ADD.replace("np.clip(code, -self.top, self.top)", "((code + self.top) % (2 * self.top + 1) - self.top)"),
+    ),
+}
+
+
+def source(change):
+    """The text of the good device with one of its lines changed; (old, new): old occurs once."""
+    text = GOOD.read_text(encoding="utf-8")
+    old, new = change
+    assert text.count(old) == 1, old
+    return text.replace(old, new)
+
+
+def device(change=("", ""), read_noise=0.0):
+    """The class of a device with one line changed; ("", ""): the good one."""
+    text = GOOD.read_text(encoding="utf-8") if change == ("", "") else source(change)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "device.py"
+        path.write_text(text.replace("READ_NOISE = 0.0", f"READ_NOISE = {read_noise}"), encoding="utf-8")
+        return runpy.run_path(str(path))["Device"]

@@ -1,0 +1,43 @@
+"""The kit finds broken devices: one line of difference from a good one each."""
+
+import pytest
+
+from minirram.conformance import Spec, check
+
+from . import broken_devices
+
+SMALL = {"tile_rows": 16, "tile_pairs": 8, "max_rows": 150, "max_pairs": 40, "max_batch": 400}
+EXACT, NOISY = Spec(**SMALL), Spec(read_noise=0.01, adc_bits=(14,), **SMALL)
+NOT_FOUND = {}  # name: reason
+
+
+def found(name):
+    """Names of the laws that a device breaks."""
+    if name in broken_devices.EXACT:
+        return check(broken_devices.device(broken_devices.EXACT[name]), EXACT, effort="normal", seed=1).broken
+    change = broken_devices.NOISY[name.replace("noisy: ", "")]
+    return check(broken_devices.device(change, NOISY.read_noise), NOISY, exact=False).broken
+
+
+ALL = list(broken_devices.EXACT) + ["noisy: " + name for name in broken_devices.NOISY]
+
+
+def test_there_are_at_least_sixty_and_each_changes_one_line():
+    good = broken_devices.GOOD.read_text(encoding="utf-8").splitlines()
+    changes = list(broken_devices.EXACT.values()) + list(broken_devices.NOISY.values())
+    assert len(changes) >= 60
+    for change in changes:
+        text = broken_devices.source(change).splitlines()
+        assert sum(line not in good for line in text) in (1, 2)  # the changed line, and one that is put before it
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL)
+def test_broken_devices_are_found(name):
+    assert bool(found(name)) == (name not in NOT_FOUND)
+
+
+@pytest.mark.slow
+def test_the_good_device_keeps_the_laws():
+    assert check(broken_devices.device(), EXACT, effort="quick", seed=1).broken == ()
+    assert check(broken_devices.device(read_noise=NOISY.read_noise), NOISY, exact=False).broken == ()
