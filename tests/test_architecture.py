@@ -11,7 +11,7 @@ import pytest
 from .support.places import ROOT
 
 PACKAGE = ROOT / "minirram"
-ROOT_MODULES = {"errors", "units", "rng", "codes", "json_codec"}
+ROOT_MODULES = {"errors", "units", "rng", "json_codec"}
 FREE = ROOT_MODULES | {"files"}  # for every room
 ENTRY = {"__init__", "__main__"}
 

@@ -96,16 +96,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> VerifiedProgram:
     """Compare cell by cell; with a run, examine it on the chip that was read back."""
-    if options.data is not None and options.run is None:
-        raise ConfigError("--data is the data set of the run: name that, too, --run")
-    if options.simulate and options.run is None:
-        raise ConfigError("--simulate reads the chip of a run: name that, too, --run")
-    if options.simulate == (options.readback is not None):
-        raise ConfigError("name the map that was read back, READBACK.npy, or --simulate one; not both, not neither")
-    if options.simulate and options.manifest is not None:
-        raise ConfigError("--manifest binds what was measured; --simulate measures nothing")
-    if options.simulate and options.unit != "S":
-        raise ConfigError("--unit is that of a read-back file; --simulate reads none")
+    _check_options(options)
     built = read_program(options.file)
     if options.run is not None:
         _check_belongs(built, options.file, options.run)
@@ -157,6 +148,20 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         without_number=found.kinds.get("not a number", 0),
         simulated=options.simulate,
     )
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """ConfigError for options that exclude each other, or that need another one."""
+    if options.data is not None and options.run is None:
+        raise ConfigError("--data is the data set of the run: name that, too, --run")
+    if options.simulate and options.run is None:
+        raise ConfigError("--simulate reads the chip of a run: name that, too, --run")
+    if options.simulate == (options.readback is not None):
+        raise ConfigError("name the map that was read back, READBACK.npy, or --simulate one; not both, not neither")
+    if options.simulate and options.manifest is not None:
+        raise ConfigError("--manifest binds what was measured; --simulate measures nothing")
+    if options.simulate and options.unit != "S":
+        raise ConfigError("--unit is that of a read-back file; --simulate reads none")
 
 
 def _check_bound(bound: Optional[str], options: argparse.Namespace) -> None:

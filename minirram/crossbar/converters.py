@@ -41,9 +41,8 @@ class InputCodes:
         clipped = codes.size - int(np.count_nonzero((codes >= 0) & (codes <= top)))
         if clipped:
             if np.isnan(codes).any():
-                raise DataError(
-                    f"the activation at {tuple(np.argwhere(np.isnan(codes))[0])} is NaN: it has no input code"
-                )
+                where = tuple(np.argwhere(np.isnan(codes))[0].tolist())
+                raise DataError(f"the activation at {where} is NaN: it has no input code")
             np.clip(codes, 0, top, out=codes)
         return codes.astype(np.uint8), clipped
 

@@ -142,10 +142,7 @@ class Macro:
         return macro
 
     def state(self) -> Dict[str, np.ndarray]:
-        """A dict of named arrays that `from_state` and `restore` take back; every draw made so far is in it.
-
-        The arrays are the macro's own, to be written to a file before it changes again.
-        """
+        """The macro's own arrays by name, for `from_state` and `restore`: to be written before it changes again."""
         return {name: read_only(array) for name, array in self._state.to_arrays().items()}
 
     @classmethod
@@ -284,9 +281,9 @@ class Macro:
         ageing = self._state.ageing
         if not ageing:
             names = self.model.ageing_numbers
-            generator = stream(self.seed, "macro", self.index, "aging")
             ageing["age_s"] = np.zeros(self.on.shape)
-            ageing.update(zip(names, generator.standard_normal((len(names),) + self.on.shape)))
+            drawn = stream(self.seed, "macro", self.index, "aging").standard_normal((len(names),) + self.on.shape)
+            ageing.update(zip(names, drawn))
         ageing["age_s"] += seconds * acceleration
         held = np.where(self._change()["on"], self.on_grid, self.off_grid * self.formed)
         self._to_grid(self.model.aged_S(held * self.model.grid_S, **ageing))  # counts what is cut
@@ -335,9 +332,9 @@ class Macro:
     def _flat(self, cells: np.ndarray) -> np.ndarray:
         """Flat indices of `cells`, a bool map (rows, cols) or an integer array of distinct flat indices."""
         cells = np.asarray(cells)
+        if cells.dtype == bool and cells.shape != self.on.shape:
+            raise ShapeError(f"a map of cells of shape {cells.shape}, expected {self.on.shape}")
         if cells.dtype == bool:
-            if cells.shape != self.on.shape:
-                raise ShapeError(f"a map of cells of shape {cells.shape}, expected {self.on.shape}")
             return np.flatnonzero(cells)
         if cells.ndim != 1 or (cells.size and cells.dtype.kind not in "iu"):
             raise ShapeError(f"cells must be a bool map {self.on.shape} or a list of flat indices")
@@ -399,8 +396,8 @@ class Macro:
         held = np.where(self.on[where], self.on_grid[where], self.off_grid[where])
         if self._state.ageing:
             ageing = {name: array[where] for name, array in self._state.ageing.items()}
-            held_S = held.astype(np.float64) * self.model.grid_S
-            held, _ = self.model.to_grid(self.model.aged_S(held_S, **ageing), self.rows)
+            aged_S = self.model.aged_S(held.astype(np.float64) * self.model.grid_S, **ageing)
+            held, _ = self.model.to_grid(aged_S, self.rows)
         return np.where(self.formed[where], held, self.pristine_grid)
 
     def conductance_S(self) -> np.ndarray:
