@@ -326,7 +326,7 @@ def loop(name: str, options: argparse.Namespace, work: pathlib.Path) -> Dict[str
     """All of one chip: program it, read it back, verify, classify. Garments: with stops; digits: on a bad line."""
     started = time.perf_counter()
     run = prepare(name, options.build, options.runs)
-    trained, folder = time.perf_counter(), work / name
+    trained, folder = time.perf_counter(), work / f"{name}-loop"
     folder.mkdir()
     with Emulated(options.build / "mps2.elf", run.map_S, folder) as board:
         found: Dict[str, Any] = {"train_s": round(trained - started, 1)}
