@@ -5,6 +5,7 @@ import importlib
 import io
 import os
 import sys
+import weakref
 import zipfile
 import zlib
 
@@ -40,6 +41,7 @@ class Source:
             raise DataError(f"{path}: there is no such folder or file")
         try:
             handle, size = files.open_file(path, budgets.SOURCE)
+            weakref.finalize(self, handle.close)  # a ZipFile closes only what it opened itself
             self._zip = archive_of(handle, size, budgets.SOURCE)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
@@ -72,14 +74,15 @@ class Source:
             raise DataError(f"{self.where(name)}: damaged in its zip ({error})") from None
 
 
-def check_picture(data, where):
-    """DataError, before a pixel is decoded, for a picture of more pixels than are read."""
+def check_picture(data, where, kind):
+    """DataError, before a pixel is decoded, for a picture of more pixels than are read. kind: of it, "PNG"."""
     image = optional("PIL.Image")
     try:
         with image.open(io.BytesIO(data)) as picture:  # the header alone
             width, height = picture.size
     except Exception as error:  # Pillow has errors of its own, and warnings for large pictures
-        raise DataError(f"{where}: cannot be read as PNG or another picture ({error})") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{where}: cannot be read as {kind} ({reason})") from None
     if width * height > budgets.IMAGE.elements:
         raise DataError(f"{where}: {width} x {height} pixels; at most {budgets.IMAGE.elements} are read")
 

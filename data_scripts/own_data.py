@@ -52,7 +52,7 @@ def read_image(source, name):
     data = source.read(name)
     if not data.startswith(PNG):
         raise DataError(f"{source.where(name)}: no PNG; it begins with {data[:8]!r}")
-    check_picture(data, source.where(name))
+    check_picture(data, source.where(name), "PNG")
     try:
         image = np.asarray(optional("imageio.v2").imread(io.BytesIO(data), format="png"))
     except (ValueError, OSError, SyntaxError, IndexError) as error:

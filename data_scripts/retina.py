@@ -35,7 +35,7 @@ def read_image(source, name):
     """Pixels of an image file, uint8; DataError naming the file when it cannot be decoded."""
     imageio = optional("imageio.v3")
     data = source.read(name)
-    check_picture(data, source.where(name))
+    check_picture(data, source.where(name), "an image")
     try:
         # Pillow reads LZW-compressed TIFF; imageio's own TIFF reader would need one more package.
         pixels = imageio.imread(data, extension=os.path.splitext(name)[1], plugin="pillow")
