@@ -196,7 +196,7 @@ HARMLESS = (
     ("tasks/fundus.py", "grey values end at 0 and 255", "the definition of the picture"),
     ("tasks/drawn_garments.py", "grey values end at 0 and 1", "data that are drawn"),
     ("tasks/drawn_vessels.py", "grey values end at 0 and 1", "data that are drawn"),
-    ("conformance/laws.py", "codes beyond the range", "the oracle of saturation"),
+    ("conformance/cases.py", "codes beyond the range", "the oracle of saturation"),
 )
 """(module, what it cuts or leaves out, why no line says so)"""
 
