@@ -114,7 +114,8 @@ def test_a_run_tells_what_was_taken_and_remembers_the_policy(runs, tmp_path):
     assert refused.code == 3 and "--short keep for shorted, stuck on" in refused.err
     arguments += ["--short", "keep"]
     results = figures(*arguments)
-    assert [reading["counts"]["missing"] for reading in results["readings"]] == [0, 1]
+    assert [reading["counts"].get("missing") for reading in results["readings"]] == [0, 1, None]
+    assert results["readings"][2]["layout"] == "dead lines"
     assert [taken["shorted"] for taken in results["maps"]] == [0, 1] and results["stuck_cells"] == 1
     shown = call(*arguments, "--resume").out
     assert "map1.csv: grid 64 x 64 in uS; UTF-8; semicolons between values" in shown

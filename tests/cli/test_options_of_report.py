@@ -9,7 +9,7 @@ import pytest
 
 from ..support.html_pages import check_page
 from ..support.options import call, figures, pools_made, shows
-from .test_options_of_use import cost_file, other_answers  # noqa: F401
+from .test_options_of_use import cost_file
 
 AGEING = ("--technology", "hfox-1t1r")
 
@@ -39,7 +39,7 @@ def test_the_page_of_what_is_named_goes_where_it_is_asked_and_opens(runs, tmp_pa
 
 
 @shows("report", "--data", "--costs")
-def test_data_and_costs_are_those_of_the_energy_account(runs, tmp_path, other_answers):  # noqa: F811
+def test_data_and_costs_are_those_of_the_energy_account(runs, tmp_path, other_answers):
     out, costs = str(tmp_path / "page.html"), cost_file(runs, adc_14b_J=2e-12)
     figures("report", runs.trained(), "--out", out, "--costs", costs)
     total = figures("energy", runs.trained(), "--costs", costs)["total"]

@@ -19,22 +19,11 @@ from ..support.options import (
     call,
     figures,
     pools_made,
-    save_changed_data,
     shows,
 )
 from ..support.places import ROOT
 
 LEARNED = ("--epochs", "12", "--learning-rate", "0.2")
-
-
-@pytest.fixture(scope="session")
-def other_answers(runs) -> str:
-    """A folder with the small data set in which each validation label is one larger."""
-
-    def change(arrays):
-        arrays["validation_labels"] = (arrays["validation_labels"] + 1) % 10
-
-    return save_changed_data(runs.data, runs.path("other-answers"), change)
 
 
 def seen(score):

@@ -61,6 +61,7 @@ def outputs(runs, tmp_path_factory):
     found["evaluate"] = figures("evaluate", run, "--draws", "2")
     found["report"] = figures("report", run, "--out", str(folder / "report.html"))
     found["energy"] = figures("energy", run, "--density", "0.3", "--macros", "1")
+    found["doctor"] = figures("doctor")
     found["task"] = figures("task", "retina")
     found["networks"] = figures("networks", "--network", "vgg16")
     maps = [str(data_folder("devices", f"random_conductance_50x{k}.csv")) for k in (50, 8)]
