@@ -38,6 +38,7 @@ from .plain_network import Pass, plain_forward, plain_loss
 
 EXACT = 1e-9  # in float64
 FLOAT32 = 2e-6  # of the largest value
+INTEGERS = 4  # units of float32's error: integers are as fine as the largest value that a layer may have allows
 SURE = 2e-4  # codes: activations nearer to a rounding edge may round the other way in float32
 STEPS = (1e-5, 1e-6, 1e-7, 1e-8)  # of a direction: rounding errors grow, curvature goes
 STEEP_STEPS = (1e-9, 1e-10)  # the same where the loss is so steep that its rounding does not count
@@ -306,7 +307,7 @@ def integers_give_the_values(case: Case) -> bool:
     if error is None or found.dtype == np.uint8:
         return False
     values = found.reshape(logits.shape) * 2.0 ** -network.steps[-1].fraction
-    close(values, logits, error, "integers")
+    close(values, logits, INTEGERS * error, "integers")
     return True
 
 
