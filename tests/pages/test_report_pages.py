@@ -32,7 +32,9 @@ CLASSES = ("x", "<b>y</b> & z", "$z$")
 def no_matplotlib():
     """Drawings take seconds; the slow tests have them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "matplotlib", None)
+        loaded = [name for name in sys.modules if name.startswith("matplotlib.")]
+        for name in ["matplotlib", "matplotlib.figure", "matplotlib.backends", *loaded]:  # parts that others loaded, too
+            patch.setitem(sys.modules, name, None)
         yield
 
 
