@@ -33,7 +33,7 @@ def no_matplotlib():
     """Drawings take seconds; the slow tests have them."""
     with pytest.MonkeyPatch.context() as patch:
         loaded = [name for name in sys.modules if name.startswith("matplotlib.")]
-        for name in ["matplotlib", "matplotlib.figure", "matplotlib.backends", *loaded]:  # parts that others loaded, too
+        for name in ["matplotlib", "matplotlib.figure", "matplotlib.backends", *loaded]:  # and loaded parts
             patch.setitem(sys.modules, name, None)
         yield
 
