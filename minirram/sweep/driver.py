@@ -242,12 +242,12 @@ def _checksum(folder: str) -> str:
 
 def _run(plan: Plan, table: Table, engine: Engine, *, progress: Optional[Tell]) -> Tuple[List[float], Optional[str]]:
     """Run what has no row; (seconds of each point, dashboard)."""
+    for left in glob.glob(os.path.join(glob.escape(plan.folder), SHARED_FILE.format("*"))):
+        os.unlink(left)  # of a driver that was killed
     if all(key in table.lines for key in plan.keys):
         return [], None
     opens = _opens_test(plan)
     arrays = _supplies(plan, opens_test=opens, with_files=engine.dask is not None)
-    for left in glob.glob(os.path.join(glob.escape(plan.folder), SHARED_FILE.format("*"))):
-        os.unlink(left)  # of a driver that was killed
     clock, seconds = _Clock(plan, table, progress), []
     with running(engine, arrays=arrays, folder=plan.folder) as started:
         del arrays
