@@ -67,6 +67,26 @@ def test_a_draft_reads_its_data_as_asked_and_its_file_says_so(tmp_path):
     assert refused.code == 2 and "--missing: of a draft" in refused.err
 
 
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["spoken-digits", "--check", "--out", "new.json"], "writes nothing"),
+        (["--check"], "takes a TASK"),
+        (["spoken-digits", "--network", "graph.onnx"], "--network goes with --check"),
+        (["spoken-digits", "--data", "mine.csv"], "--data goes with --check"),
+        (["spoken-digits", "--missing", "mean"], "--missing: of a draft"),
+        (["mine.json", "--out", "new.json"], "is the JSON of a task already"),
+        ([], "name a TASK, or --data"),
+    ],
+)
+def test_options_that_exclude_each_other_are_named_and_nothing_is_written(mine, monkeypatch, arguments, said):
+    monkeypatch.chdir(mine)
+    before = sorted(path.name for path in mine.iterdir())
+    refused = call("task", *arguments)
+    assert refused.code == 2 and said in refused.err
+    assert sorted(path.name for path in mine.iterdir()) == before
+
+
 def test_a_check_names_every_wrong_layer_and_exits_with_3(mine):
     value = json.loads((mine / "mine.json").read_text())
     value["network"]["layers"][1]["in_features"] = "seven"

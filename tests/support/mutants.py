@@ -38,7 +38,7 @@ HOLDERS = {
 FIRST = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "cli").glob("test_options_*.py"))
 """tests that run first whatever the place: they follow options from end to end"""
 TIMEOUT_S = 1200
-NOT_WIRING = r"handle\.flush|os\.fsync|print\(|np\.|.*\.add_argument\(|(by_arm|by_cost|figure)\."
+NOT_WIRING = r"handle\.flush|os\.fsync|print\(|np\.|.*\.add_argument\(|(by_arm|by_cost|figure|axes)\."
 """statements that are not left out: what a loss of power shows, text, arithmetic in place, the look of a picture"""
 
 

@@ -1,0 +1,89 @@
+"""Values of any result type, made from its annotations: each field holds something that no other field holds."""
+
+import itertools
+from dataclasses import fields, is_dataclass
+from typing import Any, Dict, Iterator, Union, get_args, get_origin, get_type_hints
+
+from minirram.cli.energy import COLUMNS
+from minirram.cli.main import COMMANDS, module_of
+
+from .places import ROOT
+
+FOLDER = ROOT / "tests" / "cli" / "texts"
+"""what `text` of each command says of such values, one file per command"""
+
+
+WORDS = {"primary": "accuracy", "re_set": "redraw", "policy": "skip", "missing_policy": "mean"}
+"""what a text of that name may say; others say their name"""
+FIGURES = ("accuracy", "roc_auc", "pr_auc", "sensitivity", "specificity", "dice")
+KEYS = {
+    "samples": ("train", "validation", "test"),
+    "range": (*COLUMNS, "latency_s", "total_um2"),
+    "below_pair": FIGURES,
+    "figures": FIGURES,
+    "spread": FIGURES,
+    "test": FIGURES,
+    "validation": FIGURES,
+    "cut": ("train", "validation", "test"),
+    "pulses": ("set", "reset"),
+}
+"""keys of a dict of that name; others have numbered ones"""
+
+
+def filled(kind: Any, *, full: bool, name: str = "value", count: Any = None) -> Any:
+    """A value of type `kind`; full: optional values and two items where there may be many, else None and nothing.
+
+    count: an iterator of whole numbers, from which every number is made.
+    """
+    count = itertools.count(2) if count is None else count
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        kinds = {field.name: hints[field.name] for field in fields(kind) if field.init}
+        return kind(**{field: filled(kinds[field], full=full, name=field, count=count) for field in kinds})
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Union:
+        if type(None) in inner and not full:
+            return None
+        return filled(next(one for one in inner if one is not type(None)), full=full, name=name, count=count)
+    if origin is dict:
+        keys = KEYS.get(name, (f"{name}-0", f"{name}-1") if full else ())
+        return {key: filled(inner[1], full=full, name=name, count=count) for key in keys}
+    if origin in (list, tuple):
+        many = origin is list or inner[-1] is Ellipsis
+        kinds_of = [inner[0]] * (2 * full) if many else inner
+        return origin(filled(one, full=full, name=name, count=count) for one in kinds_of)
+    return _plain(kind, full=full, name=name, count=count)
+
+
+def _plain(kind: Any, *, full: bool, name: str, count: Iterator[int]) -> Any:
+    if kind is bool:
+        return full
+    if kind is int:
+        return next(count) if full else 0
+    if kind is float:
+        return next(count) / 128 if full else 0.0
+    return WORDS.get(name, name)  # str, Any
+
+
+NEVER_EMPTY = ("demo", "compare", "evaluate", "fit")
+"""commands whose result holds something always"""
+
+
+def texts(command: str) -> str:
+    """What `minirram COMMAND` says of a result with everything in it, and of one with nothing."""
+    module = module_of(command)
+    parts = []
+    for full in (True,) if command in NEVER_EMPTY else (True, False):
+        parts.append(f"== {'everything' if full else 'nothing'}\n{module.text(filled(module.RESULT, full=full))}\n")
+    return "".join(parts)
+
+
+def write_texts() -> Dict[str, int]:
+    """Write the files anew; look at the difference before it is committed. {command: bytes}"""
+    FOLDER.mkdir(exist_ok=True)
+    told = [name for name in COMMANDS if hasattr(module_of(name), "text")]
+    return {name: (FOLDER / f"{name}.txt").write_bytes(texts(name).encode()) for name in told}
+
+
+if __name__ == "__main__":
+    print(write_texts())
