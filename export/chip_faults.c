@@ -126,7 +126,7 @@ static int take_stuck(chip *c, const char *line)
 long chip_script(chip *c, const char *path, unsigned long *number)
 {
     FILE *const file = fopen(path, "r");
-    char line[128], first;
+    char line[1024], first;
     long n = 0;
 
     *number = 0;
@@ -134,6 +134,10 @@ long chip_script(chip *c, const char *path, unsigned long *number)
         return -1;
     while (n >= 0 && fgets(line, sizeof line, file)) {
         ++*number;
+        if (!strchr(line, '\n') && !feof(file)) { /* too long, or no text */
+            n = -1;
+            break;
+        }
         if (sscanf(line, " %c", &first) < 1 || first == '#')
             continue;
         n = (first >= '0' && first <= '9' ? take_stuck(c, line) : take_named(c, line)) ? n + 1 : -1;

@@ -40,6 +40,7 @@ struct chip {
     chip_faults faults;
     cell *cells;
     uint16_t *driven; /* rows of the present product */
+    double *share;    /* of the voltage that arrives at each cell of the present command, or of a column */
     FILE *kept;
     uint64_t time, drawn;
     uint32_t last; /* number of the last command that was done, and its reply */
@@ -115,7 +116,9 @@ const char *chip_open(chip **made, const npy_map *map, int formed)
         c->cells = calloc(cells, sizeof *c->cells);
     if (c)
         c->driven = calloc(map->rows, sizeof *c->driven);
-    if (!c || !c->cells || !c->driven)
+    if (c)
+        c->share = calloc(map->rows + MAX_REPLY, sizeof *c->share);
+    if (!c || !c->cells || !c->driven || !c->share)
         return "too large for the memory";
     set_capabilities(c, map);
     for (i = 0; i < cells; i++) {
@@ -139,6 +142,7 @@ void chip_close(chip *c)
         fclose(c->kept);
     free(c->cells);
     free(c->driven);
+    free(c->share);
     free(c);
 }
 
@@ -218,6 +222,7 @@ const char *chip_keep(chip *c, const char *path)
 {
     char part[1024];
     size_t i;
+    int wrong;
 
     c->kept = fopen(path, "r+b");
     if (!c->kept) {
@@ -229,8 +234,10 @@ const char *chip_keep(chip *c, const char *path)
         keep_head(c);
         for (i = 0; i < all_cells(c); i++)
             keep_cell(c, i);
-        if (fclose(c->kept) != 0 || rename(part, path) != 0 || !(c->kept = fopen(path, "r+b"))) {
+        wrong = ferror(c->kept);
+        if (fclose(c->kept) != 0 || wrong || rename(part, path) != 0 || !(c->kept = fopen(path, "r+b"))) {
             c->kept = NULL;
+            remove(part);
             return "cannot be written";
         }
     }
@@ -275,10 +282,39 @@ static int32_t current_nA(const chip_lines *lines)
     return lines->compliance_nA && lines->compliance_nA < (uint32_t)gate_nA ? (int32_t)lines->compliance_nA : gate_nA;
 }
 
-/* What arrives at a cell behind the wires of its row and column. */
-static double arrives(const chip *c, size_t row, size_t col, uint32_t nS)
+/* Shares of n cells of one line: along row or column `line`, at the columns or rows `place`. They have the wire of the line in
+ * common; each has the wire of its other line alone. */
+static void arrive_along(chip *c, size_t macro, int along_row, size_t line, size_t n, const uint16_t *place, double *share)
 {
-    return 1 / (1 + c->faults.wire_ohm * (double)(row + col + 2) * nS * 1e-9);
+    const double ohm = c->faults.wire_ohm, own_ohm = ohm * (double)(line + 1);
+    size_t k;
+
+    for (k = 0; k < n; k++) {
+        const double S = c->cells[index_of(c, macro, along_row ? line : place[k], along_row ? place[k] : line)].now_nS * 1e-9;
+        share[k] = S / (1 + own_ohm * S);
+    }
+    chip_ladder(ohm, n, place, share);
+    for (k = 0; k < n; k++) {
+        const double S = c->cells[index_of(c, macro, along_row ? line : place[k], along_row ? place[k] : line)].now_nS * 1e-9;
+        share[k] /= 1 + own_ohm * S;
+    }
+}
+
+/* Shares of the cells of a command, line by line. */
+static void arrive(chip *c, const chip_cells *cells)
+{
+    const uint16_t *const row = cells->row, *const col = cells->col;
+    size_t from, n, k;
+
+    for (k = 0; k < cells->n; k++)
+        c->share[k] = 1;
+    for (from = 0; from < cells->n && c->faults.wire_ohm > 0; from += n) {
+        const int down = from + 1 < cells->n && row[from + 1] != row[from];
+        const uint16_t *const line = down ? col : row, *const place = down ? row : col;
+        for (n = 1; from + n < cells->n && line[from + n] == line[from] && place[from + n] > place[from + n - 1]; n++)
+            ;
+        arrive_along(c, cells->macro, !down, line[from], n, place + from, c->share + from);
+    }
 }
 
 static void turn(const chip *c, cell *one, uint32_t nS)
@@ -335,17 +371,16 @@ static void disturb(chip *c, size_t macro, size_t row, size_t col, const chip_li
             brush(c, index_of(c, macro, k, col), -lines->col_mV);
 }
 
-static void pulse_one(chip *c, size_t macro, size_t row, size_t col, const chip_lines *lines)
+/* share: of the voltage that arrives. */
+static void pulse_one(chip *c, size_t macro, size_t row, size_t col, const chip_lines *lines, double share)
 {
-    const size_t i = index_of(c, macro, row, col);
-    const double share = arrives(c, row, col, c->cells[i].now_nS);
-
-    strike(c, i, (lines->row_mV - lines->col_mV) * share, current_nA(lines), lines->ns);
+    strike(c, index_of(c, macro, row, col), (lines->row_mV - lines->col_mV) * share, current_nA(lines), lines->ns);
     if (c->faults.disturb > 0)
         disturb(c, macro, row, col, lines);
 }
 
-static uint32_t read_one(chip *c, size_t macro, size_t row, size_t col, const chip_lines *lines, unsigned averages)
+static uint32_t read_one(chip *c, size_t macro, size_t row, size_t col, const chip_lines *lines, unsigned averages,
+                         double share)
 {
     const size_t i = index_of(c, macro, row, col);
     const cell *const one = &c->cells[i];
@@ -358,7 +393,7 @@ static uint32_t read_one(chip *c, size_t macro, size_t row, size_t col, const ch
         return 0;
     if (chip_ages(&c->faults) && one->condition == FORMED)
         nS = chip_aged(&c->faults, nS, one->on_nS, age_s, c->faults.seed + i + all_cells(c) * one->written);
-    nS *= arrives(c, row, col, one->now_nS);
+    nS *= share;
     if (!(c->faults.noise > 0))
         return (uint32_t)rint(nS);
     for (k = 0; k < averages; k++)
@@ -411,8 +446,9 @@ chip_status chip_pulse(chip *c, uint32_t number, const chip_cells *cells, const 
     size_t k;
 
     if (arrives_there(c, number, &reply) && begins(c, number, cells, lines)) {
+        arrive(c, cells);
         for (k = 0; k < cells->n; k++)
-            pulse_one(c, cells->macro, cells->row[k], cells->col[k], lines);
+            pulse_one(c, cells->macro, cells->row[k], cells->col[k], lines, c->share[k]);
         keep_head(c);
     }
     return reply == CHIP_OK ? c->status : reply;
@@ -424,27 +460,32 @@ chip_status chip_read(chip *c, uint32_t number, const chip_cells *cells, const c
     chip_status reply;
     size_t k;
 
-    if (arrives_there(c, number, &reply) && begins(c, number, cells, lines))
+    if (arrives_there(c, number, &reply) && begins(c, number, cells, lines)) {
+        arrive(c, cells);
         for (k = 0; k < cells->n; k++)
-            c->nS[k] = read_one(c, cells->macro, cells->row[k], cells->col[k], lines, averages);
+            c->nS[k] = read_one(c, cells->macro, cells->row[k], cells->col[k], lines, averages, c->share[k]);
+    }
     if (reply == CHIP_OK && c->status == CHIP_OK)
         memcpy(nS, c->nS, cells->n * sizeof *nS);
     return reply == CHIP_OK ? c->status : reply;
 }
 
-/* Pulses and reads one cell in turn; whether it passed. */
-static uint8_t write_one(chip *c, size_t macro, size_t row, size_t col, const chip_verify *verify, unsigned first,
+/* Pulses and reads one cell in turn, alone on its lines; whether it passed. */
+static uint8_t write_one(chip *c, size_t macro, uint16_t row, uint16_t col, const chip_verify *verify, unsigned first,
                          uint16_t *pulses)
 {
     const chip_lines reading = chip_lines_of(verify->read, 0);
+    const chip_cells one = { macro, 1, &row, &col };
     unsigned n, good;
 
     for (n = first; n < verify->write->max_pulses; n++) {
         const chip_lines lines = chip_lines_of(verify->write, n);
-        pulse_one(c, macro, row, col, &lines);
+        arrive(c, &one);
+        pulse_one(c, macro, row, col, &lines, *c->share);
         ++*pulses;
+        arrive(c, &one);
         for (good = 0; good < verify->write->good_reads; good++)
-            if (!chip_good(verify, read_one(c, macro, row, col, &reading, verify->read->max_pulses)))
+            if (!chip_good(verify, read_one(c, macro, row, col, &reading, verify->read->max_pulses, *c->share)))
                 break;
         if (good == verify->write->good_reads)
             return 1;
@@ -473,8 +514,8 @@ chip_status chip_write(chip *c, uint32_t number, const chip_cells *cells, const 
     return reply == CHIP_OK ? c->status : reply;
 }
 
-/* Sum of what the driven cells of one column conduct, nS; of a pair: G+ - G-. */
-static int64_t column_nS(chip *c, const chip_plane *plane, size_t n_driven, size_t col, int pair)
+/* What the driven cells of one column conduct together, nS. */
+static int64_t column_nS(chip *c, const chip_plane *plane, size_t n_driven, size_t col)
 {
     static const chip_lines reading = { 200, 0, 3300, 0, 0, 1, 0 };
     const int ideal = !(c->faults.noise > 0 || chip_ages(&c->faults) || c->faults.wire_ohm > 0);
@@ -482,14 +523,12 @@ static int64_t column_nS(chip *c, const chip_plane *plane, size_t n_driven, size
     int64_t sum = 0;
     size_t k;
 
-    for (k = 0; k < n_driven && ideal; k++) {
-        const cell *const one = first + c->driven[k] * c->can.cols;
-        sum += (int64_t)one->now_nS - (pair ? one[1].now_nS : 0);
-    }
-    for (k = 0; k < n_driven && !ideal; k++) {
-        sum += read_one(c, plane->macro, c->driven[k], col, &reading, 1);
-        sum -= pair ? (int64_t)read_one(c, plane->macro, c->driven[k], col + 1, &reading, 1) : 0;
-    }
+    for (k = 0; k < n_driven && ideal; k++)
+        sum += first[c->driven[k] * c->can.cols].now_nS;
+    if (!ideal)
+        arrive_along(c, plane->macro, 0, col, n_driven, c->driven, c->share);
+    for (k = 0; k < n_driven && !ideal; k++)
+        sum += read_one(c, plane->macro, c->driven[k], col, &reading, 1, c->share[k]);
     return sum;
 }
 
@@ -517,7 +556,8 @@ chip_status chip_convert(chip *c, uint32_t number, const chip_plane *plane, cons
         n_driven = c->status == CHIP_OK ? list_driven(c, plane) : 0;
         for (k = 0; k < n && c->status == CHIP_OK; k++) {
             const size_t col = plane->col0 + (adc->polarity ? k : 2 * k);
-            c->codes[k] = chip_code_of(adc, column_nS(c, plane, n_driven, col, !adc->polarity));
+            c->codes[k] = chip_code_of(adc, column_nS(c, plane, n_driven, col)
+                                                - (adc->polarity ? 0 : column_nS(c, plane, n_driven, col + 1)));
         }
     }
     if (reply == CHIP_OK && c->status == CHIP_OK)

@@ -12,7 +12,7 @@ typedef struct {
      * with a further decade of time. relax_s 0: nothing. */
     double relax_mean_nS, relax_std_nS, relax_s, relax_decade, relax_mean_decade;
     double disturb;                       /* share that a pulse moves a half-selected cell at half a switching voltage or more */
-    double wire_ohm;                      /* of a line, from one cell to the next; each cell meets its own current alone */
+    double wire_ohm;                      /* of a line, from its driver to the first cell and from one cell to the next */
     double lose, damage;                  /* share of the replies that are lost, or come damaged */
     uint32_t wear;                        /* turns after which a cell stays as it is; 0: never */
     uint32_t dead_from;                   /* number of the command from which on nothing answers; 0: never */
@@ -46,6 +46,10 @@ double chip_aged(const chip_faults *f, double nS, double on_nS, double age_s, ui
 
 /* A half-selected cell after one pulse that moves it towards end_nS. */
 uint32_t chip_brushed(const chip_faults *f, uint32_t now_nS, uint32_t end_nS, uint64_t name);
+
+/* What is left of a voltage along a line whose wire has line_ohm from its driver to place 0 and from each place to the next:
+ * n loads in siemens at rising places become n shares of the voltage. */
+void chip_ladder(double line_ohm, size_t n, const uint16_t *place, double *share);
 
 /* What the board can do: granularity CHIP_CELL .., and whether it verifies. */
 void chip_board(chip *c, int granularity, int verifies);

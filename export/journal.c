@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "results.h"
 #include "xbp.h"
 
 enum { LINE = 16 * JOURNAL_CELLS };
@@ -158,6 +159,8 @@ const char *journal_open(journal *j, const char *path, uint32_t chip_id, const c
     j->known = *known;
     if (!path)
         return NULL;
+    if (is_device(path))
+        return "a pipe or a device: a journal is a file that is read again";
     j->file = fopen(path, "ab");
     j->past = fopen(path, "rb");
     if (!j->file || !j->past)

@@ -246,8 +246,9 @@ static int run_all(board *b, const options *o)
     int i, ended, status = crcs ? GOOD : BAD_FILES, one;
 
     for (i = 0; i < o->n_programs && status == GOOD; i++) { /* all are there before the first pulse */
-        FILE *const file = fopen(o->programs[i], "rb");
-        const char *const wrong = outputs_check(b->out, o->programs[i]);
+        const int device = is_device(o->programs[i]);
+        FILE *const file = device ? NULL : fopen(o->programs[i], "rb");
+        const char *const wrong = device ? "a pipe or a device: a program is read three times" : outputs_check(b->out, o->programs[i]);
         if (!file || wrong)
             status = complain(o->programs[i], wrong ? wrong : "cannot be opened");
         else if (crc_of(file, &crcs[i]) != 0)
@@ -354,7 +355,7 @@ static int open_chip(const options *o, chip **c)
     free(map.values);
     if (problem)
         return complain(o->map, problem);
-    problem = o->memory ? chip_keep(*c, o->memory) : NULL;
+    problem = !o->memory ? NULL : is_device(o->memory) ? "a pipe or a device" : chip_keep(*c, o->memory);
     if (problem)
         return complain(o->memory, problem);
     if (!o->faults)

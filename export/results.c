@@ -1,9 +1,11 @@
 /* results.c: see results.h. */
+#define _POSIX_C_SOURCE 200112L /* stat */
 #include "results.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "npy.h"
 #include "sha256.h"
@@ -19,6 +21,13 @@ static const char *path_of(const outputs *o, int i)
 static const char *part(const char *path, char name[NAME])
 {
     return (size_t)snprintf(name, NAME, "%s.part", path) < NAME ? name : NULL;
+}
+
+int is_device(const char *path)
+{
+    struct stat found;
+
+    return stat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode);
 }
 
 /* Where the last part of a path starts. */
@@ -70,7 +79,7 @@ const char *outputs_open(outputs *o)
         o->file[i] = NULL;
         if (!path)
             continue;
-        if (part(path, name))
+        if (!is_device(path) && part(path, name))
             o->file[i] = fopen(name, "wb");
         if (!o->file[i])
             return path;
@@ -102,14 +111,18 @@ void outputs_drop(outputs *o)
     }
 }
 
-/* Gives an output its name. */
+/* Gives an output its name, or takes away what could not be written. */
 static int finish(outputs *o, int i, int good)
 {
     char name[NAME];
-    const int closed = fclose(o->file[i]) == 0;
+    const int closed = fclose(o->file[i]) == 0, named = part(path_of(o, i), name) != NULL;
 
     o->file[i] = NULL;
-    return good && closed && part(path_of(o, i), name) && rename(name, path_of(o, i)) == 0;
+    if (good && closed && named && rename(name, path_of(o, i)) == 0)
+        return 1;
+    if (named)
+        remove(name);
+    return 0;
 }
 
 static void put(uint8_t *p, uint64_t value, int n)

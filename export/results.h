@@ -31,6 +31,9 @@ typedef struct {
     FILE *file[3];                                     /* read-back, cells, manifest, each under a name of its own until it is whole */
 } outputs;
 
+/* Whether a path is a pipe, a terminal or a device: what is there cannot be read again, nor replaced. */
+int is_device(const char *path);
+
 /* Checks that all files that a manifest binds lie in its folder. NULL, or what is wrong. */
 const char *outputs_check(const outputs *o, const char *program);
 

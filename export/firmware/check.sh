@@ -29,6 +29,6 @@ need avr-gcc "gcc-avr avr-libc"
 mkdir -p "$build"
 make -s -C .. BUILD="$build" "$build/programmer"
 sh build.sh "$build/mps2.elf"
-gcc -std=c99 -O2 ../tests/infer.c ../infer.c ../infer_steps.c ../xbp.c ../chip_virtual.c ../chip_age.c ../npy.c ../recipe.c \
-    -lm -o "$build/infer"
+gcc -std=c99 -O2 ../tests/infer.c ../infer.c ../infer_steps.c ../xbp.c ../chip_virtual.c ../chip_age.c ../chip_wires.c \
+    ../npy.c ../recipe.c -lm -o "$build/infer"
 exec "$python" check.py "$build" "$@"

@@ -72,8 +72,8 @@ def test_the_measured_network_has_the_integers_of_python():
     assert crc == data["EXPECTED_CRC"]
 
 
-SERVICE = ["tests/service.c", "xbp.c", "drive.c", "board.c", "recipe.c", "chip_virtual.c", "chip_age.c", "npy.c"]
-SERVICE += ["infer.c", "infer_steps.c", "firmware/frames.c", "firmware/service.c", "firmware/keeps_nothing.c"]
+SERVICE = ["tests/service.c", "xbp.c", "drive.c", "board.c", "recipe.c", "chip_virtual.c", "chip_age.c", "chip_wires.c"]
+SERVICE += ["npy.c", "infer.c", "infer_steps.c", "firmware/frames.c", "firmware/service.c", "firmware/keeps_nothing.c"]
 
 
 @pytest.fixture(scope="module")

@@ -311,6 +311,44 @@ def test_what_cannot_be_written_or_read_is_told_before_the_first_pulse(programme
         assert not bench.cells()["pulses"].any() and not (bench.folder / "readback.npy").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes and limits of POSIX")
+def test_pipes_and_devices_are_refused_at_once_and_stay(programmer, bench):
+    os.mkfifo(bench.folder / "pipe")
+    for options, programs in [
+        (("--journal", "/dev/full"), ["old"]),
+        (("--journal", "/dev/zero"), ["old"]),
+        (("--journal", "pipe"), ["old"]),
+        (("--memory", "pipe"), ["old"]),
+        (("--out", "pipe"), ["old"]),
+        (("--cells", "pipe"), ["old"]),
+        (("--faults", "/dev/zero"), ["old"]),
+        (("--chip", "/dev/zero"), ["old"]),
+    ]:
+        code, _, errors = bench.run(programmer, *options, programs=programs)
+        assert code == 2 and len(errors.splitlines()) == 1
+    os.rename(bench.folder / "pipe", bench.folder / "pipe.xbp")
+    code, _, errors = bench.run(programmer, programs=["old", "pipe"])
+    assert code == 2 and "a pipe or a device" in errors and not bench.cells()["pulses"].any()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and limits of POSIX")
+@pytest.mark.parametrize("most", [1000, 3000, 6300])
+def test_a_full_disk_leaves_no_half_file(programmer, bench, most):
+    """Read-back, cells, memory of the chip: each is the first that does not fit."""
+    import resource
+    import signal
+
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    options = ["--out", "readback.npy", "--cells", "cells.npz"] + ["--memory", "chip.bin"] * (most > 6000)
+    command = [*programmer, "--chip", "map.npy", *options, "old.xbp"]
+    done = subprocess.run(command, cwd=bench.folder, preexec_fn=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2 and b"cannot be written" in done.stderr
+    assert not list(bench.folder.glob("*.part")) and not (bench.folder / "cells.npz").exists()
+
+
 def test_after_a_stop_the_chip_takes_the_same_program_or_a_repair_alone(programmer, bench):
     bench.run(programmer, *bench.script("dead_from 300\n"), programs=["old"])
     (bench.folder / "other.xbp").write_bytes(codec.write(bench.new))
@@ -398,6 +436,20 @@ def test_the_chip_misbehaves_as_its_script_says(programmer, bench):
     _, wired, _ = run("wire_ohm 20\n")
     share = 1 / (1 + 20 * np.add.outer(np.arange(ROWS), np.arange(COLS) + 2).ravel() * clean * 1e-9)
     assert np.allclose(wired[on], (clean * share)[on], rtol=1e-3)
+
+
+@pytest.mark.parametrize("board", ["line", "mask"])
+def test_cells_of_one_command_share_the_wire_of_their_row(programmer, bench, board):
+    assert bench.run(programmer, programs=["old"])[0] == 0
+    clean_S = np.load(bench.folder / "readback.npy")[0]
+    ohm = 50.0
+    code, _, errors = bench.run(programmer, *bench.script(f"granularity {board}\nwire_ohm {ohm}\n"), programs=[])
+    assert code == 0, errors
+    places = np.arange(1, COLS + 1)
+    along_ohm = ohm * np.minimum.outer(places, places)  # the wire that two cells of a row have in common
+    for row, S in enumerate(clean_S):
+        ohms = np.diag(1 / S) + along_ohm + np.diag(np.full(COLS, ohm * (row + 1)))
+        assert np.allclose(bench.found()[0, row], np.linalg.solve(ohms, np.ones(COLS)), rtol=1e-4)
 
 
 def test_presets_of_the_script_are_those_of_the_package():
