@@ -30,6 +30,14 @@ def test_vgg16_has_the_published_counts():
     assert found.macs == 15_470_264_320
 
 
+def test_a_bottleneck_narrows_and_widens_again():
+    """He et al., table 1: 1 x 1, 3 x 3, 1 x 1; the shortcut of a stage's first block is as wide as its output."""
+    shape = dict(listed("resnet50", 100).matrices)
+    assert [shape["conv4_1" + part] for part in "abcs"] == [(512, 256), (2304, 256), (256, 1024), (512, 1024)]
+    assert [shape["conv4_2" + part] for part in "abc"] == [(1024, 256), (2304, 256), (256, 1024)]
+    assert "conv4_2s" not in shape
+
+
 def test_positions_follow_the_strides():
     found = listed("resnet50", 100)
     assert found.positions["conv1"] == 112 * 112 and found.positions["conv2_1a"] == 56 * 56

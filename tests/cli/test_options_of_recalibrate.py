@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minirram.files import read_npz
+from minirram.learn.mask_learner import MaskLearner
 from minirram.programming.readback import read_program
 from minirram.runs.folder import RunFolder
 from minirram.runs.run import Run
@@ -106,6 +107,26 @@ def test_masks_that_learn_on_are_an_increment_of_the_program_that_the_chip_holds
     ):
         refused = call("recalibrate", folder, "--readback", readback, "--out", out, *options)
         assert refused.code == 2 and message in refused.err
+
+
+def test_masks_learn_on_through_the_wires_of_the_run(runs, tmp_path, monkeypatch):
+    """From the first step on: what it reads is what the chip reads behind its wires."""
+    wired = LEARNED + ("--wire-ohm", "100")
+    program, readback = str(tmp_path / "program.xbp"), str(tmp_path / "readback.npy")
+    figures("export", runs.trained(*wired), "--out", program)
+    np.save(readback, runs.chip("programmed", *wired))
+    shares = []
+
+    def seen(self, *arguments, **options):
+        shares.append([np.array(share) for share in self.chip._voltage_share])
+        return step(self, *arguments, **options)
+
+    step = MaskLearner.step
+    monkeypatch.setattr(MaskLearner, "step", seen)
+    command = ["recalibrate", runs.trained(*wired), "--readback", readback, "--out", str(tmp_path / "new")]
+    figures(*command, "--program", program, "--relearn-steps", "1")
+    (first,) = shares
+    assert all((share < 1).any() for share in first)
 
 
 @shows("recalibrate", "--data", "--threads")

@@ -36,6 +36,21 @@ def test_serial_and_any_executor_give_the_same_and_leave_no_file(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_an_engine_that_is_gone_ends_the_wait(monkeypatch):
+    class Gone(Running):
+        at_once = 4
+
+        def submit(self, function, item):
+            return Future()  # never ends
+
+        def check(self):
+            raise ConfigError("the scheduler is gone")
+
+    monkeypatch.setattr("minirram.engines.running.LOOK_S", 0.01)
+    with pytest.raises(ConfigError, match="scheduler is gone"):
+        list(completed(Gone(), total, range(2)))
+
+
 def test_one_engine_at_a_time():
     for wrong in (dict(processes=2, dask="tcp://h:1"), dict(processes=0), dict(dask="a", executor=object())):
         with pytest.raises(ConfigError):

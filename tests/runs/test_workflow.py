@@ -16,9 +16,10 @@ import pytest
 
 from minirram.cli import main
 from minirram.errors import DataError
+from minirram.learn.mask_learner import MaskLearner
 from minirram.learn.recipe import Recipe
-from minirram.runs import export
-from minirram.runs.folder import RunFolder
+from minirram.runs import demo, export
+from minirram.runs.folder import RunFolder, open_test, open_training
 from minirram.tasks import datasets, registry
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 
@@ -522,6 +523,22 @@ def test_demo_opens_the_test_set_once(tmp_path, capsys, monkeypatch):
     assert RunFolder.open(out).test_openings() == results["test_openings"] == 1
     assert results["test"]["accuracy"] > results["unpruned_accuracy"] and 0.7 < results["linear_accuracy"] < 0.85
     assert os.path.exists(os.path.join(out, "program.xbp")) and os.path.exists(os.path.join(out, "digital.json"))
+
+
+def test_the_unpruned_chip_is_judged_with_statistics_of_its_own(trained, monkeypatch):
+    config, learners = RunFolder.open(trained).config, []
+
+    class Kept(MaskLearner):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            learners.append(self)
+
+    monkeypatch.setattr(demo, "MaskLearner", Kept)
+    for steps in (0, 3):
+        monkeypatch.setattr(demo, "UNPRUNED_STEPS", steps)
+        demo._unpruned(config, open_training(config), open_test(config))
+    first, second = (learner.state for learner in learners)
+    assert first.keys() == second.keys() and all((first[name] != second[name]).any() for name in first)
 
 
 def test_closed_pipe_is_no_traceback(trained):

@@ -25,6 +25,17 @@ SETTINGS = Settings(0.3, 0.5, 0.0, 1e-4)
 N_WEIGHTS = 62272
 
 
+def test_masks_are_learned_by_four_arms_and_weights_by_the_others():
+    masks = {name: (arm.level, arm.hysteresis, arm.read_noise) for name, arm in ARMS.items() if arm.level is not None}
+    assert masks == {
+        "pair": ("pair", True, True),
+        "pair-free": ("pair", False, True),
+        "pair-quiet": ("pair", True, False),
+        "cell": ("cell", True, True),
+    }
+    assert all(name == "float" or name.startswith("wo-") for name in set(ARMS) - set(masks))
+
+
 @pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.level is not None])
 def test_masks_differ_in_what_the_arm_says_alone(name):
     arm, run = ARMS[name], mask_config(ARMS[name], BASE, seed=7)

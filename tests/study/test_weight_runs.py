@@ -33,7 +33,7 @@ def data(tmp_path_factory):
 
 
 def config_of(data, writing=None, **changes):
-    recipe = Recipe(**dict(dict(epochs=3, batch_size=40, level="cell"), **changes))
+    recipe = Recipe(**dict(dict(epochs=3, batch_size=40, level="cell", seed=4, chip_seed=9), **changes))
     network = fashion_mnist_cnn(conv1=8, conv2=8, hidden=16)
     return WeightConfig(RunConfig("fashion-mnist", data, network, recipe, TAOX_40NM), 0.05, writing)
 
@@ -72,6 +72,7 @@ def test_a_run_continues_and_opens_the_test_set_once(data, writing, tmp_path):
     assert results["test_openings"] == 1 and 0 <= results["test"]["accuracy"] <= 1
     assert untimed(results["validation"]) == untimed(validated["validation"])
     assert (writing is None) == (results["programs"] is None)
+    assert results["chip_seed"] == (None if writing is None else 9)
     whole = train_weights(str(tmp_path / "whole"), config)
     assert untimed(whole) == untimed(results)
     json.dumps(whole, allow_nan=False)
