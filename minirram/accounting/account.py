@@ -71,7 +71,7 @@ def inference_account(
     costs: Costs,
     adc_bits: int,
     pulse: ReadPulse,
-    arrangement: str = "pair",
+    arrangement: str,
     macros: Optional[int] = None,
     turns: Optional[Reprogramming] = None,
 ) -> InferenceAccount:
@@ -162,7 +162,7 @@ def compensation_account(
     costs: Costs,
     adc_bits: int,
     pulse: ReadPulse,
-    arrangement: str = "pair",
+    arrangement: str,
 ) -> Part:
     """One read of the stored probe vectors, and the gains from it.
 
@@ -249,7 +249,7 @@ def training_account(
     costs: Costs,
     adc_bits: int,
     pulse: ReadPulse,
-    arrangement: str = "pair",
+    arrangement: str,
 ) -> TrainingAccount:
     """What learning the masks cost: read-outs, pulses by kind, and the host's arithmetic on digital hardware.
 
@@ -333,11 +333,12 @@ def shapes_account(
         median_S * np.exp(sigma_ln**2 / 2) for median_S, sigma_ln in (cell_model.lrs_spread(), cell_model.hrs_spread())
     )
     pair_S = density * (on_S + off_S) + (1.0 - density) * 2 * off_S
+    pair, bits = "pair", network_shapes.bits
     events = expected_events(
-        placement, network_shapes.positions, bits=network_shapes.bits, activity=activity, pair_S=pair_S
+        placement, network_shapes.positions, bits=bits, activity=activity, pair_S=pair_S, arrangement=pair
     )
     account = inference_account(
-        events, network_shapes, placement=placement, costs=table, adc_bits=adc_bits, pulse=pulse
+        events, network_shapes, placement=placement, costs=table, adc_bits=adc_bits, pulse=pulse, arrangement=pair
     )
     total = account.total
     return ShapesAccount(

@@ -103,7 +103,7 @@ def _chunk_counts(chunk: np.ndarray, bits: int) -> np.ndarray:
 
 
 def matrix_events(
-    placement: Any, name: str, *, vectors: float, driven: np.ndarray, row_S: np.ndarray, arrangement: str = "pair"
+    placement: Any, name: str, *, vectors: float, driven: np.ndarray, row_S: np.ndarray, arrangement: str
 ) -> MatrixEvents:
     """`MatrixEvents` of matrix `name`.
 
@@ -161,7 +161,7 @@ def expected_events(
     bits: Mapping[str, int],
     activity: float,
     pair_S: float,
-    arrangement: str = "pair",
+    arrangement: str,
 ) -> Dict[str, MatrixEvents]:
     """The same from shapes alone: every bit is set with probability `activity`, every pair conducts `pair_S` siemens.
 

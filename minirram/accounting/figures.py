@@ -160,7 +160,7 @@ def programming_time(pulses: Mapping[str, int], cell_model: Any) -> Dict[str, fl
 
 
 def read_out_energy(
-    chip: Any, costs: Costs, *, adc_bits: int, pulse: ReadPulse, arrangement: str = "pair"
+    chip: Any, costs: Costs, *, adc_bits: int, pulse: ReadPulse, arrangement: str
 ) -> Dict[str, np.ndarray]:
     """Joules of one read-out of every pair in use, row by row: dict `array_J`, `lines_J`, `drive_J`, `adc_J`, each
     float64 (3,).

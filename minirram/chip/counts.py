@@ -19,20 +19,21 @@ class ChipCounts(Result):
     """cells in use that answer to no pulse"""
     clipped_conductances: int
     """conductances that were cut at the largest that the grid of the technology holds"""
-    maps_left_out: int = 0
+    maps_left_out: int
     """measured maps beyond the macros that the network needs"""
-    signs_given: int = 0
+    signs_given: int
     """pairs in use whose sign is that of their only formed cell; 0: signs are drawn, or weights are written"""
 
 
-def chip_counts(chip: Chip) -> ChipCounts:
-    """The counts of a chip as it is now."""
+def chip_counts(chip: Chip, *, signs_given: int) -> ChipCounts:
+    """The counts of a chip as it is now. signs_given: by what learned on it."""
     return ChipCounts(
         chip.unformed_pairs(),
         chip.dead_pairs(),
         chip.stuck_cells(),
         chip.clipped(),
         maps_left_out=chip.maps_left_out,
+        signs_given=signs_given,
     )
 
 

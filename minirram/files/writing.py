@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Dict, Iterator, Mapping
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from .budgets import ARRAYS
 from .reading import Path, open_file
 
@@ -21,9 +21,10 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 def atomic_writer(path: Path, mode: str = "wb") -> Iterator[Any]:
     """Open a temporary file beside `path`; on success it is synced and takes the name `path`, else it vanishes.
 
-    A link of either name is replaced, never followed.
+    A link of either name is replaced, never followed. ConfigError where `path` is a device or a pipe.
     """
     path = os.fspath(path)
+    _refuse_devices(path)
     temporary = f"{path}.{os.getpid()}.tmp"
     options: Dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
@@ -41,6 +42,14 @@ def atomic_writer(path: Path, mode: str = "wb") -> Iterator[Any]:
         if isinstance(error, OSError) and error.filename in (temporary, None):
             error.filename = path  # a full disk names no file
         raise
+
+
+def _refuse_devices(path: str) -> None:
+    """A rename would put a file where the device was."""
+    if os.path.lexists(path):
+        mode = os.lstat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            raise ConfigError(f"{path}: a device or a pipe; name a file")
 
 
 def append_descriptor(path: Path) -> int:

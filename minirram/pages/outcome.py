@@ -13,7 +13,7 @@ from ..runs.folder import RunFolder
 from ..runs.place import Placed
 from ..runs.recalibrate import Recalibration
 from ..runs.train import TrainingResults, read_results
-from ..study.transfer import TransferResults
+from ..study.transfer import TransferResults, load_transfer
 
 Results = Union[TrainingResults, TransferResults, Recalibration, Placed]
 NAMES = {
@@ -61,7 +61,7 @@ def outcome_of(run: RunFolder) -> Outcome:
         score = fixed.recalibrated if fixed.relearned is None else fixed.relearned.score
         return Outcome(fixed, {"validation": score}, run.test_openings())
     if "from_chip_seed" in keys:
-        moved: TransferResults = built(TransferResults, value, where=path)
+        moved = load_transfer(path)
         return Outcome(moved, {"test": moved.test.after, "validation": moved.validation.after}, run.test_openings())
     if "written" in keys:
         placed: Placed = built(Placed, value, where=path)

@@ -20,6 +20,13 @@ NEWER: Dict[str, Any] = {
     "maps_left_out": 0,
 }
 """what earlier runs of masks did not say"""
+OF_TRANSFERS: Dict[str, Any] = {
+    **{name: NEWER[name] for name in ("clipped_conductances", "maps", "readings", "dead_pairs", "signs_given")},
+    **{name: NEWER[name] for name in ("warnings", "maps_left_out")},
+    "unformed_pairs": 0,
+    "moved": [],
+}
+"""what earlier transfers did not say"""
 _GONE = ("primary", "val_accuracy", "test_accuracy", "ideal_accuracy")
 """figures that were said twice"""
 

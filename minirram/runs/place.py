@@ -285,7 +285,11 @@ def _written(
         writes_allowed=placing.writes,
         weight_error=weight_error,
         off_target=off_target,
-        **{name: count for name, count in vars(chip_counts(learner.chip)).items() if name != "signs_given"},
+        **{
+            name: count
+            for name, count in vars(chip_counts(learner.chip, signs_given=0)).items()
+            if name != "signs_given"
+        },
         moved=moved_lines(config),
         epochs=placing.epochs,
         calibration_samples=samples.calibration,

@@ -85,9 +85,8 @@ def _outcome(trial: Trial) -> Outcome:
     results = train.train(trial.folder, trial.config, files=trial.files, threads=trial.threads, resume=True)
     chip, _, _ = RunFolder.open(trial.folder).load_trained()
     programs = program_counts(chip, n_set=results.pulses["set"], n_reset=results.pulses["reset"])
-    counts = replace(
-        chip_counts(chip), signs_given=results.signs_given, maps_left_out=results.maps_left_out
-    )  # a loaded chip knows neither
+    counts = chip_counts(chip, signs_given=results.signs_given)
+    counts = replace(counts, maps_left_out=results.maps_left_out)  # a loaded chip does not know
     return Outcome(results.validation, results.test, results.training_seconds, programs, chip=counts)
 
 

@@ -1,5 +1,6 @@
 """Chip transfer: the masks of one chip programmed on another, and learning on from there. No printing."""
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
@@ -28,6 +29,7 @@ from ..runs.config import IN_THE_FOLDER, RunConfig, config_from_json
 from ..runs.folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_training
 from ..runs.learning_folder import Path, Progress
 from ..runs.made_chip import make_chip
+from ..runs.old_results import OF_TRANSFERS
 from ..runs.train import MovedLine, finish, moved_lines
 
 RELEARNING_RATE = 0.05
@@ -102,28 +104,33 @@ class TransferResults(Result):
     """on the test set"""
     test_openings: int
     """how often this run's test set was opened so far"""
-    unformed_pairs: int = 0
+    unformed_pairs: int
     """pairs in use on the other chip with a cell that never formed"""
-    dead_pairs: int = 0
+    dead_pairs: int
     """pairs in use on the other chip of which no cell formed: their weight is 0"""
-    moved: Tuple[MovedLine, ...] = ()
+    moved: Tuple[MovedLine, ...]
     """lines of the other chip that stand in for others around dead ones"""
-    clipped_conductances: int = 0
+    clipped_conductances: int
     """conductances of the other chip's cells that were cut at the largest that the grid of the technology holds"""
-    signs_given: int = 0
+    signs_given: int
     """pairs in use on the other chip of which one cell formed, which gives the sign"""
-    readings: Tuple[Reading, ...] = ()
+    readings: Tuple[Reading, ...]
     """what was taken from each measured map of the other chip"""
-    maps: Tuple[MapTaken, ...] = ()
+    maps: Tuple[MapTaken, ...]
     """how the measured maps were taken that the other chip started from; none: it was drawn"""
-    warnings: Tuple[str, ...] = ()
+    warnings: Tuple[str, ...]
     """numbers that look like a slip; they were taken as they are"""
-    from_chip: Optional[WhichChip] = None
+    from_chip: Optional[WhichChip]
     """the first chip; None: in a folder of an earlier version"""
-    chip: Optional[WhichChip] = None
+    chip: Optional[WhichChip]
     """the other chip"""
-    maps_left_out: int = 0
+    maps_left_out: int
     """measured maps of the other chip beyond the macros that the network needs"""
+
+
+def load_transfer(path: Path) -> TransferResults:
+    """What a transfer left in its `results.json`; what an earlier version did not count is 0 or empty."""
+    return built(TransferResults, {**OF_TRANSFERS, **read_json(path)}, where=os.fspath(path))
 
 
 def transfer(
@@ -161,8 +168,7 @@ def transfer(
     chip = None if _has_ended(folder) else make_chip(config, files)
     run = _open(folder, config, origin=Origin(origin.config, know_faults), carried=origin if data is None else None)
     if chip is None:
-        path = run.path("results.json")
-        return built(TransferResults, read_json(path), where=path)
+        return load_transfer(run.path("results.json"))
     at_home, signs = origin.load_checkpoint(), first_model.signs
     learner = _learner_on(config, chip, at_home=at_home, signs=signs, know_faults=know_faults, threads=threads)
     first = learner.learned()

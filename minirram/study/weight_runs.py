@@ -152,7 +152,7 @@ class WeightResults(Result):
     """the step at which the budget of writes was spent; None: it was not"""
     programs_to_best: Optional[int]
     """pulses up to the best epoch; None: there is no chip"""
-    chip: Optional[ChipCounts] = None
+    chip: Optional[ChipCounts]
     """what was counted on the chip; None: there is none, or an earlier version learned"""
 
 
@@ -239,7 +239,7 @@ def _results(
         programs=programs,
         budget_spent_at_step=spent,
         programs_to_best=to_best,
-        chip=chip_counts(learner.chip) if isinstance(learner, WriteLearner) else None,
+        chip=chip_counts(learner.chip, signs_given=0) if isinstance(learner, WriteLearner) else None,
     )
 
 

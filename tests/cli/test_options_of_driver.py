@@ -14,7 +14,7 @@ from minirram.runs.config import config_from_json
 from minirram.runs.driven import pristine_chip
 
 from ..support.benches import RECIPES, served, two_ends
-from ..support.options import call, figures, shows
+from ..support.options import PAIRS, ROWS, call, figures, shows
 
 FILES = ("chip.npz", "model.npz", "masks.npz", "checkpoint.npz")
 TIMES = ("seconds", "samples_per_second", "training_seconds", "driver")
@@ -109,7 +109,8 @@ def test_behind_the_simulated_driver_a_run_has_the_same_bits(runs, options):
 
 @shows("train", "--port")
 def test_a_class_of_ones_own_is_called_with_the_port(runs):
-    port = os.path.join(runs.trained(), "config.json")
+    port, measured = os.path.join(runs.trained(), "config.json"), runs.path("measured.npy")
+    np.save(measured, np.full((ROWS, 2 * PAIRS), 12.0))
     behind = runs.trained("--driver", f"{__name__}:OnTheBench", "--port", port)
     assert MADE[-1].reads > 10 and MADE[-1].closed == 1
     must_be_equal(runs.trained(), behind)
@@ -118,6 +119,7 @@ def test_a_class_of_ones_own_is_called_with_the_port(runs):
         (("--driver", "simulated", "--port", port), "not a readable .npz"),
         (("--driver", "serial"), "needs a port"),
         (("--driver", "simulated", "--wire-ohm", "2"), "reads its own chip"),
+        (("--driver", "simulated", "--map", measured, "--unit", "uS"), "reads its own chip"),
         (("--driver", "nothing"), "known are"),
     ):
         answer = call(*runs.arguments(runs.path("refused"), *refused))

@@ -53,6 +53,8 @@ def test_a_network_fills_the_live_lines_of_a_map(tmp_path):
         assert json.load(handle)["dead_rows"] == found["dead_rows"]
     wrong = call("fit-network", "spoken-digits", *chip, "--macros", "2")
     assert wrong.code == 2 and "name a map for each" in wrong.err
+    own = figures("fit-network", "spoken-digits", *chip, "--macros", "1")
+    assert own["weights_by_layer"] == found["weights_by_layer"]
     none = call("fit-network", "fashion-mnist", "--rows", "4", "--cols", "8")
     assert none.code == 2 and "no network of the family" in none.err
 

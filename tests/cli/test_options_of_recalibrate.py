@@ -240,6 +240,8 @@ def test_what_compensation_costs_stands_in_the_account(runs):
     assert "compensating drift once" in call("energy", runs.trained()).out
     fewer = figures("energy", runs.trained(), "--input-bits", "2")["compensation"]
     assert 0 < fewer["conversions"] < once["conversions"]
+    polarity = figures("energy", runs.trained("--adc-arrangement", "polarity"))["compensation"]
+    assert polarity["conversions"] == 2 * once["conversions"]
 
 
 def test_a_temperature_where_there_is_no_law_of_it_and_a_noise_in_percent_are_told(runs):

@@ -256,6 +256,7 @@ def test_a_measured_chip_is_source_and_target(runs, measured, tmp_path):
     assert names == [[f"{letter}-{k}.npy" for k in range(2)] for letter in "ab"]
     assert results["chip"]["faults"].startswith("b-faults.txt ") and results["chip"]["dead_rows"] == 2
     assert {line["physical"] for line in results["moved"] if line["line"] == "row"} >= {5, ROWS - 1}
+    assert results["maps_left_out"] == 0
     again = call("transfer", source, "--out", other, "--epochs", "1", "--know-faults", *measured["b"])
     assert "other chip   maps b-0.npy" in again.out and "rows and pairs moved" in again.out
     wrong = call("transfer", source, "--out", other, "--epochs", "1", "--know-faults", *measured["a"])
@@ -304,6 +305,22 @@ def test_macros_of_a_comparison_have_the_size_asked_for(runs, many, tmp_path):
     summary = figures("compare", "fashion-mnist", *arguments, *size)
     assert (summary["lines"]["rows"], summary["lines"]["pairs"]) == (96, 40)
     assert formed_S(str(tmp_path / "out" / "pair" / "seed0")).shape[1:] == (96, 80)
+
+
+def test_a_transfer_counts_the_maps_beyond_those_needed(runs, tmp_path):
+    maps = [str(tmp_path / f"{k}.npy") for k in range(3)]
+    for k, path in enumerate(maps):
+        np.save(path, np.random.default_rng(k).normal(12.2, 1.8, (ROWS, 2 * PAIRS)).clip(8, 16))
+    options = [word for path in maps for word in ("--map", path)] + ["--unit", "uS", "--dead-lines", runs.lines]
+    arguments = [runs.trained(), "--out", str(tmp_path / "out"), "--epochs", "1", *options]
+    assert figures("transfer", *arguments)["maps_left_out"] == 1
+    # A folder of an earlier version did not count them.
+    path = tmp_path / "out" / "results.json"
+    found = json.loads(path.read_text())
+    for name in ("maps_left_out", "signs_given", "readings"):
+        del found[name]
+    path.write_text(json.dumps(found))
+    assert figures("transfer", *arguments)["maps_left_out"] == 0
 
 
 def test_a_transfer_reads_its_maps_before_it_makes_its_folder(runs, tmp_path):

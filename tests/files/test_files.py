@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from minirram.errors import DataError
+from minirram.errors import ConfigError, DataError
 from minirram.files import atomic_writer, read_json, read_npz, write_json, write_npz
 
 
@@ -18,6 +18,17 @@ def test_failure_leaves_the_old_file_and_no_debris(tmp_path):
         raise RuntimeError("power cut")
     assert path.read_text() == "old"
     assert os.listdir(str(tmp_path)) == ["result.txt"]
+
+
+def test_no_file_takes_the_place_of_a_device_or_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(str(pipe))
+    for path in (os.devnull, str(pipe)):
+        before = os.stat(path).st_mode
+        with pytest.raises(ConfigError, match="a device or a pipe; name a file"), atomic_writer(path):
+            pytest.fail("the body must not run")
+        assert os.stat(path).st_mode == before
+    assert os.listdir(str(tmp_path)) == ["pipe"]
 
 
 def test_path_under_a_file_is_an_os_error(tmp_path):

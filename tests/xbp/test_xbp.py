@@ -179,6 +179,16 @@ def test_damaged_files_of_format_1_are_refused(name):
             format1.read(data[:size])
 
 
+def test_a_file_of_format_1_that_says_what_format_2_cannot_is_of_another_version(monkeypatch):
+    def mixed(*_):
+        raise ValueError("pulses into tiles without a mask beside tiles with one")
+
+    monkeypatch.setattr(format1, "_program", mixed)
+    with pytest.raises(FormatError, match="pulses into tiles without a mask") as caught:
+        format1.read((FILES / "format1.xbp").read_bytes())
+    assert caught.value.kind == "VERSION"
+
+
 def test_a_small_file_cannot_ask_for_terabytes(monkeypatch):
     most = 3 * 6 * 12  # the example has a mask, codes, which become float64, and three passes
     monkeypatch.setattr(reader, "PROGRAM", replace(reader.PROGRAM, unpacked_bytes=most - 1, unpacked_ratio=0))
