@@ -245,6 +245,13 @@ def _lines_of(files: ChipFiles) -> ChipLines:
     return ChipLines(rows=rows, pairs=cols // 2)
 
 
+def _counts(learner: WriteLearner) -> Dict[str, int]:
+    """What is out of order on the chip; written weights give their own signs."""
+    counts = dict(vars(chip_counts(learner.chip, signs_given=0)))
+    del counts["signs_given"]
+    return counts
+
+
 def _written(
     imported: Imported,
     placing: Placing,
@@ -285,11 +292,7 @@ def _written(
         writes_allowed=placing.writes,
         weight_error=weight_error,
         off_target=off_target,
-        **{
-            name: count
-            for name, count in vars(chip_counts(learner.chip, signs_given=0)).items()
-            if name != "signs_given"
-        },
+        **_counts(learner),
         moved=moved_lines(config),
         epochs=placing.epochs,
         calibration_samples=samples.calibration,
