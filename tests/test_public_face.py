@@ -205,6 +205,31 @@ def test_a_run_carries_its_arrays(run):
     assert layout["codes"]["high"] == [data.training.inputs.max()]
 
 
+@pytest.mark.parametrize(
+    "function, step",
+    [
+        (mr.evaluate, "evaluate_step.evaluate"),
+        (mr.energy, "energy_step.account"),
+        (mr.export, "export_step.export"),
+        (mr.recalibrate, "recalibrate_step.recalibrate"),
+    ],
+)
+def test_every_argument_arrives_under_its_name(function, step, monkeypatch):
+    """Each is something of its own, which the step behind the face receives as it was given."""
+    received = {}
+
+    def seen(*arguments, **named):
+        received.update(named, **{f"place {k}": value for k, value in enumerate(arguments)})
+        if "what_if" in named:
+            received.update(vars(named["what_if"]))
+
+    monkeypatch.setattr("minirram.runs.run." + step, seen)
+    given = {name: f"of {name}" for name in inspect.signature(function).parameters}
+    function(**given)
+    for name, value in given.items():
+        assert received.get(name) == value or value in [received[key] for key in received if key.startswith("place")]
+
+
 def test_a_run_that_was_moved_is_evaluated_where_it_lies(run, tmp_path, capsys):
     import shutil
 

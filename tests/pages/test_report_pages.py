@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from minirram.report.cell_map import STATES
 from minirram.runs.fit_file import histogram_of, load_fit
 from minirram.runs.folder import RunFolder
 
+from ..support.filled import without_matplotlib
 from ..support.html_pages import check_page
 from ..support.options import call, figures
 from ..support.own_task import features, pixels
@@ -31,10 +31,7 @@ CLASSES = ("x", "<b>y</b> & z", "$z$")
 @pytest.fixture(scope="module", autouse=True)
 def no_matplotlib():
     """Drawings take seconds; the slow tests have them."""
-    with pytest.MonkeyPatch.context() as patch:
-        loaded = [name for name in sys.modules if name.startswith("matplotlib.")]
-        for name in ["matplotlib", "matplotlib.figure", "matplotlib.backends", *loaded]:  # and loaded parts
-            patch.setitem(sys.modules, name, None)
+    with without_matplotlib():
         yield
 
 
