@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import keyword
+import os
 import sys
 from typing import Any, Iterable, List, NoReturn, Optional, Sequence, Tuple
 
@@ -152,6 +153,8 @@ GO_ON = ("compare", "transfer", "sweep", "bench")
 
 def _parsed(words: List[str]) -> argparse.Namespace:
     """The arguments of a command. What is not known is one line with what is close to it, and exit code 2."""
+    for word in words:
+        _check_word(word)
     command = next((word for word in words if not word.startswith("-")), None)
     if command in COMMANDS:
         parser = build_parser([str(command)])
@@ -167,6 +170,16 @@ def _parsed(words: List[str]) -> argparse.Namespace:
         return parser.parse_args(words)
     close = did_you_mean(command, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
     return _refuse(f"no command {command!r}{close}")
+
+
+def _check_word(word: str) -> None:
+    """End with one line for a word that no system could hand over, and that no file could be called."""
+    try:
+        if b"\0" not in os.fsencode(word):
+            return
+    except UnicodeEncodeError:
+        pass
+    _refuse(f"{word[:40]!r}: it holds a character that no name of a file may have")
 
 
 def _refuse(text: str) -> NoReturn:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Iterator, Optional
@@ -33,6 +34,17 @@ def raise_stopped(number: int, _: Optional[FrameType]) -> None:
     raise Stopped(number)
 
 
+def raise_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Hook of exceptions that Python drops, as in callbacks of its memory: a `Stopped` is raised again, elsewhere."""
+    if not isinstance(lost.exc_value, Stopped):
+        sys.__unraisablehook__(lost)
+        return
+    handle_by(raise_stopped)
+    again = threading.Timer(0.01, signal.raise_signal, [lost.exc_value.exit_code - 128])
+    again.daemon = True
+    again.start()
+
+
 def handle_by(handler: object) -> None:
     """Let both signals call `handler`; one that is ignored, as under nohup, stays so."""
     for number in SIGNALS:
@@ -47,10 +59,12 @@ def raised() -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    told, sys.unraisablehook = sys.unraisablehook, raise_again
     handle_by(raise_stopped)
     try:
         yield
     finally:
+        sys.unraisablehook = told
         for number, handler in before.items():
             if handler is not None:  # one that C code set cannot be set from here
                 signal.signal(number, handler)

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..engines.engine import Engine
 from ..errors import ConfigError
-from ..sweep.driver import SweepResults, left_in, sweep
+from ..sweep.driver import SweepResults, columns_of, left_in, sweep
 from ..sweep.findings import Findings, findings, lines_of, write_findings
 from ..sweep.forecast import Forecast, forecast
 from ..sweep.forecast import lines_of as forecast_lines
@@ -91,6 +91,10 @@ def run(options: argparse.Namespace) -> SweepReport:
         found = findings(options.out, figure=options.figure, threshold=options.threshold)
         thought = forecast(options.out, points=points, workers=workers)
         return SweepReport(**vars(left_in(study, options.out)), findings=found, forecast=thought)
+    if options.figure not in columns_of(study):
+        raise ConfigError(
+            f"--figure {options.figure!r} is no column of the table; it has {', '.join(columns_of(study))}"
+        )
     with SweepProgress() as progress:
         shown = None if options.quiet else progress.tell
         done = sweep(

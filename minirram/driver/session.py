@@ -18,6 +18,8 @@ from ..files import open_to_append
 from .protocol import Capabilities, Driver, Pulsed, Verify, check_call, check_recipe
 
 DEFAULT_TIMEOUT_S = 60.0
+MOST_TIMEOUT_S = 4e6
+"""what threads of all systems can wait for"""
 MOST_S = 0.1
 """no cell conducts so much: a read that says so is in another unit than siemens"""
 
@@ -33,6 +35,10 @@ class Session:
     """
 
     def __init__(self, driver: Driver, *, timeout_s: float = DEFAULT_TIMEOUT_S, log: Optional[str] = None) -> None:
+        if not 0 < timeout_s <= MOST_TIMEOUT_S:
+            raise ConfigError(
+                f"the time-out of a call is {timeout_s} s; it must be above 0, at most {MOST_TIMEOUT_S:g}"
+            )
         self.driver = driver
         self.timeout_s = timeout_s
         self._capabilities = _capabilities_of(driver)

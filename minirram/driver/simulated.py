@@ -9,7 +9,7 @@ from ..crossbar.macro import Macro
 from ..device.interface import Cell
 from ..device.pulses import PulseRecipe
 from ..device.thresholds import thresholds
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..files import part, prefixed, read_npz, write_npz
 from .protocol import Capabilities, Pulsed, Verify, check_call, check_recipe
 
@@ -40,6 +40,8 @@ class SimulatedDriver:
         self.macros = tuple(macros)
         self.noise = noise
         self.keep = keep
+        if keep is not None and os.path.isdir(keep):
+            raise ConfigError(f"{keep}: a folder; the state of a simulated chip is kept in a file")
         if keep is not None and os.path.exists(keep):
             self.restore(read_npz(keep))
         rows, cols = self.macros[0].physical_shape

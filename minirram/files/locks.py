@@ -3,11 +3,46 @@
 import contextlib
 import datetime
 import os
-from typing import Any, Iterator
+import re
+import shutil
+from typing import Callable, Iterator
 
 from ..errors import ConfigError
 from .reading import Path
-from .writing import open_to_change
+from .writing import HELD, is_there, lock_at_once, open_to_change, sweep
+
+
+@contextlib.contextmanager
+def alone(folder: Path, name: str, *, what: str, kept: Callable[[str], bool]) -> Iterator[None]:
+    """The folder, made where there is none, is this process's while the block runs; ConfigError when it is another's.
+
+    name, what: as of `locked`. kept: whether a folder that was made here and then met an error holds work that goes on;
+    else it is taken away again. Half files of processes that were killed are taken away at the start.
+    """
+    with _made(os.path.abspath(os.fspath(folder)), kept), locked(folder, name, what=what):
+        for left in os.listdir(folder):
+            if re.fullmatch(r".+\.\d+\.tmp", left):
+                sweep(os.path.join(os.fspath(folder), left))
+        yield
+
+
+@contextlib.contextmanager
+def _made(folder: str, kept: Callable[[str], bool]) -> Iterator[None]:
+    """A folder, made where there is none; an error takes away what was made in it, unless it is kept."""
+    first = folder
+    while not os.path.lexists(os.path.dirname(first)):
+        first = os.path.dirname(first)
+    was_there = os.path.lexists(folder)
+    os.makedirs(folder, exist_ok=True)
+    was_empty = not os.listdir(folder)
+    try:
+        yield
+    except Exception:
+        if was_empty and not kept(folder):
+            shutil.rmtree(folder if was_there else first, ignore_errors=True)
+            if was_there:
+                os.makedirs(folder, exist_ok=True)
+        raise
 
 
 @contextlib.contextmanager
@@ -20,13 +55,17 @@ def locked(folder: Path, name: str, *, what: str) -> Iterator[None]:
     while True:
         handle = open_to_change(path)
         try:
-            _lock(handle)
-        except OSError:
+            lock_at_once(handle.fileno())
+        except OSError as error:
             with handle:
                 handle.seek(0)
                 owner = handle.read(1000).decode("utf-8", "replace").strip()
+            if error.errno not in HELD:
+                raise ConfigError(
+                    f"{os.fspath(folder)} lies where files cannot be locked ({error.strerror}); choose another folder"
+                ) from None
             raise ConfigError(f"{what} works in {os.fspath(folder)} ({owner or 'unknown'})") from None
-        if _is_there(handle, path):
+        if is_there(handle.fileno(), path):
             break
         handle.close()  # its owner has just taken it away
     with handle:
@@ -38,31 +77,11 @@ def locked(folder: Path, name: str, *, what: str) -> Iterator[None]:
             yield
         finally:
             with contextlib.suppress(OSError):  # Windows keeps a file that is open
-                os.unlink(path)
-
-
-def _is_there(handle: Any, path: str) -> bool:
-    """Whether the open file is the one of that name."""
-    try:
-        return os.path.samestat(os.fstat(handle.fileno()), os.stat(path))
-    except OSError:
-        return False
+                if is_there(handle.fileno(), path):
+                    os.unlink(path)
 
 
 def _host() -> str:
     import socket
 
     return socket.gethostname()
-
-
-def _lock(handle: Any) -> None:
-    """Lock an open file without waiting; OSError when another process has it. It ends with the process."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        handle.seek(2**20)  # behind what is read: locked bytes cannot be
-        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        return
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

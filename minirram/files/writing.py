@@ -1,11 +1,13 @@
 """Files that are whole or not there: written under a temporary name, synced, then renamed; and lines that are added."""
 
 import contextlib
+import errno
 import json
 import os
+import re
 import shutil
 import stat
-from typing import Any, BinaryIO, Dict, Iterator, Mapping
+from typing import Any, BinaryIO, Dict, Iterator, List, Mapping
 
 import numpy as np
 
@@ -15,23 +17,27 @@ from .reading import Path, open_file
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, getattr(errno, "EDEADLK", errno.EAGAIN))
+"""errors of a lock that another process has"""
 
 
 @contextlib.contextmanager
 def atomic_writer(path: Path, mode: str = "wb") -> Iterator[Any]:
     """Open a temporary file beside `path`; on success it is synced and takes the name `path`, else it vanishes.
 
-    A link of either name is replaced, never followed. ConfigError where `path` is a device or a pipe.
+    A link of either name is replaced, never followed. What killed processes left of the same file is taken away. An
+    OSError names `path`; ConfigError where that is a device or a pipe.
     """
     path = os.fspath(path)
     _refuse_devices(path)
     temporary = f"{path}.{os.getpid()}.tmp"
     options: Dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
+        for left in _left_of(path):
+            sweep(left)
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.unlink(temporary)  # of a process that was killed, or a link that somebody laid there
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _NO_LINK, 0o666)
-        with open(descriptor, mode, **options) as handle:
+            os.unlink(temporary)  # of an earlier process of this number, or a link that somebody laid there
+        with open(_made(temporary), mode, **options) as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
@@ -50,6 +56,65 @@ def _refuse_devices(path: str) -> None:
         mode = os.lstat(path).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
             raise ConfigError(f"{path}: a device or a pipe; name a file")
+
+
+def _made(temporary: str) -> int:
+    """Descriptor of a new temporary file, locked where files can be: what is not locked is swept."""
+    while True:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _NO_LINK, 0o666)
+        if os.name == "nt":
+            return descriptor
+        try:
+            lock_at_once(descriptor)
+        except OSError as error:
+            if error.errno not in HELD:
+                return descriptor  # files cannot be locked here, and none is swept, either
+        if is_there(descriptor, temporary):
+            return descriptor
+        os.close(descriptor)  # another process swept it before it was locked
+
+
+def _left_of(path: str) -> List[str]:
+    """Temporary files of `path`, of any process."""
+    folder, name = os.path.split(path)
+    with contextlib.suppress(OSError):
+        own = re.compile(re.escape(name) + r"\.\d+\.tmp")
+        return [os.path.join(folder, left) for left in os.listdir(folder or ".") if own.fullmatch(left)]
+    return []
+
+
+def sweep(temporary: str) -> None:
+    """Take a temporary file away whose writer is gone: whoever writes one has it locked."""
+    if os.name == "nt":  # Windows refuses to take away a file that is open
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        return
+    with contextlib.suppress(OSError, DataError), open_to_change(temporary) as handle:
+        lock_at_once(handle.fileno())
+        if is_there(handle.fileno(), temporary):
+            os.unlink(temporary)
+
+
+def is_there(descriptor: int, path: str) -> bool:
+    """Whether the open file is the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
+
+
+def lock_at_once(descriptor: int) -> None:
+    """Lock an open file without waiting; OSError when another process has it. It ends with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        os.lseek(descriptor, 2**20, os.SEEK_SET)  # behind what is read: locked bytes cannot be
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def append_descriptor(path: Path) -> int:

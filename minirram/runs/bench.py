@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, ContextManager, Dict, Optional, Tuple, Union
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ..driver.protocol import Capabilities, Driver
 from ..driver.registry import open_driver
 from ..driver.session import DEFAULT_TIMEOUT_S, Session
 from ..errors import ConfigError, DataError
-from ..files import atomic_writer, check_writable, write_json
+from ..files import atomic_writer, check_writable, locks, write_json
 from ..inference import digital_json
 from ..json_codec import Result
 from ..programming import manifest
@@ -26,6 +26,7 @@ from ..xbp import codec, digests, table
 from ..xbp.records import Program
 from .export import build_program
 from .folder import RunFolder
+from .learning_folder import LOCK
 from .repair import read_conductances
 
 Path = Union[str, "os.PathLike[str]"]
@@ -105,12 +106,11 @@ def bench(
         if dry_run:
             return _untouched(out, session.capabilities, built, estimate)
         data = codec.write(built)
-        os.makedirs(out, exist_ok=True)
-        _check_outputs(out)
         described = digital_json.describe(run.config.network, model, chip=chip, wires=run.config.wires)
         header = {"program": digests.program_digest(data), "chip_id": f"{built.chip_id:08x}", "rows": programmer.ROWS}
-        with Journal(os.path.join(out, manifest.JOURNAL), header) as journal:
+        with alone(out), Journal(os.path.join(out, manifest.JOURNAL), header) as journal:
             resumed = bool(journal.done) or journal.begun is not None
+            _check_outputs(out)
             _write(os.path.join(out, PROGRAM), data)
             write_json(os.path.join(out, "digital.json"), described)
             session.log_to(os.path.join(out, "driver.log"))
@@ -121,6 +121,17 @@ def bench(
             session.safe_idle()
             found = _finish(out, session.capabilities, built, made, readback_S, journal)
     return replace(found, estimate=estimate, resumed=resumed)
+
+
+def alone(out: str) -> ContextManager[None]:
+    """The folder of a bench is this process's while the block runs; ConfigError when it is another's. See `locks`."""
+    return locks.alone(out, LOCK, what="another programming", kept=_has_begun)
+
+
+def _has_begun(out: str) -> bool:
+    """Whether the bench was asked for anything: the log says what, and the journal goes on."""
+    log = os.path.join(out, "driver.log")
+    return os.path.isfile(log) and os.path.getsize(log) > 0
 
 
 def pristine_macros(chip: Chip, *, formed: bool) -> Tuple[Macro, ...]:

@@ -100,8 +100,7 @@ def evaluate(
     if conditions.wires is None:
         conditions = replace(conditions, wires=config.wires)
     chip, model = _in_use(run, config, conditions, source=source, files=as_if.files, threads=threads)
-    if digital is not None:
-        write_json(digital, digital_json.describe(config.network, model, chip=chip, wires=conditions.wires))
+    described = digital_json.describe(config.network, model, chip=chip, wires=conditions.wires) if digital else {}
     score = examine(
         config,
         chip,
@@ -112,6 +111,8 @@ def evaluate(
         draws=draws,
         conditions=conditions,
     )
+    if described:
+        write_json(str(digital), described)
     return Evaluation(
         **vars(score),
         split=split,

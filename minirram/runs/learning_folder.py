@@ -1,14 +1,12 @@
 """What the folder of any learning holds: its configuration, checkpoint, history, results, openings of the test set."""
 
-import contextlib
 import csv
 import datetime
 import io
 import json
 import os
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Type, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, Optional, Type, TypeVar
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from ..files import (
     append_line,
     atomic_writer,
     blaming,
+    locks,
     read_bytes,
     read_json,
     read_npz,
@@ -26,7 +25,6 @@ from ..files import (
     write_npz,
 )
 from ..files.budgets import LOG
-from ..files.locks import locked
 from ..progress.stages import stage
 from . import format1
 from .config import FORMAT, check_same, checked_format, document
@@ -43,18 +41,18 @@ LOCK = "lock.tmp"
 """file that a process holds while it learns in a folder"""
 
 
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, what: str = "another training") -> ContextManager[None]:
     """The folder, made where there is none, is this process's while the block runs; ConfigError when it is another's.
 
-    Half files of processes that were killed are taken away.
+    Half files of processes that were killed are taken away. A folder that was made here goes away again with an error
+    that comes before anything was learned in it, or in a folder below it.
     """
-    os.makedirs(folder, exist_ok=True)
-    with locked(folder, LOCK, what="another training"):
-        for name in os.listdir(folder):
-            if re.fullmatch(r".+\.\d+\.tmp", name):
-                os.unlink(os.path.join(os.fspath(folder), name))
-        yield
+    return locks.alone(folder, LOCK, what=what, kept=_has_learned)
+
+
+def _has_learned(folder: str) -> bool:
+    """Whether a checkpoint or results lie in the folder, or below it."""
+    return any({"checkpoint.npz", "results.json"} & set(names) for _, _, names in os.walk(folder))
 
 
 class LearningFolder:

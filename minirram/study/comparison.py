@@ -24,7 +24,7 @@ from ..runs import own_data, train
 from ..runs.chip_files import DRAWN, ChipFiles
 from ..runs.config import RunConfig
 from ..runs.folder import RunFolder, open_training
-from ..runs.learning_folder import Path
+from ..runs.learning_folder import Path, alone
 from ..tasks.labelled_data import LabelledData
 from . import weight_runs
 from .arms import Arm, begin_search, choose, mask_config, weight_config
@@ -118,11 +118,17 @@ def compare(
         raise ConfigError(f"tuning epochs are {tuning_epochs}; they must be 1..{base.recipe.epochs}")
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds are {list(seeds)}; name at least one, each once")
-    base = own_data.carried(base, out, arrays)
-    data = open_training(base)
-    base = replace(base, data_crc=data.crc)
-    per_epoch = data.steps_per_epoch(base.recipe)
-    plan = Plan(base, os.fspath(out), tuple(seeds), per_epoch, files, rates, tuning_epochs, engine, threads)
+    with alone(out, "another comparison"):
+        base = own_data.carried(base, out, arrays)
+        data = open_training(base)
+        base = replace(base, data_crc=data.crc)
+        per_epoch = data.steps_per_epoch(base.recipe)
+        plan = Plan(base, os.fspath(out), tuple(seeds), per_epoch, files, rates, tuning_epochs, engine, threads)
+        return _compared(plan, arms, progress)
+
+
+def _compared(plan: "Plan", arms: Sequence[Arm], progress: Optional[Callable[[str], None]]) -> Comparison:
+    """What `compare` does in a folder that is this process's alone."""
     rounds = _Rounds(plan, progress)
     outcomes = rounds.run([arm for arm in arms if not arm.budgeted])
     budgeted = [arm for arm in arms if arm.budgeted]
@@ -131,7 +137,7 @@ def compare(
         budgets = {seed: spent.total for seed, spent in programs.items() if spent is not None}
         outcomes.update(rounds.run(budgeted, budgets))
     summary = _summed_up(plan, arms, outcomes, tried=rounds.tried)
-    write_json(os.path.join(out, "comparison.json"), summary.to_json())
+    write_json(os.path.join(plan.out, "comparison.json"), summary.to_json())
     return summary
 
 

@@ -27,7 +27,7 @@ from ..rng import stream
 from ..runs.chip_files import DRAWN, ChipFiles, WhichChip, which_chip
 from ..runs.config import IN_THE_FOLDER, RunConfig, config_from_json
 from ..runs.folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_training
-from ..runs.learning_folder import Path, Progress
+from ..runs.learning_folder import Path, Progress, alone
 from ..runs.made_chip import make_chip
 from ..runs.old_results import OF_TRANSFERS
 from ..runs.train import MovedLine, finish, moved_lines
@@ -159,14 +159,42 @@ def transfer(
     """
     origin = RunFolder.open(source)
     _check_source(origin, changes, files)
-    first_chip, first_model, _ = origin.load_trained()
     config = _config_of_copy(origin.config, changes, cell_model=cell_model, data=origin.source(data))
     config = replace(config, lines=lines, **files.names())
     readings = files.readings  # what is wrong with a file is said before there is a folder
+    carried = origin if data is None else None
+    with alone(folder, "another transfer"):
+        return _transferred(
+            origin,
+            folder,
+            config,
+            files=files,
+            readings=readings,
+            know_faults=know_faults,
+            carried=carried,
+            threads=threads,
+            progress=progress,
+        )
+
+
+def _transferred(
+    origin: RunFolder,
+    folder: Path,
+    config: RunConfig,
+    *,
+    files: ChipFiles,
+    readings: Tuple[Reading, ...],
+    know_faults: bool,
+    carried: Optional[RunFolder],
+    threads: int,
+    progress: Optional[Progress],
+) -> TransferResults:
+    """What `transfer` does in a folder that is this process's alone."""
+    first_chip, first_model, _ = origin.load_trained()
     training = open_training(config)
     config = replace(config, data_crc=training.crc)
     chip = None if _has_ended(folder) else make_chip(config, files)
-    run = _open(folder, config, origin=Origin(origin.config, know_faults), carried=origin if data is None else None)
+    run = _open(folder, config, origin=Origin(origin.config, know_faults), carried=carried)
     if chip is None:
         return load_transfer(run.path("results.json"))
     at_home, signs = origin.load_checkpoint(), first_model.signs

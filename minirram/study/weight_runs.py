@@ -26,7 +26,7 @@ from ..nn.network import weights_by_layer
 from ..runs.chip_files import DRAWN, ChipFiles
 from ..runs.config import RunConfig, config_from_json
 from ..runs.folder import open_test, open_training
-from ..runs.learning_folder import LearningFolder, Path, Progress
+from ..runs.learning_folder import LearningFolder, Path, Progress, alone
 from ..runs.made_chip import make_chip
 from ..runs.old_results import OF_MASKS, renamed
 
@@ -172,6 +172,14 @@ def train_weights(
     figures are given. Returns what `results.json` holds, or `validation.json` without the test. ConfigError when the
     folder holds a run of another configuration or other data.
     """
+    with alone(folder):
+        return _trained(folder, config, files, threads=threads, progress=progress, test=test)
+
+
+def _trained(
+    folder: Path, config: WeightConfig, files: ChipFiles, *, threads: int, progress: Optional[Progress], test: bool
+) -> WeightResults:
+    """What `train_weights` does in a folder that is this process's alone."""
     data = None
     if not config.run.data_crc:
         data = open_training(config.run)

@@ -24,7 +24,7 @@ from .parameters import Parameter, Setup, find, parameters, with_values
 from .points import ABOUT, FIGURES, Job, failed_row, run_point
 from .study import Point, Study
 from .supplies import forget, packed
-from .table import KEY, NO_ROOM, Table, locked, told_when_full, write_parquet
+from .table import KEY, NO_ROOM, Table, alone, told_when_full, write_parquet
 
 STUDY = "study.json"
 """what is varied, in the folder of a study"""
@@ -93,11 +93,10 @@ def sweep(
     a folder of another study, and when another sweep works there.
     """
     out, started = os.path.abspath(os.fspath(out)), time.perf_counter()
-    os.makedirs(out, exist_ok=True)
     try:
-        with told_when_full(out), locked(out):
+        with told_when_full(out), alone(out):
             plan = Plan.of(study, out)
-            with Table(out, (KEY, *study.names, *FIGURES, *ABOUT)) as table:
+            with Table(out, columns_of(study)) as table:
                 if retry_failed:
                     table.drop(key for key in plan.keys if key in table.failed)
                 there = sum(key in table.lines for key in plan.keys)
@@ -120,11 +119,16 @@ def sweep(
         forget()
 
 
+def columns_of(study: Study) -> Tuple[str, ...]:
+    """Names of the columns of a study's table."""
+    return (KEY, *study.names, *FIGURES, *ABOUT)
+
+
 def left_in(study: Study, out: Path) -> SweepResults:
     """What a study's folder holds; nothing is run."""
     out = os.path.abspath(os.fspath(out))
     plan = Plan.of(study, out)
-    with Table(out, (KEY, *study.names, *FIGURES, *ABOUT)) as table:
+    with Table(out, columns_of(study)) as table:
         there = sum(key in table.lines for key in plan.keys)
         return SweepResults(
             table=table.path,

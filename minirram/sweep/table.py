@@ -170,9 +170,14 @@ def _text(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def locked(folder: Path) -> ContextManager[None]:
-    """The folder is this process's as long as the block runs; ConfigError when it is another's."""
-    return locks.locked(folder, LOCK, what="another sweep")
+def alone(folder: Path) -> ContextManager[None]:
+    """The folder is this process's as long as the block runs; ConfigError when it is another's. See `locks.alone`."""
+    return locks.alone(folder, LOCK, what="another sweep", kept=_has_rows)
+
+
+def _has_rows(folder: str) -> bool:
+    path = os.path.join(folder, TABLE)
+    return os.path.isfile(path) and len(_whole_lines(path)[0]) > 1
 
 
 def write_parquet(folder: Path) -> Optional[str]:

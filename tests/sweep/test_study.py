@@ -17,7 +17,7 @@ from minirram.runs.config import RunConfig
 from minirram.sweep import table as tables
 from minirram.sweep.parameters import Setup, find, names_of, parameters, with_values
 from minirram.sweep.study import Point, Samples, Study, value_of, values_of
-from minirram.sweep.table import Table, locked, read_rows
+from minirram.sweep.table import Table, alone, read_rows
 
 from ..support.tiny import tiny_network
 
@@ -209,11 +209,11 @@ def test_a_full_disk_leaves_whole_rows(tmp_path, monkeypatch):
 
 
 def test_a_folder_has_one_driver(tmp_path):
-    with locked(tmp_path):
+    with alone(tmp_path):
         with pytest.raises(ConfigError, match=f"process {os.getpid()}"):
-            with locked(tmp_path):
+            with alone(tmp_path):
                 pass
-    with locked(tmp_path):
+    with alone(tmp_path):
         pass
 
 
