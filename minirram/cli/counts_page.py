@@ -44,6 +44,13 @@ TOLD = (
         ("files",),
         "as above",
     ),
+    Told(
+        "many cells with one largest value, here and in each map that is read",
+        ("import",),
+        "at the largest value",
+        ("reading.saturated",),
+        "the range of the instrument may end there: measure with a larger one",
+    ),
     Told("the same of an imported map", ("import",), "of them taken for unformed", ("reading",), "as above"),
     Told(
         "the same of a read-back", ("verify",), "read-back", ("readback",), "none is replaced; what differs is listed"

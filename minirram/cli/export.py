@@ -25,8 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--code-bits",
         type=int,
         choices=(0, 8, 16),
-        default=8,
-        help="bits of the conductance targets in targets.xbp beside it; 0: no such file",
+        help="bits of the conductance targets in targets.xbp beside it; 0: no such file; default 16 for a placed run, "
+        "8 for masks",
     )
     parser.add_argument("--with-targets", action="store_true", help="targets in the program, too: for tuning cells")
 

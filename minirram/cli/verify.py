@@ -49,7 +49,7 @@ class VerifiedProgram(Verification):
     lost_accuracy: Optional[float]
     """the first minus the second; None: no run was named"""
     remedy: Optional[str]
-    """command that wins back what was lost; None: nothing was, or no run was named"""
+    """command that wins back what was lost; None: nothing was, too many cells differ, or no run was named"""
     doubtful: Optional[int]
     """cells of the read-back that hold no number, or one below 0: examined as open; None: no run was named"""
     limited: Optional[int]
@@ -67,6 +67,8 @@ EXAMPLES = (
     ("minirram verify runs/mine/program.xbp readback.csv --unit uS", "a read-back in microsiemens"),
 )
 TOLERANCE = 0.1
+REMEDIED = 0.02
+"""share of cells that differ up to which a digital side taken anew wins back much of what was lost"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +129,7 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         wrong = readback.wrong_cells(built, measured_S, tolerance=tolerance, targets=targets)
         known = _known_stuck(options.run, wrong)
         lost = programmed - read_back
-        if lost > 0 and not options.simulate:
+        if lost > 0 and not options.simulate and not found.suspects and found.bit_error_rate <= REMEDIED:
             unit = "" if options.unit == "S" else f" --unit {options.unit}"
             remedy = f"minirram recalibrate {options.run} --readback {options.readback}{unit}"
     return VerifiedProgram(
@@ -263,6 +265,8 @@ def text(shown: VerifiedProgram) -> str:
     if shown.lost_accuracy is not None and shown.remedy is not None:
         lines.append(f"{100 * shown.lost_accuracy:.2f} points lost; without a pulse much of it comes back by")
         lines.append(f"  {shown.remedy}")
+    elif shown.lost_accuracy is not None and shown.lost_accuracy > 0 and not shown.simulated:
+        lines.append(f"{100 * shown.lost_accuracy:.2f} points lost; too many cells differ: program the chip first")
     if shown.readback is not None:
         lines.append(f"read-back {shown.readback.line}")
     lines += count_lines("verify", shown)

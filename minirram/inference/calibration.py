@@ -101,13 +101,8 @@ def calibrated(
     adc_bits: int,
     arrangement: str = "pair",
     wires: Optional[Wires] = None,
-    ranges_behind_wires: bool = True,
 ) -> Model:
-    """The model with ADCs and probes from calibration `codes` on the chip as it is, behind its wires.
-
-    ranges_behind_wires: False for ADC ranges of the bare conductances, wider than needed: those of a training, whose
-    results stay what they were.
-    """
+    """The model with ADCs and probes from calibration `codes` on the chip as it is, behind its wires."""
     adcs = calibrate_adcs(
         network,
         model.state,
@@ -116,7 +111,7 @@ def calibrated(
         scales_S=model.scales_S,
         adc_bits=adc_bits,
         arrangement=arrangement,
-        wires=wires if ranges_behind_wires else None,
+        wires=wires,
     )
     bits, conditions = input_bits(network), Conditions(wires=wires)
     product = ChipProduct(chip, adcs, input_bits=bits, scales_S=model.scales_S, conditions=conditions)

@@ -154,7 +154,9 @@ def read_rows(source: Lines, asked: Dialect) -> Rows:
     starts = [_start(source, way) for way in ways]
     first = min((start for start in starts if start is not None), default=None)
     if first is None:
-        raise DataError(f"{source.where}: not a table of numbers: no line is made of numbers alone" + _first(source))
+        raise DataError(
+            f"{source.where}: not a table of numbers: no line is made of numbers alone" + _first(source, ways)
+        )
     # The lines above the data are fewest in the right way: none of them is a row that only another way can read.
     found: List[Rows] = []
     errors: List[Tuple[int, DataError]] = []
@@ -180,9 +182,20 @@ def read_rows(source: Lines, asked: Dialect) -> Rows:
     return found[0]
 
 
-def _first(source: Lines) -> str:
-    number = next((k for k, line in enumerate(source.lines) if line.strip()), None)
-    return "; the file is empty" if number is None else "; " + source.show(number)
+def _first(source: Lines, ways: Sequence[Way]) -> str:
+    """What stands where numbers were looked for: the first of the lines that hold most numbers, and its first word."""
+    best, told = 0, ""
+    for number in range(min(len(source.lines), MOST_HEADER_LINES)):
+        for way in ways:
+            fields = way.fields(source, number)
+            bad = [k for k, field in enumerate(fields) if value(field, way.numerals) is None]
+            if bad and len(fields) - len(bad) > best:
+                best = len(fields) - len(bad)
+                told = f"; {source.show(number)}, where {fields[bad[0]][:_SHOWN]!r} in column {bad[0]} is no number"
+    if told:
+        return told
+    first = next((k for k, line in enumerate(source.lines) if line.strip()), None)
+    return "; the file is empty" if first is None else "; " + source.show(first)
 
 
 class _Unread(Exception):
@@ -298,7 +311,7 @@ def _check_header(source: Lines, rows: Rows) -> None:
 
 
 def _check_edges(source: Lines, rows: Rows) -> None:
-    """DataError for a blank line above or below a single column: it may be a missing cell."""
+    """DataError for a blank line beside a column, or a blank column beside others: missing cells, or nothing."""
     end, last = rows.start + len(rows.table), len(source.lines) - 1
     beside = [rows.start - 1, *range(end, last + (source.lines[last] != ""))]
     if rows.table.shape[1] == 1 and source.rows is None:
@@ -307,6 +320,15 @@ def _check_edges(source: Lines, rows: Rows) -> None:
                 raise DataError(
                     f"{source.where}: {source.show(number)} beside a column is a missing cell, or nothing: "
                     "write NaN, or take the line out"
+                )
+    if rows.table.shape[1] > 1 and source.rows is None and np.isnan(rows.table).any(axis=0)[[0, -1]].any():
+        fields = [rows.way.fields(source, number) for number in range(rows.start, end)]
+        for column in (0, -1):
+            if not any(line[column].strip() for line in fields):
+                where = "end" if column else "beginning"
+                raise DataError(
+                    f"{source.where}: a delimiter at the {where} of each line: is the column beside it blank, or none? "
+                    f"Write NaN, or take the delimiters out ({source.show(rows.start)})"
                 )
 
 

@@ -9,7 +9,7 @@ from ..errors import ConfigError, DataError
 from ..files.budgets import LISTED_CELLS, LISTED_RATIO
 from .dialect import MOST_CELLS, Dialect, counts
 from .table import Table
-from .units import OF_A_CELL, Unit, of_cells, stated
+from .units import OF_A_CELL, UNITS, Unit, of_cells, stated
 
 _ROLES = {
     name: role
@@ -26,6 +26,11 @@ _ROLES = {
 _ROLES[""] = "number"
 
 
+_SUMMARIES = frozenset(
+    "mean avg average median std stdev stddev sd sigma sum total min max minimum maximum count date time timestamp "
+    "comment remark status".split()
+)
+"""names of columns that hold no cells"""
 _ENOUGH_CELLS = 4  # a complete list of so many cells is no grid by chance
 
 
@@ -106,27 +111,28 @@ def _are_indices(numbers: np.ndarray) -> bool:
 
 def _units(table: Table, given: Tuple[Unit, ...], names: Sequence[str]) -> Tuple[Unit, ...]:
     """The units of the value columns; ConfigError without any, DataError where the header contradicts."""
-    texts = names if any(stated(name) for name in names) else [*table.found.header, *names]
+    texts = names if any(stated(name) for name in names) else [*table.header_texts(), *names]
     found = [one for one in (stated(text) for text in texts) if one is not None]
     cell = sorted({one for one in found if one.quantity in ("conductance", "resistance")})
+    other = [one for one in found if one.quantity in ("voltage", "current")]
     if given:
-        known_pair = [one for one in found if one.quantity in ("voltage", "current")]
-        against = (
-            [one for one in cell if one not in given]
-            if len(given) == 1
-            else [one for one in known_pair if one not in given]
-        )
-        if against or (len(given) == 2 and cell and not known_pair):
+        against = [one for one in (other if len(given) == 2 else cell or other) if one not in given]
+        if against or (len(given) == 2 and cell and not other):
             wrong = (against or cell)[0].name
             asked = ",".join(one.name for one in given)
-            raise DataError(
-                f"{table.where}: the header states {wrong}, the unit given is {asked}; is it --unit {wrong}?"
+            right = (
+                f"is it --unit {wrong}?"
+                if wrong in UNITS and (against or cell)[0] in cell
+                else (f"--unit takes {OF_A_CELL}")
             )
+            raise DataError(f"{table.where}: the header states {wrong}, the unit given is {asked}; {right}")
         return given
     if len(names) == 2 and [one.quantity for one in found] in (["voltage", "current"], ["current", "voltage"]):
         return tuple(found)
     if len(cell) > 1:
         raise DataError(f"{table.where}: the header states {' and '.join(one.name for one in cell)}: which is it?")
+    if cell and cell[0].name not in UNITS:
+        raise DataError(f"{table.where}: the header states {cell[0].name}, which is not read; --unit takes {OF_A_CELL}")
     if not cell:
         where = "the header states no unit" if table.source is not None else "an array states no unit"
         own = "" if table.source is not None else "; what minirram writes is in S"
@@ -243,6 +249,7 @@ def _grid(table: Table, roles: Sequence[Optional[str]], *, given: Tuple[Unit, ..
     names = names[int(numbers_rows) :]
     if values.size == 0:
         raise DataError(f"{table.where}: holds numbers of rows or columns, and no values")
+    _check_names(table, names)
     without = [name for name in names if stated(name) is None]
     if without and len(without) < len(names):
         raise DataError(f"{table.where}: the header states units, but none for the column {without[0]!r}")
@@ -253,6 +260,20 @@ def _grid(table: Table, roles: Sequence[Optional[str]], *, given: Tuple[Unit, ..
         if there
     ]
     return Cells((values,), units, layout, ", ".join(index), rows)
+
+
+def _check_names(table: Table, names: Sequence[str]) -> None:
+    """DataError for a column of a grid that is not one of its cells by its name, and for names that do not count."""
+    summaries = [name for name in names if name.lower().strip(" .") in _SUMMARIES]
+    matches = [re.fullmatch(r"(.*?[A-Za-z_ #])([0-9]+)", re.sub(r"\s*[\[(/].*", "", name)) for name in names]
+    words = [match[1] for match in matches if match]
+    if len(names) > 2 and 2 * len(words) > len(names) and len(set(words)) == 1:
+        summaries += [name for name, match in zip(names, matches) if match is None]
+        numbers = [int(match[2]) for match in matches if match]
+        if not summaries and not counts(numbers):
+            raise DataError(f"{table.where}: the names of the columns do not count 0, 1, 2: {names[0]} to {names[-1]}")
+    if summaries:
+        raise DataError(f"{table.where}: the column {summaries[0]!r} is no column of cells: take it out of the file")
 
 
 def _index(table: Table, roles: Sequence[Optional[str]], dialect: Dialect) -> Tuple[bool, bool]:

@@ -29,6 +29,10 @@ LARGEST_MEDIAN_S = 1e-3
 SMALLEST_MEDIAN_S = 1e-10
 """no array of formed cells lies beyond these: a wrong unit is off by a thousand"""
 LARGEST_FORMING_V = 100.0
+SATURATED_SHARE = 0.005
+"""of cells with the largest value, from which on the instrument's range may end there"""
+LEAST_VALUES = 10
+"""of different values: of fewer none says that a range ends"""
 OFFSET_SHARE = 0.01
 """a negative conductance is the offset of an open cell up to this share of the median of the formed ones"""
 OFFSET_S = 1e-8
@@ -83,6 +87,8 @@ class Reading(Result):
     """cells by kind: unformed, conducting, open, short, missing, offset; what else the file lists"""
     replaced: int
     """cells that hold no conductance and are taken for unformed"""
+    saturated: int = 0
+    """conducting cells with the largest value of all, where there are many: the end of the instrument's range"""
 
     @property
     def line(self) -> str:
@@ -92,7 +98,8 @@ class Reading(Result):
         replaced = f" ({self.replaced} of them taken for unformed)" if self.replaced else ""
         written = f"{self.written}; " if self.written else ""
         unit = f" in {self.unit}" if self.unit else ""
-        return f"{self.file}: {self.layout} {size}{unit}; {written}{kinds or 'none'}{replaced}"
+        end = f"; {self.saturated} at the largest value: the end of the range?" if self.saturated else ""
+        return f"{self.file}: {self.layout} {size}{unit}; {written}{kinds or 'none'}{replaced}{end}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +151,8 @@ def read_map(
         if action == "unformed":
             values_S[here] = 0.0
             replaced += int(np.count_nonzero(here))
-    return LabMap(values_S, kinds, _reading(table, cells, kinds, replaced))
+    saturated = _saturated(values_S[kinds == CONDUCTING])
+    return LabMap(values_S, kinds, _reading(table, cells, kinds, replaced=replaced, saturated=saturated))
 
 
 def read_chip_map(path: PathLike, unit: Optional[str], *, policy: Policy = USUAL) -> LabMap:
@@ -184,7 +192,7 @@ def read_column(path: PathLike, unit: str, *, dialect: Dialect = UNSTATED, above
             raise DataError(
                 f"{path}: two columns, the first counts ({table.show(0) or 'an array'}); expected one of {unit}"
             )
-    for text in (*table.names, *table.found.header):
+    for text in (*table.names, *table.header_texts()):
         other = stated(text)
         if other is not None and other.name != unit:
             raise DataError(f"{path}: the header states {other.name}, expected {unit}")
@@ -303,7 +311,15 @@ def _written(table: Table) -> Tuple[str, ...]:
     return tuple(part for part in (table.found.encoding, table.found.way, lines) if part)
 
 
-def _reading(table: Table, cells: Cells, kinds: np.ndarray, replaced: int) -> Reading:
+def _saturated(values_S: np.ndarray) -> int:
+    """Cells that share the largest value, where that many are no chance."""
+    different, counts = np.unique(values_S, return_counts=True)
+    if len(different) < LEAST_VALUES or counts[-1] < max(5, SATURATED_SHARE * len(values_S)):
+        return 0
+    return int(counts[-1]) if counts[-1] > 2 * counts[:-1].max() else 0
+
+
+def _reading(table: Table, cells: Cells, kinds: np.ndarray, *, replaced: int, saturated: int) -> Reading:
     counts = np.bincount(kinds.ravel(), minlength=len(KINDS))
     return Reading(
         file=table.where,
@@ -313,4 +329,5 @@ def _reading(table: Table, cells: Cells, kinds: np.ndarray, replaced: int) -> Re
         written="; ".join(part for part in (*_written(table), cells.numbering) if part),
         counts={kind: int(count) for kind, count in zip(KINDS, counts)},
         replaced=replaced,
+        saturated=saturated,
     )

@@ -25,6 +25,8 @@ class Found(NamedTuple):
     """delimiter and decimal mark of text, for people"""
     header: Tuple[str, ...] = ()
     """the lines above the data"""
+    heads: Tuple[str, ...] = ()
+    """the fields of these lines"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,10 @@ class Table:
     """number of the first row's line"""
     labels: int = 0
     """first columns that hold numbers of lines behind a word, as in WL0: 1 of the rows, 2 of rows and columns"""
+
+    def header_texts(self) -> Tuple[str, ...]:
+        """The lines above the data, and their fields: whatever may state a unit."""
+        return self.found.header + self.found.heads
 
     def show(self, row: int) -> str:
         """The line of a row, for messages; "" where there is none."""
@@ -78,7 +84,9 @@ def read_table(path: PathLike, dialect: Dialect = UNSTATED) -> Table:
         source, encoding = Lines(where, lines, shown=text.lines), text.encoding
     rows = read_rows(source, dialect)
     names, numbered = rows.names(source)
-    found = Found(encoding, rows.way.describe(), tuple(source.lines[number] for number in rows.header))
+    header = tuple(source.lines[number] for number in rows.header)
+    heads = tuple(field for number in rows.header for field in rows.way.fields(source, number))
+    found = Found(encoding, rows.way.describe(), header, heads)
     return Table(where, marked(rows.table), names, numbered, found, source, rows.start, labels)
 
 

@@ -31,13 +31,40 @@ UNITS: Dict[str, Unit] = {
 OF_A_CELL = "S, mS, uS, nS, ohm, kOhm, MOhm, or a pair of volt and ampere such as V,uA"
 
 _OHMS = {"": "ohm", "k": "kOhm", "K": "kOhm", "M": "MOhm"}
+_WORDS = {
+    **{"siemens": "S", "millisiemens": "mS", "microsiemens": "uS", "nanosiemens": "nS"},
+    **{"kiloohm": "kOhm", "kilohm": "kOhm", "megaohm": "MOhm", "megohm": "MOhm"},
+    **{"volt": "V", "volts": "V", "ampere": "A", "amperes": "A", "amps": "A", "microamps": "uA"},
+}
+_UNREAD = {
+    name: Unit(name, quantity, scale)
+    for quantity, scales in {
+        "conductance": {"pS": 1e-12, "fS": 1e-15},
+        "resistance": {"mOhm": 1e-3, "GOhm": 1e9},
+        "voltage": {"uV": 1e-6, "kV": 1e3},
+        "current": {"fA": 1e-15},
+    }.items()
+    for name, scale in scales.items()
+}
+"""units that a header may state and that `--unit` does not take: they contradict each that it takes"""
 
 
 def known(text: str) -> Optional[Unit]:
     """The unit that a text writes, also as in kΩ or µS; None for anything else. Case counts: mOhm is none."""
+    return UNITS.get(_name(text))
+
+
+def _name(text: str) -> str:
+    """What a table of units calls it; a text that is no unit stays."""
     text = re.sub("[\u00b5\u03bc]", "u", text.strip())
-    ohms = re.fullmatch("([kKM]?)(?:[oO]hms?|OHMS?|\u03a9|\u2126)", text)
-    return UNITS.get(_OHMS[ohms.group(1)] if ohms else text)
+    ohms = re.fullmatch("([kKMmG]?)(?:[oO]hms?|OHMS?|\u03a9|\u2126)", text)
+    return _OHMS.get(ohms.group(1), ohms.group(1) + "Ohm") if ohms else text
+
+
+def _written(text: str) -> Optional[Unit]:
+    name = _name(text.strip().rstrip(".,;:"))
+    name = _WORDS.get(name.lower(), name)
+    return UNITS.get(name) or _UNREAD.get(name)
 
 
 def of_cells(text: Optional[str], path: str) -> Tuple[Unit, ...]:
@@ -53,13 +80,19 @@ def of_cells(text: Optional[str], path: str) -> Tuple[Unit, ...]:
     return tuple(unit for unit in found if unit is not None)
 
 
-_STATED = re.compile(
-    r"(?:[\[(]\s*([^\])]+?)\s*[\])]|(?:[/_]|\bin\s+|\bunits?\s*[:=;,\t ]\s*)(\S+?))\s*$", re.IGNORECASE
-)
+_BRACKETED = re.compile(r"[\[(]([^\[\]()]+)[\])]")
+_AT_THE_END = re.compile(r"(?:/\s*|_|\bin\s+|\bunits?\s*[:=;,\t ]\s*)(\S+)$", re.IGNORECASE)
+_LAST_WORD = re.compile(r"[^\s0-9][\s:,;=]+(\S{2,})$")
+"""a longer word alone: "wafer A" is no current, "at 200 mV" states no unit of the values"""
 
 
 def stated(text: str) -> Optional[Unit]:
-    """The unit that a name of a column states: "G (uS)", "R [kOhm]", "I/uA", "G_S", "unit: nS", "uS"; None without."""
-    text = text.strip().strip('"')
-    match = _STATED.search(text)
-    return known(text) or (known(match.group(1) or match.group(2)) if match else None)
+    """The unit that a name of a column states, one that `--unit` does not take among them; None without.
+
+    As in "G (uS)", "R [kOhm] of cells", "I/uA", "R / kOhm", "G_S", "unit: nS", "conductance, uS", "microsiemens".
+    """
+    text = text.strip().strip('"').strip()
+    matches = (_AT_THE_END.search(text), _LAST_WORD.search(text))
+    words = [*_BRACKETED.findall(text), *(match.group(1) for match in matches if match), text]
+    found = [unit for unit in map(_written, words) if unit is not None]
+    return next((unit for unit in found if unit.quantity in ("conductance", "resistance")), found[0] if found else None)

@@ -12,6 +12,7 @@ from ..xbp.records import Program, TileProgram
 Told = Callable[[Program, TileProgram], Tuple[np.ndarray, np.ndarray]]
 """(cells that must be on, cells of which the program says what they must be) of a tile: `readback.told_cells`"""
 _EXPLAINS = 0.1  # of the wrong cells are left when the mistake is undone
+_ACTED = 0.25  # share of cells that should be off: where more conduct, no RESET was there
 _FEW = 0.02  # share of wrong cells below which a map is right, and cells are wrong
 _UNITS = ((1e-3, "1000 times too small"), (1e3, "1000 times too large"))
 _FURTHER = ((1e-6, "a million times too small"), (1e6, "a million times too large"))
@@ -85,6 +86,8 @@ class _Cells:
         share_kept, share_pruned = kept_on / max(kept, 1), pruned_on / max(pruned, 1)
         if share_kept > 0.9 and share_pruned > 0.9:
             yield "read before programming: nearly all cells conduct, those that should be off, too"
+        elif share_kept > 0.9 and share_pruned > _ACTED:
+            yield f"read before programming: kept cells conduct, and {share_pruned:.0%} of those that should be off"
         elif share_kept < 0.1 and share_pruned < 0.1:
             yield "read before forming, or without contact: nearly no cell conducts"
         elif abs(share_kept - share_pruned) < 0.25 and rate > 0.1:

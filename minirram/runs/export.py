@@ -50,7 +50,7 @@ def export(
     folder: Path,
     out: Optional[Path] = None,
     *,
-    code_bits: int = 8,
+    code_bits: Optional[int] = None,
     old: Optional[Path] = None,
     with_targets: bool = False,
 ) -> Export:
@@ -59,15 +59,17 @@ def export(
     That is targets.xbp, digital.json and, where the network has a form in integers, digital.bin.
 
     Cells that never formed cannot be kept on; `not_formed` counts those that the masks wanted. code_bits: of the
-    conductance targets, 8 or 16; 0: none, and no targets.xbp. with_targets: they stand in the program, too, for
+    conductance targets, 8 or 16; 0: none, and no targets.xbp; None: 16 where cells were tuned, since the targets are
+    then what the network is, else 8. with_targets: they stand in the program, too, for
     programmers that tune cells. old: program file that the chip holds; the new one then holds the pulses that differ
     alone, and a chip in any other state refuses it.
     """
-    if with_targets and (old is not None or not code_bits):
+    if with_targets and (old is not None or code_bits == 0):
         raise ConfigError("with_targets: an increment holds pulses alone, and code_bits 0 leaves no targets")
     run = RunFolder.open(folder)
     config = run.config
     chip, model, masks = run.load_trained()
+    code_bits = (16 if chip.tuned else 8) if code_bits is None else code_bits
     whole, not_formed = build_program(config, chip, model=model, masks=masks, code_bits=code_bits)
     built = whole if with_targets else build.without_targets(whole)
     if old is not None:

@@ -67,6 +67,8 @@ class Recalibration(Result):
     """SHA-256 of the read-back file, in model.npz and digital.json, too"""
     differing: int
     """cells that are not what the program says, as `verify` counts them"""
+    suspects: Tuple[str, ...]
+    """what the read-back may be instead, as `verify` names it; none: nothing else explains it"""
     doubtful: int
     """cells of the read-back that hold no number, or one below 0: taken for open"""
     limited: int
@@ -107,8 +109,8 @@ class _Bench:
             threads=self.threads,
         )
 
-    def recalibrated(self, chip: Chip, model: Model) -> Model:
-        """The model with statistics, ADC ranges and probes of the chip as it is."""
+    def recalibrated(self, chip: Chip, model: Model, readback: str) -> Model:
+        """The model with statistics, ADC ranges and probes of the chip as it is. readback: its file, for messages."""
         config, state = self.config, copies(model.state)
         if config.wires is not None:
             chip.update_ir_drop(config.wires)
@@ -122,15 +124,18 @@ class _Bench:
             order=stream(config.recipe.seed, "recalibration"),
             recipe=config.recipe,
         )
-        return calibrated(
-            config.network,
-            replace(model, state=state),
-            chip=chip,
-            codes=self.data.calibration_codes(),
-            adc_bits=config.adc_bits,
-            arrangement=config.adc_arrangement,
-            wires=config.wires,
-        )
+        try:
+            return calibrated(
+                config.network,
+                replace(model, state=state),
+                chip=chip,
+                codes=self.data.calibration_codes(),
+                adc_bits=config.adc_bits,
+                arrangement=config.adc_arrangement,
+                wires=config.wires,
+            )
+        except ConfigError as error:
+            raise DataError(f"{readback}: no signal passes through the chip as read back ({error})") from None
 
 
 def recalibrate(
@@ -164,14 +169,11 @@ def recalibrate(
     programmed = bench.score(chip, model)
     chip.replace_conductances(readback_S)
     read_back = bench.score(chip, model)
-    try:
-        model = replace(bench.recalibrated(chip, model), readback_sha256=digest)
-    except ConfigError as error:
-        raise DataError(f"{readback}: no signal passes through the chip as read back ({error})") from None
+    model = replace(bench.recalibrated(chip, model, os.fspath(readback)), readback_sha256=digest)
     recalibrated, relearned = bench.score(chip, model), None
     lost = programmed.value - read_back.value
     if relearn_steps:
-        chip, model, masks = _relearn(run, bench, model, steps=relearn_steps)
+        chip, model, masks = _relearn(run, bench, model, steps=relearn_steps, readback=os.fspath(readback))
     _save(out, run, chip, model, masks=masks)
     if relearn_steps:
         score = bench.score(chip, model)
@@ -181,6 +183,7 @@ def recalibrate(
         readback=seen.reading,
         readback_sha256=digest,
         differing=found.differing,
+        suspects=found.suspects,
         doubtful=doubtful,
         limited=limited,
         clipped_conductances=chip.clipped(),
@@ -231,7 +234,7 @@ def _check(run: RunFolder, out: str, *, relearn_steps: int, program: Optional[Pa
         raise MissingFileError(f"{run.folder}: masks learn on from checkpoint.npz, which is missing")
 
 
-def _relearn(run: RunFolder, bench: _Bench, model: Model, *, steps: int) -> Tuple[Chip, Model, Arrays]:
+def _relearn(run: RunFolder, bench: _Bench, model: Model, *, steps: int, readback: str) -> Tuple[Chip, Model, Arrays]:
     """(chip as read back and pulsed, model, masks): masks that learned on from those of the run for some batches.
 
     The learning looks at the chip as read back; what it flips and flips back is no pulse. Cells that it pulses then
@@ -263,7 +266,7 @@ def _relearn(run: RunFolder, bench: _Bench, model: Model, *, steps: int) -> Tupl
                 break
     chip.restore(before)
     chip.program(learner.masks, learner.signs)
-    found = bench.recalibrated(chip, replace(model, state=learner.state))
+    found = bench.recalibrated(chip, replace(model, state=learner.state), readback)
     return chip, found, dict(learner.masks)
 
 

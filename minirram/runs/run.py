@@ -185,14 +185,15 @@ def export(
     run: Union["Run", Path],
     out: Optional[Path] = None,
     *,
-    code_bits: int = 8,
+    code_bits: Optional[int] = None,
     old: Optional[Path] = None,
     with_targets: bool = False,
 ) -> Export:
     """Write the program file of a run, default `program.xbp` in its folder; `targets.xbp` and `digital.json` beside it.
 
-    run: a `Run`, or its folder. code_bits: of conductance targets, 8 or 16; 0: none. old: program that the chip holds;
-    only what differs is then written. with_targets: targets in the program, too. Returns what the file holds.
+    run: a `Run`, or its folder. code_bits: of conductance targets, 8 or 16; 0: none; None: 16 for a placed run, 8 for
+    masks. old: program that the chip holds; only what differs is then written. with_targets: targets in the program,
+    too. Returns what the file holds.
     """
     return export_step.export(_folder(run), out, code_bits=code_bits, old=old, with_targets=with_targets)
 

@@ -187,6 +187,15 @@ def test_verify_names_the_loss_and_the_remedy(runs, held):
     assert figures("verify", program, readback)["remedy"] is None
 
 
+def test_a_map_that_was_never_programmed_is_named_and_no_remedy_is_promised(runs, held, tmp_path):
+    folder, formed = runs.trained(*LEARNED), runs.chip("formed", *LEARNED)
+    np.save(tmp_path / "formed.npy", formed)
+    found = figures("verify", held[0], str(tmp_path / "formed.npy"), "--run", folder, code=1)
+    assert found["remedy"] is None and "before programming" in found["suspects"][0]
+    told = call("recalibrate", folder, "--readback", str(tmp_path / "formed.npy"), "--out", str(tmp_path / "new"))
+    assert told.code == 0 and "suspected read before programming" in told.out
+
+
 def test_shorted_cells_of_a_read_back_conduct_what_the_grid_holds(runs, held, tmp_path):
     (program, readback), folder = held, runs.trained(*LEARNED)
     read_S, cells, shorted = np.load(readback), (0, 3, [4, 5, 6]), str(tmp_path / "shorted.npy")

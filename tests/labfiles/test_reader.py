@@ -74,7 +74,57 @@ def test_units_as_people_write_them():
     assert known("mOhm") is known("MS") is known("siemens") is None
     names = ("G (µS)", "R [kOhm]", "I/uA", "G_S", "Unit: nS", "mV", "current in nA", '"G (S)"')
     assert [stated(name).name for name in names] == ["uS", "kOhm", "uA", "S", "nS", "mV", "nA", "S"]
-    assert stated("sample (3)") is stated("conductance") is None
+    assert stated("sample (3)") is stated("conductance") is stated("wafer A") is stated("read at 200 mV") is None
+    names = ("R / kΩ", "R / MΩ", "conductance, uS", "G [µS] at 0.2 V", "Microsiemens", "R (GOhm)", "I [fA]", "R[mΩ]")
+    assert [stated(name).name for name in names] == ["kOhm", "MOhm", "uS", "uS", "uS", "GOhm", "fA", "mOhm"]
+
+
+GRID = [[12.5, 13.5, 11.25], [9.5, 12.25, 10.75], [11.5, 12.75, 13.25]]
+
+
+def _labelled(corner, names=("BL0", "BL1", "BL2"), rows=("WL0", "WL1", "WL2"), delimiter=","):
+    lines = [[corner, *names], *([name, *map(str, row)] for name, row in zip(rows, GRID))]
+    return "".join(delimiter.join(line) + "\n" for line in lines)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("corner", ["G [nS]", "G / nS", "nS", "conductance in nS", "G (nS) at 0.2 V"])
+@pytest.mark.parametrize("names", [("BL0", "BL1", "BL2"), ("0", "1", "2")])
+def test_a_unit_in_the_corner_counts_and_may_not_be_contradicted(file, delimiter, corner, names):
+    path = file(_labelled(corner, names, delimiter=delimiter))
+    assert np.allclose(read_map(path).conductances_S, 1e-9 * np.array(GRID), rtol=1e-12)
+    with pytest.raises(DataError, match="header states nS, the unit given is uS"):
+        read_map(path, "uS")
+
+
+@pytest.mark.parametrize("head", ["Current (A)", "Forward read 0.2V I(uA)", "V / mV", "I, nA", "G [pS]", "R (GΩ)"])
+def test_a_header_of_another_quantity_contradicts(file, head):
+    for contents in (f"{head}\n12.5\n13.5\n11.5\n", _labelled(head)):
+        with pytest.raises(DataError, match="the header states"):
+            read_map(file(contents), "uS")
+
+
+@pytest.mark.parametrize(
+    "names", [("BL0", "BL1", "mean"), ("a", "b", "Avg."), ("G1", "G2", "note"), ("C0", "C2", "C3")]
+)
+def test_a_column_that_is_none_of_the_cells_is_refused(file, names):
+    rows = "".join(",".join(map(str, row)) + "\n" for row in GRID)
+    with pytest.raises(DataError, match="no column of cells|do not count"):
+        read_map(file(",".join(names) + "\n" + rows), "uS")
+    assert read_map(file("BL0,BL1,BL2\n" + rows), "uS").conductances_S.shape == (3, 3)
+
+
+def test_cells_at_the_end_of_the_range_are_told(file):
+    cells = np.random.default_rng(0).lognormal(2.5, 0.2, (30, 30)).round(4)
+    free = read_map(file("\n".join(",".join(map(str, row)) for row in cells)), "uS")
+    cut = read_map(file("\n".join(",".join(map(str, row)) for row in np.minimum(cells, 15.0))), "uS")
+    assert free.reading.saturated == 0 and cut.reading.saturated == np.count_nonzero(cells >= 15.0)
+    assert "at the largest value" in cut.reading.line and "largest" not in free.reading.line
+
+
+def test_a_list_with_a_column_of_times_shows_it(file):
+    with pytest.raises(DataError, match="line 2.*'12:00:01' in column 3 is no number"):
+        read_map(file("row;col;G (uS);time\n0;0;12,5;12:00:01\n0;1;12,5;12:00:02\n"))
 
 
 # -- layouts -----------------------------------------------------------------------------------------------------------
@@ -135,7 +185,7 @@ def test_a_list_lacks_a_cell_and_holds_macros(file):
         ("12.5,13.5\n\n11.5,12.5\n", "a blank line after row 0: a missing row, or a second map"),
         ("12.5,13.5\n11.5,bad\n", "'bad' at row 1, column 1 is no number .line 2"),
         ("12.5,bad\n11.5,13.5\n", "line 1: '12.5,bad' holds words and numbers"),
-        ("12.5,13.5,\n11.5,12.5,\n", "row 0, column 2 is missing"),
+        ("12.5,13.5,\n11.5,12.5,\n", "delimiter at the end of each line"),
         ("12.5\n\n13.5\n", "row 1, column 0 is missing .line 2: ''"),
         ("12.5\n13.5\n\n", "line 3: '' beside a column"),
         ("0,12.5\n1,13.5\n2,14.5\n", "the first column may number the rows, or hold values .line 1"),

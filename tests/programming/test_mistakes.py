@@ -47,6 +47,13 @@ def test_a_mistake_is_named(what):
     assert not found.passed and any(what in suspect for suspect in found.suspects), found.suspects
 
 
+def test_a_half_formed_chip_that_no_reset_reached_is_named():
+    made, right_S, mask = program()
+    formed = mask | (stream(4, "formed").random(mask.shape) < 0.5)
+    found = readback.verify(made, np.where(formed, 12e-6, 0.0))
+    assert set(found.kinds) == {"on"} and any("before programming" in what for what in found.suspects)
+
+
 def test_a_right_map_and_single_faults_are_no_mistake():
     made, right_S, mask = program()
     assert readback.verify(made, right_S).suspects == ()

@@ -75,6 +75,11 @@ def test_its_program_has_the_conductances_to_be_reached(placed: Any, bits: int) 
     assert found["differing"] == np.count_nonzero(np.arange(used.sum()) % 100 == 3)
 
 
+def test_its_targets_have_16_bits_unless_others_are_asked_for(placed: Any) -> None:
+    exported = figures("export", placed[1])
+    assert {tile.code_bits for tile in read_program(exported["targets"]).tiles} == {16}
+
+
 def test_what_needs_learned_masks_says_so_and_nothing_is_overwritten(placed: Any) -> None:
     folder, run, _ = placed
     out = folder / "other"
