@@ -2,11 +2,11 @@
 
 import argparse
 import os
-import re
 import sys
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional
 
 from .console import YELLOW, coloured, tell
+from .field_options import field_option
 
 if TYPE_CHECKING:  # a command loads what it runs
     from ..chip.dead_lines import ChipLines
@@ -56,12 +56,27 @@ def engine_options(parser: "argparse._ActionsContainer", what: str) -> None:
     """--processes N, --dask ADDRESS"""
     computing = group(parser, "computing")
     computing.add_argument("--processes", type=positive, default=1, help=f"{what} at a time, each a process")
-    computing.add_argument("--dask", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT or its scheduler.json")
+    computing.add_argument("--dask", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT or its scheduler.json; default: none")
+
+
+def chip_group(parser: "argparse._ActionsContainer") -> argparse._ArgumentGroup:
+    """The group of what says which chip it is."""
+    return group(parser, "the chip", "rows, columns and macros count from 0")
+
+
+def converter_options(parser: "argparse._ActionsContainer", default: str) -> None:
+    """--adc-bits, --adc-arrangement. default: in words, what stands where they are not given."""
+    from ..crossbar.converters import ARRANGEMENTS
+    from ..runs.config import RunConfig
+
+    field_option(parser, "--adc-bits", RunConfig, "adc_bits", more=default.format(RunConfig.adc_bits))
+    more = default.format(RunConfig.adc_arrangement)
+    field_option(parser, "--adc-arrangement", RunConfig, "adc_arrangement", more=more, choices=ARRANGEMENTS)
 
 
 def chip_options(parser: argparse.ArgumentParser, *, planted: bool = True) -> None:
     """--map, `lab_options`, --dead-lines, --rows, --cols and, with `planted`, --faults: which chip it is."""
-    chip = group(parser, "the chip", "rows, columns and macros count from 0")
+    chip = chip_group(parser)
     chip.add_argument(
         "--map",
         action="append",
@@ -73,13 +88,15 @@ def chip_options(parser: argparse.ArgumentParser, *, planted: bool = True) -> No
     chip.add_argument(
         "--dead-lines",
         metavar="FILE.json",
-        help="lines that are out of order: dead_rows, dead_cols as lists of [macro, line]; policy skip or spare",
+        help="lines out of order: dead_rows, dead_cols as lists of [macro, line]; policy skip or spare; default: none",
     )
     chip.add_argument("--rows", type=positive, help="rows of a macro; default: of the dead lines' file, else 512")
     chip.add_argument("--cols", type=positive, help="columns of cells of a macro, even; default as for --rows")
     if planted:
         chip.add_argument(
-            "--faults", metavar="FILE", help="stuck cells to plant, one a line: macro row col stuck_on|stuck_off"
+            "--faults",
+            metavar="FILE",
+            help="stuck cells to plant, one a line: macro row col stuck_on|stuck_off; default: none",
         )
 
 
@@ -115,7 +132,7 @@ def lab_options(parser: argparse.ArgumentParser) -> None:
     from ..labfiles.units import OF_A_CELL
 
     text = f"unit of measured cells: {OF_A_CELL}; default: the header states it"
-    group(parser, "the chip").add_argument("--unit", help=text)
+    chip_group(parser).add_argument("--unit", help=text)
     policies = group(
         parser,
         "cells without a conductance",
@@ -141,9 +158,18 @@ def run_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="folder of a finished run")
 
 
-def data_option(parser: argparse.ArgumentParser) -> None:
+def technology_option(parser: "argparse._ActionsContainer", *, told: bool = True) -> None:
+    """--technology NAME. told: whether it must be seen that it was not given; None then."""
+    from ..device.presets import TECHNOLOGIES
+
+    text = f"cells: {', '.join(TECHNOLOGIES)}, or the .json that fit writes; default {DEFAULT_TECHNOLOGY}"
+    default = None if told else DEFAULT_TECHNOLOGY
+    chip_group(parser).add_argument("--technology", metavar="NAME", default=default, help=text)
+
+
+def data_option(parser: "argparse._ActionsContainer") -> None:
     """--data SOURCE, instead of the run's"""
-    parser.add_argument("--data", help='folder of the data set, or "synthetic"; default: those of the run')
+    parser.add_argument("--data", help='folder of the data set, or "synthetic"; default: that of the run')
 
 
 def file_option(parser: argparse.ArgumentParser) -> None:
@@ -158,18 +184,19 @@ def driver_options(parser: "argparse._ActionsContainer", *, required: bool = Fal
     names = ", ".join(NAMES)
     parser = group(parser, "the bench")
     parser.add_argument(
-        "--driver", metavar="NAME", required=required, help=f"bench that holds the chip: {names}, or module:Class"
+        "--driver", metavar="NAME", required=required, help=f"bench that holds the chip: {names}, or module:Class; default: none"
     )
-    parser.add_argument("--port", help="what the driver is called with, for example a serial port")
+    parser.add_argument("--port", help="what the driver is called with, such as a serial port; default: nothing")
     parser.add_argument(
-        "--timeout", type=float, metavar="S", help="seconds that one call of the bench may take; default 60"
+        "--timeout", type=float, metavar="SECONDS", help="time that one call of the bench may take; default 60 s"
     )
 
 
 DEFAULT_COSTS = "macro-40nm"
+DEFAULT_TECHNOLOGY = "taox-40nm"
 
 
-def costs_option(parser: argparse.ArgumentParser, default: Optional[str] = DEFAULT_COSTS) -> None:
+def costs_option(parser: "argparse._ActionsContainer", default: Optional[str] = DEFAULT_COSTS) -> None:
     """--costs NAME; None as `default`: whether it was given can be seen."""
     from ..accounting.costs import NAMED
 
@@ -182,49 +209,12 @@ def costs_option(parser: argparse.ArgumentParser, default: Optional[str] = DEFAU
     )
 
 
-def field_options(parser: "argparse._ActionsContainer", kind: type) -> None:
-    """One option per field of a dataclass, its type and help from there; None when it was not given."""
-    from dataclasses import fields
-    from typing import get_type_hints
-
-    from ..json_codec import field_docs
-
-    types, docs = get_type_hints(kind), field_docs(kind)
-    for field in fields(kind):  # type: ignore[arg-type]
-        flag, text = field.name.replace("_", "-"), _as_option(docs[field.name])
-        wanted = _without_none(types[field.name])
-        if wanted is bool:
-            parser.add_argument("--" + flag, action="store_true", default=None, help=text)
-            parser.add_argument(
-                "--no-" + flag, action="store_false", default=None, dest=field.name, help=f"the opposite of --{flag}"
-            )
-        elif wanted == Tuple[str, ...]:
-            parser.add_argument("--" + flag, nargs="+", metavar="NAME", help=text)
-        elif wanted in (int, float, str):
-            parser.add_argument("--" + flag, type=wanted, help=text)
-        else:
-            raise TypeError(
-                f"{kind.__name__}.{field.name} is a {wanted}: the command line takes int, float, str, bool, names"
-            )
-
-
-def _as_option(text: str) -> str:
-    """The docstring of a field as the help of an option."""
-    return re.sub(r"\bNone\b", "left out", text).replace("%", "%%")
-
-
-def _without_none(kind: Any) -> Any:
-    """X of Optional[X]."""
-    inner = [one for one in get_args(kind) if one is not type(None)]
-    return inner[0] if get_origin(kind) is Union and len(inner) == 1 else kind
-
-
 def given(options: argparse.Namespace, names: Iterable[str]) -> Dict[str, Any]:
     """{name: value} of the options that were given, of those without a default."""
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
-def training_data_option(parser: argparse.ArgumentParser) -> None:
+def training_data_option(parser: "argparse._ActionsContainer") -> None:
     """--data SOURCE, of a training"""
     text = 'file of data (.npz, .csv), folder that holds TASK.npz, or "synthetic": drawn by code'
     parser.add_argument("--data", required=True, help=text)

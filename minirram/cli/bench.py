@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", help="folder of journal, read-back, results and manifest; default RUN/bench")
     parser.add_argument("--program", metavar="FILE", help="program to run; default: the whole program of the run")
     parser.add_argument(
-        "--readback", metavar="FILE.npy", help="last read-back of the chip, for a repair or an increment"
+        "--readback", metavar="FILE.npy", help="last read-back of the chip, for a repair or an increment; default: none"
     )
     parser.add_argument("--dry-run", action="store_true", help="estimate pulses, time and wear; pulse nothing")
 

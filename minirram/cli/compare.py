@@ -6,6 +6,7 @@ from dataclasses import replace
 from ..device.presets import load_cell_model
 from ..engines.engine import Engine
 from ..errors import ConfigError
+from ..learn.recipe import Recipe
 from ..runs import own_data
 from ..runs.config import RunConfig
 from ..study import report
@@ -15,17 +16,21 @@ from ..study.summary import Comparison
 from ..tasks.data_report import data_report, report_lines
 from .arguments import (
     chip_files,
+    chip_group,
     chip_lines,
     chip_options,
     engine_options,
     given,
+    group,
     positive,
     task_argument,
+    technology_option,
     tell,
     threads_option,
     training_data_option,
 )
 from .counts import count_lines
+from .field_options import field_option
 
 RESULT = Comparison
 EXAMPLES = (
@@ -43,9 +48,31 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram compare` takes."""
     task_argument(parser)
-    training_data_option(parser)
-    parser.add_argument("--out", required=True, help="folder of the comparison; what is done there is not run again")
-    parser.add_argument(
+    files = group(parser, "data and folder")
+    training_data_option(files)
+    files.add_argument(
+        "--out", metavar="FOLDER", required=True, help="folder of the comparison; what is done there is not run again"
+    )
+    _arm_options(parser)
+    recipe = group(parser, "the recipe", "of all arms, in place of what the preset says")
+    recipe.add_argument("--preset", metavar="NAME", default="full", help="recipe of the task to start from")
+    for name in OF_RECIPE:
+        field_option(recipe, "--" + name.replace("_", "-"), Recipe, name)
+    technology_option(parser, told=False)
+    field_option(chip_group(parser), "--adc-bits", RunConfig, "adc_bits", more=f"default {RunConfig.adc_bits}")
+    chip_options(parser)
+    engine_options(parser, "trainings")
+    threads_option(parser)
+
+
+OF_RECIPE = ("epochs", "samples_per_epoch", "score_step")
+"""fields of the recipe that options change"""
+
+
+def _arm_options(parser: argparse.ArgumentParser) -> None:
+    """What is compared, and how the settings of learned weights are chosen."""
+    arms = group(parser, "the arms")
+    arms.add_argument(
         "--arms",
         nargs="+",
         choices=list(ARMS),
@@ -53,35 +80,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=list(DEFAULT_ARMS),
         help=f"from {', '.join(ARMS)} (default: {' '.join(DEFAULT_ARMS)})",
     )
-    parser.add_argument(
+    arms.add_argument(
         "--seeds",
         nargs="+",
         type=int,
+        metavar="N",
         default=[0, 1, 2],
         help="seeds of chip and learning, one training of each arm for each",
     )
-    parser.add_argument("--preset", metavar="NAME", default="full", help="recipe of all arms")
-    parser.add_argument("--epochs", type=int, help="passes over the training set; default: the preset's")
-    parser.add_argument("--samples-per-epoch", type=int, help="crops of an epoch, for tasks that train on crops")
-    parser.add_argument(
-        "--score-step", type=float, help="size of the gradients of mask scores, as of train; default: the preset's"
-    )
-    parser.add_argument(
+    arms.add_argument(
         "--rates",
         nargs="+",
         type=float,
-        help="learning rates of weights that the search begins with; a single one stays",
+        metavar="X",
+        help="learning rates of weights that the search begins with; a single one stays; default: three of each arm",
     )
-    parser.add_argument(
+    arms.add_argument(
         "--tuning-epochs", type=positive, help="epochs of the trainings that choose settings; default: as all others"
     )
-    parser.add_argument(
-        "--adc-bits", type=int, help="resolution of the ADCs of all arms; default 8, the paper's board has 14"
-    )
-    parser.add_argument("--technology", default="taox-40nm", help="preset of the cells, or a fitted .json")
-    chip_options(parser)
-    engine_options(parser, "trainings")
-    threads_option(parser)
 
 
 def run(options: argparse.Namespace) -> Comparison:

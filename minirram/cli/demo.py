@@ -5,12 +5,14 @@ import os
 from dataclasses import replace
 from typing import Iterator
 
+from ..learn.recipe import Recipe
 from ..pages.run import Wishes
 from ..runs.config import RunConfig
 from ..runs.demo import DemoResults, demo, demo_config
 from ..units import si_format
 from .arguments import group, threads_option
 from .energy import beside_chip
+from .field_options import field_option
 from .report import write_report
 from .train import results_lines
 
@@ -26,14 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     run = group(parser, "the run")
     run.add_argument("--out", metavar="RUN", required=True, help="run folder to make, or to continue with --resume")
     run.add_argument("--resume", action="store_true", help="continue the demo in --out, if there is one")
-    run.add_argument("--seed", type=int, metavar="N", default=0, help="seed of scores, signs, batches and read noise")
-    run.add_argument(
-        "--adc-bits",
-        type=int,
-        metavar="N",
-        default=RunConfig.adc_bits,
-        help="resolution of the ADCs; the paper's has 14",
-    )
+    field_option(run, "--seed", Recipe, "seed", default=0)
+    field_option(run, "--adc-bits", RunConfig, "adc_bits", default=RunConfig.adc_bits)
     threads_option(parser)
 
 

@@ -6,8 +6,9 @@ from typing import Dict, Iterator, List
 from ..accounting.figures import JOULES
 from ..runs.energy import EnergyAccount, WhatIf, account
 from ..units import si_format
-from .arguments import costs_option, data_option, run_option, threads_option
+from .arguments import costs_option, data_option, group, run_option, threads_option
 from .counts import count_lines
+from .field_options import field_option
 
 RESULT = EnergyAccount
 EXAMPLES = (
@@ -21,21 +22,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram energy` takes."""
     run_option(parser)
     data_option(parser)
-    parser.add_argument("--adc-bits", type=int, help="what if the ADCs had so many bits: calibrated and evaluated anew")
-    parser.add_argument("--input-bits", type=int, help="what if input codes had so many bits")
-    parser.add_argument("--read-voltage", type=float, metavar="V", help="what if rows were driven so, volts")
-    parser.add_argument("--read-time", type=float, metavar="S", help="what if a read took so long, seconds")
-    parser.add_argument(
-        "--density",
-        type=float,
-        action="append",
-        default=[],
-        metavar="D",
-        help="what if so many connections were kept (repeat for a sweep)",
-    )
-    parser.add_argument("--macros", type=int, help="what if there were only so many macros, programmed in turn")
     costs_option(parser)
+    changed = group(parser, "what if", "in place of what the run has")
+    for flag, name in OF_WHAT_IF:
+        field_option(changed, flag, WhatIf, name)
+    field_option(
+        changed, "--density", WhatIf, "densities", more="repeat it for each", type=float, action="append", default=[]
+    )
     threads_option(parser)
+
+
+OF_WHAT_IF = (
+    ("--adc-bits", "adc_bits"),
+    ("--input-bits", "input_bits"),
+    ("--read-voltage", "read_voltage_V"),
+    ("--read-time", "read_time_s"),
+    ("--macros", "macros"),
+)
+"""options and their fields"""
 
 
 def run(options: argparse.Namespace) -> EnergyAccount:

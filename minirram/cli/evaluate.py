@@ -6,11 +6,13 @@ from typing import Iterator
 
 from ..crossbar.conditions import Conditions
 from ..crossbar.wires import MODELS, Wires
+from ..device.cell import CellModel
 from ..errors import ConfigError
 from ..runs.evaluate import Evaluation, evaluate
 from ..units import ZERO_CELSIUS_K
-from .arguments import data_option, run_option, threads_option
+from .arguments import data_option, group, run_option, threads_option
 from .counts import count_lines
+from .field_options import field_option
 
 RESULT = Evaluation
 EXAMPLES = (
@@ -28,46 +30,38 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram evaluate` takes."""
     run_option(parser)
-    parser.add_argument(
+    samples = group(parser, "what is examined")
+    samples.add_argument(
         "--split",
         choices=("validation", "test"),
         default="validation",
         help="samples that are answered; every opening of the test set is logged",
     )
-    data_option(parser)
+    data_option(samples)
+    samples.add_argument("--digital", metavar="FILE", help="also write digital.json of the chip at that age there")
     condition_options(parser)
-    parser.add_argument(
-        "--compensate",
-        action="store_true",
-        help="after --age: a gain per matrix, from one read of stored probe vectors",
-    )
-    parser.add_argument("--digital", metavar="FILE", help="also write digital.json of the chip at that age")
+    field_option(group(parser, CONDITIONS), "--compensate", Conditions, "compensated", more="with --age")
     threads_option(parser)
+
+
+CONDITIONS = "conditions of use"
 
 
 def condition_options(parser: argparse.ArgumentParser) -> None:
     """--read-noise, --draws and what `Conditions` holds."""
-    parser.add_argument(
-        "--read-noise",
-        type=float,
-        help="relative standard deviation of one read, 0.01 = 1 %%; default: the technology's",
+    use = group(parser, CONDITIONS)
+    field_option(use, "--read-noise", CellModel, "read_noise", more="0.01 = 1 %; default: the technology's")
+    use.add_argument("--draws", type=int, default=1, help="how often the read noise is drawn; the mean is shown")
+    use.add_argument(
+        "--wire-ohm", type=float, metavar="OHM", help="IR drop: resistance of a line per cell; default: the run's"
     )
-    parser.add_argument("--draws", type=int, default=1, help="how often the read noise is drawn; the mean is shown")
-    parser.add_argument(
-        "--wire-ohm", type=float, help="IR drop: resistance of a line per cell, ohm; default: the run's"
-    )
-    parser.add_argument(
-        "--wire-model", choices=MODELS, help=f"how the IR drop of --wire-ohm is computed; default {MODELS[0]}"
-    )
-    parser.add_argument("--adc-offset", type=float, default=0.0, help="standard deviation of the ADCs' offsets, LSB")
-    parser.add_argument(
-        "--adc-gain", type=float, default=0.0, help="standard deviation of the ADCs' relative gain errors"
-    )
-    parser.add_argument("--held-noise", action="store_true", help="read noise is the same in all bit planes")
-    parser.add_argument("--age", type=float, default=0.0, help="seconds since programming: drift and relaxation")
-    parser.add_argument(
-        "--celsius", type=float, help="temperature over that time, degrees Celsius; default: that of the technology"
-    )
+    more = f"with --wire-ohm; default {MODELS[0]}"
+    field_option(use, "--wire-model", Wires, "model", more=more, choices=MODELS)
+    field_option(use, "--adc-offset", Conditions, "adc_offset_lsb", default=0.0)
+    field_option(use, "--adc-gain", Conditions, "adc_gain", more="0.01 = 1 %", default=0.0)
+    field_option(use, "--held-noise", Conditions, "held_noise")
+    field_option(use, "--age", Conditions, "age_s", default=0.0)
+    field_option(use, "--celsius", Conditions, "temperature_K", more="with --age", metavar="CELSIUS")
 
 
 def run(options: argparse.Namespace) -> Evaluation:

@@ -20,7 +20,7 @@ from ..labfiles.table import read_table
 from ..labfiles.units import UNITS, of_cells
 from ..runs.fit_file import FitReport, file_beside, histogram_of, save_fit
 from ..units import si_format
-from .arguments import CONTENTS, GOOD, lab_options, lab_policy
+from .arguments import CONTENTS, DEFAULT_TECHNOLOGY, GOOD, group, lab_options, lab_policy
 from .counts import count_lines
 
 RESULT = FitReport
@@ -32,26 +32,32 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram fit` takes."""
-    parser.add_argument("maps", nargs="+", metavar="MAP", help="measured conductances, 0 = not formed")
-    parser.add_argument("--forming", metavar="FILE", help="measured forming voltages")
-    parser.add_argument("--forming-unit", choices=("V", "mV"), default="V", help="unit of the forming voltages")
-    parser.add_argument(
-        "--pulses", metavar="FILE", help="pulse response: rows of a pulse number and conductances, in --unit"
-    )
-    parser.add_argument(
+    parser.add_argument("maps", nargs="+", metavar="MAP", help="measured conductances, any lab file; 0 = not formed")
+    measured = group(parser, "what was measured")
+    measured.add_argument(
         "--repeated", action="store_true", help="the maps are reads of one array: fit the read noise too"
     )
-    parser.add_argument(
+    measured.add_argument(
         "--states", metavar="LIST", help="states in the maps where they are known, as pristine,off,on (default: found)"
     )
-    parser.add_argument("--base", default="taox-40nm", help="technology for what the maps do not tell")
-    parser.add_argument(
+    measured.add_argument("--forming", metavar="FILE", help="measured forming voltages; default: those of --base")
+    measured.add_argument("--forming-unit", choices=("V", "mV"), default="V", help="unit of the forming voltages")
+    measured.add_argument(
+        "--pulses",
+        metavar="FILE",
+        help="pulse response: rows of a pulse number and conductances, in --unit; default: none is fitted",
+    )
+    model = group(parser, "the model")
+    model.add_argument(
+        "--base", metavar="NAME", default=DEFAULT_TECHNOLOGY, help="technology for what the maps do not tell"
+    )
+    model.add_argument(
         "--out",
         metavar="MODEL.json",
         help="write the fitted model, for train --technology MODEL.json; MODEL.fit.json beside it, for report",
     )
-    parser.add_argument("--force", action="store_true", help="write a model that is not usable, and end with code 0")
-    parser.add_argument("--plot", metavar="FILE", help="write a picture of the fit (.png, .pdf, .svg)")
+    model.add_argument("--force", action="store_true", help="write a model that is not usable, and end with code 0")
+    model.add_argument("--plot", metavar="FILE", help="write a picture of the fit (.png, .pdf, .svg)")
     lab_options(parser)
 
 

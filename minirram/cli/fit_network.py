@@ -14,7 +14,15 @@ from ..nn.network import weights_by_layer
 from ..runs.fit_network import FittedNetwork, fit_network, lines_of_maps
 from ..tasks.registry import task
 from ..tasks.task_file import TaskFile, read_task_file, task_document, with_network, write_task_file
-from .arguments import chip_files, chip_lines, chip_options, positive, task_argument
+from .arguments import (
+    chip_files,
+    chip_group,
+    chip_lines,
+    chip_options,
+    positive,
+    task_argument,
+    technology_option,
+)
 from .counts import count_lines
 
 RESULT = FittedNetwork
@@ -33,10 +41,10 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram fit-network` takes."""
     task_argument(parser)
-    chip_options(parser, planted=False)
-    parser.add_argument("--technology", default="taox-40nm", help="cells of the maps: a preset, or a fitted .json")
-    parser.add_argument("--macros", type=positive, help="macros at hand; default: one for each map, else 1")
     parser.add_argument("--out", metavar="FILE.json", help="write the task with the network, for minirram train")
+    technology_option(parser, told=False)
+    chip_group(parser).add_argument("--macros", type=positive, help="macros at hand; default: one for each map, else 1")
+    chip_options(parser, planted=False)
 
 
 def run(options: argparse.Namespace) -> FittedNetwork:

@@ -10,6 +10,7 @@ from ..json_codec import Result
 from ..labfiles.dialect import DECIMALS, DELIMITERS, INDEX, LAYOUTS, Dialect
 from ..labfiles.maps import Reading, read_map
 from .arguments import lab_options, lab_policy
+from .field_options import field_option
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="MAP.npy", help="map to write: float64 siemens, 0 = unformed")
     lab_options(parser)
     known = parser.add_argument_group("what is known of the file", "each is found by looking where it is not stated")
-    known.add_argument("--delimiter", choices=tuple(DELIMITERS), help="what stands between values")
-    known.add_argument("--decimal", choices=tuple(DECIMALS), help="decimal mark of the numbers")
-    known.add_argument("--layout", choices=LAYOUTS, help="list: row, column, value")
-    known.add_argument("--index", choices=INDEX, help="what numbers lines: first column (rows), first row (cols), both")
-    known.add_argument("--first", type=int, choices=(0, 1), help="number of the first row and column in a list")
-    known.add_argument("--variable", metavar="NAME", help="array of a .npz or .mat file, sheet of an .xlsx file")
+    for name, choices in (
+        ("delimiter", tuple(DELIMITERS)),
+        ("decimal", tuple(DECIMALS)),
+        ("layout", LAYOUTS),
+        ("index", INDEX),
+    ):
+        field_option(known, "--" + name, Dialect, name, choices=choices)
+    field_option(known, "--first", Dialect, "first", type=int, choices=(0, 1))
+    field_option(known, "--variable", Dialect, "variable", metavar="NAME")
 
 
 def run(options: argparse.Namespace) -> Imported:

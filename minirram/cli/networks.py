@@ -23,7 +23,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram networks` takes."""
     names = ", ".join([*TASKS, *NETWORKS])
     parser.add_argument(
-        "--network", metavar="NAME", help=f"one of {names}: with energy, latency and area from its shapes alone"
+        "--network",
+        metavar="NAME",
+        help=f"one of {names}: with energy, latency and area from its shapes alone; default: counts of all",
     )
     costs_option(parser, default=None)
     parser.add_argument("--adc-bits", type=int, help=f"resolution of the ADCs, with --network; default {ADC_BITS}")

@@ -25,8 +25,8 @@ class Formatter(argparse.HelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text, default = action.help or "", action.default
-        shown = default not in (None, False, argparse.SUPPRESS) and default != [] and bool(action.option_strings)
-        if not shown or "default" in text:
+        shown = bool(action.option_strings) and not any(default is no for no in (None, False, argparse.SUPPRESS))
+        if not shown or default == [] or "default" in text:
             return text
         value = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else str(default)
         return f"{text} (default: {value.replace('%', '%%')})"

@@ -3,21 +3,30 @@
 import argparse
 from typing import Iterator, Optional, Tuple
 
-from ..device.presets import TECHNOLOGIES, load_cell_model
+from ..device.presets import load_cell_model
 from ..errors import ConfigError
-from ..learn.written_weights import Writing
 from ..runs.place import Placed, Placing, Written, place_network
 from ..units import si_format
-from .arguments import chip_files, chip_lines, chip_options, given, threads_option
+from .arguments import (
+    chip_files,
+    chip_group,
+    chip_lines,
+    chip_options,
+    converter_options,
+    given,
+    group,
+    technology_option,
+    threads_option,
+)
 from .counts import count_lines
 from .evaluate import condition_options, conditions_of
+from .field_options import field_option
 
 RESULT = Placed
 EXAMPLES = (
     ("minirram place network.onnx", "macros and energy from the graph alone"),
     ("minirram place network.onnx --weights --data mine.npz", "write the trained weights and answer the samples"),
 )
-DEFAULT_TECHNOLOGY = "taox-40nm"
 OF_WEIGHTS = (
     *("data", "writes", "tuning_error", "epochs", "learning_rate", "read_noise", "seed", "out", "draws"),
     *("chip_seed", "adc_arrangement", "map", "faults"),
@@ -28,35 +37,34 @@ OF_WEIGHTS = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram place` takes."""
     parser.add_argument("network", metavar="NETWORK", help="ONNX file")
-    parser.add_argument("--weights", action="store_true", help="write its trained weights on the chip, with --data")
-    parser.add_argument("--data", metavar="FILE.npz", help="inputs and, if there are any, labels: what is examined")
-    parser.add_argument("--writes", type=int, metavar="N", help="writes that may be spent, the farthest weights first")
-    parser.add_argument(
-        "--tuning-error", type=float, help=f"relative error of what a write reaches; default {Writing.tuning_error}"
-    )
-    parser.add_argument("--epochs", type=int, help="epochs of learning on the chip, after the writing; default 0")
-    parser.add_argument(
-        "--learning-rate", type=float, help=f"learning rate of these epochs; default {Placing.learning_rate}"
-    )
-    parser.add_argument("--bits", type=int, help=f"bits of the codes between layers; default {Placing.bits}")
-    parser.add_argument("--input-bits", type=int, help=f"bits of the codes of the input; default {Placing.input_bits}")
-    parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="height and width of the input; default: the file's")
-    parser.add_argument("--output", metavar="NAME", help="output of the graph, where it has several")
-    parser.add_argument("--fold", action="store_true", help="batch norms behind matrices become part of them")
-    names = ", ".join(TECHNOLOGIES)
-    parser.add_argument(
-        "--technology", metavar="NAME", default=DEFAULT_TECHNOLOGY, help=f"preset of the cells ({names}) or a .json"
-    )
+    graph = group(parser, "the network")
+    graph.add_argument("--size", metavar="HEIGHTxWIDTH", help="height and width of the input; default: the file's")
+    field_option(graph, "--output", Placing, "output")
+    field_option(graph, "--fold", Placing, "fold_batch_norms")
+    for flag, name in (("--bits", "bits"), ("--input-bits", "input_bits")):
+        field_option(graph, flag, Placing, name, more=f"default {getattr(Placing, name)}")
+    _weight_options(parser)
+    technology_option(parser, told=False)
+    field_option(chip_group(parser), "--chip-seed", Placing, "chip_seed", more=f"default {Placing.chip_seed}")
+    converter_options(chip_group(parser), "default {}")
     chip_options(parser)
-    parser.add_argument("--chip-seed", type=int, help="which individual the chip is; default 0")
-    parser.add_argument("--seed", type=int, help="seed of the read noise; default 0")
-    parser.add_argument("--adc-bits", type=int, help=f"resolution of the ADCs; default {Placing.adc_bits}")
-    parser.add_argument(
-        "--adc-arrangement", choices=("pair", "polarity"), help="one conversion per pair, or per column"
-    )
-    parser.add_argument("--out", metavar="FOLDER", help="run folder to make, for evaluate, energy, export, verify")
     condition_options(parser)
     threads_option(parser)
+
+
+def _weight_options(parser: argparse.ArgumentParser) -> None:
+    """How trained weights are written, and what is examined then."""
+    weights = group(parser, "its weights")
+    weights.add_argument("--weights", action="store_true", help="write its trained weights on the chip, with --data")
+    weights.add_argument(
+        "--data", metavar="FILE.npz", help="with --weights: inputs and, if there are any, labels: what is examined"
+    )
+    field_option(weights, "--writes", Placing, "writes")
+    for name in ("tuning_error", "epochs", "learning_rate", "seed"):
+        field_option(weights, "--" + name.replace("_", "-"), Placing, name, more=f"default {getattr(Placing, name)}")
+    weights.add_argument(
+        "--out", metavar="RUN", help="run folder to make, for evaluate, energy, export, verify; default: none"
+    )
 
 
 def run(options: argparse.Namespace) -> Placed:

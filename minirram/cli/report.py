@@ -8,7 +8,8 @@ from ..json_codec import Result
 from ..pages.report import default_out, make_page
 from ..pages.run import Wishes
 from ..report.page import write_page
-from .arguments import costs_option, data_option, tell, threads_option
+from .arguments import costs_option, data_option, group, tell, threads_option
+from .field_options import field_option
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="WHAT", help="folder of a run, a comparison or a sweep; .json that fit leaves")
     parser.add_argument("--out", metavar="FILE.html", help="page to write; default: report.html in the folder")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    parser.add_argument("--drift", action="store_true", help="examine the run at ages up to ten years")
-    data_option(parser)
-    costs_option(parser)
+    shown = group(parser, "of a run")
+    field_option(shown, "--drift", Wishes, "drift")
+    data_option(shown)
+    costs_option(shown)
     threads_option(parser)
 
 

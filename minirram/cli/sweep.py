@@ -48,8 +48,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", nargs="?", metavar="STUDY.json", help="what is varied; the options below add to it")
     parser.add_argument("--out", required=True, help="folder of the study; points that are there are not run again")
     what = parser.add_argument_group("points")
-    what.add_argument("--run", action="append", metavar="RUN", help="run folder to evaluate; several may be given")
-    what.add_argument("--task", help="task that each point trains, instead of a run")
+    what.add_argument(
+        "--run",
+        action="append",
+        metavar="RUN",
+        help="run folder to evaluate; several may be given; left out: --task trains",
+    )
+    what.add_argument("--task", help="task that each point trains, in place of --run")
     what.add_argument("--data", help='data of the trainings: folder, file, or "synthetic" (default)')
     what.add_argument("--preset", metavar="NAME", help="recipe of the task that trainings vary; default full")
     what.add_argument(

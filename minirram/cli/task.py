@@ -13,7 +13,8 @@ from ..tasks.data_report import data_report, report_lines
 from ..tasks.draft import draft
 from ..tasks.registry import TASKS, task
 from ..tasks.task_file import document_text, read_task_file, task_document, write_task_file
-from .arguments import CONTENTS, GOOD, field_options, given
+from .arguments import CONTENTS, GOOD, given
+from .field_options import field_options
 from .network_file import graph_of
 
 
@@ -45,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", metavar="FILE.onnx", help="with --check: graph of an ONNX file, as in train")
     parser.add_argument("--out", metavar="FILE.json", help="write the JSON there")
     rules = parser.add_argument_group("how the data are read", "of a draft: fields of data in its JSON")
-    field_options(rules, DataRules)
+    field_options(rules, DataRules, defaults=True)
 
 
 def run(options: argparse.Namespace) -> TaskShown:

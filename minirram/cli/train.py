@@ -6,7 +6,8 @@ from dataclasses import fields, replace
 from typing import Iterator, Optional, Tuple
 
 from ..crossbar.wires import Wires
-from ..device.presets import TECHNOLOGIES, load_cell_model, technology
+from ..device.cell import CellModel
+from ..device.presets import load_cell_model, technology
 from ..driver.session import DEFAULT_TIMEOUT_S
 from ..errors import ConfigError
 from ..learn.recipe import Recipe
@@ -20,21 +21,25 @@ from ..tasks.data_report import report_lines
 from ..tasks.labelled_data import LabelledData
 from ..tasks.task_file import read_task_file
 from .arguments import (
+    DEFAULT_TECHNOLOGY,
     chip_files,
+    chip_group,
     chip_lines,
     chip_options,
+    converter_options,
     driver_options,
-    field_options,
     given,
     group,
     source_of,
     task_argument,
+    technology_option,
     tell,
     threads_option,
     training_data_option,
     warn,
 )
 from .counts import count_lines
+from .field_options import field_option, field_options
 from .network_file import graph_of
 
 RESULT = TrainingResults
@@ -45,48 +50,39 @@ EXAMPLES = (
         "data of your own on a measured map, in microsiemens",
     ),
 )
-DEFAULT_TECHNOLOGY = "taox-40nm"
 DEFAULT_PRESET = "full"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram train` takes."""
     task_argument(parser)
-    training_data_option(parser)
-    parser.add_argument("--out", required=True, help="run folder to make (or to continue, with --resume)")
-    parser.add_argument("--network", metavar="FILE.onnx", help="graph of an ONNX file, instead of the task's network")
-    parser.add_argument(
-        "--preset",
-        metavar="NAME",
-        help=f"recipe of the task to start from; default {DEFAULT_PRESET}, quick takes a minute",
-    )
-    parser.add_argument(
+    files = group(parser, "data and run")
+    training_data_option(files)
+    files.add_argument("--out", metavar="RUN", required=True, help="run folder to make, or to continue with --resume")
+    files.add_argument(
         "--resume", action="store_true", help="continue the run in --out; a finished one with more --epochs"
     )
-    names = ", ".join(TECHNOLOGIES)
-    parser.add_argument(
-        "--technology", metavar="NAME", help=f"cells: {names}, or a fitted .json; default {DEFAULT_TECHNOLOGY}"
+    files.add_argument(
+        "--network", metavar="FILE.onnx", help="graph of an ONNX file as the network; default: the task's"
+    )
+    files.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"recipe of the task to start from; quick takes a minute; default {DEFAULT_PRESET}",
+    )
+    chip = chip_group(parser)
+    technology_option(parser)
+    of_technology = "default: the technology's"
+    field_option(chip, "--read-noise", CellModel, "read_noise", more=f"0.01 = 1 %; {of_technology}")
+    field_option(chip, "--re-set", CellModel, "re_set", more=of_technology, choices=("replay", "redraw"))
+    converter_options(chip, "default {}")
+    chip.add_argument(
+        "--wire-ohm",
+        type=float,
+        metavar="OHM",
+        help="learn through the IR drop of lines: resistance of a line per cell; default: no IR drop",
     )
     chip_options(parser)
-    parser.add_argument(
-        "--read-noise",
-        type=float,
-        help="relative standard deviation of one read, 0.01 = 1 %%; default: the technology's",
-    )
-    parser.add_argument(
-        "--re-set",
-        choices=("replay", "redraw"),
-        help="conductance of a cell that is SET again: its old value or a new draw; default: the technology's",
-    )
-    parser.add_argument("--adc-bits", type=int, help="resolution of the ADCs; default 8, the paper's board has 14")
-    parser.add_argument(
-        "--wire-ohm", type=float, help="learn through the IR drop of lines: resistance per cell, ohm; default: none"
-    )
-    parser.add_argument(
-        "--adc-arrangement",
-        choices=("pair", "polarity"),
-        help="one conversion for a pair of cells, or one for each cell column; default pair",
-    )
     driver_options(parser)
     recipe = group(parser, "the recipe", "each in place of what the preset says")
     field_options(recipe, Recipe)

@@ -2,11 +2,24 @@
 
 import argparse
 
+from ..device.cell import CellModel
 from ..errors import ConfigError
+from ..learn.recipe import Recipe
 from ..runs.folder import RunFolder
-from ..study.transfer import TransferResults, lines_like, transfer
-from .arguments import chip_files, chip_lines, chip_options, data_option, given, source_of, threads_option
+from ..study.transfer import RELEARNING_RATE, TransferResults, lines_like, transfer
+from .arguments import (
+    chip_files,
+    chip_group,
+    chip_lines,
+    chip_options,
+    data_option,
+    given,
+    group,
+    source_of,
+    threads_option,
+)
 from .counts import count_lines
+from .field_options import field_option
 
 RESULT = TransferResults
 EXAMPLES = (
@@ -24,17 +37,23 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram transfer` takes."""
     parser.add_argument("run", metavar="RUN", help="run folder of the first chip")
-    parser.add_argument("--out", required=True, help="run folder of the other chip; a stopped transfer continues there")
-    parser.add_argument("--chip-seed", type=int, help="which individual the other chip is; default: the same one")
-    chip_options(parser)
-    parser.add_argument("--epochs", type=int, required=True, help="epochs of learning on the other chip")
-    parser.add_argument("--learning-rate", type=float, help="learning rate there; default: 0.05 of the run's")
-    parser.add_argument("--stuck-lrs", type=float, help="share of cells that are always on; default: the technology's")
-    parser.add_argument("--stuck-hrs", type=float, help="share of cells that are always off; default: the technology's")
-    parser.add_argument(
+    files = group(parser, "data and run")
+    files.add_argument(
+        "--out", metavar="RUN", required=True, help="run folder of the other chip; a stopped transfer continues there"
+    )
+    data_option(files)
+    learning = group(parser, "learning on the other chip")
+    field_option(learning, "--epochs", Recipe, "epochs", required=True)
+    more = f"default: {RELEARNING_RATE} of the run's"
+    field_option(learning, "--learning-rate", Recipe, "learning_rate", more=more)
+    chip = chip_group(parser)
+    field_option(chip, "--chip-seed", Recipe, "chip_seed", more="default: the run's")
+    for flag, name in (("--stuck-lrs", "stuck_lrs"), ("--stuck-hrs", "stuck_hrs")):
+        field_option(chip, flag, CellModel, name, more="default: the technology's")
+    chip.add_argument(
         "--know-faults", action="store_true", help="read the stuck cells out first; signs and bits avoid them"
     )
-    data_option(parser)
+    chip_options(parser)
     threads_option(parser)
 
 

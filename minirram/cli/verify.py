@@ -18,7 +18,7 @@ from ..programming.readback import read_program
 from ..programming.results import Verification, WrongCell
 from ..xbp import table
 from ..xbp.records import Program
-from .arguments import FAILED, GOOD, file_option
+from .arguments import FAILED, GOOD, file_option, group
 from .counts import count_lines, total
 
 
@@ -74,26 +74,33 @@ REMEDIED = 0.02
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram verify` takes."""
     file_option(parser)
-    parser.add_argument("readback", nargs="?", metavar="READBACK.npy", help="read-back: any lab file, or cells.npz")
-    parser.add_argument(
+    parser.add_argument("readback", nargs="?", metavar="READBACK", help="read-back: any lab file, or cells.npz")
+    read = group(parser, "the read-back")
+    read.add_argument("--unit", default="S", help=f"unit of the read-back: {OF_A_CELL}")
+    read.add_argument(
         "--manifest",
         metavar="FILE",
         help="what binds program and read-back; default: manifest.json beside READBACK, if there is one",
     )
-    parser.add_argument("--unit", default="S", help=f"unit of the read-back: {OF_A_CELL}")
-    parser.add_argument(
-        "--targets",
-        metavar="TARGETS.xbp",
-        help="conductances to be reached; default: targets.xbp beside FILE, where that fits it",
-    )
-    parser.add_argument(
-        "--tolerance", type=float, help=f"relative deviation from a target that is allowed; default {TOLERANCE}"
-    )
-    parser.add_argument("--run", help="run folder of the program: what the differences do to its validation figures")
-    parser.add_argument(
+    read.add_argument(
         "--simulate", action="store_true", help="no read-back: one noisy read of the simulated chip of --run instead"
     )
-    parser.add_argument("--data", help='data set of the run, with --run: folder or "synthetic"')
+    targets = group(parser, "conductances to be reached")
+    targets.add_argument(
+        "--targets",
+        metavar="TARGETS.xbp",
+        help="program file that holds them; default: targets.xbp beside FILE, where that fits it",
+    )
+    targets.add_argument(
+        "--tolerance", type=float, help=f"relative deviation from a target that is allowed; default {TOLERANCE}"
+    )
+    accuracy = group(parser, "what the differences cost")
+    accuracy.add_argument(
+        "--run",
+        metavar="RUN",
+        help="run folder of the program: validation figures with and without them; default: none",
+    )
+    accuracy.add_argument("--data", help='with --run, folder of the data set, or "synthetic"; default: the run\'s')
 
 
 def run(options: argparse.Namespace) -> VerifiedProgram:
@@ -159,7 +166,7 @@ def _check_options(options: argparse.Namespace) -> None:
     if options.simulate and options.run is None:
         raise ConfigError("--simulate reads the chip of a run: name that, too, --run")
     if options.simulate == (options.readback is not None):
-        raise ConfigError("name the map that was read back, READBACK.npy, or --simulate one; not both, not neither")
+        raise ConfigError("name the map that was read back, READBACK, or --simulate one; not both, not neither")
     if options.simulate and options.manifest is not None:
         raise ConfigError("--manifest binds what was measured; --simulate measures nothing")
     if options.simulate and options.unit != "S":

@@ -38,7 +38,7 @@ class Wires:
     col_ohm: float = 1.0
     """resistance of a column (output line) per cell; default assumed"""
     model: str = "solve"
-    """solve: exact effective conductances; reduced: `attenuated_S`, one solve instead of one per line"""
+    """how IR drop is reckoned; solve: exactly; reduced: by one solve instead of one per line (`attenuated_S`)"""
 
     def __post_init__(self) -> None:
         for field in ("row_ohm", "col_ohm"):

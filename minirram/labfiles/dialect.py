@@ -34,11 +34,11 @@ class Dialect:
     """What the caller states about a file; None: found by looking."""
 
     delimiter: Optional[str] = None
-    """a key of DELIMITERS"""
+    """what stands between values"""
     decimal: Optional[str] = None
-    """a key of DECIMALS"""
+    """decimal mark of the numbers"""
     layout: Optional[str] = None
-    """one of LAYOUTS"""
+    """grid: a map as it lies; column: one value a line; list: row, column, value"""
     index: Optional[str] = None
     """"none": the first row and column hold values; "rows", "cols", "both": numbers of the rows in the first column, of
     the columns in the first row"""

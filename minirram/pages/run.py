@@ -47,7 +47,7 @@ class Wishes:
     costs: str = "macro-40nm"
     """named technology file of the energy account, or the path of one"""
     drift: bool = False
-    """the score over time since programming"""
+    """whether the run is examined at ages up to ten years, which takes a few times as long"""
     threads: int = 1
     """of the products"""
     tell: Optional[Tell] = None

@@ -43,9 +43,9 @@ class RunConfig:
     cell_model: Cell
     """the technology of the chip"""
     adc_bits: int = 8
-    """resolution of the ADCs; the paper's board has 14 bits, which cost a hundred times the energy"""
+    """resolution of the ADCs in bits; the paper's board has 14, which cost a hundred times the energy"""
     adc_arrangement: str = "pair"
-    """'pair' or 'polarity'"""
+    """'pair': one conversion for a pair of cells; 'polarity': one for each column of cells"""
     maps: Tuple[str, ...] = ()
     """measured maps that the chip started from, "NAME CRC-32"; none: it was drawn"""
     wires: Optional[Wires] = None

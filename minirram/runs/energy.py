@@ -34,13 +34,13 @@ class WhatIf:
     costs: str = "macro-40nm"
     """named technology file, or the path of one"""
     adc_bits: Optional[int] = None
-    """resolution of the ADCs, calibrated anew; None: the run's"""
+    """resolution of the ADCs in bits, calibrated anew; None: the run's"""
     input_bits: Optional[int] = None
     """bits of all input codes, their ranges unchanged; None: the run's"""
     read_voltage_V: Optional[float] = None
     """voltage on a driven row, known exactly; None: the run's technology with the range of the technology file"""
     read_time_s: Optional[float] = None
-    """duration of one read, known exactly; None: likewise"""
+    """duration of one read, known exactly; None: as with the voltage"""
     densities: Tuple[float, ...] = ()
     """kept fractions to which the masks are thinned or filled at random, the inputs held: a sweep"""
     macros: Optional[int] = None

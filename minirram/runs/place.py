@@ -53,19 +53,19 @@ class Placing:
     cell_model: Cell
     """the technology of the chip"""
     bits: int = 8
-    """of the codes between layers"""
+    """bits of the codes between layers"""
     input_bits: int = 8
-    """of the input's codes"""
+    """bits of the codes of the input"""
     adc_bits: int = 8
-    """resolution of the ADCs"""
+    """resolution of the ADCs in bits"""
     adc_arrangement: str = "pair"
-    """'pair' or 'polarity'"""
+    """'pair': one conversion for a pair of cells; 'polarity': one for each column of cells"""
     fold_batch_norms: bool = False
     """whether batch norms behind matrices become part of them"""
     size: Optional[Tuple[int, int]] = None
     """height and width of the input; None: as the file says"""
     output: Optional[str] = None
-    """name of the file's output; None: there is one"""
+    """name of the output of the graph; None: it has one"""
     writes: Optional[int] = None
     """writes that may be spent, over all cells, the farthest weights first; None: any number"""
     tuning_error: float = Writing.tuning_error
@@ -73,9 +73,9 @@ class Placing:
     epochs: int = 0
     """passes over the samples to learn from, after the writing, by the learner of written weights"""
     learning_rate: float = 0.02
-    """of them"""
+    """learning rate of these epochs"""
     seed: int = 0
-    """of the read noise, and of the order of samples"""
+    """seed of the read noise, and of the order of samples"""
     chip_seed: int = 0
     """which individual the chip is"""
     lines: Optional[ChipLines] = None

@@ -23,7 +23,7 @@ class Samples:
     method: str
     """"lhs": Latin hypercube; "sobol": scrambled Sobol sequence, best with a power of 2"""
     points: int
-    """how many"""
+    """how many of them"""
     ranges: Dict[str, Tuple[float, float]]
     """parameter -> lowest and highest value"""
     logarithmic: Tuple[str, ...] = ()

@@ -7,6 +7,7 @@ import shlex
 import pytest
 
 from minirram.cli import main
+from minirram.cli.parser import Formatter
 
 from ..support.options import parsers
 
@@ -56,3 +57,27 @@ def test_defaults_are_shown_once():
     shown = PARSERS["evaluate"].format_help()
     assert "(default: validation)" in shown and "(default: 1)" in shown
     assert "default 8" in PARSERS["train"].format_help()
+
+
+def takes_one_value(action):
+    """Whether an option takes a value that need not be given."""
+    return bool(action.option_strings) and action.nargs != 0 and not action.required
+
+
+@pytest.mark.parametrize("command", main.COMMANDS)
+def test_each_option_with_a_value_says_what_stands_without_it(command):
+    for options in PARSERS[command]._action_groups:
+        whole = options.description or ""  # what holds for all of them
+        for action in filter(takes_one_value, options._group_actions):
+            shown = Formatter("minirram")._get_help_string(action)
+            said = (
+                "default" in shown
+                or "left out" in shown
+                or "without it" in shown
+                or re.search("in place of|not stated", whole + shown)
+            )
+            assert said or SAYS_ITSELF.search(shown), (action.option_strings[0], shown)
+
+
+SAYS_ITSELF = re.compile(r"^(also )?write |^with |with --|^measured|: write only|^run nothing|^names of columns", re.I)
+"""what does something when it is given, and nothing when it is not"""

@@ -32,7 +32,7 @@ def test_inspect_shows_the_file(runs, programs):
     assert [figures("inspect", file)["cells_on"] for file in programs] == on
 
 
-@shows("verify", "FILE", "READBACK.npy", "--tolerance", "--targets")
+@shows("verify", "FILE", "READBACK", "--tolerance", "--targets")
 def test_verify_compares_the_file_with_the_readback_within_the_tolerance(runs, programs, tmp_path):
     exact, drifted = str(tmp_path / "exact.npy"), str(tmp_path / "drifted.npy")
     on_S = runs.chip("programmed")

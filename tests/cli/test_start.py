@@ -10,7 +10,7 @@ from typing import Optional
 
 import pytest
 
-from minirram.cli import arguments, main
+from minirram.cli import arguments, field_options, main
 from minirram.json_codec import field_docs
 from minirram.learn.recipe import Recipe
 
@@ -118,7 +118,7 @@ class Choices:
 )
 def test_options_of_fields_take_their_type(words, expected):
     parser = argparse.ArgumentParser()
-    arguments.field_options(parser, Choices)
+    field_options.field_options(parser, Choices)
     names = [field.name for field in dataclasses.fields(Choices)]
     assert arguments.given(parser.parse_args(words), names) == expected
     assert "at most 100 %" in parser.format_help()
