@@ -56,7 +56,9 @@ def engine_options(parser: "argparse._ActionsContainer", what: str) -> None:
     """--processes N, --dask ADDRESS"""
     computing = group(parser, "computing")
     computing.add_argument("--processes", type=positive, default=1, help=f"{what} at a time, each a process")
-    computing.add_argument("--dask", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT or its scheduler.json; default: none")
+    computing.add_argument(
+        "--dask", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT or its scheduler.json; default: none"
+    )
 
 
 def chip_group(parser: "argparse._ActionsContainer") -> argparse._ArgumentGroup:
@@ -184,7 +186,10 @@ def driver_options(parser: "argparse._ActionsContainer", *, required: bool = Fal
     names = ", ".join(NAMES)
     parser = group(parser, "the bench")
     parser.add_argument(
-        "--driver", metavar="NAME", required=required, help=f"bench that holds the chip: {names}, or module:Class; default: none"
+        "--driver",
+        metavar="NAME",
+        required=required,
+        help=f"bench that holds the chip: {names}, or module:Class; default: none",
     )
     parser.add_argument("--port", help="what the driver is called with, such as a serial port; default: nothing")
     parser.add_argument(

@@ -64,10 +64,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUES",
         help="a grid: 0,0.01,0.02 or FIRST:END[:STEP], END left out; every combination is a point",
     )
-    what.add_argument("--chips", metavar="VALUES", help="individuals of the chip, as --vary chip_seed=VALUES")
-    what.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a value that all points share")
-    what.add_argument("--lhs", type=positive, metavar="N", help="N points of a Latin hypercube over --range")
-    what.add_argument("--sobol", type=positive, metavar="N", help="N points of a Sobol sequence over --range")
+    what.add_argument(
+        "--chips", metavar="VALUES", help="individuals of the chip, as --vary chip_seed=VALUES; default: one"
+    )
+    what.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a value that all points share; default: what the run or task has",
+    )
+    what.add_argument(
+        "--lhs", type=positive, metavar="N", help="N points of a Latin hypercube over --range; default: none"
+    )
+    what.add_argument(
+        "--sobol", type=positive, metavar="N", help="N points of a Sobol sequence over --range; default: none"
+    )
     what.add_argument(
         "--range",
         action="append",
@@ -79,7 +91,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     engine_options(parser.add_argument_group("engine", "the table does not depend on it"), "points")
     said = parser.add_argument_group("findings", "of the whole table: text, and findings.json")
     said.add_argument("--figure", metavar="COLUMN", default="value", help="the column that is looked at")
-    said.add_argument("--threshold", type=float, help="yield: share of chips whose figure is at least this")
+    said.add_argument(
+        "--threshold", type=float, help="yield: share of chips whose figure is at least this; default: no yield"
+    )
     parser.add_argument(
         "--simulate-cluster",
         metavar="WORKERSxPOINTS",

@@ -79,5 +79,7 @@ def test_each_option_with_a_value_says_what_stands_without_it(command):
             assert said or SAYS_ITSELF.search(shown), (action.option_strings[0], shown)
 
 
-SAYS_ITSELF = re.compile(r"^(also )?write |^with |with --|^measured|: write only|^run nothing|^names of columns", re.I)
+SAYS_ITSELF = re.compile(
+    r"^(also )?write |^with |with --|^measured|: write only|^run nothing|^names of columns|^range of a sampled", re.I
+)
 """what does something when it is given, and nothing when it is not"""
