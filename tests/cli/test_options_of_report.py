@@ -40,11 +40,12 @@ def test_the_page_of_what_is_named_goes_where_it_is_asked_and_opens(runs, tmp_pa
 
 @shows("report", "--data", "--costs")
 def test_data_and_costs_are_those_of_the_energy_account(runs, tmp_path, other_answers):
-    out, costs = str(tmp_path / "page.html"), cost_file(runs, adc_14b_J=2e-12)
+    out, costs = str(tmp_path / "page.html"), cost_file(runs, adc_8b_J=2e-9)
     figures("report", runs.trained(), "--out", out, "--costs", costs)
     total = figures("energy", runs.trained(), "--costs", costs)["total"]
     row = seen(out).tables["Energy of one inference by layer and event"][-1]
     value, unit = row[4].split()
+    assert total["adc_J"] > 10 * figures("energy", runs.trained())["total"]["adc_J"]
     assert float(value) * {"nJ": 1e-9, "µJ": 1e-6}[unit] == pytest.approx(total["adc_J"], rel=0.006)
     missing = figures("report", runs.trained(), "--out", out, "--data", str(tmp_path / "none"))
     assert "Energy" not in missing["sections"] and "Left out: Energy." in missing["notes"][0]

@@ -134,6 +134,19 @@ def test_points_are_trainings_and_failed_ones_are_rows(runs, tmp_path):
     assert call("sweep", *arguments, "--out", out).code == 2  # the folder is of another preset
 
 
+def test_a_point_that_is_trained_behind_wires_is_judged_there_and_its_energy_is_that_of_its_bits(runs, tmp_path):
+    out = str(tmp_path / "study")
+    sizes = ["--set", "lines.rows=64", "--set", "lines.pairs=32", "--set", "batch_size=20", "--set", "epochs=1"]
+    arguments = ["--task", "fashion-mnist", "--data", runs.data, *sizes, "--set", "wires.row_ohm=5"]
+    figures("sweep", *arguments, "--vary", "input_bits=2,4", "--preset", "quick", "--energy", "--out", out)
+    rows = table(out)
+    for row in rows:
+        folder = os.path.join(out, "points", row["point"])
+        with open(os.path.join(folder, "results.json")) as handle:
+            assert float(row["value"]) == json.load(handle)["validation"]["accuracy"]
+        assert float(row["energy_J"]) == figures("energy", folder)["total"]["total_J"]
+
+
 @shows("sweep", "--processes", "--dask")
 @shows("compare", "--dask")
 def test_engines_are_those_that_are_named(runs, tmp_path, monkeypatch):

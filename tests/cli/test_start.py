@@ -11,6 +11,7 @@ from typing import Optional
 import pytest
 
 from minirram.cli import arguments, field_options, main
+from minirram.errors import ConfigError
 from minirram.json_codec import field_docs
 from minirram.learn.recipe import Recipe
 
@@ -153,3 +154,17 @@ def test_an_error_is_one_line_whatever_a_file_is_called(tmp_path, capsys):
     assert main.main(["import", str(path), "--out", str(tmp_path / "map.npy")]) == 3
     assert main.main(["task", "--data", str(path)]) == 3
     assert [line[:16] for line in capsys.readouterr().err.splitlines()] == ["minirram: error:"] * 2
+
+
+def test_the_demo_hands_its_options_on(tmp_path, monkeypatch):
+    seen = {}
+
+    def demo(out, config, **named):
+        seen.update(named, out=out, seed=config.recipe.seed, adc_bits=config.adc_bits)
+        raise ConfigError("seen")
+
+    monkeypatch.setattr("minirram.cli.demo.demo", demo)
+    given = {"out": str(tmp_path / "d"), "seed": 5, "adc_bits": 11, "threads": 3, "resume": True}
+    words = ["demo", "--out", given["out"], "--seed", "5", "--adc-bits", "11", "--threads", "3", "--resume"]
+    assert main.main(words) == 2
+    assert {name: seen[name] for name in given} == given

@@ -1,9 +1,11 @@
 """What the built-in data look like, in rounded numbers: another picture would change every figure of the demo."""
 
+import sys
+
 import numpy as np
 
 from minirram import rng
-from minirram.tasks import drawn_digits, drawn_garments, drawn_vessels
+from minirram.tasks import drawn_digits, drawn_garments, drawn_vessels, retina
 
 GARMENTS = [
     [44.1, 5.7, 4.8],
@@ -57,3 +59,9 @@ def test_vessels_cover_their_share():
     images, vessels, regions = drawn_vessels.vessel_images(rng.stream(0, "vessels"), 3)
     found = [images.mean() / 255, (vessels > 0).mean(), (regions > 0).mean()]
     assert [round(float(value), 2) for value in found] == VESSELS
+
+
+def test_the_contrast_of_drawn_images_needs_no_scipy(monkeypatch):
+    for name in ("scipy", "scipy.ndimage"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert retina.draw(rng.stream(0, "vessels"), 1)["inputs"].any()
