@@ -52,6 +52,23 @@ def threads_option(parser: argparse.ArgumentParser) -> None:
     group(parser, "computing").add_argument("--threads", type=positive, default=min(2, os.cpu_count() or 1), help=text)
 
 
+def anyway_option(parser: "argparse._ActionsContainer") -> None:
+    """--anyway"""
+    text = "go on with another NumPy or BLAS than before: some bits of the masks will differ from those of one"
+    group(parser, "computing").add_argument("--anyway", action="store_true", help=text)
+
+
+def take_environment(options: argparse.Namespace) -> None:
+    """Note what computes now in what `--out` holds, where `--anyway` asks for it."""
+    from ..errors import ConfigError
+    from ..runs.learning_folder import accept_environment
+
+    if options.anyway and not getattr(options, "resume", True):
+        raise ConfigError("--anyway is for a run that goes on: give --resume, too")
+    if options.anyway:
+        accept_environment(options.out)
+
+
 def engine_options(parser: "argparse._ActionsContainer", what: str) -> None:
     """--processes N, --dask ADDRESS"""
     computing = group(parser, "computing")

@@ -15,6 +15,7 @@ from ..study.comparison import compare
 from ..study.summary import Comparison
 from ..tasks.data_report import data_report, report_lines
 from .arguments import (
+    anyway_option,
     chip_files,
     chip_group,
     chip_lines,
@@ -23,6 +24,7 @@ from .arguments import (
     given,
     group,
     positive,
+    take_environment,
     task_argument,
     technology_option,
     tell,
@@ -63,6 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     chip_options(parser)
     engine_options(parser, "trainings")
     threads_option(parser)
+    anyway_option(parser)
 
 
 OF_RECIPE = ("epochs", "samples_per_epoch", "score_step")
@@ -102,6 +105,7 @@ def _arm_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Comparison:
     """Run what is not done yet, sum up, write the tables."""
+    take_environment(options)
     if (options.rates or options.tuning_epochs) and all(ARMS[name].level is not None for name in options.arms):
         raise ConfigError("--rates and --tuning-epochs are of learned weights; the arms named learn masks alone")
     if options.score_step is not None and all(ARMS[name].level is None for name in options.arms):

@@ -10,7 +10,7 @@ from ..pages.run import Wishes
 from ..runs.config import RunConfig
 from ..runs.demo import DemoResults, demo, demo_config
 from ..units import si_format
-from .arguments import group, threads_option
+from .arguments import anyway_option, group, take_environment, threads_option
 from .energy import beside_chip
 from .field_options import field_option
 from .report import write_report
@@ -31,10 +31,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     field_option(run, "--seed", Recipe, "seed", default=0)
     field_option(run, "--adc-bits", RunConfig, "adc_bits", default=RunConfig.adc_bits)
     threads_option(parser)
+    anyway_option(parser)
 
 
 def run(options: argparse.Namespace) -> DemoResults:
     """The demo, with its progress on stderr, and its page."""
+    take_environment(options)
     config = demo_config(options.seed, options.adc_bits)
     results = demo(options.out, config, threads=options.threads, resume=options.resume)
     return replace(results, report=write_report(options.out, wishes=Wishes(threads=options.threads)).file)

@@ -22,6 +22,7 @@ from ..tasks.labelled_data import LabelledData
 from ..tasks.task_file import read_task_file
 from .arguments import (
     DEFAULT_TECHNOLOGY,
+    anyway_option,
     chip_files,
     chip_group,
     chip_lines,
@@ -31,6 +32,7 @@ from .arguments import (
     given,
     group,
     source_of,
+    take_environment,
     task_argument,
     technology_option,
     tell,
@@ -87,10 +89,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     recipe = group(parser, "the recipe", "each in place of what the preset says")
     field_options(recipe, Recipe)
     threads_option(parser)
+    anyway_option(parser)
 
 
 def run(options: argparse.Namespace) -> TrainingResults:
     """Train, or continue."""
+    take_environment(options)
     if options.driver is None and (options.port is not None or options.timeout is not None):
         raise ConfigError("--port and --timeout belong to a driver: name that, too, --driver")
     files = chip_files(options)

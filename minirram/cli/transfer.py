@@ -8,6 +8,7 @@ from ..learn.recipe import Recipe
 from ..runs.folder import RunFolder
 from ..study.transfer import RELEARNING_RATE, TransferResults, lines_like, transfer
 from .arguments import (
+    anyway_option,
     chip_files,
     chip_group,
     chip_lines,
@@ -16,6 +17,7 @@ from .arguments import (
     given,
     group,
     source_of,
+    take_environment,
     threads_option,
 )
 from .counts import count_lines
@@ -55,10 +57,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     chip_options(parser)
     threads_option(parser)
+    anyway_option(parser)
 
 
 def run(options: argparse.Namespace) -> TransferResults:
     """Transfer, or continue a transfer."""
+    take_environment(options)
     changes = given(options, ["epochs", "chip_seed", "learning_rate"])
     cell_model = RunFolder.open(options.run).config.cell_model
     faulty = cell_model.changed(**given(options, ["stuck_lrs", "stuck_hrs"]))

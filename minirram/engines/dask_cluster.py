@@ -60,8 +60,8 @@ def dask_running(where: str, arrays: Dict[str, np.ndarray]) -> Iterator[Running]
     named = {"address": where} if "://" in where else {"scheduler_file": where}
     try:
         client = Client(timeout=CONNECT_S, set_as_default=False, **named)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"no Dask scheduler at {where}: {error}") from None
+    except Exception as error:  # of its own code, whatever a file or an address makes it raise
+        raise ConfigError(f"no Dask scheduler at {where}: {error or type(error).__name__}") from None
     try:
         _check_versions(client)
         shared = client.scatter(InMemory(arrays), broadcast=True) if arrays else InMemory()

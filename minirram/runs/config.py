@@ -18,7 +18,10 @@ from ..nn.network import Network
 from ..tasks.datasets import Layout
 from ..tasks.registry import task
 from . import format1
+from .environment import environment
 
+BESIDE = ("format", "version", "environments")
+"""fields of `config.json` that are no part of the configuration"""
 IN_THE_FOLDER = "."
 """the data source of a run that carries its data: `data.npz` in the run folder"""
 
@@ -96,7 +99,7 @@ class RunConfig:
 
 def document(config: Any) -> Dict[str, Any]:
     """What `config.json` holds of a configuration: its `to_json`, the format, and what wrote it."""
-    return dict(config.to_json(), format=FORMAT, version=__version__)
+    return dict(config.to_json(), format=FORMAT, version=__version__, environments=[environment().to_json()])
 
 
 def checked_format(value: Any) -> int:
@@ -115,7 +118,7 @@ def config_from_json(value: Any) -> RunConfig:
         raise DataError("not the configuration of a run")
     if "format" in value and checked_format(value) == 1:
         value = format1.named_config(value)
-    own = {name: item for name, item in value.items() if name not in ("format", "version")}
+    own = {name: item for name, item in value.items() if name not in BESIDE}
     return built(RunConfig, own, readers={Layer: layer_from_json, Cell: cell_from_json})
 
 

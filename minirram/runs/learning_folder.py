@@ -28,6 +28,7 @@ from ..files.budgets import LOG
 from ..progress.stages import stage
 from . import format1
 from .config import FORMAT, check_same, checked_format, document
+from .environment import environment, from_json
 
 if TYPE_CHECKING:  # a folder that is looked at loads no engine
     from ..learn.learner import Learner, TrainingData
@@ -53,6 +54,17 @@ def alone(folder: Path, what: str = "another training") -> ContextManager[None]:
 def _has_learned(folder: str) -> bool:
     """Whether a checkpoint or results lie in the folder, or below it."""
     return any({"checkpoint.npz", "results.json"} & set(names) for _, _, names in os.walk(folder))
+
+
+def accept_environment(folder: Path) -> None:
+    """Let what is learned in a folder, and in folders below it, go on with the NumPy of this process; it is noted."""
+    for at, _, names in os.walk(folder):
+        path, now = os.path.join(at, "config.json"), environment().to_json()
+        if "config.json" in names:
+            value = read_json(path, follow=False)
+            known = value.get("environments") or []
+            if known and from_json(known[-1]).numbers != environment().numbers:
+                write_json(path, dict(value, environments=[*known, now]))
 
 
 class LearningFolder:
@@ -105,6 +117,16 @@ class LearningFolder:
     def check_config(self, config: Any) -> None:
         """ConfigError, naming what differs, unless `config` is what this run was started with; see `check_same`."""
         check_same(self.folder, self.config, other=config)
+
+    def check_environment(self) -> None:
+        """ConfigError when the learning went on last with another NumPy or BLAS: its bits would be others."""
+        known = read_json(self.path("config.json"), follow=False).get("environments")
+        last, now = from_json(known[-1]) if isinstance(known, list) and known else None, environment()
+        if last is not None and last.numbers != now.numbers:
+            raise ConfigError(
+                f"{self.folder} was learned with {last.named()}; here is {now.named()}: masks would differ in some of "
+                "their bits from those of one environment; --anyway goes on"
+            )
 
     def take_more_epochs(self, epochs: int) -> None:
         """Let a learning, finished or not, go on to `epochs`, where that is more than it was to have.
@@ -166,6 +188,8 @@ class LearningFolder:
         if self.has("checkpoint.npz"):
             with blaming(self.path("checkpoint.npz")):
                 learner.restore(self.load_checkpoint())
+            if len(learner.history) < learner.recipe.epochs:
+                self.check_environment()
         epochs, steps, done = learner.recipe.epochs, data.steps_per_epoch(learner.recipe), len(learner.history)
         with stage("training", epochs * steps, done=done * steps) as going:
             while len(learner.history) < epochs:

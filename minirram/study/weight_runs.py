@@ -24,7 +24,7 @@ from ..learn.recipe import Schedule
 from ..learn.written_weights import WriteLearner, Writing
 from ..nn.network import weights_by_layer
 from ..runs.chip_files import DRAWN, ChipFiles
-from ..runs.config import RunConfig, config_from_json
+from ..runs.config import BESIDE, RunConfig, config_from_json
 from ..runs.folder import open_test, open_training
 from ..runs.learning_folder import LearningFolder, Path, Progress, alone
 from ..runs.made_chip import make_chip
@@ -67,7 +67,7 @@ def weight_config_from_json(value: Any) -> WeightConfig:
     """The WeightConfig that `WeightConfig.to_json` or `document` gave; DataError when it is not one, and where."""
     if not isinstance(value, dict):
         raise DataError("not the configuration of a run of weights")
-    known = {name: item for name, item in value.items() if name not in ("format", "version")}
+    known = {name: item for name, item in value.items() if name not in BESIDE}
     return built(WeightConfig, known, readers={RunConfig: config_from_json})
 
 

@@ -3,10 +3,8 @@
 import math
 import os
 import socket
-import subprocess
 import time
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from typing import Any, Dict, Optional
 
 from .. import __version__
@@ -15,6 +13,7 @@ from ..errors import MinirramError
 from ..inference.examine import Score
 from ..json_codec import Result
 from ..runs.energy import WhatIf, account
+from ..runs.environment import commit
 from ..runs.evaluate import AsIf, evaluate
 from ..runs.folder import RunFolder
 from ..runs.train import TrainingResults, train
@@ -192,20 +191,3 @@ def _of_training(results: TrainingResults) -> Dict[str, Any]:
 
 
 KINDS = {"evaluate": _evaluated, "train": _trained}
-
-
-@lru_cache(maxsize=None)
-def commit() -> str:
-    """The commit of the package's source, "+" behind it where files differ; "" where it is no working copy."""
-    here = os.path.dirname(os.path.abspath(__file__))
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", here, *arguments]
-        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10).stdout.decode()
-
-    try:
-        found = git("rev-parse", "--short=12", "HEAD").strip()
-        tracked = found and git("ls-files", os.path.basename(__file__)).strip()
-        return found + ("+" if git("status", "--porcelain", "-uno").strip() else "") if tracked else ""
-    except (OSError, subprocess.SubprocessError):
-        return ""

@@ -51,6 +51,7 @@ def test_what_was_found_stays_mended(place, line, code):
     assert (ended.code, ended.wrong) == (code, "")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a stop in hypothesis' own callbacks
 @pytest.mark.slow
 def test_ten_minutes_of_any_words(place):
     """The time is that of MINIRRAM_FUZZ_S. Every kind of fault is told once, then it fails."""

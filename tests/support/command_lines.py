@@ -127,7 +127,8 @@ class Place:
         wrong = _wrong(code, out.text(), err.text(), stuck=stuck)
         left = sorted(os.listdir(self.work))
         refused = code not in (0, 1, 4, 130)  # 4: a bench was asked and fails, its folder goes on
-        if not wrong and refused and left:
+        learned = any("checkpoint.npz" in names for _, _, names in os.walk(self.work))  # that goes on
+        if not wrong and refused and left and not learned:
             wrong = f"refused, and left {left}"
         if not wrong and any(re.search(r"\.\d+\.tmp$", name) for _, _, names in os.walk(self.work) for name in names):
             wrong = "left a half file"
