@@ -9,6 +9,7 @@ from ..support.options import call, figures, shows
 def test_a_machine_that_is_well(tmp_path):
     (tmp_path / "retina.npz").write_bytes(b"")
     found = figures("doctor", "--data", str(tmp_path))
+    assert found["data_folder"] == str(tmp_path)
     assert found["passed"] and found["product_hash"] == found["expected_hash"] and found["seconds"] < 10
     assert [name for name, there in found["data"].items() if there] == ["retina.npz"]
     assert set(found["extras"]) >= {"report", "lab", "driver", "onnx"}

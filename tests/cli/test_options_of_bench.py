@@ -167,6 +167,8 @@ def test_a_repair_leads_a_measured_chip_to_the_masks(runs):
     read = runs.path("measured.npy")
     shutil.copy(os.path.join(out, "readback.npy"), read)
     assert figures("repair", run, read)["file"] is None
+    foreign = call("repair", runs.trained("--chip-seed", "8"), os.path.join(out, "cells.npz"))
+    assert foreign.code in (2, 3) and "measured on chip" in foreign.err, foreign.err
     with np.load(kept) as archive:
         arrays = dict(archive)
     arrays["macro0/on"] = arrays["macro0/on"] ^ (np.random.default_rng(1).random(arrays["macro0/on"].shape) < 0.1)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from minirram.pages.report import make_page
+from minirram.pages.run import Wishes
+
 from ..support.html_pages import check_page
 from ..support.options import call, figures, pools_made, shows
 from .test_options_of_use import cost_file
@@ -32,6 +35,8 @@ def test_the_page_of_what_is_named_goes_where_it_is_asked_and_opens(runs, tmp_pa
     out = str(tmp_path / "page <1>.html")
     shown = figures("report", runs.trained(), "--out", out)
     assert shown["file"] == out and not opened and os.path.getsize(out) == shown["bytes"]
+    page = make_page(runs.trained(), Wishes())
+    assert (shown["lead"], shown["basis"]) == (page.lead, page.basis)
     other = figures("report", runs.trained("--seed", "5"), "--open")
     assert other["file"] == os.path.join(runs.trained("--seed", "5"), "report.html")
     assert opened == [Path(other["file"]).absolute().as_uri()] and other["lead"] != shown["lead"]
@@ -69,3 +74,10 @@ def test_drift_is_examined_where_it_is_asked_for(runs, tmp_path):
     assert not made and "Drift" not in plain["sections"]
     still = call("report", runs.trained(), "--out", out, "--drift")
     assert still.code == 0 and "Left out: Drift. taox-40nm does not age" in still.out
+
+
+@pytest.mark.parametrize("name", ["mine.fit.json", "comparison.json", "results.json"])
+def test_what_is_wrong_in_a_file_is_told_with_its_name(tmp_path, name):
+    (tmp_path / name).write_text('{"type": "Nothing", "recalibrated": {}}')
+    refused = call("report", str(tmp_path / name) if name == "mine.fit.json" else str(tmp_path))
+    assert refused.code in (2, 3) and str(tmp_path) in refused.err

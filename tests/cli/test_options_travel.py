@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from minirram.device.presets import TAOX_40NM
+from minirram.runs import reconfigured
+from minirram.runs.chip_files import DRAWN
 from minirram.runs.evaluate import accuracy_of_readback
+from minirram.runs.export import simulated_readback
+from minirram.runs.folder import RunFolder
 
 from ..support.options import PAIRS, ROWS, TRAIN, call, figures, pools_made, products_shared
 from .test_options_of_use import cost_file, saturated, seen
@@ -139,3 +143,18 @@ def test_a_readback_is_examined_with_the_threads_asked_for(runs):
         accuracy_of_readback(runs.trained(), readback_S, threads=3)
     assert made[("crossbar", 2)] == 2 * products_shared("evaluate", runs.trained()) > 0
     assert saturated(figures("evaluate", runs.trained())) == saturated(runs.results()["validation"])
+
+
+@pytest.mark.parametrize("options", [("--seed", "3", "--chip-seed", "4"), OTHER + ("--chip-seed", "4")])
+def test_on_its_own_chip_made_anew_a_run_is_itself(runs, options):
+    """The scales of the weights come from a read-out of the chip: of its seed, at the level of the run."""
+    run = RunFolder.open(runs.trained(*options))
+    _, model, _ = run.load_trained()
+    _, again = reconfigured._on_another_chip(run, run.config, DRAWN)
+    assert again.scales_S == model.scales_S
+
+
+def test_a_simulated_read_back_is_that_of_the_seed_of_the_run(runs, tmp_path):
+    other = with_seed(runs, str(tmp_path / "seed"), 9)
+    first, second = (simulated_readback(folder) for folder in (runs.trained(), other))
+    assert (first != second).any() and np.array_equal(first, simulated_readback(runs.trained()))

@@ -194,3 +194,10 @@ def test_clip_tail_follows_the_published_optima():
     upper_tail = {3: 0.0054, 4: 0.0017}
     for bits, tail in upper_tail.items():
         assert clip_tail(bits) == pytest.approx(tail, rel=0.05)
+
+
+def test_an_image_that_does_not_fit_is_told_by_its_height_and_its_width():
+    layers = (MaxPool("pool"), MaxPool("half"), Flatten("flat"), Linear("fc", 2 * 3 * 2, 2))
+    network = Network("mine", (8, 12, 2), 4, layers)
+    with pytest.raises(ShapeError, match=r"is \(30,\).*images of 20 x 12 do not fit"):
+        fitting_size(network, (20, 12))

@@ -9,6 +9,7 @@ import pytest
 
 from minirram.cli.schemas import task_file_schema
 from minirram.errors import ConfigError, DataError
+from minirram.nn.layers.convolution import Conv2d
 from minirram.runs.task_check import check_file
 from minirram.tasks.draft import draft
 from minirram.tasks.labelled_data import LabelledData
@@ -144,6 +145,13 @@ def test_a_file_leaves_open_what_only_data_can_say(mine, tmp_path):
     given_apart = read_task_file(str(tmp_path / "apart.json"))
     data = LabelledData.split(*own_task.blobs(60, 7, 3))
     assert given_apart.complete(data, network=stated.own_network()).network == stated.own_network()
+
+
+def test_a_draft_in_time_slides_along_time_alone():
+    data = LabelledData.split(np.random.default_rng(0).uniform(0, 1, (40, 64, 3)), np.arange(40) % 4)
+    first, second, _ = (layer for layer in draft("mine", data).network.layers if isinstance(layer, Conv2d))
+    assert (first.kernel, first.stride, first.padding, first.groups) == ((1, 5), (1, 1), (0, 2), 1)
+    assert (second.kernel, second.stride, second.padding, second.groups) == ((1, 5), (1, 2), (0, 2), 1)
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,8 @@ def test_yield_counts_chips_once_per_setting():
         ("0.25", "1"): (7, 10),
         ("0.25", "2"): (7, 10),
     }
+    narrow = yields(rows, ("chip_seed", "a", "b"), threshold=0.5, confidence=0.5)[0]
+    assert (narrow.low, narrow.high) == wilson(narrow.good, 10, 0.5) and narrow.confidence == 0.5
     one = found["0", "1"]
     assert one.exact_low < one.low < one.share < one.high < one.exact_high
     for wrong in ((3, 2, 0.9), (0, 0, 0.9), (1, 2, 1.0)):
