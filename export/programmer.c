@@ -196,6 +196,25 @@ static int run(board *b, const char *path, const journal_end *ended)
     return status;
 }
 
+/* Whether all programs are there, and their outputs where they may be; the exit status. */
+static int check_files(const options *o)
+{
+    int i;
+
+    for (i = 0; i < o->n_programs; i++) {
+        const int device = is_device(o->programs[i]);
+        FILE *const file = device ? NULL : fopen(o->programs[i], "rb");
+        const char *const wrong = outputs_check(&o->out, o->programs[i]);
+        if (file)
+            fclose(file);
+        if (device)
+            return complain(o->programs[i], "a pipe or a device: a program is read three times");
+        if (!file || wrong)
+            return complain(o->programs[i], wrong ? wrong : "cannot be opened");
+    }
+    return GOOD;
+}
+
 /* How many of the programs an earlier run of the same command ended: the last ones in the journal are the first ones here. */
 static int ended_before(const journal *log, const uint32_t *crcs, int n)
 {
@@ -245,13 +264,9 @@ static int run_all(board *b, const options *o)
     const size_t n_ended = log->n_ended;
     int i, ended, status = crcs ? GOOD : BAD_FILES, one;
 
-    for (i = 0; i < o->n_programs && status == GOOD; i++) { /* all are there before the first pulse */
-        const int device = is_device(o->programs[i]);
-        FILE *const file = device ? NULL : fopen(o->programs[i], "rb");
-        const char *const wrong = device ? "a pipe or a device: a program is read three times" : outputs_check(b->out, o->programs[i]);
-        if (!file || wrong)
-            status = complain(o->programs[i], wrong ? wrong : "cannot be opened");
-        else if (crc_of(file, &crcs[i]) != 0)
+    for (i = 0; i < o->n_programs && status == GOOD; i++) {
+        FILE *const file = fopen(o->programs[i], "rb");
+        if (!file || crc_of(file, &crcs[i]) != 0)
             status = complain(o->programs[i], "cannot be read");
         if (file)
             fclose(file);
@@ -392,7 +407,9 @@ int main(int argc, char **argv)
     known.state = o.formed ? CHIP_FORMED : CHIP_UNFORMED;
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
-    status = open_chip(&o, &c);
+    status = check_files(&o);
+    if (status == GOOD)
+        status = open_chip(&o, &c);
     if (status == GOOD) {
         problem = journal_open(&log, o.journal, chip_can(c)->chip_id, &known);
         if (problem)

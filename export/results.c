@@ -62,7 +62,7 @@ const char *outputs_check(const outputs *o, const char *program)
         return "--manifest binds a read-back and the cells: give --out and --cells, too";
     for (i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (paths[i] && !beside(paths[i], o->manifest))
-            return "all files that a manifest binds lie in its folder";
+            return "a manifest binds files of its own folder alone: all of them lie beside it";
         if (paths[i] && !plain(paths[i] + folder(paths[i])))
             return "a manifest takes names of plain ASCII without quotes";
     }

@@ -54,16 +54,18 @@ def run(options: argparse.Namespace) -> Bench:
 
 def text(made: Bench) -> str:
     """The estimate, what was done, and which cells failed."""
-    ask = made.estimate
+    ask, sizes = made.estimate, made.line_bytes
     pulses = ", ".join(f"{count} {kind}" for kind, count in ask.pulses.items())
     lines = [
         f"bench                   {made.bench}",
         f"cells to pulse          {ask.cells} in {ask.steps} steps: {pulses}",
         f"time                    {ask.seconds:.3g} s when cells answer at once, at most {ask.most_seconds:.3g} s",
+        f"serial line             {sum(sizes.values()):,} bytes, {made.line_minutes:.3g} minutes at 115,200 baud: "
+        + ", ".join(f"{size:,} {what}" for what, size in sizes.items()),
         f"wear                    at most {ask.most_pulses} pulses of one cell",
     ]
     if made.state == "untouched":
-        return "\n".join([*lines, "nothing was pulsed: a dry run"])
+        return "\n".join([*lines, "nothing was pulsed: a dry run; docs/driver.md lists ten slow steps"])
     if made.resumed:
         lines.append(f"went on after a stop    {made.interrupted} cells may have got pulses that are not counted")
     lines += [

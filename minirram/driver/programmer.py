@@ -220,15 +220,20 @@ def read_back(driver: Driver, program: Program) -> np.ndarray:
     read = next((pulse_recipe(record) for record in program.recipes if record.kind_name == "READ"), None)
     shape = driver.capabilities.shape
     found_S = np.full((program.macros, *shape), np.nan)
+    for macro, mask in masks_to_read(program, shape).items():
+        found_S[macro] = driver.read(macro, mask, read)
+    return found_S
+
+
+def masks_to_read(program: Program, shape: Tuple[int, int]) -> Dict[int, np.ndarray]:
+    """{macro: bool (rows, cols)}: the cells of all masks, and of a tile without one those that it pulses."""
     masks: Dict[int, np.ndarray] = {}
     for tile in program.tiles:
         wanted = masks.setdefault(tile.macro, np.zeros(shape, bool))[tile.rows, tile.cols]
         wanted |= tile.mask is not None
         for _, cells in tile.passes:
             wanted |= cells
-    for macro, mask in masks.items():
-        found_S[macro] = driver.read(macro, mask, read)
-    return found_S
+    return masks
 
 
 def check_state(driver: Driver, program: Program, readback_S: Optional[np.ndarray] = None) -> None:

@@ -21,7 +21,7 @@ DEFAULT_TIMEOUT_S = 60.0
 MOST_TIMEOUT_S = 4e6
 """what threads of all systems can wait for"""
 MOST_S = 0.1
-"""no cell conducts so much: a read that says so is in another unit than siemens"""
+"""no cell conducts so much, either sign: a read that says so is in another unit than siemens; offsets may be below 0"""
 
 
 class Session:
@@ -164,9 +164,11 @@ class Session:
                 f"shape {mask.shape}"
             )
         read_S = np.where(mask & np.isfinite(read_S), read_S, np.nan)
-        most_S = float(np.max(read_S, where=np.isfinite(read_S), initial=0.0))
-        if most_S >= MOST_S:
-            raise BenchError(f"{self.capabilities.name}: a cell reads {most_S:g} S; reads are in siemens")
+        for row, col in np.argwhere(np.abs(read_S) >= MOST_S)[:1]:  # infinite: out of the meter's range, no value
+            raise BenchError(
+                f"{self.capabilities.name}: macro {macro} row {row} col {col} reads {read_S[row, col]:g} S; reads are "
+                "in siemens, NaN where there is none"
+            )
         return read_S
 
     def multiply(self, macro: int, codes: np.ndarray) -> np.ndarray:

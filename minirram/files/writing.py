@@ -26,7 +26,7 @@ def atomic_writer(path: Path, mode: str = "wb") -> Iterator[Any]:
     """Open a temporary file beside `path`; on success it is synced and takes the name `path`, else it vanishes.
 
     A link of either name is replaced, never followed. What killed processes left of the same file is taken away. An
-    OSError names `path`; ConfigError where that is a device or a pipe.
+    OSError names `path`; ConfigError where that is a device or a pipe, or a link to one.
     """
     path = os.fspath(path)
     _refuse_devices(path)
@@ -51,10 +51,10 @@ def atomic_writer(path: Path, mode: str = "wb") -> Iterator[Any]:
 
 
 def _refuse_devices(path: str) -> None:
-    """A rename would put a file where the device was."""
-    if os.path.lexists(path):
-        mode = os.lstat(path).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+    """A rename would put a file where the device was, or the link to it."""
+    with contextlib.suppress(OSError):
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise ConfigError(f"{path}: a device or a pipe; name a file")
 
 

@@ -214,13 +214,13 @@ def _checked_map(program: Program, readback_S: np.ndarray) -> np.ndarray:
         raise DataError(f"read-back of {readback.dtype}; expected floats in siemens")
     if readback.dtype.itemsize < 4:
         raise DataError("read-back of float16, whose steps are wider than what tells states apart; save float32")
-    read = [readback[tile.macro, tile.rows, tile.cols] for tile in program.tiles]
-    largest = max((np.max(np.abs(part), where=np.isfinite(part), initial=0.0) for part in read), default=0.0)
-    if largest > _MOST_CONDUCTANCE_S:
-        raise DataError(
-            f"the read-back reaches {largest:g}; a map in siemens stays below "
-            f"{_MOST_CONDUCTANCE_S:g}: is it in another unit?"
-        )
+    for tile in program.tiles:
+        read = readback[tile.macro, tile.rows, tile.cols]
+        for row, col in np.argwhere(np.isfinite(read) & (np.abs(read) > _MOST_CONDUCTANCE_S))[:1]:
+            raise DataError(
+                f"the read-back is {read[row, col]:g} at macro {tile.macro} row {tile.row0 + row} col "
+                f"{tile.col0 + col}; a map in siemens stays below {_MOST_CONDUCTANCE_S:g}: is it in another unit?"
+            )
     return readback.astype(np.float64)
 
 

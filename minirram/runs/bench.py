@@ -8,7 +8,7 @@ import numpy as np
 
 from ..chip.chip import Chip
 from ..crossbar.macro import Macro
-from ..driver import programmer
+from ..driver import line_bytes, programmer
 from ..driver.journal import Journal
 from ..driver.programmer import Estimate, Progress
 from ..driver.protocol import Capabilities, Driver
@@ -50,6 +50,10 @@ class Bench(Result):
     """digest of what the program leaves"""
     estimate: Estimate
     """of pulses and time, before the first pulse"""
+    line_bytes: Dict[str, int]
+    """over a serial line: the read of the state, pulses with verifying reads, the read-back"""
+    line_minutes: float
+    """what they take at 115,200 baud"""
     resumed: bool
     """whether an earlier start had done steps already"""
     pulses: int
@@ -215,6 +219,7 @@ def _finish(
         state="programmed",
         new_state=bound.new_state,
         estimate=programmer.estimate(capabilities, built),
+        **_over_the_line(capabilities, built),
         resumed=False,
         pulses=int(made.pulses.sum()),
         most_pulses=int(made.pulses.max(initial=0)),
@@ -223,6 +228,12 @@ def _finish(
         checked=found.checked,
         failed=wrong,
     )
+
+
+def _over_the_line(capabilities: Capabilities, built: Program) -> Dict[str, Any]:
+    """Fields of `Bench`: bytes and minutes."""
+    sizes = line_bytes.line_bytes(capabilities, built)
+    return {"line_bytes": sizes, "line_minutes": line_bytes.minutes(sum(sizes.values()))}
 
 
 def _untouched(out: str, capabilities: Capabilities, built: Program, estimate: Estimate) -> Bench:
@@ -234,6 +245,7 @@ def _untouched(out: str, capabilities: Capabilities, built: Program, estimate: E
         state="untouched",
         new_state=f"{built.new_state:08x}",
         estimate=estimate,
+        **_over_the_line(capabilities, built),
         resumed=False,
         pulses=0,
         most_pulses=0,

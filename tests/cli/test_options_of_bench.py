@@ -111,7 +111,10 @@ def test_a_dry_run_estimates_and_leaves_nothing(runs):
     ask = made["estimate"]
     full = figures("bench", runs.trained(), *SIMULATED, "--out", out)
     assert sum(ask["pulses"].values()) == full["pulses"] and full["estimate"] == ask
-    assert "nothing was pulsed" in call("bench", runs.trained(), *SIMULATED, "--out", out, "--dry-run").out
+    text = call("bench", runs.trained(), *SIMULATED, "--out", out, "--dry-run").out
+    assert "nothing was pulsed" in text and "docs/driver.md" in text
+    assert f"{sum(made['line_bytes'].values()):,} bytes, {made['line_minutes']:.3g} minutes at 115,200 baud" in text
+    assert made["line_bytes"] == full["line_bytes"] and made["line_bytes"]["read-back"] > 4 * ask["cells"]
 
 
 @shows("bench", "--port")

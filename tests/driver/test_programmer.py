@@ -8,6 +8,7 @@ import pytest
 
 from minirram.driver import programmer
 from minirram.driver.journal import Journal, packed, unpacked
+from minirram.driver.line_bytes import FRAME_BYTES, line_bytes
 from minirram.driver.protocol import Verify
 from minirram.driver.serial_driver import SerialDriver
 from minirram.driver.simulated import SimulatedDriver
@@ -15,7 +16,7 @@ from minirram.driver.verified import pulse
 from minirram.errors import ConfigError, DataError
 from minirram.programming.readback import wrong_cells
 
-from ..support.benches import LIMITS, RECIPES, BadLine, served, two_ends
+from ..support.benches import LIMITS, RECIPES, BadLine, CountingLine, served, two_ends
 from ..support.stops import COLS, HEADER, ROWS, Power, on_map, programmed, removed, small_chip, small_program
 
 
@@ -241,3 +242,25 @@ def test_the_estimate_is_what_a_good_chip_takes(tmp_path):
     assert 0 < ask.seconds < ask.most_seconds and ask.most_pulses == 11
     slow = replace(bench.capabilities, granularity="cell", call_s=0.01)
     assert programmer.estimate(slow, program).seconds > 10 * ask.seconds
+
+
+@pytest.mark.parametrize("verifies", [False, True])
+def test_the_bytes_over_the_line_are_those_that_are_told(tmp_path, verifies):
+    """On a chip whose cells answer to the first pulse, counted at the host's end."""
+    macro, program = small_chip(stuck=0), small_program()
+    bench = SimulatedDriver([macro], verifies=verifies)
+    asked = line_bytes(bench.capabilities, program)
+    with two_ends() as (host, board), served(bench, board, frame_bytes=FRAME_BYTES):
+        counted = CountingLine(host)
+        driver = SerialDriver(None, line=counted)
+        greeting, found = counted.bytes, []
+        with Journal(str(tmp_path / "journal"), HEADER) as journal:
+            for action in (
+                lambda: programmer.check_state(driver, program),
+                lambda: programmer.run(driver, program, journal),
+                lambda: programmer.read_back(driver, program),
+            ):
+                before = counted.bytes
+                action()
+                found.append(counted.bytes - before)
+    assert greeting > 0 and np.allclose(found, list(asked.values()), rtol=0.01)

@@ -180,6 +180,7 @@ def test_whatever_a_driver_says_of_its_pulses_that_cannot_be_is_an_error_of_the_
         (lambda read_S: read_S[1:], "shape"),
         (lambda read_S: read_S + 1j, "complex128"),
         (lambda read_S: read_S * 1e6, "reads are in siemens"),
+        (lambda read_S: np.where(np.indices(read_S.shape)[1] == 3, -1.0, read_S), "row 0 col 3 reads -1 S"),
         (raising(OSError("bus")), "read failed: OSError: bus"),
     ],
 )

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import stat
 import subprocess
 
 import numpy as np
@@ -308,7 +309,10 @@ def test_what_cannot_be_written_or_read_is_told_before_the_first_pulse(programme
     ]:
         code, _, errors = bench.run(programmer, *options, programs=programs)
         assert code == 2 and errors
-        assert not bench.cells()["pulses"].any() and not (bench.folder / "readback.npy").exists()
+        untouched = not (bench.folder / "chip.bin").exists() or not bench.cells()["pulses"].any()
+        assert untouched and not (bench.folder / "readback.npy").exists()
+    bench.fresh()
+    assert bench.run(programmer, programs=["absent"])[0] == 2 and not (bench.folder / "journal.txt").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and limits of POSIX")
@@ -316,19 +320,22 @@ def test_pipes_and_devices_are_refused_at_once_and_stay(programmer, bench):
     os.mkfifo(bench.folder / "pipe")
     for options, programs in [
         (("--journal", "/dev/full"), ["old"]),
-        (("--journal", "/dev/zero"), ["old"]),
+        (("--journal", "/dev/urandom"), ["old"]),
         (("--journal", "pipe"), ["old"]),
         (("--memory", "pipe"), ["old"]),
         (("--out", "pipe"), ["old"]),
         (("--cells", "pipe"), ["old"]),
-        (("--faults", "/dev/zero"), ["old"]),
-        (("--chip", "/dev/zero"), ["old"]),
+        (("--faults", "/dev/urandom"), ["old"]),
+        (("--faults", "/dev/full"), ["old"]),
+        (("--chip", "/dev/full"), ["old"]),
     ]:
         code, _, errors = bench.run(programmer, *options, programs=programs)
         assert code == 2 and len(errors.splitlines()) == 1
+    assert stat.S_ISFIFO(os.stat(bench.folder / "pipe").st_mode)
     os.rename(bench.folder / "pipe", bench.folder / "pipe.xbp")
+    bench.fresh()
     code, _, errors = bench.run(programmer, programs=["old", "pipe"])
-    assert code == 2 and "a pipe or a device" in errors and not bench.cells()["pulses"].any()
+    assert code == 2 and "a pipe or a device" in errors and not (bench.folder / "chip.bin").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and limits of POSIX")

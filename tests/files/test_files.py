@@ -23,12 +23,13 @@ def test_failure_leaves_the_old_file_and_no_debris(tmp_path):
 def test_no_file_takes_the_place_of_a_device_or_a_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(str(pipe))
-    for path in (os.devnull, str(pipe)):
+    os.symlink("pipe", str(tmp_path / "link"))
+    for path in (os.devnull, str(pipe), str(tmp_path / "link")):
         before = os.stat(path).st_mode
         with pytest.raises(ConfigError, match="a device or a pipe; name a file"), atomic_writer(path):
             pytest.fail("the body must not run")
         assert os.stat(path).st_mode == before
-    assert os.listdir(str(tmp_path)) == ["pipe"]
+    assert sorted(os.listdir(str(tmp_path))) == ["link", "pipe"]
 
 
 def test_path_under_a_file_is_an_os_error(tmp_path):

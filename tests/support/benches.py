@@ -49,6 +49,25 @@ class FileLine:
         pass
 
 
+class CountingLine:
+    """A line that counts the bytes of both directions."""
+
+    def __init__(self, line):
+        self.line, self.bytes = line, 0
+
+    def send(self, data):
+        self.bytes += len(data)
+        self.line.send(data)
+
+    def receive(self, timeout_s):
+        data = self.line.receive(timeout_s)
+        self.bytes += len(data)
+        return data
+
+    def close(self):
+        self.line.close()
+
+
 class BadLine:
     """A line that treats each sending by a random choice: whole, lost, damaged in one bit, cut short, or twice."""
 
