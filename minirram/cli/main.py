@@ -42,6 +42,7 @@ COMMANDS = {
     "recalibrate": "take a run to its chip as read back, without a pulse",
     "diff": "how two program files differ; exit code 1 when they do",
     "dump": "a program file as tables, arrays or pictures",
+    "vectors": "test vectors of the product for RTL, C and SPICE",
     "chip": "write the conductances of a run's chip",
     "fit": "fit a technology to measured maps",
     "import": "take a measured map from a lab file",
@@ -60,6 +61,7 @@ GROUPS = {
     "networks": ("networks", "fit-network", "place"),
     "program files": ("inspect", "diff", "dump", "convert"),
     "maps of conductances": ("fit", "import", "chip"),
+    "other implementations": ("vectors",),
     "this machine": ("doctor",),
 }
 """heading in the help -> commands; what is not named here stands below "more\""""

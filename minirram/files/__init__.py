@@ -3,7 +3,16 @@
 from .arrays import Arrays, archive_of, fill, part, prefixed, read_npy, read_npz
 from .budgets import Budget
 from .reading import Path, blaming, crc_of, json_of, open_file, read_bytes, read_json, refuse_links, sha256_of
-from .writing import append_line, atomic_writer, check_writable, copy_file, open_to_append, write_json, write_npz
+from .writing import (
+    append_line,
+    atomic_writer,
+    check_writable,
+    copy_file,
+    open_to_append,
+    whole_folder,
+    write_json,
+    write_npz,
+)
 
 __all__ = [
     "Arrays",
@@ -28,6 +37,7 @@ __all__ = [
     "read_npz",
     "refuse_links",
     "sha256_of",
+    "whole_folder",
     "write_json",
     "write_npz",
 ]

@@ -117,6 +117,28 @@ def lock_at_once(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[str]:
+    """A temporary folder beside `path` to fill; on success it takes the name `path`, else it vanishes.
+
+    ConfigError when `path` is there already and is no empty folder.
+    """
+    path = os.fspath(path).rstrip(os.sep) or os.sep
+    if os.path.lexists(path) and not (os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)):
+        raise ConfigError(f"{path}: it is there already, and no empty folder; name a new one")
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        os.mkdir(temporary)
+        yield temporary
+        if os.path.isdir(path):
+            os.rmdir(path)
+        os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
 def append_descriptor(path: Path) -> int:
     """Descriptor of the file `path`, to add bytes at its end; it is made where there is none.
 
