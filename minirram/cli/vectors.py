@@ -24,10 +24,10 @@ OF_A_RUN = ("layer", "tile")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram vectors` takes."""
     parser.add_argument("source", metavar="RUN|SHAPE", help="folder of a finished run, or ROWSxPAIRS such as 64x16")
-    parser.add_argument("--format", choices=FORMATS, required=True, help="of the files")
+    parser.add_argument("--format", choices=FORMATS, required=True, help="how the files are written")
     parser.add_argument("--out", required=True, help="folder to write; it must be new or empty")
     parser.add_argument("--samples", type=int, default=Wanted.samples, help="input vectors")
-    parser.add_argument("--seed", type=int, default=Wanted.seed, help="of drawn codes and cells")
+    parser.add_argument("--seed", type=int, default=Wanted.seed, help="seed of drawn codes and cells")
     parser.add_argument("--noise", action="store_true", help="also the standard deviation of each output by read noise")
     of_run = group(parser, "of a run")
     of_run.add_argument("--layer", metavar="NAME", help="matrix of the run; may be left out where there is one")
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shape = group(parser, "of a shape")
     shape.add_argument("--input-bits", type=int, help="bits of the input codes; default 4")
     shape.add_argument("--adc-bits", type=int, help="resolution of the ADCs; default 8")
-    shape.add_argument("--arrangement", choices=ARRANGEMENTS, help="of the ADCs; default pair")
+    shape.add_argument("--arrangement", choices=ARRANGEMENTS, help="how currents are converted; default pair")
     shape.add_argument("--wire-ohm", type=float, help="resistance of a line per cell, in a netlist; default 0")
 
 

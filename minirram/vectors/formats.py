@@ -8,7 +8,7 @@ import numpy as np
 from ..crossbar.converters import bit_planes
 from ..crossbar.wires import Wires, column_currents_A
 from ..errors import ConfigError
-from ..files import whole_folder
+from ..files import atomic_writer, whole_folder
 from .spice import CURRENTS, netlist
 from .vectors import Answer, Stimulus
 
@@ -63,7 +63,7 @@ def write(folder: str, form: str, stimulus: Stimulus, answer: Answer, *, wires: 
     with whole_folder(folder) as unfinished:
 
         def add(name: str, data: bytes) -> None:
-            with open(os.path.join(unfinished, name), "wb") as handle:
+            with atomic_writer(os.path.join(unfinished, name)) as handle:
                 handle.write(data)
             names.append(name)
 

@@ -24,6 +24,7 @@ from . import (
     test_options_of_task,
     test_options_of_train,
     test_options_of_use,
+    test_options_of_vectors,
     test_what_is_told,
 )
 
@@ -43,6 +44,7 @@ FOLLOWED = (
     test_options_of_task,
     test_options_of_train,
     test_options_of_use,
+    test_options_of_vectors,
     test_what_is_told,
 )
 """modules whose tests follow options to their effect"""

@@ -75,8 +75,8 @@ def test_real_outputs_are_what_the_schemas_say(outputs):
     pytest.importorskip("jsonschema", reason="outputs are validated with jsonschema, of the extra 'test'")
     for command, value in outputs.items():
         validator(command).validate(value)
-    # The options' tests validate compare, demo, fit-network, place and sweep, and many more outputs of these.
-    assert set(outputs) == set(main.COMMANDS) - {"compare", "demo", "fit-network", "place", "sweep"}
+    # The options' tests validate compare, demo, fit-network, place, sweep and vectors, and many more outputs of these.
+    assert set(outputs) == set(main.COMMANDS) - {"compare", "demo", "fit-network", "place", "sweep", "vectors"}
 
 
 def test_an_unknown_key_a_missing_one_and_a_wrong_type_are_faults(outputs):
