@@ -304,7 +304,7 @@ def _read_back(cells: Cells, read_S: np.ndarray, limits: Thresholds) -> Optional
 
 def _pulses_per_cell(pulses: np.ndarray) -> Optional[Markup]:
     top = int(pulses.max(initial=0))
-    counts = np.bincount(pulses.reshape(-1).astype(np.int64)) if top <= 1000 else np.histogram(pulses, 40)[0]
+    counts = np.bincount(pulses.reshape(-1).astype(np.intp)) if top <= 1000 else np.histogram(pulses, 40)[0]
     edges = np.arange(len(counts)) if top <= 1000 else np.linspace(0, top, len(counts))
 
     def draw(axes: Any) -> None:

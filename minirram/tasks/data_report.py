@@ -82,7 +82,7 @@ def data_report(data: LabelledData, layout: Layout, *, network: Network) -> Data
 def _counts(data: Dataset, classes: int) -> np.ndarray:
     """Samples, or pixels that count, of each class."""
     labels = data.labels if data.region is None else data.labels[data.region]
-    return np.bincount(labels.ravel(), minlength=classes)
+    return np.bincount(labels.ravel().astype(np.intp), minlength=classes)
 
 
 def _constant(images: np.ndarray, names: Tuple[str, ...]) -> Tuple[str, ...]:

@@ -22,7 +22,7 @@ def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, *, classes: int)
     for name, values in (("predicted", predicted), ("labels", labels)):
         if values.min() < 0 or values.max() >= classes:
             raise ShapeError(f"{name} holds {values.min()}..{values.max()}: classes are 0..{classes - 1}")
-    flat = labels.astype(np.int64).ravel() * classes + predicted.astype(np.int64).ravel()
+    flat = labels.astype(np.intp).ravel() * classes + predicted.astype(np.intp).ravel()
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 

@@ -15,9 +15,9 @@ _ILLEGAL = 128  # the token byte without a meaning
 _GROUP = 96  # payloads that are expanded at a time: they stay in the cache
 
 _BYTE = np.arange(256)
-_TOKEN_SIZE = np.where(_BYTE < _ILLEGAL, _BYTE + 2, 2).astype(np.int64)
+_TOKEN_SIZE = np.where(_BYTE < _ILLEGAL, _BYTE + 2, 2).astype(np.intp)
 _TOKEN_SIZE[_ILLEGAL] = 1 << 20  # past the end of any payload
-_TOKEN_COUNT = np.where(_BYTE < _ILLEGAL, _BYTE + 1, 257 - _BYTE).astype(np.int64)
+_TOKEN_COUNT = np.where(_BYTE < _ILLEGAL, _BYTE + 1, 257 - _BYTE).astype(np.intp)
 
 
 def encode(data: np.ndarray, lengths: Sequence[int]) -> Tuple[np.ndarray, np.ndarray]:
@@ -26,13 +26,13 @@ def encode(data: np.ndarray, lengths: Sequence[int]) -> Tuple[np.ndarray, np.nda
     data: uint8 (n,), all payloads one after the other; lengths: their sizes, each >= 1, summing to n.
     Returns (stored, ends): uint8 (m,) all encodings one after the other, int64 end of each one in it.
     """
-    ends = np.cumsum(np.asarray(lengths, np.int64))
+    ends = np.cumsum(np.asarray(lengths, np.intp))
     return _encoded(data, ends, *_repeats(data, ends))
 
 
 def encode_shorter(data: np.ndarray, lengths: Sequence[int]) -> List[Optional[bytes]]:
     """The canonical encodings that are smaller than their payloads, None in place of the others; as of `encode`."""
-    size = np.asarray(lengths, np.int64)
+    size = np.asarray(lengths, np.intp)
     ends = np.cumsum(size)
     start, end, repeated = _repeats(data, ends)
     # No encoding is smaller than two bytes a run, its literals and a token for each 128 of them. Most maps of random
@@ -54,7 +54,7 @@ def _encoded(
     last = np.searchsorted(start, ends)
     start, end = np.insert(start, last, ends), np.insert(end, last, ends)
     payload_ends = last + np.arange(len(ends))
-    size: np.ndarray = np.full(len(start), 2, np.int64)
+    size: np.ndarray = np.full(len(start), 2, np.intp)
     size[payload_ends] = 0
     gap = start.copy()
     gap[1:] -= end[:-1]
@@ -123,8 +123,8 @@ def decode(stored: Sequence[bytes], lengths: Sequence[int]) -> List[Optional[byt
 
     An entry is None where the encoding is not valid: illegal token, input that ends inside a token, or another size.
     """
-    sizes = np.array([len(one) for one in stored], np.int64)
-    wanted = np.asarray(lengths, np.int64)
+    sizes = np.array([len(one) for one in stored], np.intp)
+    wanted = np.asarray(lengths, np.intp)
     data = np.frombuffer(b"".join(stored), np.uint8)
     ends = np.cumsum(sizes)
     literal, stops = _walk(data, ends - sizes, ends)
@@ -143,7 +143,7 @@ def _expand(
     tokens = np.flatnonzero(~literal)
     token: np.ndarray = data.take(tokens)
     count = _TOKEN_COUNT.take(token)
-    counted = np.concatenate(([0], np.cumsum(count, dtype=np.int64)))
+    counted = np.concatenate(([0], np.cumsum(count, dtype=np.intp)))
     bounds = counted[np.searchsorted(tokens, np.concatenate(([0], ends)))]
     good = whole & (np.diff(bounds) == wanted)
     if not good.all():
@@ -165,7 +165,7 @@ def _expand(
 
 
 def _places(start: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """int64 (count.sum(),): start[0], start[0] + 1 .. start[0] + count[0] - 1, start[1] and on."""
+    """intp (count.sum(),): start[0], start[0] + 1 .. start[0] + count[0] - 1, start[1] and on."""
     ends = np.cumsum(count)
     places: np.ndarray = np.repeat(start - ends + count, count)
     places += np.arange(len(places))
