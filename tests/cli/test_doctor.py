@@ -20,6 +20,7 @@ def test_a_product_that_is_off_fails_the_self_test(monkeypatch):
     monkeypatch.setattr(self_test, "product_hash", lambda: "00000000")
     found = figures("doctor", code=1)
     assert not found["passed"]
+    assert (found["product_hash"], found["expected_hash"]) == ("00000000", self_test.PRODUCT_HASH)
     assert "does not compute as it should" in call("doctor").out
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -225,6 +226,11 @@ def test_drift_is_taken_back_by_one_factor_per_matrix(runs, tmp_path):
     assert old["compensation"] is None and all(1.7 < factor < 2.3 for factor in factors.values())
     assert compensated["age_s"] == 3.15e7 and compensated["confusion"] != old["confusion"]
     assert "compensation            conv1 " in call("evaluate", folder, *aged, "--compensate").out
+    moved = shutil.copytree(folder, tmp_path / "seed")
+    config = json.loads((moved / "config.json").read_text())
+    config["recipe"]["seed"] += 1  # of the noise of the calibration read, too
+    (moved / "config.json").write_text(json.dumps(config))
+    assert figures("evaluate", str(moved), *aged, "--compensate")["compensation"] != factors
     scales = []
     for options in ((), ("--compensate",)):
         figures("evaluate", folder, *aged, *options, "--digital", file)

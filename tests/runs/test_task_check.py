@@ -10,6 +10,7 @@ import pytest
 from minirram.cli.schemas import task_file_schema
 from minirram.errors import ConfigError, DataError
 from minirram.nn.layers.convolution import Conv2d
+from minirram.nn.layers.norm import BatchNorm
 from minirram.runs.task_check import check_file
 from minirram.tasks.draft import draft
 from minirram.tasks.labelled_data import LabelledData
@@ -151,6 +152,7 @@ def test_a_draft_in_time_slides_along_time_alone():
     data = LabelledData.split(np.random.default_rng(0).uniform(0, 1, (40, 64, 3)), np.arange(40) % 4)
     first, second, _ = (layer for layer in draft("mine", data).network.layers if isinstance(layer, Conv2d))
     assert (first.kernel, first.stride, first.padding, first.groups) == ((1, 5), (1, 1), (0, 2), 1)
+    assert all(layer.affine for layer in draft("mine", data).network.layers if isinstance(layer, BatchNorm))
     assert (second.kernel, second.stride, second.padding, second.groups) == ((1, 5), (1, 2), (0, 2), 1)
 
 

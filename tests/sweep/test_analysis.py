@@ -48,7 +48,7 @@ def test_a_map_holds_the_means_of_its_cells():
     rows = [row for row in rows if (row["a"], row["b"]) != (2, 4)]
     found = two_way(rows, "a", "b")
     assert (found.down_values, found.across_values) == (("1", "2"), ("3", "4"))
-    assert found.means == ((13.5, 14.5), (23.5, None))
+    assert (found.down, found.across) == ("a", "b") and found.means == ((13.5, 14.5), (23.5, None))
 
 
 figures = st.lists(st.tuples(st.integers(0, 6), st.integers(1, 6)), min_size=1, max_size=30)

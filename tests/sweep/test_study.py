@@ -2,6 +2,7 @@
 
 import errno
 import os
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import given
 
 from minirram.crossbar.wires import Wires
 from minirram.device.presets import PCM, TAOX_40NM
+from minirram.engines.running import Running
 from minirram.errors import ConfigError, DataError
 from minirram.json_codec import built, plain
 from minirram.learn.recipe import Recipe
 from minirram.nn.network import input_bits, matrices
 from minirram.runs.config import RunConfig
+from minirram.sweep import driver
 from minirram.sweep import table as tables
 from minirram.sweep.parameters import Setup, find, names_of, parameters, with_values
 from minirram.sweep.study import Point, Samples, Study, value_of, values_of
@@ -220,3 +223,15 @@ def test_a_folder_has_one_driver(tmp_path):
 def test_a_key_depends_on_names_and_values_alone():
     one, other = Point((("a", 1), ("b", 0.5))), Point((("b", 0.5), ("a", 1)))
     assert one.key == other.key and len({one.key, Point((("a", 1), ("b", 0.25))).key, Point((("a", "1"),)).key}) == 3
+
+
+def test_the_clock_tells_how_far_a_sweep_is():
+    plan, table = SimpleNamespace(keys=["a", "b", "c"]), SimpleNamespace(lines={"a": ""}, failed=set())
+    told = []
+    clock = driver._Clock(plan, table, told.append)
+    for _ in range(2):
+        clock.tell(Running())
+        table.failed.add("b")
+    assert [(one.done, one.points, one.failed) for one in told] == [(1, 3, 0), (2, 3, 1)]
+    assert told[0].left_s is None and told[1].left_s >= 0
+    assert [one.dashboard for one in told] == [None, None]

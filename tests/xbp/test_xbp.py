@@ -159,7 +159,7 @@ def test_a_file_of_format_1_says_the_same_in_format_2():
     ours = script("make_vectors").example()
     assert made.new_state == ours.new_state and made.meta == ours.meta and made.build_id == ours.build_id
     assert tile_content(made.tiles[0]) == tile_content(ours.tiles[0])
-    assert len(made.recipes) == len(ours.recipes)
+    assert len(made.recipes) == len(ours.recipes) and made.orientation == ours.orientation
     same = ("id", "kind", "verify_id", "floating", "max_pulses", "col_mV", "width_ns", "compliance_nA")
     for one, other in zip(made.recipes, ours.recipes):
         assert [getattr(one, name) for name in same] == [getattr(other, name) for name in same]
