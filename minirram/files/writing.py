@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import json
 import os
 import re
@@ -159,14 +160,30 @@ def _refuse_links(path: str) -> None:
 
 def open_to_append(path: Path) -> BinaryIO:
     """The same as a handle."""
-    return os.fdopen(append_descriptor(path), "ab")
+    return io.BufferedWriter(_Named(append_descriptor(path), "wb", os.fspath(path)))
 
 
 def open_to_change(path: Path) -> Any:
     """Open the file `path` to read and write it; it is made where there is none. Errors as of `append_descriptor`."""
     _refuse_links(os.fspath(path))
     flags = os.O_RDWR | os.O_CREAT | _BINARY | _NO_LINK | getattr(os, "O_NONBLOCK", 0)
-    return os.fdopen(os.open(path, flags, 0o666), "r+b")
+    return io.BufferedRandom(_Named(os.open(path, flags, 0o666), "r+b", os.fspath(path)))
+
+
+class _Named(io.FileIO):
+    """An open file whose errors name it: those of a full disk name none."""
+
+    def __init__(self, descriptor: int, mode: str, path: str) -> None:
+        super().__init__(descriptor, mode)
+        self.path = path
+
+    def write(self, data: Any) -> int:
+        """As of `io.FileIO`."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = self.path
+            raise
 
 
 def append_line(path: Path, text: str) -> None:

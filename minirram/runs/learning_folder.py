@@ -170,6 +170,9 @@ class LearningFolder:
     def save_checkpoint(self, learner: "Learner") -> None:
         """Write `checkpoint.npz` and `history.csv`."""
         write_npz(self.path("checkpoint.npz"), learner.checkpoint(), compress=False)
+        self._save_history(learner)
+
+    def _save_history(self, learner: "Learner") -> None:
         text = io.StringIO()
         table = csv.DictWriter(text, list(learner.history[0]), lineterminator="\n")
         table.writeheader()
@@ -188,6 +191,8 @@ class LearningFolder:
         if self.has("checkpoint.npz"):
             with blaming(self.path("checkpoint.npz")):
                 learner.restore(self.load_checkpoint())
+            if learner.history:
+                self._save_history(learner)  # a stop may have come between the two files
             if len(learner.history) < learner.recipe.epochs:
                 self.check_environment()
         epochs, steps, done = learner.recipe.epochs, data.steps_per_epoch(learner.recipe), len(learner.history)

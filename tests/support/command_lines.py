@@ -14,6 +14,7 @@ import re
 import shlex
 import shutil
 import signal
+import warnings
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
@@ -222,7 +223,8 @@ def _called(words: List[str], out: Output, err: Output) -> Tuple[int, bool]:
     interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, SECONDS, STOPPED_WITHIN_S)
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
+            warnings.simplefilter("default")  # as on the command line, where they are no errors
             try:
                 return main.main(words), False
             except SystemExit as stop:
