@@ -6,10 +6,12 @@ of a bench.
 
 from .cells import check_cell
 from .drivers import check_driver
+from .estimates import Estimate, estimate
 from .kit import FALSE_ALARM, Report, Result, Simulator, Spec, check, simulator_factory
 
 __all__ = [
     "FALSE_ALARM",
+    "Estimate",
     "Report",
     "Result",
     "Simulator",
@@ -17,5 +19,6 @@ __all__ = [
     "check",
     "check_cell",
     "check_driver",
+    "estimate",
     "simulator_factory",
 ]

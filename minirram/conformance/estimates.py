@@ -1,0 +1,130 @@
+"""What a device is, worked out from reads: offset, gain and INL of its converters, read noise, cells."""
+
+from dataclasses import dataclass, replace
+from typing import Tuple
+
+import numpy as np
+
+from ..errors import ConfigError
+from .cases import Case, Factory, Problem, Spec, draw, largest_code, make_device, odd_lsb
+from .moments import rounded
+
+LARGEST_ROWS = 64
+"""rows that are driven: each is one unknown of a column"""
+PATTERNS = 3000
+"""inputs of different rows; together they smooth the steps of the converters"""
+MARGIN_LSB = 0.1
+"""what an estimated offset or INL may be off"""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """One array as it was found."""
+
+    offset_lsb: np.ndarray
+    """float64 (pairs,): what a converter adds"""
+    gain: np.ndarray
+    """float64 (pairs,): slope of a converter over the cells as asked for; errors of single cells are taken to cancel"""
+    inl_lsb: np.ndarray
+    """float64 (pairs,): largest smooth deviation (second and third order) from a line, within what was driven"""
+    read_noise: float
+    """relative standard deviation of one read of one cell"""
+    cells_S: np.ndarray
+    """float64 (rows, pairs): G+ - G- of each pair, without the gain"""
+    cell_error: float
+    """relative standard deviation of those against what was asked for, over the mean of a cell"""
+
+    def spec(self, claimed: Spec) -> Spec:
+        """`claimed` with this noise and with tolerances as large as what was found: the device's own model."""
+        return replace(
+            claimed,
+            read_noise=self.read_noise,
+            adc_offset_lsb=float(np.abs(self.offset_lsb).max()) + MARGIN_LSB,
+            adc_gain=float(np.abs(self.gain - 1).max()),
+            adc_inl_lsb=float(self.inl_lsb.max()) + MARGIN_LSB,
+            mean_tolerance=self.cell_error,
+        )
+
+
+def estimate(factory: Factory, spec: Spec, *, reads: int = 16, seed: int = 0) -> Estimate:
+    """Offset, gain and INL of the converters of one array, its read noise and its cells, from reads alone.
+
+    factory: as of `check`; one device is made, of at most LARGEST_ROWS rows. reads: of each of PATTERNS inputs, at
+    least 2; where the noise of a read is many LSB more are needed. ConfigError for converters per polarity: their two
+    offsets cannot be told apart.
+    """
+    if spec.arrangement != "pair":
+        raise ConfigError("estimate: the converters of an arrangement per polarity cannot be told apart")
+    if reads < 2:
+        raise ConfigError(f"{reads} reads of each input; noise needs at least 2")
+    case, patterns = _asked(spec, seed)
+    found = _read(factory, spec, case, patterns, reads=reads)
+    nominal = (case.plus - case.minus).astype(np.float64)
+    mean = found.mean(axis=0)
+    design = np.concatenate([np.ones((len(patterns), 1)), patterns], axis=1)
+    solution = np.linalg.lstsq(design, mean, rcond=None)[0]
+    line = design @ solution
+    gain = (solution[1:] * nominal).sum(axis=0) * case.lsb / (nominal**2).sum(axis=0)
+    cells_grid = solution[1:] * case.lsb / gain
+    error = np.std(cells_grid - nominal) / np.mean((case.plus + case.minus) / 2)
+    return Estimate(
+        offset_lsb=solution[0],
+        gain=gain,
+        inl_lsb=_smooth_inl(mean - line, line),
+        read_noise=_noise(spec, case, patterns, found.var(axis=0, ddof=1), line),
+        cells_S=cells_grid * spec.grid_S,
+        cell_error=float(error),
+    )
+
+
+def _asked(spec: Spec, seed: int) -> Tuple[Case, np.ndarray]:
+    """(cells of one array, inputs (PATTERNS, rows) of 0 and 1): a third drives few rows, the others one column far."""
+    rows = min(spec.tile_rows, spec.max_rows, LARGEST_ROWS)
+    pairs = min(spec.tile_pairs, spec.max_pairs)
+    random = np.random.default_rng(seed)
+    shape = rows, pairs
+    plus, minus = (random.integers(0, spec.g_max + 1, shape) for _ in range(2))
+    sides = [np.maximum(sign * (plus - minus), 0).sum(axis=0).max() for sign in (1, -1)]
+    problem = Problem(rows, pairs, 1, max(spec.input_bits), max(spec.adc_bits), 3, seed)
+    lsb = odd_lsb(1.1 * max(sides) / largest_code(spec, problem.adc_bits), 3)
+    case = draw(problem, lsb=lsb, g_max=spec.g_max)._replace(plus=plus, minus=minus)
+    towards = (plus - minus).T[random.integers(0, pairs, PATTERNS)] > 0
+    share = random.random((PATTERNS, 1))
+    patterns = random.random((PATTERNS, rows)) < np.where(towards, share, 1 - share)
+    patterns[::3] = random.random(patterns[::3].shape) < 2 / rows
+    return case, patterns.astype(np.float64)
+
+
+def _read(factory: Factory, spec: Spec, case: Case, patterns: np.ndarray, *, reads: int) -> np.ndarray:
+    """float64 (reads, PATTERNS, pairs): codes of the lowest plane. What the silent planes read as is taken back."""
+    multiply = make_device(factory, spec, case)
+    planes = 2**case.input_bits - 1
+    silent = multiply(np.zeros((min(100, spec.max_batch), len(case.plus)), np.uint8))[0].mean(axis=0) / planes
+    codes = patterns.astype(np.uint8)
+    parts = range(0, len(codes), spec.max_batch)
+    found = [np.concatenate([multiply(codes[k : k + spec.max_batch])[0] for k in parts]) for _ in range(reads)]
+    return np.array(found, np.float64) - (planes - 1) * silent
+
+
+def _smooth_inl(residual: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Largest |a (x^2 - line) + b (x^3 - line)| of each column, fitted to what the line leaves."""
+    inl = []
+    for left, x in zip(residual.T, line.T):
+        x = x / max(np.abs(x).max(), 1e-9)
+        base = np.stack([np.ones_like(x), x], axis=1)
+        bent = np.stack([x**2, x**3], axis=1)
+        bent -= base @ np.linalg.lstsq(base, bent, rcond=None)[0]
+        inl.append(np.abs(bent @ np.linalg.lstsq(bent, left, rcond=None)[0]).max())
+    return np.array(inl)
+
+
+def _noise(spec: Spec, case: Case, patterns: np.ndarray, variance: np.ndarray, line: np.ndarray) -> float:
+    """The relative noise with which rounded reads would vary as they do; by bisection."""
+    some = slice(None, None, 10)
+    squares = case.plus.astype(np.float64) ** 2 + case.minus.astype(np.float64) ** 2
+    relative = np.sqrt(patterns[some] @ squares) / case.lsb
+    seen, low, high = variance[some].mean(), 0.0, 1.0
+    for _ in range(24):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rounded(line[some], middle * relative)[1].mean() < seen else (low, middle)
+    return low
