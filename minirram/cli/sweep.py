@@ -47,7 +47,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram sweep` takes."""
     parser.add_argument("study", nargs="?", metavar="STUDY.json", help="what is varied; the options below add to it")
     parser.add_argument("--out", required=True, help="folder of the study; points that are there are not run again")
-    what = parser.add_argument_group("points")
+    _add_points(parser.add_argument_group("points"))
+    engine_options(parser.add_argument_group("engine", "the table does not depend on it"), "points")
+    said = parser.add_argument_group("findings", "of the whole table: text, and findings.json")
+    said.add_argument("--figure", metavar="COLUMN", default="value", help="the column that is looked at")
+    said.add_argument(
+        "--threshold", type=float, help="yield: share of chips whose figure is at least this; default: no yield"
+    )
+    parser.add_argument(
+        "--simulate-cluster",
+        metavar="WORKERSxPOINTS",
+        help="run nothing: what so many points like those in --out would take on so many workers",
+    )
+    parser.add_argument("--retry-failed", action="store_true", help="run points again whose row is an error")
+
+
+def _add_points(what: Any) -> None:
+    """Which points a study has."""
     what.add_argument(
         "--run",
         action="append",
@@ -88,18 +104,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="range of a sampled parameter; log: evenly by its logarithm; whole: whole numbers",
     )
     what.add_argument("--energy", action="store_true", help="account for the energy of an inference, too")
-    engine_options(parser.add_argument_group("engine", "the table does not depend on it"), "points")
-    said = parser.add_argument_group("findings", "of the whole table: text, and findings.json")
-    said.add_argument("--figure", metavar="COLUMN", default="value", help="the column that is looked at")
-    said.add_argument(
-        "--threshold", type=float, help="yield: share of chips whose figure is at least this; default: no yield"
+    what.add_argument(
+        "--analytic",
+        action="store_true",
+        help="accuracy from propagated noise covariances, without draws (CNN and CRNN; docs/scaling.md)",
     )
-    parser.add_argument(
-        "--simulate-cluster",
-        metavar="WORKERSxPOINTS",
-        help="run nothing: what so many points like those in --out would take on so many workers",
-    )
-    parser.add_argument("--retry-failed", action="store_true", help="run points again whose row is an error")
 
 
 def run(options: argparse.Namespace) -> SweepReport:
@@ -145,6 +154,8 @@ def study_of(options: argparse.Namespace) -> Study:
     if options.chips is not None:
         grid["chip_seed"] = options.chips
     fixed = {name: value_of(text) for name, text in (_named(text, "--set") for text in options.set)}
+    if options.analytic:
+        fixed["analytic"] = True
     return replace(
         base,
         fixed={**base.fixed, **fixed},

@@ -66,7 +66,7 @@ def calibrate_adcs(
     largest code covers, 100 for the largest seen. Of each product at most CALIBRATION_VECTORS input vectors are
     looked at. wires: those that the products go through. ConfigError where no current flows in a layer.
     """
-    weights = {name: _weights(chip, name, scale_S, wires) for name, scale_S in scales_S.items()}
+    weights = {name: effective_weights(chip, name, scale_S, wires) for name, scale_S in scales_S.items()}
     ideal, bits = IdealProduct(weights), input_bits(network)
     largest: Dict[str, float] = {}
 
@@ -124,7 +124,7 @@ def _cells(chip: Chip, tile: Tile, wires: Optional[Wires]) -> np.ndarray:
     return chip.macros[tile.macro].effective_grid(tile.region, wires)
 
 
-def _weights(chip: Chip, name: str, scale_S: float, wires: Optional[Wires]) -> np.ndarray:
+def effective_weights(chip: Chip, name: str, scale_S: float, wires: Optional[Wires]) -> np.ndarray:
     """Weights as the product sees them, float32 (fan_in, fan_out), noiseless."""
     if wires is None:
         return chip.read_weights(name, scale_S)

@@ -11,11 +11,12 @@ from ..crossbar.conditions import Conditions
 from ..device.unusual import unusual
 from ..errors import ConfigError
 from ..files import write_json
-from ..inference import digital_json
+from ..inference import digital_json, propagation
 from ..inference.compensation import measured_factors
 from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..inference.product import ChipProduct
+from ..json_codec import Result
 from ..nn.network import input_bits
 from ..rng import stream
 from .chip_files import DRAWN, ChipFiles
@@ -127,6 +128,45 @@ def evaluate(
         clipped_conductances=chip.clipped(),
         warnings=unusual(cell_model),
     )
+
+
+@dataclass(frozen=True)
+class Expectation(Result):
+    """What the read noise leaves of the right answers, without a draw: see `inference.propagation`."""
+
+    accuracy: float
+    """expected share of right answers"""
+    standard_deviation: float
+    """of the accuracy of one draw of the read noise"""
+    samples: int
+    """that were answered"""
+    clipped_conductances: int
+    """as of an `Evaluation`"""
+
+
+def expected(
+    folder: Folder,
+    split: str = "validation",
+    *,
+    data: Optional[str] = None,
+    conditions: Optional[Conditions] = None,
+    as_if: Optional[AsIf] = None,
+) -> Expectation:
+    """The accuracy that `evaluate` draws, from propagated noise covariances. ConfigError where they do not hold."""
+    run, as_if = RunFolder.open(folder), AsIf() if as_if is None else as_if
+    config, source = run.config if as_if.config is None else as_if.config, run.source(data)
+    conditions = Conditions() if conditions is None else conditions
+    if conditions.wires is None:
+        conditions = replace(conditions, wires=config.wires)
+    propagation.check(config.network, conditions)
+    chip, model = _in_use(run, config, conditions, source=source, files=as_if.files, threads=1)
+    asked = _first(_split(run, split, source, config, logged=as_if.logs), as_if.samples)
+    if asked.primary != "accuracy":
+        raise ConfigError("noise covariances are carried to one label per sample; these answers are labels of pixels")
+    found = propagation.predicted(
+        config.network, model, chip, codes=asked.codes, labels=asked.labels, conditions=conditions
+    )
+    return Expectation(**vars(found), samples=len(asked), clipped_conductances=chip.clipped())
 
 
 def _in_use(

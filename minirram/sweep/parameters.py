@@ -28,6 +28,8 @@ class Look:
     """repetitions of the read noise"""
     samples: Optional[int] = None
     """how many of the split are answered, the first ones; None: all"""
+    analytic: bool = False
+    """accuracy and its error bar from propagated noise covariances; nothing is drawn"""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any, Dict, Optional
 
 from .. import __version__
 from ..crossbar.conditions import Conditions
-from ..errors import MinirramError
+from ..errors import ConfigError, MinirramError
 from ..inference.examine import Score
 from ..json_codec import Result
 from ..runs.energy import WhatIf, account
 from ..runs.environment import commit
-from ..runs.evaluate import AsIf, evaluate
+from ..runs.evaluate import AsIf, evaluate, expected
 from ..runs.folder import RunFolder
 from ..runs.train import TrainingResults, train
 from .parameters import Look, Setup, Value, with_values
@@ -31,7 +31,7 @@ class PointFigures(Result):
     value: Optional[float] = None
     """that figure, mean over the draws, of the split that is looked at"""
     standard_error: Optional[float] = None
-    """of its mean over the draws"""
+    """of its mean over the draws; of an analytic point: of the figure of one draw"""
     sampling_error: Optional[float] = None
     """of an accuracy, for want of more samples: sqrt(a (1 - a) / samples)"""
     accuracy: Optional[float] = None
@@ -130,11 +130,32 @@ def _looked_at(folder: str, setup: Setup, job: Job) -> PointFigures:
     """Figures of the run in `folder` under a setup."""
     look = setup.look
     as_if = AsIf(setup.config, setup.files, look.samples, logs=False)
-    found = evaluate(folder, look.split, draws=look.draws, conditions=setup.conditions, as_if=as_if)
-    figures: Dict[str, Any] = dict(
-        _of_score(found), standard_error=found.standard_error, clipped_conductances=found.clipped_conductances
-    )
+    figures = (_drawn if not look.analytic else _expected)(folder, setup, as_if)
     return PointFigures(**dict(figures, **(_energy(folder, setup) if job.energy else {})))
+
+
+def _drawn(folder: str, setup: Setup, as_if: AsIf) -> Dict[str, Any]:
+    """Figures over draws of the read noise."""
+    look = setup.look
+    found = evaluate(folder, look.split, draws=look.draws, conditions=setup.conditions, as_if=as_if)
+    return dict(_of_score(found), standard_error=found.standard_error, clipped_conductances=found.clipped_conductances)
+
+
+def _expected(folder: str, setup: Setup, as_if: AsIf) -> Dict[str, Any]:
+    """Figures from propagated noise covariances; ConfigError for draws beside them."""
+    look = setup.look
+    if look.draws != 1:
+        raise ConfigError(f"draws is {look.draws}; an analytic point draws nothing")
+    found = expected(folder, look.split, conditions=setup.conditions, as_if=as_if)
+    return dict(
+        primary="accuracy",
+        value=found.accuracy,
+        standard_error=found.standard_deviation,
+        sampling_error=math.sqrt(found.accuracy * (1 - found.accuracy) / found.samples),
+        accuracy=found.accuracy,
+        samples=found.samples,
+        clipped_conductances=found.clipped_conductances,
+    )
 
 
 def _of_score(score: Score) -> Dict[str, Any]:

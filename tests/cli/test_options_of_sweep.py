@@ -78,6 +78,23 @@ def test_a_study_in_a_file_and_its_findings(runs, tmp_path):
     assert page["kind"] == "Sweep" and len(page["sections"]) > 3
 
 
+@shows("sweep", "--analytic")
+def test_accuracy_without_draws(runs, tmp_path):
+    """The row is what `expected` says; it lies among the draws."""
+    run, asked = runs.trained(), ["--vary", "read_noise=0.0065,0.1", "--set", "samples=40"]
+    study = str(tmp_path / "study")
+    figures("sweep", "--run", run, *asked, "--analytic", "--out", study)
+    figures("sweep", "--run", run, *asked, "--set", "draws=12", "--out", str(tmp_path / "drawn"))
+    for row, drawn in zip(table(study), table(str(tmp_path / "drawn"))):
+        assert row["analytic"] == "true" and not row["error"] and not drawn["error"]
+        assert 0 <= float(row["standard_error"]) < 0.1 and row["samples"] == "40"
+        spread = 4 * float(drawn["standard_error"]) + 0.02
+        assert abs(float(row["value"]) - float(drawn["value"])) < spread
+    refused = str(tmp_path / "refused")
+    assert call("sweep", "--run", run, "--analytic", "--set", "draws=3", "--out", refused).code == 3
+    assert "draws nothing" in table(refused)[0]["error"]
+
+
 @shows("sweep", "--simulate-cluster")
 def test_a_forecast_follows_from_measured_points(runs, tmp_path):
     """On more workers than points nothing waits; on many points scheduler or driver decides."""

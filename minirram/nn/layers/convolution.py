@@ -180,10 +180,11 @@ class Conv2d(Layer):
         (shape,) = inputs
         if len(shape) != 3 or shape[2] != self.in_channels:
             raise ShapeError(f"its input is {shape}, expected (height, width, {self.in_channels})")
-        return output_size(shape[0], shape[1], **self._places) + (self.out_channels,)
+        return output_size(shape[0], shape[1], **self.places) + (self.out_channels,)
 
     @property
-    def _places(self) -> Dict[str, Any]:
+    def places(self) -> Dict[str, Any]:
+        """Where kernels lie, as `im2col` takes it."""
         return {name: getattr(self, name) for name in ("kernel", "stride", "padding", "dilation")}
 
     def _by_group(self, image: np.ndarray) -> List[Tuple[str, np.ndarray]]:
@@ -194,7 +195,7 @@ class Conv2d(Layer):
     def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
         """y = patches W, group by group"""
         (x,), weights = inputs, {name: parameters.weights[name] for name, _ in self.matrices()}
-        parts = [conv2d_forward(part, weights[name], **self._places) for name, part in self._by_group(x)]
+        parts = [conv2d_forward(part, weights[name], **self.places) for name, part in self._by_group(x)]
         return _joined(parts), (x, weights)
 
     def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
@@ -202,7 +203,7 @@ class Conv2d(Layer):
         x, weights = kept
         dparts, gradients = [], {}
         for (name, dpart), (_, part) in zip(self._by_group(dy), self._by_group(x)):
-            dx, gradients[name] = conv2d_backward(dpart, part, weight=weights[name], **self._places)
+            dx, gradients[name] = conv2d_backward(dpart, part, weight=weights[name], **self.places)
             dparts.append(dx)
         return (_joined(dparts),), gradients
 
@@ -210,7 +211,7 @@ class Conv2d(Layer):
         """Floats: the product with patches of codes, times their step."""
         (signal,), parts = inputs, []
         for name, codes in self._by_group(signal.values):
-            patches = im2col(codes, fill=signal.zero_point, **self._places)
+            patches = im2col(codes, fill=signal.zero_point, **self.places)
             y = inference.product(name, patches.reshape(-1, patches.shape[-1]), zero_point=signal.zero_point)
             parts.append((y * np.float32(signal.step)).reshape(patches.shape[:3] + y.shape[1:]))
         return Signal(_joined(parts))

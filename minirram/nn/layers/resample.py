@@ -10,7 +10,7 @@ from .base import Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Par
 from .checks import check_image, check_positive
 
 
-def _windows(x: np.ndarray, side: int) -> List[np.ndarray]:
+def windows(x: np.ndarray, side: int) -> List[np.ndarray]:
     """The side * side views of x, one per place in a pooling window; what fills no window is left out."""
     height, width = x.shape[1] // side * side, x.shape[2] // side * side
     return [x[:, i:height:side, j:width:side] for i in range(side) for j in range(side)]
@@ -44,7 +44,7 @@ def max_pool_forward(
     first: optional bool (side * side, shape of the output), where each window's maximum lies (ties: the first, row by
     row).
     """
-    places = _windows(x, side)
+    places = windows(x, side)
     return largest(places, np.empty(places[0].shape, x.dtype) if out is None else out, first=first)
 
 
@@ -56,14 +56,14 @@ def max_pool_backward(
         out = np.empty(shape, dy.dtype)
     out[:, dy.shape[1] * side :] = 0
     out[:, :, dy.shape[2] * side :] = 0
-    for place, is_first in zip(_windows(out, side), first):
+    for place, is_first in zip(windows(out, side), first):
         np.multiply(dy, is_first, out=place)
     return out
 
 
 def average_pool_forward(x: np.ndarray, side: int = 2) -> np.ndarray:
     """Mean over windows of side x side: (n, height, width, c) -> (n, height // side, width // side, c)."""
-    places = _windows(x, side)
+    places = windows(x, side)
     y = places[0].copy()
     for place in places[1:]:
         y += place
@@ -74,7 +74,7 @@ def average_pool_forward(x: np.ndarray, side: int = 2) -> np.ndarray:
 def average_pool_backward(dy: np.ndarray, shape: Shape, *, side: int = 2) -> np.ndarray:
     """dx, shape (n, height, width, c): each place of a window gets its share of dy, what fills no window gets 0."""
     dx = np.zeros(shape, dy.dtype)
-    for place in _windows(dx, side):
+    for place in windows(dx, side):
         np.multiply(dy, dy.dtype.type(1 / side**2), out=place)
     return dx
 
