@@ -64,7 +64,7 @@ def text(found: EnergyAccount) -> str:
 
 def _head(found: EnergyAccount) -> Iterator[str]:
     known = {name: getattr(found, name) for name in ("accuracy", "roc_auc", "pr_auc")}
-    quality = ", ".join(f"{name} {value:.2%}" for name, value in known.items() if value is not None)
+    quality = ", ".join(f"validation {name} {value:.2%}" for name, value in known.items() if value is not None)
     yield f"one inference at {found.adc_bits} ADC bits, {found.input_bits} input bits; {quality or found.assumed}"
     yield f"costs: {found.costs.name} ({found.costs.about})"
     yield f"read: {si_format(found.read_voltage_V, 'V')} for {si_format(found.read_time_s, 's')}"

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..runs.evaluate import Evaluation, evaluate
 from ..units import ZERO_CELSIUS_K
 from .arguments import data_option, group, run_option, threads_option
+from .console import printable
 from .counts import count_lines
 from .field_options import field_option
 
@@ -105,7 +106,7 @@ WIDEST = 10
 def _confusion(score: Evaluation) -> Iterator[str]:
     """The confusion with the names of the classes; of many classes the right answers and the usual mistakes."""
     rows = score.confusion or ()
-    names = score.class_names or tuple(map(str, range(len(rows))))
+    names = [printable(name) for name in score.class_names or tuple(map(str, range(len(rows))))]
     if len(rows) <= WIDEST:
         yield "confusion: row = true class, column = answer, both in this order"
         yield from (f"{name[:18]:18s} " + " ".join(f"{count:5d}" for count in row) for name, row in zip(names, rows))

@@ -60,7 +60,7 @@ def _lines(found: Recalibration) -> Iterator[str]:
     name = found.programmed.primary
     yield f"read-back {found.readback.line}"
     yield from (f"suspected {what}" for what in found.suspects)
-    yield f"{name} {found.programmed.value:.2%} as programmed, {found.read_back.value:.2%} as read back"
+    yield f"validation {name} {found.programmed.value:.2%} as programmed, {found.read_back.value:.2%} as read back"
     yield f"recalibrated            {found.recalibrated.value:.2%}{_share(found.recovered)}, no pulse"
     relearned = found.relearned
     if relearned is not None:

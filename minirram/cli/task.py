@@ -91,6 +91,8 @@ def _checked(options: argparse.Namespace) -> TaskCheck:
         return check_file(options.task, options.data, network=network)
     if options.network is not None:
         raise ConfigError("--network belongs to the check of a .json file")
+    if os.path.isfile(options.task) and not options.task.endswith(".py"):
+        raise ConfigError(f"--check takes the .json file of a task; {options.task} is none (data come with --data)")
     chosen = task(options.task)
     if options.data is None:
         return summary_of(chosen)

@@ -266,9 +266,8 @@ def text(shown: VerifiedProgram) -> str:
     if shown.simulated:
         lines.insert(0, "read-back simulated: one noisy read of the run's simulated chip; nothing was measured")
     if shown.accuracy_programmed is not None:
-        lines.append(
-            f"accuracy {shown.accuracy_programmed:.2%} as programmed, {shown.accuracy_read_back:.2%} as read back"
-        )
+        programmed, read_back = f"{shown.accuracy_programmed:.2%}", f"{shown.accuracy_read_back:.2%}"
+        lines.append(f"validation accuracy {programmed} as programmed, {read_back} as read back")
     if shown.lost_accuracy is not None and shown.remedy is not None:
         lines.append(f"{100 * shown.lost_accuracy:.2f} points lost; without a pulse much of it comes back by")
         lines.append(f"  {shown.remedy}")

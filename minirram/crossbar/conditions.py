@@ -34,8 +34,10 @@ class Conditions:
         for field in ("adc_offset_lsb", "adc_gain", "age_s"):
             if not getattr(self, field) >= 0:
                 raise ConfigError(f"{field} is {getattr(self, field)}; it must be 0 or more")
-        if self.temperature_K is not None and not (self.temperature_K > 0 and self.age_s > 0):
-            raise ConfigError("a temperature needs to be above 0 K and an age above 0 s to act for")
+        if self.temperature_K is not None and not self.temperature_K > 0:
+            raise ConfigError(f"a temperature of {self.temperature_K:g} K; it must be above 0 K")
+        if self.temperature_K is not None and not self.age_s > 0:
+            raise ConfigError("a temperature (--celsius) acts over an age above 0 s: give that, too (--age)")
 
         if self.compensated and not self.age_s > 0:
             raise ConfigError("compensation takes back what time did: it needs an age above 0 s")

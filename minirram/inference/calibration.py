@@ -101,8 +101,13 @@ def calibrated(
     adc_bits: int,
     arrangement: str = "pair",
     wires: Optional[Wires] = None,
+    ranges_behind_wires: bool = True,
 ) -> Model:
-    """The model with ADCs and probes from calibration `codes` on the chip as it is, behind its wires."""
+    """The model with ADCs and probes from calibration `codes` on the chip as it is, behind its wires.
+
+    ranges_behind_wires: False for ADC ranges of the bare conductances, wider than needed: those of a training, whose
+    results stay what they were.
+    """
     adcs = calibrate_adcs(
         network,
         model.state,
@@ -111,7 +116,7 @@ def calibrated(
         scales_S=model.scales_S,
         adc_bits=adc_bits,
         arrangement=arrangement,
-        wires=wires,
+        wires=wires if ranges_behind_wires else None,
     )
     bits, conditions = input_bits(network), Conditions(wires=wires)
     product = ChipProduct(chip, adcs, input_bits=bits, scales_S=model.scales_S, conditions=conditions)

@@ -5,6 +5,7 @@ with the line: the caller can then state what is right in a `Dialect`.
 """
 
 import csv
+import re
 from array import array
 from dataclasses import dataclass
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -118,6 +119,13 @@ class Way(NamedTuple):
         fields = line.split(self.delimiter)
         return [field.strip(" \t") for field in fields] if " " in line else fields
 
+    def heads(self, source: Lines, number: int) -> List[str]:
+        """The fields of a line above the data that may state a unit: single letters between spaces are no units."""
+        fields = self.fields(source, number)
+        if self.delimiter != " ":
+            return fields
+        return [" ".join(fields[: len(fields) - counted(fields)]), *(field for field in fields if len(field) > 1)]
+
 
 class Rows(NamedTuple):
     """What a way makes of a file."""
@@ -134,8 +142,12 @@ class Rows(NamedTuple):
         """(names of the columns, () without; whether the header numbers them beside a corner)."""
         width = self.table.shape[1]
         for number in self.header[::-1]:
+            if number != self.header[-1] and source.lines[number].lstrip().startswith(_COMMENTS):
+                continue
             fields = self.way.fields(source, number)
             fields[0] = fields[0].lstrip("#% ")
+            if self.way.delimiter == " " and len(fields) > width > 1 and counted(fields) == width - 1:
+                fields[: len(fields) - width + 1] = [" ".join(fields[: len(fields) - width + 1])]  # a corner of words
             if len(fields) != width:
                 continue
             if width > 1 and counts([value(field, Numerals()) for field in fields[1:]]):
@@ -175,6 +187,11 @@ def read_rows(source: Lines, asked: Dialect) -> Rows:
         found = [rows for rows in found if rows.way.delimiter != " "]  # which does not see blank cells
     if not found and errors:
         raise max(errors, key=lambda error: error[0])[1]
+    if asked.decimal is None and any(_is_mixed(source, rows) for rows in found):
+        raise DataError(
+            f"{source.where}: commas with a space behind them and commas without ({source.show(first)}): is one of the "
+            "two a decimal comma? minirram import --decimal point or comma states it"
+        )
     if len(found) != 1 or (found[0].way.numerals.group and not _is_grouped(source, found[0])):
         raise _ambiguous(source, found, first)
     _check_header(source, found[0])
@@ -248,6 +265,22 @@ def counts(numbers: Sequence[Optional[float]]) -> bool:
     return len(numbers) > 0 and numbers[0] in (0, 1) and list(numbers) == [numbers[0] + k for k in range(len(numbers))]
 
 
+_NUMBERED = re.compile(r"(.*?[A-Za-z_ #])?([0-9]{1,9})(?:\s*[\[(/].*)?")
+
+
+def counted(fields: Sequence[str]) -> int:
+    """How many fields at the end of a line count 0, 1, 2 or 1, 2, 3 by their numbers, behind one word or bare."""
+    found = [_NUMBERED.fullmatch(field.strip(' \t"')) for field in fields]
+    best = 0
+    for number in range(len(found) - 1, -1, -1):
+        match = found[number]
+        if match is None or match[1] != found[-1][1]:  # type: ignore[index]
+            break
+        if int(match[2]) in (0, 1) and counts([float(one[2]) for one in found[number:] if one is not None]):
+            best = len(found) - number
+    return best
+
+
 def _read(source: Lines, way: Way, *, start: int) -> Rows:
     """All lines from `start` on; _Unread names the first that this way cannot read."""
     last = max(k for k in range(len(source.lines)) if not way.is_blank(source, k))
@@ -281,6 +314,15 @@ def _row(source: Lines, way: Way, number: int, *, row: int, width: int) -> List[
     return found
 
 
+def _is_mixed(source: Lines, rows: Rows) -> bool:
+    """Whether commas between values may be of two kinds: with a space behind, and bare; no point says what they are."""
+    if rows.way.delimiter != "," or rows.way.cells:
+        return False
+    lines = [source.lines[number] for number in range(rows.start, rows.start + len(rows.table))]
+    bare = any(re.search("[0-9],[0-9]", line) for line in lines)
+    return bare and any(", " in line for line in lines) and not any("." in line for line in lines)
+
+
 def _is_grouped(source: Lines, rows: Rows) -> bool:
     """Whether a number shows that its digits are grouped: by two group marks, or one beside a decimal mark."""
     way = rows.way
@@ -297,6 +339,7 @@ def _check_header(source: Lines, rows: Rows) -> None:
     for number in rows.header:
         fields = rows.way.fields(source, number)
         words = [is_word(field) for field in fields]
+        _check_width(source, rows, number, fields)
         if (
             source.lines[number].lstrip().startswith(_COMMENTS)
             or all(words)
@@ -307,6 +350,18 @@ def _check_header(source: Lines, rows: Rows) -> None:
             continue
         raise DataError(
             f"{source.where}: {source.show(number)} holds words and numbers: is it a header, or a row with an error?"
+        )
+
+
+def _check_width(source: Lines, rows: Rows, number: int, fields: Sequence[str]) -> None:
+    """DataError for a line that numbers the columns and the rows hold another number of them."""
+    width, count = rows.table.shape[1], counted(fields)
+    corner = len(fields) > count
+    right = (count + 1,) if corner else (count, count + 1)
+    if count >= 3 - corner and width not in right:
+        raise DataError(
+            f"{source.where}: {source.show(number)} numbers {count} columns, and the rows hold "
+            f"{width - corner} ({source.show(rows.start)})"
         )
 
 

@@ -1,6 +1,7 @@
 """What the columns of a table are: a grid, one column, or a list of (row, column, value)."""
 
 import re
+from dataclasses import replace
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -64,6 +65,8 @@ def arrange(table: Table, unit: Optional[str], dialect: Dialect) -> Cells:
         _check_idle(table, dialect, ("layout", "index", "first"), "an array of several macros")
         rows = np.broadcast_to(np.int64(-1), table.values.shape)
         return Cells((table.values,), _units(table, given, table.names), "grid", "", rows)
+    if not table.names and table.values.ndim == 2:
+        table = replace(table, names=_list_names(table))
     roles = [role_of(name) for name in table.names]
     pair = len(given) == 2 or (not given and {"voltage", "current"} <= set(roles))
     if dialect.layout == "list" or (dialect.layout is None and _is_list(table, roles, pair)):
@@ -76,6 +79,22 @@ def arrange(table: Table, unit: Optional[str], dialect: Dialect) -> Cells:
         values = tuple(table.values[:, [k]] for k in columns)
         return Cells(values, units, "column", "", np.arange(len(table.values))[:, np.newaxis])
     return _grid(table, roles, given=given, dialect=dialect)
+
+
+def _list_names(table: Table) -> Tuple[str, ...]:
+    """Names of the columns from a header of row, col and words with spaces, as in `row col G (uS)`; () without.
+
+    DataError for a header that names rows and columns, and not the columns that there are.
+    """
+    width = table.values.shape[-1]
+    for line in table.found.header[::-1]:
+        words = line.strip("#% ").split()
+        named = {role_of(word) for word in re.split(r"[,;\t ]+", line.strip("#% "))}
+        if {"row", "col"} <= {role_of(word) for word in words[:2]} and len(words) > width >= 3:
+            return (*words[: width - 1], " ".join(words[width - 1 :]))
+        if {"row", "col"} <= named and not table.numbered:
+            raise DataError(f"{table.where}: the header {line!r} does not name the {width} columns of the rows")
+    return ()
 
 
 def _check_idle(table: Table, dialect: Dialect, names: Sequence[str], what: str) -> None:

@@ -85,7 +85,7 @@ def read_table(path: PathLike, dialect: Dialect = UNSTATED) -> Table:
     rows = read_rows(source, dialect)
     names, numbered = rows.names(source)
     header = tuple(source.lines[number] for number in rows.header)
-    heads = tuple(field for number in rows.header for field in rows.way.fields(source, number))
+    heads = tuple(field for number in rows.header for field in rows.way.heads(source, number))
     found = Found(encoding, rows.way.describe(), header, heads)
     return Table(where, marked(rows.table), names, numbered, found, source, rows.start, labels)
 

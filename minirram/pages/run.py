@@ -25,7 +25,7 @@ from ..runs.energy import ENERGY_IMAGES, ENERGY_SAMPLES, EnergyAccount, WhatIf, 
 from ..runs.evaluate import evaluate
 from ..runs.export import build_program
 from ..runs.folder import RunFolder, open_training
-from ..runs.place import Placed
+from ..runs.place import PLACED, Placed
 from ..runs.recalibrate import Recalibration
 from ..runs.train import TrainingResults
 from ..study.transfer import TransferResults
@@ -134,6 +134,7 @@ def _page(
     kept = sum(int(np.count_nonzero(mask)) for mask in opened.masks.values())
     of = sum(mask.size for mask in opened.masks.values())
     weights, macros = sum(weights_by_layer(config.network).values()), chip_.placement.n_macros
+    name = config.network.name if config.task == PLACED else config.task
     named = outcome.NAMES.get(score.score.primary, score.score.primary)
     key: List[Tuple[str, Any]] = [
         (f"{score.split} {named}", outcome.value_text(score.score, score.score.primary)),
@@ -144,8 +145,8 @@ def _page(
     key += [] if n_bytes is None else [("program file", size(n_bytes))]
     return Page(
         kind="Run",
-        title=config.task,
-        lead=outcome.lead(score, config.task, kept=kept / of, weights=weights, macros=macros),
+        title=name,
+        lead=outcome.lead(score, name, kept=kept / of, weights=weights, macros=macros),
         basis=outcome.basis(
             score,
             adc_bits=config.adc_bits,

@@ -134,7 +134,8 @@ def check_same(folder: str, mine: Any, *, other: Any) -> None:
         rounded = isinstance(one, float) and isinstance(two, float) and math.isclose(one, two)
         free = key.split(".")[-1] == "data" or key.endswith(("cell_model.sources", "layout.script"))
         if one != two and not rounded and not free:
-            raise ConfigError(f"{folder} is a run with {key} = {one!r}, not {two!r}; choose another folder")
+            fewer = ", or more epochs, with which it goes on" if key == "recipe.epochs" else ""
+            raise ConfigError(f"{folder} is a run with {key} = {one!r}, not {two!r}; choose another folder{fewer}")
 
 
 def _flat(value: Dict[str, Any], prefix: str = "") -> Dict[str, Any]:

@@ -15,7 +15,7 @@ from ..chip.dead_lines import ChipLines
 from ..chip.levels import mask_shape
 from ..chip.placement import Placement
 from ..device.interface import Cell
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, MissingFileError
 from ..files import blaming, write_npz
 from ..inference.model import Model, checked
 from ..progress.stages import stage
@@ -111,7 +111,12 @@ class RunFolder(LearningFolder):
         write_npz(self.path("masks.npz"), masks)
 
     def load_model(self) -> Model:
-        """The Model in `model.npz`; DataError when it is damaged or of another network."""
+        """The Model in `model.npz`; DataError when it is damaged or of another network.
+
+        MissingFileError says so where the training was stopped before it made one.
+        """
+        if not self.has("model.npz") and self.has("checkpoint.npz"):
+            raise MissingFileError(f"{self.folder}: the training was stopped; minirram train --resume finishes it")
         with blaming(self.path("model.npz")):
             return Model.from_arrays(
                 self.arrays("model.npz"),

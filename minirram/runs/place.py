@@ -42,6 +42,8 @@ from .place_samples import BATCH, Answers, Samples, float_logits
 from .train import MovedLine, moved_lines
 
 Path = Union[str, "os.PathLike[str]"]
+PLACED = "onnx"
+"""the task of a placed network's run folder"""
 PASSES = 3
 """a later pass writes what a dead partner has left over"""
 
@@ -320,7 +322,7 @@ def _for_codes(
     span = 1 / (samples.per_unit * imported.network.input_step)
     scaled = scaled_input(imported, span, zero=samples.zero)
     config = RunConfig(
-        task="onnx",
+        task=PLACED,
         data=os.fspath(data),
         network=scaled.network,
         recipe=Recipe(

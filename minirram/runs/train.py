@@ -270,6 +270,7 @@ def finish(learner: MaskLearner, learned: Learned, *, data: Any, config: RunConf
         adc_bits=config.adc_bits,
         arrangement=config.adc_arrangement,
         wires=config.wires,
+        ranges_behind_wires=False,
     )
 
 

@@ -107,7 +107,9 @@ class LabelledData:
     def layout(self, network: Network, data_set: str = "data") -> Layout:
         """How these data lie and become codes for `network`: by the range of the training inputs, per channel."""
         if network.input_shape[2] > 4 and min(network.input_shape[:2]) > 1:
-            raise ShapeError(f"images of {network.input_shape[2]} channels; choose 1 to 4")
+            size = " x ".join(map(str, network.input_shape))
+            first = "; height, width, channels is the order" if network.input_shape[0] <= 4 else ""
+            raise ShapeError(f"images of {size}: {network.input_shape[2]} channels; choose 1 to 4{first}")
         inputs = self.training.inputs
         as_images(inputs, network)
         return Layout(
@@ -138,6 +140,9 @@ def numbered(labels: np.ndarray, class_names: Optional[Sequence[str]] = None) ->
         if class_names is not None:
             raise ConfigError("labels that are texts name their classes themselves; leave class_names out")
         texts, numbers = np.unique(found.astype(str), return_inverse=True)
+        broken = [text for text in texts.tolist() if len(text.splitlines()) > 1 or "\t" in text]
+        if broken:
+            raise DataError(f"the label {broken[0]!r} holds a line break or a tab; a class name is one line")
         names: Tuple[str, ...] = tuple(texts.tolist())
     elif found.dtype.kind in "iub":
         numbers = found.astype(np.int64)
@@ -155,7 +160,8 @@ def numbered(labels: np.ndarray, class_names: Optional[Sequence[str]] = None) ->
         raise DataError(f"all samples are of class {names[int(numbers[0])]!r}; there must be two classes at least")
     absent = sorted(set(range(len(names))) - set(numbers.tolist()))
     if absent:
-        raise DataError(f"no sample is of class {names[absent[0]]!r} (number {absent[0]})")
+        first = "; classes are numbered from 0" if absent == [0] and class_names is None else ""
+        raise DataError(f"no sample is of class {names[absent[0]]!r} (number {absent[0]}){first}")
     return numbers.astype(np.int64).reshape(-1), names
 
 
@@ -167,8 +173,12 @@ def checked_inputs(inputs: np.ndarray, what: str) -> np.ndarray:
     if not 2 <= values.ndim <= 4 or not values.size:
         raise ShapeError(f"{what} have the shape {values.shape}; samples are (n, ...) with one to three axes each")
     if values.dtype != np.uint8:
+        given = values
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
+        beyond = np.isfinite(given) & ~np.isfinite(values)
+        if beyond.any():
+            raise DataError(f"{what}: {given[beyond].flat[0]:g} is beyond float32; scale them")
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if not finite.all():
         raise DataError(f"{what}: {int((~finite).sum())} hold NaN or infinity, the first is number {finite.argmin()}")

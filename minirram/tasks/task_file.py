@@ -1,11 +1,14 @@
 """A task as a JSON file: layers, codes, classes, recipes. What it leaves out is taken from the data."""
 
 import json
+import os
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..errors import ConfigError, ShapeError
 from ..files import atomic_writer, read_json
+from ..files.budgets import TEXT
+from ..files.reading import read_bytes
 from ..json_codec import bare, built
 from ..learn.recipe import Recipe
 from ..nn.layers.base import Layer, layer_from_json
@@ -195,6 +198,9 @@ def document_text(value: Any, indent: int = 0) -> str:
 
 
 def write_task_file(path: str, document: Dict[str, Any]) -> None:
-    """Write the JSON of a task's file, whole or not at all."""
+    """Write the JSON of a task's file, whole or not at all; ConfigError where another file lies there."""
+    text = document_text(document) + "\n"
+    if os.path.isfile(path) and read_bytes(path, TEXT) != text.encode():
+        raise ConfigError(f"{path} is there, and may have been edited: name another file, or remove it")
     with atomic_writer(path, "w") as handle:
-        handle.write(document_text(document) + "\n")
+        handle.write(text)

@@ -81,7 +81,7 @@ def test_verify_tells_the_accuracy_as_read_back(runs, tmp_path):
     command = ["verify", file, readback, "--run", runs.trained("--adc-bits", "14")]
     found, told = figures(*command, code=1), call(*command).out.splitlines()
     assert found["accuracy_read_back"] == 0.1 != found["accuracy_programmed"]
-    assert told[1] == f"accuracy {found['accuracy_programmed']:.2%} as programmed, 10.00% as read back"
+    assert told[1] == f"validation accuracy {found['accuracy_programmed']:.2%} as programmed, 10.00% as read back"
     assert told[2].startswith(f"read-back {readback}: grid ")
     listed = [line for line in told if line.startswith("  macro")]
     assert len(listed) == 50 < found["differing"] and all(line.endswith(": off") for line in listed)

@@ -114,6 +114,35 @@ def test_a_column_that_is_none_of_the_cells_is_refused(file, names):
     assert read_map(file("BL0,BL1,BL2\n" + rows), "uS").conductances_S.shape == (3, 3)
 
 
+LISTED = "0 0 12.5\n0 1 13.5\n1 0 11.5\n1 1 9.5\n"
+
+
+@pytest.mark.parametrize("head", ["row col G (uS)", "# measured 2024-05-03\nrow col G / uS", "WL BL value in uS"])
+def test_names_with_spaces_above_a_list_between_spaces(file, head):
+    found = read_map(file(f"{head}\n{LISTED}"))
+    assert found.reading.layout == "list" and found.reading.unit == "uS" and found.conductances_S.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        "x BL0 BL1 BL2\nWL0 12.5  13.5\nWL1 11.5 9.5\n",
+        "BL0,BL1,BL2\n12.5,13.5\n11.5,9.5\n",
+        "BL0, BL1, BL2\n9,91, 7,83, 1,16\n4,29, 1,24, 1,71\n",
+        "9,91, 7,83, 1,16\n4,29, 1,24, 1,71\n",
+        "row,col,G (uS),time\n0,0,12.5\n0,1,13.5\n",
+    ],
+)
+def test_a_header_of_another_width_and_two_kinds_of_commas_are_refused(file, contents):
+    with pytest.raises(DataError, match="numbers [0-9] columns|commas with a space|does not name the"):
+        read_map(file(contents), "uS")
+
+
+def test_a_corner_of_words_between_spaces(file):
+    found = read_map(file("G in uS 0 1\n0 12.5 13.5\n1 11.5 9.5\n"))
+    assert found.reading.unit == "uS" and found.conductances_S.shape == (2, 2)
+
+
 def test_cells_at_the_end_of_the_range_are_told(file):
     cells = np.random.default_rng(0).lognormal(2.5, 0.2, (30, 30)).round(4)
     free = read_map(file("\n".join(",".join(map(str, row)) for row in cells)), "uS")

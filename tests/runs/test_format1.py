@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from minirram.cli import main
-from minirram.errors import DataError
+from minirram.errors import DataError, MissingFileError
 from minirram.files import read_json, read_npz
 from minirram.json_codec import bare
 from minirram.runs.config import FORMAT, config_from_json, document
@@ -100,6 +100,8 @@ def test_a_stopped_run_goes_on_in_the_present_format(folders):
 
 def test_a_kill_while_a_folder_is_brought_to_the_present_format(folders, monkeypatch):
     run = RunFolder.open("stopped")
+    with pytest.raises(MissingFileError, match="the training was stopped; minirram train --resume"):
+        run.load_trained()
     monkeypatch.setattr("minirram.runs.learning_folder.write_json", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.upgrade()

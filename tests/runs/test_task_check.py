@@ -18,6 +18,7 @@ from minirram.tasks.registry import TASKS
 from minirram.tasks.task_file import read_task_file, task_document, write_task_file
 
 from ..support import own_task
+from ..support.options import call
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +172,18 @@ def test_a_draft_is_a_task_that_the_data_enter(tmp_path, sample, kinds, low):
     assert read_task_file(str(tmp_path / "mine.json")).complete() == task
     codes = task.layout.codes.codes(data.training.inputs, task.network)
     assert codes.shape[1:] == task.network.input_shape and codes.max() == 15
+
+
+def test_a_task_s_file_that_was_edited_is_not_overwritten(mine, tmp_path):
+    path = str(tmp_path / "mine.json")
+    write_task_file(path, mine[1])
+    write_task_file(path, mine[1])
+    with pytest.raises(ConfigError, match="is there, and may have been edited"):
+        write_task_file(path, changed(mine[1], ["name"], "other"))
+    assert json.loads((tmp_path / "mine.json").read_text()) == mine[1]
+
+
+def test_a_table_is_no_file_of_a_task(tmp_path):
+    (tmp_path / "mine.csv").write_text("1,2,a\n")
+    told = call("task", "--check", str(tmp_path / "mine.csv"), "--data", str(tmp_path / "mine.json"))
+    assert told.code == 2 and "--check takes the .json file of a task" in told.err

@@ -67,7 +67,9 @@ HOLED[[4, 9], 1] = np.nan
     "inputs, labels, options, error, message",
     [
         (HOLED, LABELS, {}, DataError, "the inputs: 2 hold NaN or infinity, the first is number 4"),
-        (INPUTS.astype(float) * 1e38, LABELS, {}, DataError, "hold NaN or infinity"),
+        (INPUTS.astype(float) * 1e38, LABELS, {}, DataError, "is beyond float32"),
+        (INPUTS, LABELS + 1, {}, DataError, "class '0' .*; classes are numbered from 0"),
+        (INPUTS, np.array(["a", "b\nc", "d"])[LABELS], {}, DataError, "holds a line break"),
         (INPUTS[:, 0], LABELS, {}, ShapeError, r"shape \(30,\); samples are \(n, ...\)"),
         (np.zeros((30, 2, 2, 2, 2)), LABELS, {}, ShapeError, "one to three axes"),
         (INPUTS.astype(complex), LABELS, {}, DataError, "the inputs are complex128"),
@@ -122,5 +124,5 @@ def test_a_layout_that_the_network_does_not_take_is_refused():
     with pytest.raises(ShapeError, match="which takes"):
         split.layout(network_of((5, 4, 1)))
     five = LabelledData.split(np.random.default_rng(0).random((30, 4, 5, 5)), LABELS)
-    with pytest.raises(ShapeError, match="images of 5 channels; choose 1 to 4"):
+    with pytest.raises(ShapeError, match="images of 4 x 5 x 5: 5 channels; choose 1 to 4"):
         five.layout(network_of((4, 5, 5)))
