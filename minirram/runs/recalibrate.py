@@ -20,7 +20,7 @@ from ..learn.learned import Arrays, copies
 from ..learn.mask_learner import MaskLearner
 from ..learn.optim import cosine_rate
 from ..nn.engine.engine import Engine
-from ..programming.readback import verify
+from ..programming.readback import read_program, verify
 from ..rng import stream
 from ..tasks.registry import SYNTHETIC
 from .config import RunConfig, document
@@ -232,6 +232,8 @@ def _check(run: RunFolder, out: str, *, relearn_steps: int, program: Optional[Pa
         raise MissingFileError(f"{held}: there is no such file; name the program that the chip holds (--program)")
     if relearn_steps and not run.has("checkpoint.npz"):
         raise MissingFileError(f"{run.folder}: masks learn on from checkpoint.npz, which is missing")
+    if relearn_steps:
+        read_program(held)  # what is wrong with it is said before anything is learned
 
 
 def _relearn(run: RunFolder, bench: _Bench, model: Model, *, steps: int, readback: str) -> Tuple[Chip, Model, Arrays]:

@@ -127,7 +127,8 @@ class Place:
             code, stuck = _called(words, out, err)
         wrong = _wrong(code, out.text(), err.text(), stuck=stuck)
         left = sorted(os.listdir(self.work))
-        refused = code not in (0, 1, 4, 130)  # 4: a bench was asked and fails, its folder goes on
+        told = code == 3 and out.text()  # a result that says what is wrong, such as a table of points that failed
+        refused = code not in (0, 1, 4, 130) and not told  # 4: a bench was asked and fails, its folder goes on
         learned = any("checkpoint.npz" in names for _, _, names in os.walk(self.work))  # that goes on
         if not wrong and refused and left and not learned:
             wrong = f"refused, and left {left}"
