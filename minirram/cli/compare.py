@@ -101,6 +101,12 @@ def _arm_options(parser: argparse.ArgumentParser) -> None:
     arms.add_argument(
         "--tuning-epochs", type=positive, help="epochs of the trainings that choose settings; default: as all others"
     )
+    arms.add_argument(
+        "--writes-per-weight",
+        type=float,
+        metavar="X",
+        help="budget of the arms that have one (the paper's is 37 for fashion-mnist); default: what pair has spent",
+    )
 
 
 def run(options: argparse.Namespace) -> Comparison:
@@ -110,6 +116,8 @@ def run(options: argparse.Namespace) -> Comparison:
         raise ConfigError("--rates and --tuning-epochs are of learned weights; the arms named learn masks alone")
     if options.score_step is not None and all(ARMS[name].level is None for name in options.arms):
         raise ConfigError("--score-step is that of masks; the arms named learn weights alone")
+    if options.writes_per_weight is not None and not any(ARMS[name].budgeted for name in options.arms):
+        raise ConfigError("--writes-per-weight is the budget of arms with 'budget' in their names; none is named")
     found = own_data.given(options.task, options.data)
     chosen = found.task
     recipe = replace(chosen.recipe(options.preset), **given(options, ["epochs", "samples_per_epoch", "score_step"]))
@@ -139,6 +147,7 @@ def run(options: argparse.Namespace) -> Comparison:
         threads=options.threads,
         rates=options.rates,
         tuning_epochs=options.tuning_epochs,
+        writes_per_weight=options.writes_per_weight,
         progress=None if options.quiet else tell,
         arrays=found.arrays,
     )

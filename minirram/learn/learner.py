@@ -71,6 +71,11 @@ class Learner:
             raise ConfigError("nothing has been learned yet: there is no best epoch before the first")
         return self._best
 
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing more to learn with, whatever epochs are left."""
+        return False
+
     def generators(self, *name: Any) -> Dict[str, np.random.Generator]:
         """A random generator per matrix, so that matrices may be read in any order: dict matrix name -> Generator."""
         return {matrix: stream(self.recipe.seed, *name, matrix) for matrix, _ in matrices(self.network)}
@@ -145,7 +150,7 @@ class Learner:
         started = time.perf_counter()
         before = self.pulse_counts()
         n_steps = data.steps_per_epoch(recipe)
-        losses, n_correct, n_labels = 0.0, 0, 0
+        losses, n_correct, n_labels, taken = 0.0, 0, 0, 0
         batches = data.batches(stream(recipe.seed, "batches", index), recipe)
         for step, (codes, labels, weight) in enumerate(batches):
             rate = cosine_rate(recipe.learning_rate, index * n_steps + step, n_steps=recipe.epochs * n_steps)
@@ -153,6 +158,7 @@ class Learner:
                 self._flush()
             loss, correct = self.step(codes, labels, weight=weight, rate=rate)
             losses += loss
+            taken += 1
             n_correct += correct
             n_labels += labels.size if weight is None else int(np.count_nonzero(weight))
             if on_step is not None:
@@ -163,14 +169,14 @@ class Learner:
         n_set, n_reset = (now - then for now, then in zip(self.pulse_counts(), before))
         row = {
             "epoch": index + 1,
-            "loss": losses / n_steps,
+            "loss": losses / taken,
             "train_accuracy": n_correct / n_labels,
             "validation": validation,
             **self.columns(),
             "set_pulses": n_set,
             "reset_pulses": n_reset,
             "seconds": seconds,
-            "samples_per_second": n_steps * recipe.batch_size / seconds,
+            "samples_per_second": taken * recipe.batch_size / seconds,
         }
         self.history.append(row)
         if self._best is None or validation >= self._best.validation:

@@ -19,6 +19,10 @@ from .learner import Generators, Learner
 from .recipe import Schedule
 
 
+REALISATIONS = ("pair", "one")
+"""what a weight is where the chip alone remembers it: the difference of two formed cells, or one formed cell"""
+
+
 @dataclass(frozen=True)
 class Writing:
     """How weight optimisation writes the cells of a chip."""
@@ -33,11 +37,18 @@ class Writing:
     """writes that may be spent, over all cells; None: any number"""
     budget_steps: Optional[int] = None
     """steps over which the budget becomes available, evenly; None: all of it is there from the start"""
+    realisation: Optional[str] = None
+    """see `plain_weights`: "pair", two formed cells, or "one", one formed cell, is all that remembers a weight; None:
+    float32 weights beside the chip do"""
 
     def __post_init__(self) -> None:
         for name in ("tuning_error", "threshold_S"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite and not negative")
+        if self.realisation not in (None,) + REALISATIONS:
+            raise ConfigError(f"realisation is {self.realisation!r}; it must be None or one of {REALISATIONS}")
+        if self.realisation is not None and (self.interval != 1 or self.threshold_S or self.budget_steps is not None):
+            raise ConfigError("what the chip alone remembers is written whole at each step: no threshold, no interval")
         if self.interval < 1:
             raise ConfigError(f"interval is {self.interval}; it must be at least 1")
         if self.budget is not None and self.budget < 0:
@@ -169,8 +180,8 @@ class WriteLearner(Learner):
         if budget and self.spent_at_step is None and sum(self.pulses.values()) >= 0.99 * budget:
             self.spent_at_step = self.steps
 
-    def _carry_out(self, plans: Dict[str, "_Plan"]) -> None:
-        """Write what `plans` (dict matrix name -> `_Plan`) say, and note which cells did not answer."""
+    def _carry_out(self, plans: Dict[str, "Plan"]) -> None:
+        """Write what `plans` (dict matrix name -> `Plan`) say, and note which cells did not answer."""
         cells, target_S = np.zeros(self.chip.used.shape, bool), np.zeros(self.chip.used.shape)
         for name, plan in plans.items():
             shape = self.wanted[name].shape
@@ -196,8 +207,8 @@ class WriteLearner(Learner):
         present_S *= np.float32(self.chip.cell_model.grid_S)
         return present_S
 
-    def _plan(self, name: str) -> "_Plan":
-        """The `_Plan` of one matrix."""
+    def _plan(self, name: str) -> "Plan":
+        """The `Plan` of one matrix."""
         present_S = self._present_S(name)
         wanted_S = self.wanted[name].ravel() * np.float32(self.scales_S[name])
         change_S = np.abs(wanted_S - (present_S[0] - present_S[1]))
@@ -219,7 +230,7 @@ class WriteLearner(Learner):
             )
             # What is out of reach must not come first in the queue for a budget.
             change_S[with_dead] = np.abs(target_S[:, with_dead] - present_S[:, with_dead]).max(axis=0)
-        plan = _Plan(flat, change_S, present_S, target_S, cells)
+        plan = Plan(flat, change_S, present_S, target_S, cells)
         return plan.only(np.any(cells, axis=0)) if len(with_dead) else plan
 
     def pulse_counts(self) -> Tuple[int, int]:
@@ -259,7 +270,7 @@ class WriteLearner(Learner):
         self.chip.restore(part(arrays, "chip"))
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """What is to be written in one matrix. Arrays per weight that is due; [0] = plus cell, [1] = minus cell."""
 
     flat: np.ndarray
@@ -273,9 +284,9 @@ class _Plan(NamedTuple):
     cells: np.ndarray
     """bool (2, due), which cells are written"""
 
-    def only(self, chosen: np.ndarray) -> "_Plan":
+    def only(self, chosen: np.ndarray) -> "Plan":
         """The part of the plan for `chosen` (bool per weight that is due)."""
-        return _Plan(*(array[..., chosen] for array in self))
+        return Plan(*(array[..., chosen] for array in self))
 
     def spread(self, pair: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
         """(plus, minus) of `pair` (2, due) as matrices of `shape`, 0 where nothing is due."""

@@ -197,7 +197,7 @@ class LearningFolder:
                 self.check_environment()
         epochs, steps, done = learner.recipe.epochs, data.steps_per_epoch(learner.recipe), len(learner.history)
         with stage("training", epochs * steps, done=done * steps) as going:
-            while len(learner.history) < epochs:
+            while len(learner.history) < epochs and not learner.finished:
                 row = learner.epoch(data, on_step=going.advance)
                 self.save_checkpoint(learner)
                 note = f"epoch {row['epoch']}/{epochs}, loss {row['loss']:.4f}, validation {row['validation']:.4f}"

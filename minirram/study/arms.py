@@ -17,6 +17,12 @@ RATES = (0.025, 0.05, 0.1)
 """learning rates that the search begins with, at the recipe's momentum"""
 LARGE_BATCH_RATES = (0.05, 0.1, 0.2)
 """the same where few updates, each from many gradients, are all that a budget allows"""
+PLAIN_ERRORS = (0.0015, 0.01, 0.05, 0.06, 0.15)
+"""the same for weights that the chip alone remembers; 6 % is fitted to the paper's figures, see docs/comparison.md"""
+PLAIN = Settings(0.1, 0.0, 0.9, 5e-4)
+"""what such weights are learned with: the authors' recipe, not searched"""
+PLAIN_BATCH = {"fashion-mnist": 60, "spoken-digits": 30}
+"""samples of a step of it, authors' code; other tasks: their recipe's"""
 THRESHOLD = 0.25
 """threshold that the search begins with, see `Settings`"""
 FEWEST_UPDATES = 20
@@ -43,15 +49,17 @@ class Arm:
     """whether a weight is written only when it is off by a threshold, else at every update"""
     budgeted: bool = False
     """whether the writes are limited to the program count of the "pair" arm"""
+    realisation: Optional[str] = None
+    """what a weight is that the chip alone remembers, see `plain_weights`; None: there is a copy, or no weight"""
 
     @property
-    def scheme(self) -> Tuple[bool, bool, bool]:
+    def scheme(self) -> Tuple[bool, bool, bool, Optional[str]]:
         """What arms have in common that differ in the error of a write alone."""
-        return self.tuning_error is not None, self.thresholded, self.budgeted
+        return self.tuning_error is not None, self.thresholded, self.budgeted, self.realisation
 
     def whole_updates(self, network: Network, budget: int) -> Optional[int]:
         """How often a training with `budget` writes writes all weights of `network` at once; None: never."""
-        if not self.budgeted or self.thresholded:
+        if not self.budgeted or self.thresholded or self.realisation is not None:
             return None
         updates = budget // sum(weights_by_layer(network).values())
         return updates if updates >= FEWEST_UPDATES else None
@@ -76,23 +84,42 @@ def _all_arms() -> Iterator[Arm]:
                     thresholded=thresholded,
                     budgeted=budgeted,
                 )
+    yield from _plain_arms()
+
+
+def _plain_arms() -> Iterator[Arm]:
+    """Weight optimisation as the paper counts it."""
+    cells = {"pair": ("", "two formed cells"), "one": ("one-", "one formed cell")}
+    for realisation, (name, text) in cells.items():
+        for error in PLAIN_ERRORS:
+            for count, limit in (("free", "any number of writes"), ("budget", "until the writes of the masks are spent")):
+                yield Arm(
+                    f"wo-plain-{name}{count}-{100 * error:g}",
+                    f"weights of {text} with {100 * error:g} % error, no copy beside the chip, every one written at "
+                    f"every step, {limit}",
+                    tuning_error=error,
+                    budgeted=count == "budget",
+                    realisation=realisation,
+                )
 
 
 ARMS = {arm.name: arm for arm in _all_arms()}
 DEFAULT_ARMS = ("pair", "float", "wo-ideal") + tuple(
-    name for name in ARMS if name.startswith("wo-") and name.endswith(f"-{100 * TUNING_ERRORS[0]:g}")
+    name
+    for name, arm in ARMS.items()
+    if name.startswith("wo-") and arm.tuning_error == TUNING_ERRORS[0] and arm.realisation is None
 )
 
 
-def choose(names: Iterable[str]) -> List[Arm]:
+def choose(names: Iterable[str], *, budget_given: bool = False) -> List[Arm]:
     """The arms of these names, each once; ConfigError for an unknown name, and for budgets without their source."""
     names = list(names)
     for name in names:
         if name not in ARMS:
             raise ConfigError(f"no arm {name!r}{did_you_mean(name, ARMS)}; choose from {', '.join(ARMS)}")
     arms = [ARMS[name] for name in dict.fromkeys(names)]
-    if any(arm.budgeted for arm in arms) and "pair" not in names:
-        raise ConfigError("arms with a write budget take it from the arm 'pair'; name that one too")
+    if any(arm.budgeted for arm in arms) and "pair" not in names and not budget_given:
+        raise ConfigError("arms with a write budget take it from the arm 'pair'; name that one too, or state a budget")
     return arms
 
 
@@ -107,6 +134,8 @@ def begin_search(
     """
     if arm.level is not None:
         return None
+    if arm.realisation is not None:
+        return Search(PLAIN, [PLAIN.learning_rate], thresholded=False)
     if optimum is not None and (rates is None or len(rates) > 1):
         around = [factor * optimum.learning_rate for factor in (1.0, 0.5, 2.0)]
         return Search(optimum, around, thresholded=arm.thresholded)
@@ -147,9 +176,14 @@ def weight_config(
     spend; they become available evenly over the steps. updates: `Arm.whole_updates` of the arm.
     """
     recipe = replace(base.recipe, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    if arm.realisation is not None:
+        recipe = replace(recipe, batch_size=PLAIN_BATCH.get(base.task, recipe.batch_size))
     run = replace(base, recipe=replace(recipe, seed=seed, chip_seed=seed, level="cell"))
     if arm.tuning_error is None:
         return WeightConfig(run, settings.learning_rate)
+    if arm.realisation is not None:
+        own = Writing(arm.tuning_error, budget=budget if arm.budgeted else None, realisation=arm.realisation)
+        return WeightConfig(run, settings.learning_rate, own)
     median_S, sigma_ln = base.cell_model.lrs_spread()
     threshold_S = settings.threshold * math.sqrt(2) * median_S * sigma_ln
     if not arm.budgeted:

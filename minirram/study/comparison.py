@@ -101,6 +101,7 @@ def compare(
     threads: int = 1,
     rates: Optional[Sequence[float]] = None,
     tuning_epochs: Optional[int] = None,
+    writes_per_weight: Optional[float] = None,
     progress: Optional[Callable[[str], None]] = None,
     arrays: Optional[LabelledData] = None,
 ) -> Comparison:
@@ -110,10 +111,13 @@ def compare(
     arms and seeds share, as named in `base`; a seed then draws what the maps do not hold. engine: where the trainings
     run; its workers share the folder. threads: of each. rates: learning rates of weights to begin the search with
     instead of the arms' own; a single one is taken as it is. tuning_epochs: length of the trainings that free settings
-    are chosen by; None: as long as the others. progress: called with a line of text per training. arrays: data that lie
+    are chosen by; None: as long as the others. writes_per_weight: budget of the arms that have one; None: what `pair` has
+    spent with the same seed. progress: called with a line of text per training. arrays: data that lie
     in no data source; `out` carries them as `data.npz`, where the processes of the trainings find them.
     """
-    arms = choose(names)
+    arms = choose(names, budget_given=writes_per_weight is not None)
+    if writes_per_weight is not None and not 0 < writes_per_weight < math.inf:
+        raise ConfigError(f"a budget of {writes_per_weight} writes per weight; it must be above 0")
     if tuning_epochs is not None and not 1 <= tuning_epochs <= base.recipe.epochs:
         raise ConfigError(f"tuning epochs are {tuning_epochs}; they must be 1..{base.recipe.epochs}")
     if not seeds or len(set(seeds)) != len(seeds):
@@ -133,12 +137,18 @@ def _compared(plan: "Plan", arms: Sequence[Arm], progress: Optional[Callable[[st
     outcomes = rounds.run([arm for arm in arms if not arm.budgeted])
     budgeted = [arm for arm in arms if arm.budgeted]
     if budgeted:
-        programs = {seed: run.programs for seed, run in outcomes["pair"].items()}
-        budgets = {seed: spent.total for seed, spent in programs.items() if spent is not None}
-        outcomes.update(rounds.run(budgeted, budgets))
+        outcomes.update(rounds.run(budgeted, _budgets(plan, outcomes.get("pair", {}), writes_per_weight)))
     summary = _summed_up(plan, arms, outcomes, tried=rounds.tried)
     write_json(os.path.join(plan.out, "comparison.json"), summary.to_json())
     return summary
+
+
+def _budgets(plan: "Plan", pair: Dict[int, Outcome], writes_per_weight: Optional[float]) -> Dict[int, int]:
+    """seed -> writes that an arm with a budget may spend."""
+    if writes_per_weight is None:
+        return {seed: run.programs.total for seed, run in pair.items() if run.programs is not None}
+    writes = int(writes_per_weight * sum(weights_by_layer(plan.base.network).values()))
+    return {seed: writes for seed in plan.seeds}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ..inference.examine import Score, examine, score_without_chip
 from ..inference.model import Model
 from ..json_codec import Result, built, plain
 from ..learn.free_weights import FloatLearner
+from ..learn.plain_weights import PlainLearner
 from ..learn.recipe import Schedule
 from ..learn.written_weights import WriteLearner, Writing
 from ..nn.network import weights_by_layer
@@ -109,7 +110,8 @@ def make_learner(
     if config.writing is None:
         return FloatLearner(network, config.schedule, threads=threads)
     chip = make_chip(config.run, files)
-    return WriteLearner(network, chip, recipe=config.schedule, writing=config.writing, threads=threads)
+    kind = WriteLearner if config.writing.realisation is None else PlainLearner
+    return kind(network, chip, recipe=config.schedule, writing=config.writing, threads=threads)
 
 
 @dataclass(frozen=True)

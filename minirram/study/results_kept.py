@@ -1,0 +1,54 @@
+"""Results that the project keeps, `docs/results/*.json`: each with the command, the commit and the time that made it."""
+
+import os
+import shlex
+import subprocess
+import sys
+from datetime import datetime, timezone
+from typing import Any, Dict, Optional, Union
+
+from .. import __version__
+from ..files import write_json
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+def keep(path: Path, found: Dict[str, Any], *, command: Optional[str] = None) -> Dict[str, Any]:
+    """Write `found` beside what made it; returns the whole.
+
+    command: None: the command line of this process. The commit is that of the package's source tree, with "+" where
+    files differ from it; "" outside one.
+    """
+    made = {"command": command or _command(), "commit": _commit(), "version": __version__, "when": _now()}
+    whole = dict(made, found=found)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    write_json(path, whole)
+    return whole
+
+
+def _command() -> str:
+    """The command line of this process, without folders of the machine."""
+    program = os.path.basename(sys.argv[0])
+    if program == "__main__.py":
+        return "minirram " + shlex.join(sys.argv[1:])
+    return f"python benchmarks/{program} " + shlex.join(sys.argv[1:])
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _commit() -> str:
+    """Short name of the commit, "" where there is none to name."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    try:
+        said = subprocess.run(
+            ["git", "-C", here, "describe", "--always", "--dirty=+"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said.stdout.decode("ascii", "replace").strip()
