@@ -17,7 +17,7 @@ BASE = RunConfig("fashion-mnist", "synthetic", fashion_mnist_cnn(), Recipe(), TA
 
 def test_names_are_those_of_the_arms():
     assert all(arm.name == name for name, arm in ARMS.items()) and set(DEFAULT_ARMS) <= set(ARMS)
-    assert {arm.tuning_error for arm in ARMS.values() if arm.budgeted} == {0.0015, 0.01, 0.05, 0.15}
+    assert {arm.tuning_error for arm in ARMS.values() if arm.budgeted} == {0.0015, 0.01, 0.05, 0.06, 0.15}
     assert [arm.name for arm in choose(["float", "pair", "float"])] == ["float", "pair"]
 
 
@@ -45,7 +45,38 @@ def test_masks_differ_in_what_the_arm_says_alone(name):
     assert begin_search(arm, BASE) is None
 
 
-@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.level is None])
+COPIED = [name for name, arm in ARMS.items() if arm.level is None and arm.realisation is None]
+
+
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.realisation is not None])
+def test_plain_weights_have_the_authors_recipe(name):
+    """Nothing is searched, nothing is spread: as many whole updates as the budget pays for, of the authors' batch."""
+    arm = ARMS[name]
+    search = begin_search(arm, BASE, rates=(0.3, 0.4))
+    assert list(search.rounds()) == [] and search.best == Settings(0.1, 0.0, 0.9, 5e-4)
+    config = weight_config(arm, BASE, seed=7, settings=search.best, n_steps=1000, budget=10**6)
+    assert (config.schedule.batch_size, config.schedule.learning_rate, config.schedule.momentum) == (60, 0.1, 0.9)
+    assert config.schedule.weight_decay == 5e-4 and config.schedule.epochs == BASE.recipe.epochs
+    writing = config.writing
+    assert (writing.realisation, writing.interval, writing.threshold_S, writing.budget_steps) == (
+        "one" if "-one-" in name else "pair",
+        1,
+        0.0,
+        None,
+    )
+    assert writing.tuning_error == arm.tuning_error == float(name.rsplit("-", 1)[1]) / 100
+    assert writing.budget == (10**6 if "-budget-" in name else None) and name not in DEFAULT_ARMS
+    assert arm.whole_updates(BASE.network, 10**9) is None
+
+
+def test_the_batch_of_plain_weights_is_that_of_the_task():
+    for task, batch in (("spoken-digits", 30), ("retina", BASE.recipe.batch_size)):
+        arm, base = ARMS["wo-plain-free-1"], replace(BASE, task=task)
+        config = weight_config(arm, base, seed=0, settings=begin_search(arm, base).best, n_steps=9)
+        assert config.schedule.batch_size == batch
+
+
+@pytest.mark.parametrize("name", COPIED)
 def test_weights_share_seed_chip_and_schedule(name):
     arm = ARMS[name]
     settings = SETTINGS if arm.thresholded else replace(SETTINGS, threshold=0.0)
@@ -123,6 +154,7 @@ def test_what_cannot_be_compared_is_refused():
         choose(["wo"])
     with pytest.raises(ConfigError, match="take it from the arm 'pair'"):
         choose(["wo-step-budget-1"])
+    assert choose(["wo-step-budget-1"], budget_given=True) == [ARMS["wo-step-budget-1"]]
 
 
 def test_an_arm_of_masks_changes_what_its_name_says_and_nothing_else():
