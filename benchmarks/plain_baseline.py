@@ -1,8 +1,8 @@
 """Weights that the chip alone remembers, over the number of whole updates: python benchmarks/plain_baseline.py TASK.
 
-One training of each arm and seed with the authors' recipe; validation after each number of updates of `--updates`, in the
-training forward (read noise, no converters). The rate falls over `--epochs`, so a training that stops at a number of
-updates is this one up to there.
+One training of each arm and seed with the authors' recipe; validation after each number of updates of `--updates`, in
+the training forward (read noise, no converters). The rate falls over `--epochs`, so a training that stops at a number
+of updates is this one up to there.
 
     python benchmarks/plain_baseline.py fashion-mnist --data data --out docs/results/plain-fashion-mnist.json
 """
@@ -10,7 +10,6 @@ updates is this one up to there.
 import argparse
 import json
 import time
-
 
 from minirram.device.presets import load_cell_model
 from minirram.learn.optim import cosine_rate
@@ -65,9 +64,7 @@ def main():
                 epochs=options.epochs,
             )
             for updates, score, seconds in found:
-                rows.append(
-                    {"arm": arm, "seed": seed, "updates": updates, "validation": score, "seconds": seconds}
-                )
+                rows.append({"arm": arm, "seed": seed, "updates": updates, "validation": score, "seconds": seconds})
             print(json.dumps(rows[-len(found) :]), flush=True)
             if options.out:
                 keep(options.out, {"task": options.task, "rows": rows})

@@ -22,8 +22,8 @@ class PlainLearner(WriteLearner):
 
     No copy of the weights is kept, so the errors of writes add up. (The momentum is kept: it is the optimiser's.)
     `writing.realisation`: "pair", a weight is the difference of two formed cells, of which one is written; "one", it is
-    one formed cell on the side of its sign, the partner off. The error of a write is relative to the written cell, which
-    with one formed cell is nearly the weight. `wanted` is where the last update aimed, and nothing reads it.
+    one formed cell on the side of its sign, the partner off. The error of a write is relative to the written cell,
+    which with one formed cell is nearly the weight. `wanted` is where the last update aimed, and nothing reads it.
 
     The budget counts weights: an update is paid with one write of each, and learning ends with the last that is paid.
     `pulses` counts cells: a weight that changes its sign, or leaves the range of one cell, takes two.

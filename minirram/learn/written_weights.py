@@ -18,7 +18,6 @@ from .learned import Arrays, Groups, Learned, copies
 from .learner import Generators, Learner
 from .recipe import Schedule
 
-
 REALISATIONS = ("pair", "one")
 """what a weight is where the chip alone remembers it: the difference of two formed cells, or one formed cell"""
 

@@ -92,7 +92,10 @@ def _plain_arms() -> Iterator[Arm]:
     cells = {"pair": ("", "two formed cells"), "one": ("one-", "one formed cell")}
     for realisation, (name, text) in cells.items():
         for error in PLAIN_ERRORS:
-            for count, limit in (("free", "any number of writes"), ("budget", "until the writes of the masks are spent")):
+            for count, limit in (
+                ("free", "any number of writes"),
+                ("budget", "until the writes of the masks are spent"),
+            ):
                 yield Arm(
                     f"wo-plain-{name}{count}-{100 * error:g}",
                     f"weights of {text} with {100 * error:g} % error, no copy beside the chip, every one written at "

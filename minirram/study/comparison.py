@@ -111,9 +111,9 @@ def compare(
     arms and seeds share, as named in `base`; a seed then draws what the maps do not hold. engine: where the trainings
     run; its workers share the folder. threads: of each. rates: learning rates of weights to begin the search with
     instead of the arms' own; a single one is taken as it is. tuning_epochs: length of the trainings that free settings
-    are chosen by; None: as long as the others. writes_per_weight: budget of the arms that have one; None: what `pair` has
-    spent with the same seed. progress: called with a line of text per training. arrays: data that lie
-    in no data source; `out` carries them as `data.npz`, where the processes of the trainings find them.
+    are chosen by; None: as long as the others. writes_per_weight: budget of the arms that have one; None: what `pair`
+    has spent with the same seed. progress: called with a line of text per training. arrays: data that lie in no data
+    source; `out` carries them as `data.npz`, where the processes of the trainings find them.
     """
     arms = choose(names, budget_given=writes_per_weight is not None)
     if writes_per_weight is not None and not 0 < writes_per_weight < math.inf:
@@ -128,6 +128,7 @@ def compare(
         base = replace(base, data_crc=data.crc)
         per_epoch = data.steps_per_epoch(base.recipe)
         plan = Plan(base, os.fspath(out), tuple(seeds), per_epoch, files, rates, tuning_epochs, engine, threads)
+        plan = replace(plan, writes_per_weight=writes_per_weight)
         return _compared(plan, arms, progress)
 
 
@@ -137,17 +138,17 @@ def _compared(plan: "Plan", arms: Sequence[Arm], progress: Optional[Callable[[st
     outcomes = rounds.run([arm for arm in arms if not arm.budgeted])
     budgeted = [arm for arm in arms if arm.budgeted]
     if budgeted:
-        outcomes.update(rounds.run(budgeted, _budgets(plan, outcomes.get("pair", {}), writes_per_weight)))
+        outcomes.update(rounds.run(budgeted, _budgets(plan, outcomes.get("pair", {}))))
     summary = _summed_up(plan, arms, outcomes, tried=rounds.tried)
     write_json(os.path.join(plan.out, "comparison.json"), summary.to_json())
     return summary
 
 
-def _budgets(plan: "Plan", pair: Dict[int, Outcome], writes_per_weight: Optional[float]) -> Dict[int, int]:
+def _budgets(plan: "Plan", pair: Dict[int, Outcome]) -> Dict[int, int]:
     """seed -> writes that an arm with a budget may spend."""
-    if writes_per_weight is None:
+    if plan.writes_per_weight is None:
         return {seed: run.programs.total for seed, run in pair.items() if run.programs is not None}
-    writes = int(writes_per_weight * sum(weights_by_layer(plan.base.network).values()))
+    writes = int(plan.writes_per_weight * sum(weights_by_layer(plan.base.network).values()))
     return {seed: writes for seed in plan.seeds}
 
 
@@ -173,6 +174,8 @@ class Plan:
     """where trainings run"""
     threads: int = 1
     """of each"""
+    writes_per_weight: Optional[float] = None
+    """budget of arms that have one; None: what `pair` has spent with the same seed"""
 
 
 def _summed_up(

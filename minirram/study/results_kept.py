@@ -1,4 +1,4 @@
-"""Results that the project keeps, `docs/results/*.json`: each with the command, the commit and the time that made it."""
+"""Results that the project keeps, `docs/results/*.json`: each with the command, the commit and the time of its run."""
 
 import os
 import shlex
@@ -35,6 +35,7 @@ def _command() -> str:
 
 
 def _now() -> str:
+    """The time in UTC, ISO 8601."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minirram import Run
+from minirram.cli import main
 from minirram.device.presets import PCM
 from minirram.engines.pool import WorkerPool
 from minirram.nn.engine import engine
@@ -117,6 +118,19 @@ def test_arms_are_examined_with_the_adcs_asked_for(runs, many):
         out = runs.path("adcs" + "".join(bits))
         figures("compare", "fashion-mnist", *arguments, "--out", out, *bits)
         assert Run(os.path.join(out, "pair", "seed0")).results.adc_bits == int(bits[-1] if bits else 8)
+
+
+@shows("compare", "--writes-per-weight")
+def test_a_stated_budget_pays_for_whole_updates_without_masks(runs, many):
+    arguments = ["--data", many, "--seeds", "0", "--epochs", "3", "--writes-per-weight", "2.5"]
+    name = "wo-plain-budget-0.15"
+    found = figures("compare", "fashion-mnist", *arguments, "--arms", name, "--out", runs.path("stated"))["arms"][0]
+    weights = 62272
+    assert found["budgets"] == {"0": int(2.5 * weights)} and found["budget_spent_at_step"] == {"0": 2}
+    assert 2 * weights <= found["programs"]["total"] < 2.2 * weights and found["writing"]["realisation"] == "pair"
+    for wrong, arm in (("2.5", "float"), ("-1", name)):
+        wrong = ["--writes-per-weight", wrong, "--arms", arm, "--out", runs.path("stated-wrong")]
+        assert main.main(["compare", "fashion-mnist", "--data", many, "--seeds", "0", *wrong]) == 2
 
 
 @shows("compare", "--processes")

@@ -34,7 +34,9 @@ def plain(updates=None, realisation="pair", error=0.0, model=QUIET):
 def pairs_of(learner):
     """{matrix: (plus, minus)} in siemens, as the chip holds them."""
     grid_S = learner.chip.cell_model.grid_S
-    return {name: [np.float64(g) * grid_S for g in learner.chip.pair_grid(name)] for name, _ in matrices(learner.network)}
+    return {
+        name: [np.float64(g) * grid_S for g in learner.chip.pair_grid(name)] for name, _ in matrices(learner.network)
+    }
 
 
 def slow_pair(plus_S, minus_S, wanted_S, low_S, high_S):
