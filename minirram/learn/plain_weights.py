@@ -66,7 +66,7 @@ class PlainLearner(WriteLearner):
 
     def _plan(self, name: str) -> Plan:
         """Every weight of one matrix, whether its cells ever answered or not."""
-        present_S = self._present_S(name).astype(np.float64)
+        present_S: np.ndarray = self._present_S(name).astype(np.float64)
         wanted_S = self.wanted[name].ravel() * np.float64(self.scales_S[name])
         targets = pair_targets if self.writing.realisation == "pair" else one_cell_targets
         target_S, cells = targets(present_S, wanted_S, low_S=self.range_S[0], high_S=self.range_S[1])

@@ -1,0 +1,57 @@
+"""Accuracy over writes per weight as SVG, from kept results: python benchmarks/writes_figure.py docs/results --out FILE.
+
+Plain weight optimisation from `plain_baseline.py`; masks and the tuned baseline from `writes-per-weight.json`, whose
+numbers stand in docs/results.md with their commands. Needs matplotlib.
+"""
+
+import argparse
+import json
+import os
+from collections import defaultdict
+from statistics import mean
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+TASKS = {"fashion-mnist": "Fashion-MNIST, %", "spoken-digits": "spoken digits, %", "retina": "HRF, ROC-AUC in %"}
+STYLES = {"pair": "o", "cell": "s", "tuned": "D"}
+
+
+def plain_curves(folder, task):
+    """{arm: [(updates, mean validation in %)]} of the kept runs of a task."""
+    found = defaultdict(lambda: defaultdict(list))
+    for name in sorted(os.listdir(folder)):
+        if name.startswith("plain-" + task):
+            with open(os.path.join(folder, name), encoding="utf-8") as handle:
+                for row in json.load(handle)["found"]["rows"]:
+                    found[row["arm"]][row["updates"]].append(100 * row["validation"])
+    return {arm: [(updates, mean(scores)) for updates, scores in sorted(by.items())] for arm, by in found.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--out", required=True)
+    options = parser.parse_args()
+    matplotlib.rcParams["svg.hashsalt"] = "minirram"  # the same bytes each time
+    with open(os.path.join(options.folder, "writes-per-weight.json"), encoding="utf-8") as handle:
+        points = json.load(handle)["found"]["rows"]
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4))
+    for axis, (task, label) in zip(axes, TASKS.items()):
+        for arm, curve in plain_curves(options.folder, task).items():
+            axis.plot(*zip(*curve), ".-", label=arm)
+        for kind, mark in STYLES.items():
+            own = [row for row in points if row["task"] == task and row["kind"] == kind]
+            axis.plot([row["writes_per_weight"] for row in own], [row["score"] for row in own], mark, label=kind)
+        axis.set_xscale("log")
+        axis.set_xlabel("writes per weight")
+        axis.set_ylabel(label)
+        axis.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(options.out, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
