@@ -4,7 +4,8 @@ The source is one of two data sets of fundus images with vessels marked by hand;
 
 DRIVE in its official layout (training/ and test/, each with images, 1st_manual and mask). Its terms forbid passing
 it on, so everyone gets it from its site. Files whose SHA-256 differs from drive_sha256sums.txt are named in a
-warning; with --strict that is an error. Images 38-40 are for validation.
+warning; with --strict that is an error. Images 38-40 are for validation. The site has served no test/1st_manual since
+2019: without that folder images 36-40 of training/ are the test part and 33-35 validation, and a warning says so.
 
 HRF, the reduced PNG set (images, vessels, fov and MANIFEST.tsv, whose split is kept and whose checksums of the
 pixels are checked alike). Patients numbered 05 are for validation: one healthy, one with glaucoma, one with diabetic
@@ -26,6 +27,7 @@ from minirram.tasks import datasets, fundus
 from minirram.tasks.retina import TASK
 
 DRIVE_VALIDATION = ("38", "39", "40")
+DRIVE_HELD_OUT = {"validation": ("33", "34", "35"), "test": ("36", "37", "38", "39", "40")}
 HRF_VALIDATION_PATIENT = "05"
 REGION_SHARE = (0.4, 0.98)  # of the image; both data sets have 0.69 to 0.85
 VESSEL_SHARE = (0.01, 0.4)  # of the region; both data sets have 0.06 to 0.17
@@ -102,9 +104,13 @@ def read_flat_eye(source, names):
 def drive_files(source, root):
     """DRIVE's eyes: {part: [(image, vessels, region) paths]}; DataError naming the first file that is missing."""
     eyes = {part: [] for part in datasets.PARTS}
-    for folder, numbers in (("training", range(21, 41)), ("test", range(1, 21))):
+    held_out, folders = {"validation": DRIVE_VALIDATION}, (("training", range(21, 41)), ("test", range(1, 21)))
+    if not drive_has_test_labels(source, root):
+        held_out, folders = DRIVE_HELD_OUT, folders[:1]
+    for folder, numbers in folders:
         for number in (f"{number:02d}" for number in numbers):
-            part = "test" if folder == "test" else "validation" if number in DRIVE_VALIDATION else "train"
+            held = (part for part, held_numbers in held_out.items() if number in held_numbers)
+            part = "test" if folder == "test" else next(held, "train")
             patterns = ("{0}/images/{1}_{0}.tif", "{0}/1st_manual/{1}_manual1.gif", "{0}/mask/{1}_{0}_mask.gif")
             names = tuple(root + pattern.format(folder, number) for pattern in patterns)
             for name in names:
@@ -112,6 +118,11 @@ def drive_files(source, root):
                     raise DataError(f"{source.where(name)}: there is no such file (DRIVE's layout)")
             eyes[part].append(names)
     return eyes
+
+
+def drive_has_test_labels(source, root):
+    """Whether this copy of DRIVE has test/1st_manual, as older ones do."""
+    return any(name.startswith(root + "test/1st_manual/") for name in source.names)
 
 
 def check_drive(source, root, eyes):
@@ -222,6 +233,9 @@ def main(arguments=None):
         if options.strict:
             raise DataError(difference)
         warn(difference)
+    if files is drive_files and not drive_has_test_labels(source, root):
+        origin += ", without test labels: images 36-40 are the test part"
+        warn(f"{source.where(root + 'test/1st_manual')}: there is none; images 36-40 of training are the test part")
     parts = {part: read_part(source, eyes[part], part) for part in datasets.PARTS}
     path = datasets.save(options.out, TASK.layout, parts=parts, origin=origin)
     sizes = ", ".join(f"{len(parts[part]['labels'])} {part}" for part in parts)

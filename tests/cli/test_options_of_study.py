@@ -124,8 +124,8 @@ def test_arms_are_examined_with_the_adcs_asked_for(runs, many):
 def test_a_stated_budget_pays_for_whole_updates_without_masks(runs, many):
     arguments = ["--data", many, "--seeds", "0", "--epochs", "3", "--writes-per-weight", "2.5"]
     name = "wo-plain-budget-0.15"
-    found = figures("compare", "fashion-mnist", *arguments, "--arms", name, "--out", runs.path("stated"))["arms"][0]
-    weights = 62272
+    summary = figures("compare", "fashion-mnist", *arguments, "--arms", name, "--out", runs.path("stated"))
+    found, weights = summary["arms"][0], summary["every_weight_every_step"] // summary["steps"]
     assert found["budgets"] == {"0": int(2.5 * weights)} and found["budget_spent_at_step"] == {"0": 2}
     assert 2 * weights <= found["programs"]["total"] < 2.2 * weights and found["writing"]["realisation"] == "pair"
     for wrong, arm in (("2.5", "float"), ("-1", name)):

@@ -41,10 +41,8 @@ def pairs_of(learner):
 
 def slow_pair(plus_S, minus_S, wanted_S, low_S, high_S):
     """Where one pair is written, by hand."""
-    falls, rises = (plus_S, minus_S) if wanted_S < plus_S - minus_S else (minus_S, plus_S)
-    lowered_S = falls - abs(wanted_S - (plus_S - minus_S))
-    raised_S = rises + abs(wanted_S - (plus_S - minus_S))
-    plus_falls = wanted_S < plus_S - minus_S
+    plus_falls = minus_S + wanted_S < plus_S
+    lowered_S, raised_S = (minus_S + wanted_S, plus_S - wanted_S)[:: 1 if plus_falls else -1]
     if lowered_S >= low_S:
         return (lowered_S, minus_S) if plus_falls else (plus_S, lowered_S)
     if raised_S <= high_S:

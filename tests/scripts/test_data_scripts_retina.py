@@ -107,6 +107,33 @@ def test_the_list_of_official_hashes_is_complete(monkeypatch):
     assert official == [word for row in rows for word in row]
 
 
+def test_drive_without_test_labels_holds_out_the_last_training_images(monkeypatch):
+    """As the site serves it today; one label that is left makes it the older layout, whose gaps are errors."""
+    script = script_module("retina", monkeypatch)
+    lines = script.os.path.dirname(script.__file__) + "/drive_sha256sums.txt"
+    with open(lines, encoding="ascii") as handle:
+        names = sorted("DRIVE/" + line.split()[1] for line in handle if "test/1st_manual" not in line)
+
+    def source_of(names):
+        return type("L", (), {"names": names, "holds": lambda self, name: name in names, "where": lambda self, n: n})()
+
+    eyes = script.drive_files(source_of(names), "DRIVE/")
+    numbers = {part: [int(files[0].split("/")[-1][:2]) for files in of_part] for part, of_part in eyes.items()}
+    expected = {"train": range(21, 33), "validation": range(33, 36), "test": range(36, 41)}
+    assert numbers == {part: list(of_part) for part, of_part in expected.items()}
+    assert all("/training/" in name for of_part in eyes.values() for files in of_part for name in files)
+    with pytest.raises(DataError, match=r"02_manual1\.gif: there is no such file"):
+        script.drive_files(source_of(names + ["DRIVE/test/1st_manual/01_manual1.gif"]), "DRIVE/")
+
+
+@pytest.mark.slow
+def test_a_copy_without_test_labels_is_read_and_says_so(copy, tmp_path, monkeypatch, capsys):
+    shutil.rmtree(copy / "test" / "1st_manual")
+    train, validation, test = prepare(monkeypatch, copy, tmp_path / "out")
+    assert (len(train), len(validation), len(test)) == (12, 3, 5) and "without test labels" in test.origin
+    assert "1st_manual: there is none; images 36-40 of training are the test part" in capsys.readouterr().err
+
+
 @pytest.fixture
 def copy(drive, tmp_path):
     return shutil.copytree(drive, tmp_path / "DRIVE")
