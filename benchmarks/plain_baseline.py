@@ -11,13 +11,14 @@ import argparse
 import json
 import time
 
+from results_kept import keep
+
 from minirram.device.presets import load_cell_model
 from minirram.learn.optim import cosine_rate
 from minirram.rng import stream
 from minirram.runs.config import RunConfig
 from minirram.runs.folder import open_training
 from minirram.study.arms import ARMS, PLAIN, weight_config
-from minirram.study.results_kept import keep
 from minirram.study.weight_runs import make_learner
 from minirram.tasks import registry
 

@@ -7,8 +7,8 @@ import sys
 from datetime import datetime, timezone
 from typing import Any, Dict, Optional, Union
 
-from .. import __version__
-from ..files import write_json
+from minirram import __version__
+from minirram.files import write_json
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -16,7 +16,7 @@ Path = Union[str, "os.PathLike[str]"]
 def keep(path: Path, found: Dict[str, Any], *, command: Optional[str] = None) -> Dict[str, Any]:
     """Write `found` beside what made it; returns the whole.
 
-    command: None: the command line of this process. The commit is that of the package's source tree, with "+" where
+    command: None: the command line of this process. The commit is that of the source tree, with "+" where
     files differ from it; "" outside one.
     """
     made = {"command": command or _command(), "commit": _commit(), "version": __version__, "when": _now()}
