@@ -11,7 +11,7 @@ from ..crossbar.conditions import Conditions
 from ..device.unusual import unusual
 from ..errors import ConfigError
 from ..files import write_json
-from ..inference import digital_json, propagation
+from ..inference import digital_json
 from ..inference.compensation import measured_factors
 from ..inference.examine import Score, examine
 from ..inference.model import Model
@@ -153,6 +153,8 @@ def expected(
     as_if: Optional[AsIf] = None,
 ) -> Expectation:
     """The accuracy that `evaluate` draws, from propagated noise covariances. ConfigError where they do not hold."""
+    from ..inference import propagation  # loads nodes of the engine, which no other evaluation needs
+
     run, as_if = RunFolder.open(folder), AsIf() if as_if is None else as_if
     config, source = run.config if as_if.config is None else as_if.config, run.source(data)
     conditions = Conditions() if conditions is None else conditions

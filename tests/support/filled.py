@@ -11,6 +11,7 @@ import pytest
 from minirram.cli.energy import COLUMNS
 from minirram.cli.main import COMMANDS, module_of
 from minirram.inference.examine import Score
+from minirram.learn.written_weights import Writing
 from minirram.pages.answers import confusion_section
 from minirram.pages.comparison import comparison_page
 from minirram.pages.cost import counts_section, drift_section, energy_section
@@ -44,6 +45,8 @@ KEYS = {
     "by_seed": ("0", "1"),
 }
 """keys of a dict of that name; others have numbered ones"""
+CHECKED = {Writing: Writing(0.03125, 2e-7, budget=1234)}
+"""types whose fields must fit each other -> their value"""
 SEEDS = (0, 1)
 """of a field of that name: keys of by_seed are these"""
 
@@ -56,6 +59,8 @@ def filled(kind: Any, *, full: bool, name: str = "value", count: Any = None) -> 
     count = itertools.count(2) if count is None else count
     if name == "seeds" and full:
         return SEEDS
+    if kind in CHECKED:
+        return CHECKED[kind]
     if is_dataclass(kind):
         hints = get_type_hints(kind)
         kinds = {field.name: hints[field.name] for field in fields(kind) if field.init}
