@@ -181,6 +181,13 @@ HARMLESS = (
     ),
     ("xbp/digests.py", "a read-back above 4.29 S counts as not read", "no cell conducts this much"),
     ("crossbar/converters.py", "codes beyond the range", "counted: saturated conversions, clipped activations"),
+    ("inference/propagation.py", "means end at the range, as codes do", "of expectations; drawn reads are counted"),
+    ("nn/engine/moments.py", "chances end at 0 and 1, tables too", "of expectations; drawn reads are counted"),
+    (
+        "learn/plain_weights.py",
+        "a wanted weight ends where the cells do",
+        "the arm's law: the chip alone remembers it, see `plain_weights`",
+    ),
     ("inference/integers.py", "values end at 2^31 - 1", "fractions are chosen so that none reaches it"),
     ("inference/integer_forward.py", "codes beyond the range", "the float side counts them: clipped activations"),
     ("nn/layers/activation.py", "activations beyond the range", "counted: clipped activations"),

@@ -15,10 +15,7 @@ from ..files import read_json, write_json
 from ..nn.network import matrices
 from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
-from .learning_folder import LearningFolder
-
-NOTE = "driver.json"
-"""what a run folder keeps of the bench: its capabilities"""
+from .learning_folder import NOTE, LearningFolder
 
 
 def pristine_chip(config: RunConfig, faults: Optional[str] = None) -> Chip:

@@ -38,6 +38,8 @@ Progress = Callable[[Dict[str, Any]], None]
 """called with each row of the history"""
 
 
+NOTE = "driver.json"
+"""what a run folder keeps of the bench: its capabilities"""
 LOCK = "lock.tmp"
 """file that a process holds while it learns in a folder"""
 
@@ -52,8 +54,8 @@ def alone(folder: Path, what: str = "another training") -> ContextManager[None]:
 
 
 def _has_learned(folder: str) -> bool:
-    """Whether a checkpoint or results lie in the folder, or below it."""
-    return any({"checkpoint.npz", "results.json"} & set(names) for _, _, names in os.walk(folder))
+    """Whether a checkpoint, results, or what is known of a bench that may have pulsed lie in the folder or below it."""
+    return any({"checkpoint.npz", "results.json", NOTE} & set(names) for _, _, names in os.walk(folder))
 
 
 def accept_environment(folder: Path) -> None:

@@ -20,6 +20,7 @@ from ..learn.learned import Arrays, copies
 from ..learn.mask_learner import MaskLearner
 from ..learn.optim import cosine_rate
 from ..nn.engine.engine import Engine
+from ..programming.manifest import check_measured
 from ..programming.readback import read_program, verify
 from ..rng import stream
 from ..tasks.registry import SYNTHETIC
@@ -155,15 +156,18 @@ def recalibrate(
     the run's; one that holds an earlier recalibration is replaced. relearn_steps: batches from which masks learn on;
     their pulses become an incremental program from `program`, the one that the chip holds, default `program.xbp` of
     the run.
-    ConfigError, ShapeError, DataError for what does not fit together.
+    ConfigError, ShapeError, DataError for what does not fit together; a manifest beside the read-back that binds
+    another one, or one of another chip, too.
     """
     run = RunFolder.open(folder)
     out = run.path(FOLDER) if out is None else os.fspath(out)
     held = run.path("program.xbp") if program is None else os.fspath(program)
     _check(run, out, relearn_steps=relearn_steps, program=program, held=held)
     chip, model, masks = run.load_trained()
+    whole, _ = build_program(run.config, chip, model=model, masks=masks)
+    check_measured(readback, chip_id=whole.chip_id)
     seen, digest = read_map(readback, unit, policy=KEEP, plausible=False), sha256_of(readback)
-    found = verify(build_program(run.config, chip, model=model, masks=masks)[0], seen.conductances_S)
+    found = verify(whole, seen.conductances_S)
     readback_S, doubtful, limited = conducted(seen.conductances_S, chip)
     bench = _Bench(run.config, open_training(replace(run.config, data_crc=0), run.source(data)), readback_S, threads)
     programmed = bench.score(chip, model)

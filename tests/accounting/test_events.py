@@ -175,7 +175,8 @@ def test_pruning_changes_the_siemens_and_nothing_else():
 @given(st.floats(0, 1), st.sampled_from([(600, 3), (5, 300), (4, 4)]), st.integers(1, 8))
 def test_shapes_alone_agree_with_codes_of_that_activity(activity, shape, bits):
     placement = place((("w", shape),))
-    got = expected_events(placement, {"w": 7}, bits={"w": bits}, activity=activity, pair_S=2e-6)["w"]
+    how = dict(activity=activity, pair_S=2e-6, arrangement="pair")
+    got = expected_events(placement, {"w": 7}, bits={"w": bits}, **how)["w"]
     row_tiles, col_tiles = -(-shape[0] // 512), -(-shape[1] // 256)
     assert got.rows_driven.sum() == pytest.approx(7 * bits * activity * shape[0] * col_tiles)
     assert got.siemens_read.sum() == pytest.approx(7 * bits * activity * shape[0] * shape[1] * 2e-6)
@@ -185,7 +186,7 @@ def test_shapes_alone_agree_with_codes_of_that_activity(activity, shape, bits):
 
 def test_activity_is_a_share():
     with pytest.raises(ConfigError, match="activity of 1.5"):
-        expected_events(place((("w", (2, 2)),)), {"w": 1}, bits={"w": 1}, activity=1.5, pair_S=1e-6)
+        expected_events(place((("w", (2, 2)),)), {"w": 1}, bits={"w": 1}, activity=1.5, pair_S=1e-6, arrangement="pair")
 
 
 # -- digital layers ----------------------------------------------------------------------------
@@ -291,7 +292,8 @@ def test_reprogramming_equals_a_simulation_of_many_inferences(needed, at_hand, s
 @given(st.integers(1, 6))
 def test_tiles_of_macros_that_take_turns_are_read_in_turn(n_macros):
     placement = place((("w", (2000, 300)),))  # eight tiles
-    events_before = expected_events(placement, {"w": 1}, bits={"w": 1}, activity=0.5, pair_S=1e-6)["w"]
+    how = dict(activity=0.5, pair_S=1e-6, arrangement="pair")
+    events_before = expected_events(placement, {"w": 1}, bits={"w": 1}, **how)["w"]
     shared = on_fewer_macros(events_before, n_macros).converted
     assert max(shared) == min(n_macros, placement.n_macros) - 1
     for macro in range(min(n_macros, placement.n_macros) - 1):

@@ -54,7 +54,9 @@ def test_joules_are_the_sum_over_single_events(bits, seed, arrangement):
 
 def test_a_read_cell_is_v_squared_g_t():
     """12.34 uS at 0.2 V for 50 ns: 24.7 fJ."""
-    events = matrix_events(place((("w", (1, 1)),)), "w", vectors=1, driven=np.ones((1, 1)), row_S=np.array([12.34e-6]))
+    events = matrix_events(
+        place((("w", (1, 1)),)), "w", vectors=1, driven=np.ones((1, 1)), row_S=np.array([12.34e-6]), arrangement="pair"
+    )
     assert figures.matrix_energy(events, load_costs(), adc_bits=8, pulse=PULSE)["array_J"][1] == pytest.approx(
         24.68e-15, rel=1e-3
     )
@@ -78,7 +80,12 @@ def test_latency_equals_a_walk_over_the_reads(fan_in, fan_out, bits, vectors, se
     adcs = figures.adcs_per_macro(placement, costs, arrangement="pair")
     assert adcs == 3  # 256 pairs, 100 columns each
     events = expected_events(
-        placement, {"w": vectors, "other": 1}, bits={"w": bits, "other": 1}, activity=0.3, pair_S=1e-6
+        placement,
+        {"w": vectors, "other": 1},
+        bits={"w": bits, "other": 1},
+        activity=0.3,
+        pair_S=1e-6,
+        arrangement="pair",
     )["w"]
     got = figures.matrix_latency(events, costs, adc_bits=8, adcs_per_macro=adcs, pulse=PULSE)
     for case in range(3):
@@ -123,7 +130,8 @@ def test_area_is_the_sum_of_its_parts():
 )
 def test_an_event_without_a_cost_is_an_error(name):
     costs = costs_of(np.random.default_rng(0), missing=(name,))
-    events = expected_events(place((("w", (3, 2)),)), {"w": 1}, bits={"w": 1}, activity=0.5, pair_S=1e-6)["w"]
+    how = dict(activity=0.5, pair_S=1e-6, arrangement="pair")
+    events = expected_events(place((("w", (3, 2)),)), {"w": 1}, bits={"w": 1}, **how)["w"]
     with pytest.raises(ConfigError, match=name):
         figures.matrix_energy(events, costs, adc_bits=8, pulse=PULSE)
         figures.digital_energy(DigitalEvents(1, 1, 1, 1), costs)

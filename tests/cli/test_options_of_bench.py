@@ -161,6 +161,22 @@ def test_a_bench_whose_lines_stay_on_has_not_ended(runs):
     assert not os.path.exists(os.path.join(out, "manifest.json"))
 
 
+@pytest.mark.parametrize("command", ["recalibrate", "repair", "verify"])
+def test_a_read_back_that_its_manifest_does_not_bind_is_refused(runs, command):
+    out = runs.path("bench-bound")
+    if not os.path.exists(out):
+        figures("bench", runs.trained(), *SIMULATED, "--out", out)
+    read = os.path.join(out, "readback.npy")
+    np.save(read, np.load(read) * 1.001)
+    files = {
+        "recalibrate": (runs.trained(), "--readback", read),
+        "repair": (runs.trained(), read),
+        "verify": (os.path.join(out, "program.xbp"), read),
+    }
+    answer = call(command, *files[command])
+    assert answer.code == 3 and "not the readback" in answer.err
+
+
 @shows("repair", "RUN", "READBACK", "--out")
 @shows("bench", "--program", "--readback")
 def test_a_repair_leads_a_measured_chip_to_the_masks(runs):
