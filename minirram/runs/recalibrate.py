@@ -156,8 +156,7 @@ def recalibrate(
     the run's; one that holds an earlier recalibration is replaced. relearn_steps: batches from which masks learn on;
     their pulses become an incremental program from `program`, the one that the chip holds, default `program.xbp` of
     the run.
-    ConfigError, ShapeError, DataError for what does not fit together; a manifest beside the read-back that binds
-    another one, or one of another chip, too.
+    ConfigError, ShapeError, DataError for what does not fit together, read-back and manifest too.
     """
     run = RunFolder.open(folder)
     out = run.path(FOLDER) if out is None else os.fspath(out)
