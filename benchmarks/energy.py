@@ -137,6 +137,7 @@ class RandomNetwork:
             costs=table,
             adc_bits=ADC_BITS,
             pulse=pulse,
+            arrangement="pair",
         )
 
     def infer_and_account(self):
