@@ -2,13 +2,13 @@
 
 import os
 import shlex
-import subprocess
 import sys
 from datetime import datetime, timezone
 from typing import Any, Dict, Optional, Union
 
 from minirram import __version__
 from minirram.files import write_json
+from minirram.runs.environment import commit
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -19,7 +19,7 @@ def keep(path: Path, found: Dict[str, Any], *, command: Optional[str] = None) ->
     command: None: the command line of this process. The commit is that of the source tree, with "+" where
     files differ from it; "" outside one.
     """
-    made = {"command": command or _command(), "commit": _commit(), "version": __version__, "when": _now()}
+    made = {"command": command or _command(), "commit": commit(), "version": __version__, "when": _now()}
     whole = dict(made, found=found)
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     write_json(path, whole)
@@ -37,19 +37,3 @@ def _command() -> str:
 def _now() -> str:
     """The time in UTC, ISO 8601."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def _commit() -> str:
-    """Short name of the commit, "" where there is none to name."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    try:
-        said = subprocess.run(
-            ["git", "-C", here, "describe", "--always", "--dirty=+"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return said.stdout.decode("ascii", "replace").strip()

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..chip.chip import Chip
 from ..chip.levels import draw_signs
+from ..errors import ConfigError
 from ..nn.network import Network, weights_by_layer
 from .learned import Arrays
 from .learner import Batch, Predict, TrainingData
@@ -31,6 +32,11 @@ class PlainLearner(WriteLearner):
 
     def __init__(self, network: Network, chip: Chip, *, recipe: Schedule, writing: Writing, threads: int = 1) -> None:
         self.weights = sum(weights_by_layer(network).values())
+        if writing.budget is not None and writing.budget < self.weights:
+            raise ConfigError(
+                f"a budget of {writing.budget} writes; one update of the {self.weights} weights is the least, for they "
+                "are all written at each step"
+            )
         if writing.realisation == "one":
             signs = draw_signs(recipe.seed, chip.placement)
             chip.program({name: np.stack([sign, ~sign]) for name, sign in signs.items()}, signs)

@@ -9,6 +9,7 @@ from hypothesis import given
 
 import minirram as mr
 from minirram.crossbar.conditions import Conditions
+from minirram.device.cell import normal_cdf
 from minirram.errors import ConfigError
 from minirram.inference import propagation
 from minirram.nn.engine.moments import (
@@ -24,6 +25,7 @@ from minirram.nn.engine.moments import (
 )
 from minirram.runs.evaluate import evaluate, expected
 from minirram.tasks import datasets, drawn_digits, drawn_garments, fashion_mnist, spoken_digits
+from minirram.tasks.retina import retina_unet
 from minirram.tasks.speech_features import speech_features
 
 from ..support.tiny import tiny_network
@@ -112,14 +114,10 @@ def test_the_chance_of_the_right_answer(outputs, each, all_together):
 
 def test_the_table_and_what_moments_are_not_carried_through():
     x = np.linspace(-7, 7, 999)
-    from minirram.device.cell import normal_cdf
-
     assert np.abs(cumulative(x) - normal_cdf(x)).max() < 1e-5
     propagation.check(tiny_network(), Conditions())
     with pytest.raises(ConfigError, match="held noise"):
         propagation.check(tiny_network(), Conditions(held_noise=True))
-    from minirram.tasks.retina import retina_unet
-
     with pytest.raises(ConfigError, match="use draws"):
         propagation.check(retina_unet(), Conditions())
 
@@ -154,6 +152,7 @@ def test_accuracy_without_draws_is_that_of_100_draws(tmp_path, task, draw, sizes
     drawn = evaluate(str(tmp_path / "run"), draws=100, data=str(tmp_path / "data"))
     found = expected(str(tmp_path / "run"), data=str(tmp_path / "data"))
     deviation = np.std(drawn.by_draw, ddof=1)
+    print(f"{task.name}: {found.accuracy:.3%} without draws, {drawn.value:.3%} +- {drawn.standard_error:.3%} by 100")
     assert found.samples == drawn.samples and 0.3 < drawn.value < 0.999
     assert abs(found.accuracy - drawn.value) < 0.001, (found, drawn.value, drawn.standard_error)
     assert found.standard_deviation == pytest.approx(deviation, rel=0.35)

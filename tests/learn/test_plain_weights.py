@@ -114,6 +114,11 @@ def test_the_budget_pays_for_whole_updates_and_learning_ends_with_the_last():
     assert free.history[0]["loss"] == rows[0]["loss"]
 
 
+def test_a_budget_below_one_update_is_refused():
+    with pytest.raises(ConfigError, match=f"one update of the {WEIGHTS} weights is the least"):
+        plain(updates=0)
+
+
 def test_errors_of_writes_add_up():
     """A step of the descent of size 0: after n updates the pairs have walked sqrt(n) errors of one write."""
     learner = plain(error=0.02)

@@ -1,6 +1,5 @@
 """Any legal task by every command: it is learned, and its folder gives the same answers when it is read back."""
 
-import contextlib
 import json
 import os
 import tempfile
@@ -16,6 +15,7 @@ from minirram.nn.network import matrices
 from minirram.tasks.codes import answer_shape
 
 from ..support.options import call, figures
+from ..support.places import inside
 from ..support.random_networks import networks
 
 DEAD = ("no current flows", "have no formed cell", "no signal passes")
@@ -42,7 +42,7 @@ def write_task(folder: str, network: Any, *, level: str, seed: int) -> None:
 @given(network=networks(), level=st.sampled_from(["pair", "cell"]), seed=st.integers(0, 99))
 def test_every_command_takes_any_legal_task(network: Any, level: str, seed: int) -> None:
     assume(len(answer_shape(network)) == 1 and answer_shape(network)[0] > 1 and matrices(network))
-    with tempfile.TemporaryDirectory() as folder, at(folder):
+    with tempfile.TemporaryDirectory() as folder, inside(folder):
         write_task(folder, network, level=level, seed=seed)
         begun = call("train", "mine.json", "--data", "mine.npz", "--out", "run", "--json")
         assume(not any(dead in begun.err for dead in DEAD))
@@ -64,14 +64,3 @@ def test_every_command_takes_any_legal_task(network: Any, level: str, seed: int)
         compared = ["--out", "compared", "--seeds", "0", "--epochs", "1", "--arms", level, "--threads", "1"]
         (arm,) = figures("compare", "mine.json", "--data", "mine.npz", *compared)["arms"]
         assert arm["arm"] == level
-
-
-@contextlib.contextmanager
-def at(folder: str) -> Any:
-    """Work in a folder."""
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)

@@ -21,13 +21,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-import minirram as mr
 from minirram.cli import main
-from minirram.nn.layers.join import Flatten
-from minirram.nn.layers.linear import Linear
 from minirram.tasks import registry
 
+from .hostile_files import whole_run
 from .options import SMALL, parsers, small_task
+from .places import inside
 
 NUMBERS = (
     *("0", "1", "2", "-1", "7", "16", "17", "255", "256", "65536", "2147483648", "4294967296", "1" + "0" * 40, " 4 "),
@@ -82,14 +81,9 @@ class Place:
 
     def _make_run(self) -> None:
         """A run of a small network that carries its data, its program, and a chip's map."""
-        generator = np.random.default_rng(1)
-        labels = np.arange(60) % 2
-        images = (generator.integers(0, 4, (60, 4, 4)) + 8 * labels[:, None, None]).astype(np.uint8)
-        network = mr.nn.Network("small", (4, 4, 1), 4, (Flatten("flat"), Linear("fc", 16, 2)))
-        data = mr.LabelledData.split(images, labels)
-        recipe = mr.Recipe(epochs=1, batch_size=10)
-        mr.train(network, data, recipe, out=self.run, lines=mr.ChipLines(rows=16, pairs=8), threads=1).export()
-        np.savez(self.path("mine.npz"), inputs=images, labels=labels)
+        whole_run(self.run)
+        with np.load(os.path.join(self.run, "data.npz")) as held:
+            np.savez(self.path("mine.npz"), inputs=held["train_inputs"], labels=held["train_labels"])
 
     def _make_files(self) -> Dict[str, str]:
         """{name in LINES: path}"""
@@ -123,7 +117,7 @@ class Place:
         os.mkdir(self.work)
         out, err = Output(), Output()
         before = self._seen()
-        with _inside(self.work), _limited(), _small_tasks():
+        with inside(self.work), _limited(), _small_tasks():
             code, stuck = _called(words, out, err)
         wrong = _wrong(code, out.text(), err.text(), stuck=stuck)
         left = sorted(os.listdir(self.work))
@@ -169,16 +163,6 @@ class Output(io.TextIOWrapper):
 
 class Hung(BaseException):
     """A command did not end after Ctrl-C."""
-
-
-@contextlib.contextmanager
-def _inside(folder: str) -> Iterator[None]:
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 @contextlib.contextmanager

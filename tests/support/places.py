@@ -1,7 +1,9 @@
-"""Where the checkout and the real data lie."""
+"""Where the checkout and the real data lie, and work in another folder."""
 
+import contextlib
 import os
 import pathlib
+from typing import Iterator
 
 import pytest
 
@@ -15,3 +17,14 @@ def data_folder(*parts):
     if not path.exists():
         pytest.skip(f"real data {'/'.join(parts)} is not in {base} (set MINIRRAM_DATA)")
     return path
+
+
+@contextlib.contextmanager
+def inside(folder: str) -> Iterator[None]:
+    """Work in a folder."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
