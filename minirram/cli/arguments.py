@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional
 
 from .console import YELLOW, coloured, tell
-from .field_options import field_option
+from .field_options import field_option, finite
 
 if TYPE_CHECKING:  # a command loads what it runs
     from ..chip.dead_lines import ChipLines
@@ -210,7 +210,7 @@ def driver_options(parser: "argparse._ActionsContainer", *, required: bool = Fal
     )
     parser.add_argument("--port", help="what the driver is called with, such as a serial port; default: nothing")
     parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="time that one call of the bench may take; default 60 s"
+        "--timeout", type=finite, metavar="SECONDS", help="time that one call of the bench may take; default 60 s"
     )
 
 

@@ -32,7 +32,7 @@ from .arguments import (
     training_data_option,
 )
 from .counts import count_lines
-from .field_options import field_option
+from .field_options import field_option, finite
 
 RESULT = Comparison
 EXAMPLES = (
@@ -94,7 +94,7 @@ def _arm_options(parser: argparse.ArgumentParser) -> None:
     arms.add_argument(
         "--rates",
         nargs="+",
-        type=float,
+        type=finite,
         metavar="X",
         help="learning rates of weights that the search begins with; a single one stays; default: three of each arm",
     )
@@ -103,7 +103,7 @@ def _arm_options(parser: argparse.ArgumentParser) -> None:
     )
     arms.add_argument(
         "--writes-per-weight",
-        type=float,
+        type=finite,
         metavar="X",
         help="budget of the arms that have one (the paper's is 37 for fashion-mnist); default: what pair has spent",
     )

@@ -8,7 +8,7 @@ from ..runs.energy import EnergyAccount, WhatIf, account
 from ..units import si_format
 from .arguments import costs_option, data_option, group, run_option, threads_option
 from .counts import count_lines
-from .field_options import field_option
+from .field_options import field_option, finite
 
 RESULT = EnergyAccount
 EXAMPLES = (
@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for flag, name in OF_WHAT_IF:
         field_option(changed, flag, WhatIf, name)
     field_option(
-        changed, "--density", WhatIf, "densities", more="repeat it for each", type=float, action="append", default=[]
+        changed, "--density", WhatIf, "densities", more="repeat it for each", type=finite, action="append", default=[]
     )
     threads_option(parser)
 

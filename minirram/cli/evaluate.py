@@ -13,7 +13,7 @@ from ..units import ZERO_CELSIUS_K
 from .arguments import data_option, group, run_option, threads_option
 from .console import printable
 from .counts import count_lines
-from .field_options import field_option
+from .field_options import field_option, finite
 
 RESULT = Evaluation
 EXAMPLES = (
@@ -54,7 +54,7 @@ def condition_options(parser: argparse.ArgumentParser) -> None:
     field_option(use, "--read-noise", CellModel, "read_noise", more="0.01 = 1 %; default: the technology's")
     use.add_argument("--draws", type=int, default=1, help="how often the read noise is drawn; the mean is shown")
     use.add_argument(
-        "--wire-ohm", type=float, metavar="OHM", help="IR drop: resistance of a line per cell; default: the run's"
+        "--wire-ohm", type=finite, metavar="OHM", help="IR drop: resistance of a line per cell; default: the run's"
     )
     more = f"with --wire-ohm; default {MODELS[0]}"
     field_option(use, "--wire-model", Wires, "model", more=more, choices=MODELS)

@@ -1,11 +1,23 @@
 """Options that stand for a field of a configuration: type and help come from there, so they are said once."""
 
 import argparse
+import math
 import re
 from typing import Any, Tuple, Union, get_args, get_origin
 
 METAVARS = {"_s": "SECONDS", "_V": "VOLTS", "_K": "KELVIN", "_ohm": "OHM", "_lsb": "LSB"}
 """end of a field's name -> what stands for its value in the help: its unit"""
+
+
+def finite(text: str) -> float:
+    """argparse type: a finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is no finite number")
+    return value
 
 
 def field_option(
@@ -31,7 +43,7 @@ def field_option(
             raise TypeError(
                 f"{kind.__name__}.{name} is a {wanted}: the command line takes int, float, str, bool, names"
             )
-        how = dict(how, type=wanted)
+        how = dict(how, type=finite if wanted is float else wanted)
     unit = next((shown for end, shown in METAVARS.items() if name.endswith(end)), None)
     if unit is not None and "choices" not in how:
         how.setdefault("metavar", unit)

@@ -12,6 +12,7 @@ from ..sweep.forecast import Forecast, forecast
 from ..sweep.forecast import lines_of as forecast_lines
 from ..sweep.study import Samples, Study, read_study, value_of, values_of
 from .arguments import CONTENTS, GOOD, engine_options, given, positive
+from .field_options import finite
 from .sweep_progress import SweepProgress
 
 
@@ -52,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     said = parser.add_argument_group("findings", "of the whole table: text, and findings.json")
     said.add_argument("--figure", metavar="COLUMN", default="value", help="the column that is looked at")
     said.add_argument(
-        "--threshold", type=float, help="yield: share of chips whose figure is at least this; default: no yield"
+        "--threshold", type=finite, help="yield: share of chips whose figure is at least this; default: no yield"
     )
     parser.add_argument(
         "--simulate-cluster",

@@ -41,7 +41,7 @@ from .arguments import (
     warn,
 )
 from .counts import count_lines
-from .field_options import field_option, field_options
+from .field_options import field_option, field_options, finite
 from .network_file import graph_of
 
 RESULT = TrainingResults
@@ -80,7 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     converter_options(chip, "default {}")
     chip.add_argument(
         "--wire-ohm",
-        type=float,
+        type=finite,
         metavar="OHM",
         help="learn through the IR drop of lines: resistance of a line per cell; default: no IR drop",
     )

@@ -10,6 +10,7 @@ from ..runs.vectors import Wanted, Written, of_run, of_shape
 from ..units import si_format
 from ..vectors.formats import FORMATS
 from .arguments import given, group
+from .field_options import finite
 
 RESULT = Written
 EXAMPLES = (
@@ -36,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shape.add_argument("--input-bits", type=int, help="bits of the input codes; default 4")
     shape.add_argument("--adc-bits", type=int, help="resolution of the ADCs; default 8")
     shape.add_argument("--arrangement", choices=ARRANGEMENTS, help="how currents are converted; default pair")
-    shape.add_argument("--wire-ohm", type=float, help="resistance of a line per cell, in a netlist; default 0")
+    shape.add_argument("--wire-ohm", type=finite, help="resistance of a line per cell, in a netlist; default 0")
 
 
 def run(options: argparse.Namespace) -> Written:

@@ -20,6 +20,7 @@ from ..xbp import table
 from ..xbp.records import Program
 from .arguments import FAILED, GOOD, file_option, group
 from .counts import count_lines, total
+from .field_options import finite
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="program file that holds them; default: targets.xbp beside FILE, where that fits it",
     )
     targets.add_argument(
-        "--tolerance", type=float, help=f"relative deviation from a target that is allowed; default {TOLERANCE}"
+        "--tolerance", type=finite, help=f"relative deviation from a target that is allowed; default {TOLERANCE}"
     )
     accuracy = group(parser, "what the differences cost")
     accuracy.add_argument(

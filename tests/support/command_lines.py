@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from minirram.cli import main
 from minirram.tasks import registry
 
-from .hostile_files import whole_run
+from .hostile_files import small_images, whole_run
 from .options import SMALL, parsers, small_task
 from .places import inside
 
@@ -82,8 +82,8 @@ class Place:
     def _make_run(self) -> None:
         """A run of a small network that carries its data, its program, and a chip's map."""
         whole_run(self.run)
-        with np.load(os.path.join(self.run, "data.npz")) as held:
-            np.savez(self.path("mine.npz"), inputs=held["train_inputs"], labels=held["train_labels"])
+        images, labels = small_images()
+        np.savez(self.path("mine.npz"), inputs=images, labels=labels)
 
     def _make_files(self) -> Dict[str, str]:
         """{name in LINES: path}"""

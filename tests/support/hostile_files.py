@@ -292,11 +292,16 @@ def wave(claims: int) -> bytes:
 # -- all of them ----------------------------------------------------------------------------------------
 
 
+def small_images() -> Tuple[np.ndarray, np.ndarray]:
+    """(uint8 (60, 4, 4), labels (60,)) of two classes: dark and bright."""
+    labels = np.arange(60) % 2
+    images = np.random.default_rng(1).integers(0, 4, (60, 4, 4)) + 8 * labels[:, None, None]
+    return images.astype(np.uint8), labels
+
+
 def whole_run(folder: str) -> str:
     """A run folder of a small network with its program file."""
-    generator = np.random.default_rng(1)
-    labels = np.arange(60) % 2
-    images = (generator.integers(0, 4, (60, 4, 4)) + 8 * labels[:, None, None]).astype(np.uint8)
+    images, labels = small_images()
     network = mr.nn.Network("small", (4, 4, 1), 4, (Flatten("flat"), Linear("fc", 16, 2)))
     data = mr.LabelledData.split(images, labels)
     recipe = mr.Recipe(epochs=1, batch_size=10)
