@@ -33,6 +33,10 @@ WEIGHT_MOVES = 4
 """times a training step moves each weight: fetched forward, backward and for its update, and written back"""
 
 
+LARGEST_READ = 1000.0
+"""volts, or seconds, of a read that is asked for: far above any cell's, far below what overflows"""
+
+
 @dataclass(frozen=True, eq=False)
 class ReadPulse:
     """What drives a row."""
@@ -51,8 +55,8 @@ def read_pulse(
     A voltage_V or time_s that is given is taken as known: without a range.
     """
     for name, value, unit in (("voltage", voltage_V, "V"), ("time", time_s, "s")):
-        if value is not None and not 0 < value < np.inf:
-            raise ConfigError(f"a read {name} of {value} {unit}; it must be above 0")
+        if value is not None and not 0 < value <= LARGEST_READ:
+            raise ConfigError(f"a read {name} of {value:g} {unit}; it must be above 0, and at most {LARGEST_READ:g}")
     return ReadPulse(
         cell_model.read_voltage_V * costs["read_voltage_ratio"] if voltage_V is None else np.full(3, float(voltage_V)),
         cell_model.read_time_s * costs["read_time_ratio"] if time_s is None else np.full(3, float(time_s)),

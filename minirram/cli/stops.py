@@ -6,11 +6,13 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional
 
 INTERRUPTED = 130
 """exit code of Ctrl-C: 128 + SIGINT, as a shell has it"""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ASKED: List[int] = []
+"""signals that came while the present command ran"""
 
 
 class Stopped(KeyboardInterrupt):
@@ -31,7 +33,15 @@ def end_at_once(number: int, _: Optional[FrameType]) -> None:
 def raise_stopped(number: int, _: Optional[FrameType]) -> None:
     """Handler: raise `Stopped`; a second signal ends at once, even where a thread hangs."""
     handle_by(end_at_once)
+    _ASKED.append(number)
     raise Stopped(number)
+
+
+def _has_seen_a_stop(error: Optional[BaseException]) -> bool:
+    """Whether an error came while a `Stopped` was handled."""
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__context__
+    return error is not None
 
 
 def raise_again(lost: "sys.UnraisableHookArgs") -> None:
@@ -54,15 +64,23 @@ def handle_by(handler: object) -> None:
 
 @contextlib.contextmanager
 def raised() -> Iterator[None]:
-    """While a command runs, signals raise `Stopped`; only the main thread can say so."""
+    """While a command runs, signals raise `Stopped`; only the main thread can say so.
+
+    Compiled code may drop a `Stopped` and raise an error of its own in its place: that is a stop, too.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
     told, sys.unraisablehook = sys.unraisablehook, raise_again
+    _ASKED.clear()
     handle_by(raise_stopped)
     try:
         yield
+    except Exception as error:
+        if _ASKED and not _has_seen_a_stop(error):
+            raise Stopped(_ASKED[0]) from error
+        raise
     finally:
         sys.unraisablehook = told
         for number, handler in before.items():

@@ -213,15 +213,16 @@ def _compensated(
 
 
 def _split(run: RunFolder, split: str, source: str, config: Optional[RunConfig] = None, logged: bool = True) -> Any:
-    """The examination of one split of a run's task; the test set's opening is logged first, if it is to be.
+    """The examination of one split of a run's task; the test set's opening is logged before anything is answered.
 
     config: whose network it is for; None: the run's.
     """
     config = run.config if config is None else config
     if split == "test":
+        found = open_test(config, source)  # what is not there was not opened
         if logged:
             run.log_test_opening("evaluate")
-        return open_test(config, source)
+        return found
     return open_training(replace(config, data_crc=0), source).validation
 
 

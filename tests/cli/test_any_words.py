@@ -42,6 +42,8 @@ LISTED = (
     ("compare fashion-mnist --data synthetic --out OUT --seeds -1", 2),
     ("transfer RUN --out OUT --epochs 0", 2),
     ("sweep --run RUN --vary read_noise=0,0.01 --out OUT --threshold inf", 2),
+    ("energy RUN --read-voltage 1e300", 2),
+    ("evaluate RUN --split test --data 1375992517777558", 2),
 )
 """what fuzzes have found"""
 

@@ -1,5 +1,6 @@
 """The contract of errors: an exit code for each kind, one line, and nothing that a console cannot take."""
 
+import contextlib
 import io
 import os
 import signal
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from minirram.cli import console, main
+from minirram.cli import console, main, stops
 from minirram.errors import BenchError, ConfigError, DataError, FormatError, MissingFileError, ShapeError
 
 from ..support.options import call
@@ -174,3 +175,18 @@ def test_a_stop_leaves_a_run_that_goes_on_as_the_message_says(number, code, tmp_
     goes_on = started(*again, "--json")
     out, told = goes_on.communicate(timeout=300)
     assert goes_on.returncode == 0 and b'"epochs": 3' in out
+
+
+def test_a_stop_that_compiled_code_drops_is_a_stop_and_an_error_of_the_way_out_stays_itself():
+    with pytest.raises(stops.Stopped) as stopped, stops.raised():
+        with contextlib.suppress(stops.Stopped):  # as C code does that calls back
+            signal.raise_signal(signal.SIGTERM)
+        raise ValueError("invalid matrix")
+    assert stopped.value.exit_code == 143
+    with pytest.raises(ConfigError, match="no safe idle"), stops.raised():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except stops.Stopped as stop:
+            raise ConfigError("no safe idle") from stop
+    with pytest.raises(ValueError), stops.raised():
+        raise ValueError("nobody asked for a stop")
