@@ -28,6 +28,23 @@ def positive(text: str) -> int:
     return value
 
 
+MOST_AT_ONCE = 1024
+"""threads or processes; more are a slip of the keyboard, and starting them takes all of a PC's memory"""
+
+
+def at_once(text: str) -> int:
+    """argparse type: a number of threads or processes, 1 to MOST_AT_ONCE."""
+    value = positive(text)
+    if value > MOST_AT_ONCE:
+        raise argparse.ArgumentTypeError(f"{value} is more than {MOST_AT_ONCE}")
+    return value
+
+
+def threads(text: str) -> int:
+    """argparse type: a number of threads; beyond 16, at most one for each core, as more only wait for each other."""
+    return min(at_once(text), max(16, os.cpu_count() or 1))
+
+
 def group(parser: "argparse._ActionsContainer", title: str, description: str = "") -> argparse._ArgumentGroup:
     """The group of options of that title, made when there is none yet; a group itself stays as it is."""
     if isinstance(parser, argparse._ArgumentGroup):
@@ -49,7 +66,7 @@ def task_argument(parser: argparse.ArgumentParser) -> None:
 def threads_option(parser: argparse.ArgumentParser) -> None:
     """--threads N"""
     text = "threads of the computation; results are the same with any"
-    group(parser, "computing").add_argument("--threads", type=positive, default=min(2, os.cpu_count() or 1), help=text)
+    group(parser, "computing").add_argument("--threads", type=threads, default=min(2, os.cpu_count() or 1), help=text)
 
 
 def anyway_option(parser: "argparse._ActionsContainer") -> None:
@@ -72,7 +89,7 @@ def take_environment(options: argparse.Namespace) -> None:
 def engine_options(parser: "argparse._ActionsContainer", what: str) -> None:
     """--processes N, --dask ADDRESS"""
     computing = group(parser, "computing")
-    computing.add_argument("--processes", type=positive, default=1, help=f"{what} at a time, each a process")
+    computing.add_argument("--processes", type=at_once, default=1, help=f"{what} at a time, each a process")
     computing.add_argument(
         "--dask", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT or its scheduler.json; default: none"
     )

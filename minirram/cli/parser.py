@@ -4,11 +4,15 @@ import argparse
 import re
 import sys
 import textwrap
-from typing import Any, List, NoReturn, Optional, Sequence
+from typing import Any, Dict, List, NoReturn, Optional, Sequence
 
 from ..errors import did_you_mean
-from .arguments import COMMAND_LINE, positive
+from .arguments import COMMAND_LINE, at_once, positive, threads
 from .console import RED, coloured, fitted, is_terminal, printable, tell, width
+
+
+METAVARS: Dict[object, str] = {**dict.fromkeys((int, positive, at_once, threads), "N"), float: "X"}
+"""{argparse type: what stands in the help for its value}"""
 
 
 class Formatter(argparse.HelpFormatter):
@@ -21,7 +25,7 @@ class Formatter(argparse.HelpFormatter):
         return text if "\n" in text else super()._fill_text(text, width, indent)
 
     def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
-        return {int: "N", positive: "N", float: "X"}.get(action.type, action.dest.upper())  # type: ignore[arg-type]
+        return METAVARS.get(action.type) or action.dest.upper()
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text, default = action.help or "", action.default
