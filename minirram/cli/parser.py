@@ -10,7 +10,6 @@ from ..errors import did_you_mean
 from .arguments import COMMAND_LINE, at_once, positive, threads
 from .console import RED, coloured, fitted, is_terminal, printable, tell, width
 
-
 METAVARS: Dict[object, str] = {**dict.fromkeys((int, positive, at_once, threads), "N"), float: "X"}
 """{argparse type: what stands in the help for its value}"""
 
