@@ -36,7 +36,12 @@ def say(text: str) -> None:
 
 
 def tell(line: str) -> None:
-    """A line on stderr; ReaderGone when nobody reads it."""
+    """A line on stderr, broken at spaces where it is longer than `width`; ReaderGone when nobody reads it."""
+    write_line(fitted(line))
+
+
+def write_line(line: str) -> None:
+    """The same, as it is: an error is one line, which scripts look for."""
     clear_bar()
     with _reader():
         print(line, file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ from ..files import blaming
 from ..labfiles.maps import LabMap, Policy, read_column, read_map
 from ..labfiles.table import read_table
 from ..labfiles.units import UNITS, of_cells
+from ..progress.stages import stage
 from ..runs.fit_file import FitReport, file_beside, histogram_of, save_fit
 from ..units import si_format
 from .arguments import CONTENTS, DEFAULT_TECHNOLOGY, GOOD, group, lab_options, lab_policy
@@ -75,15 +76,16 @@ def run(options: argparse.Namespace) -> FitReport:
     maps_S = [np.where(one.is_kind("short"), np.inf, map_S) for one, map_S in zip(maps, maps_S)]
     forming_V = None if options.forming is None else _forming_V(options.forming, options.forming_unit)
     pulses = None if options.pulses is None else _pulses(options.pulses, options.unit)
-    found = fit_maps(
-        maps_S,
-        base,
-        forming_V=forming_V,
-        pulses=pulses,
-        repeated=options.repeated,
-        states=None if options.states is None else options.states.split(","),
-        unit=maps[0].reading.unit,
-    )
+    with stage("fitting the model"):
+        found = fit_maps(
+            maps_S,
+            base,
+            forming_V=forming_V,
+            pulses=pulses,
+            repeated=options.repeated,
+            states=None if options.states is None else options.states.split(","),
+            unit=maps[0].reading.unit,
+        )
     if options.plot is not None:
         from .fit_picture import draw
 

@@ -84,7 +84,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return READER_GONE
     except OSError as error:  # of the output itself: a disk that is full
         with contextlib.suppress(console.ReaderGone):
-            console.tell(error_line(f"the output cannot be written: {error.strerror or error}"))
+            console.write_line(error_line(f"the output cannot be written: {error.strerror or error}"))
         console.silence()
         return COMMAND_LINE
 
@@ -95,11 +95,11 @@ def _run(words: List[str]) -> int:
     try:
         options = _parsed(words)
         command = module_of(options.command)
-        with stops.raised(), shown_stages(options.quiet or hasattr(command, "OWN_PROGRESS")):
+        with stops.raised(), shown_stages(options.quiet or hasattr(command, "OWN_PROGRESS"), options.command):
             result = command.run(options)
         text = _json(result) if options.json else shown(command, result)
     except KeyboardInterrupt as stop:
-        console.tell("minirram: " + _how_to_go_on(words, options))
+        console.write_line("minirram: " + _how_to_go_on(words, options))
         return getattr(stop, "exit_code", stops.INTERRUPTED)
     except console.ReaderGone:
         raise
@@ -107,9 +107,9 @@ def _run(words: List[str]) -> int:
         if "--traceback" in words:
             import traceback
 
-            console.tell(traceback.format_exc().rstrip())
+            console.write_line(traceback.format_exc().rstrip())
         why, code = _verdict(error)
-        console.tell(error_line(why))
+        console.write_line(error_line(why))
         return code
     console.say(text)
     return command.exit_code(result) if hasattr(command, "exit_code") else GOOD
@@ -165,7 +165,7 @@ def _parsed(words: List[str]) -> argparse.Namespace:
     parser = build_parser([])
     if command is None:
         if not words:
-            console.tell(parser.format_help().rstrip())
+            console.write_line(parser.format_help().rstrip())
             raise SystemExit(COMMAND_LINE)
         if [word for word in words if word not in parser.known()]:
             return _refuse(f"{words[0]}: options stand behind a command, such as minirram demo --out runs/demo")
@@ -185,7 +185,7 @@ def _check_word(word: str) -> None:
 
 
 def _refuse(text: str) -> NoReturn:
-    console.tell(error_line(text))
+    console.write_line(error_line(text))
     raise SystemExit(COMMAND_LINE)
 
 

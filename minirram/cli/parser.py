@@ -8,7 +8,7 @@ from typing import Any, Dict, List, NoReturn, Optional, Sequence
 
 from ..errors import did_you_mean
 from .arguments import COMMAND_LINE, at_once, positive, threads
-from .console import RED, coloured, fitted, is_terminal, printable, tell, width
+from .console import RED, coloured, fitted, is_terminal, printable, width, write_line
 
 METAVARS: Dict[object, str] = {**dict.fromkeys((int, positive, at_once, threads), "N"), float: "X"}
 """{argparse type: what stands in the help for its value}"""
@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
     def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
         """End; the message goes to stderr."""
         if message:
-            tell(message)
+            write_line(message)
         raise SystemExit(status)
 
     def known(self) -> List[str]:

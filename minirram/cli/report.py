@@ -8,7 +8,7 @@ from ..json_codec import Result
 from ..pages.report import default_out, make_page
 from ..pages.run import Wishes
 from ..report.page import write_page
-from .arguments import costs_option, data_option, group, tell, threads_option
+from .arguments import costs_option, data_option, group, threads_option
 from .field_options import field_option
 
 
@@ -60,7 +60,6 @@ def run(options: argparse.Namespace) -> Report:
         costs=options.costs,
         drift=options.drift,
         threads=options.threads,
-        tell=None if options.quiet else _told,
     )
     written = write_report(options.what, options.out, wishes=wishes)
     if options.open:
@@ -78,10 +77,6 @@ def write_report(what: str, out: Optional[str] = None, *, wishes: Wishes) -> Rep
     written = write_page(path, page)
     sections = tuple(section.title for section in page.sections)
     return Report(path, page.kind, page.lead, page.basis, sections, page.pictures(), written, page.notes)
-
-
-def _told(line: str) -> None:
-    tell(f"report: {line}")
 
 
 def text(written: Report) -> str:

@@ -14,6 +14,7 @@ from ..errors import ConfigError
 from ..nn.forward import plain_forward
 from ..nn.layers.activation import clip_tail
 from ..nn.network import Network, input_bits, quantisers
+from ..progress.stages import stage
 from .compensation import make_probes
 from .forward import predict
 from .model import Model
@@ -108,19 +109,21 @@ def calibrated(
     ranges_behind_wires: False for ADC ranges of the bare conductances, wider than needed: those of a training, whose
     results stay what they were.
     """
-    adcs = calibrate_adcs(
-        network,
-        model.state,
-        codes=codes,
-        chip=chip,
-        scales_S=model.scales_S,
-        adc_bits=adc_bits,
-        arrangement=arrangement,
-        wires=wires if ranges_behind_wires else None,
-    )
-    bits, conditions = input_bits(network), Conditions(wires=wires)
-    product = ChipProduct(chip, adcs, input_bits=bits, scales_S=model.scales_S, conditions=conditions)
-    probes = make_probes(network, model.state, codes=codes, product=product)
+    with stage("calibrating ADCs", 2) as going:
+        adcs = calibrate_adcs(
+            network,
+            model.state,
+            codes=codes,
+            chip=chip,
+            scales_S=model.scales_S,
+            adc_bits=adc_bits,
+            arrangement=arrangement,
+            wires=wires if ranges_behind_wires else None,
+        )
+        going.advance()
+        bits, conditions = input_bits(network), Conditions(wires=wires)
+        product = ChipProduct(chip, adcs, input_bits=bits, scales_S=model.scales_S, conditions=conditions)
+        probes = make_probes(network, model.state, codes=codes, product=product)
     return replace(model, adcs=adcs, probes=probes, factors={})
 
 

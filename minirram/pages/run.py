@@ -18,10 +18,11 @@ from ..programming import build
 from ..programming.manifest import NAME as MANIFEST
 from ..programming.manifest import Manifest, read_manifest
 from ..programming.readback import describe
+from ..progress.stages import stage
 from ..report.page import Facts, Page, Section, Table
-from ..report.text import percent, si, size
+from ..report.text import percent, score, si, size
 from ..runs import bench
-from ..runs.energy import ENERGY_IMAGES, ENERGY_SAMPLES, EnergyAccount, WhatIf, account
+from ..runs.energy import ENERGY_IMAGES, EnergyAccount, WhatIf, account
 from ..runs.evaluate import evaluate
 from ..runs.export import build_program
 from ..runs.folder import RunFolder, open_training
@@ -32,8 +33,6 @@ from ..study.transfer import TransferResults
 from ..xbp import codec
 from . import answers, chip_state, cost, learning, outcome, provenance
 
-Tell = Callable[[str], None]
-"""called with a line before each long step"""
 AGES_S = (1.0, 3600.0, 86_400.0, 30 * 86_400.0, 31_557_600.0, 10 * 31_557_600.0)
 """of a drift curve: one second, an hour, a day, 30 days, a year, ten years"""
 
@@ -50,13 +49,6 @@ class Wishes:
     """whether the run is examined at ages up to ten years, which takes a few times as long"""
     threads: int = 1
     """of the products"""
-    tell: Optional[Tell] = None
-    """called with a line before each long step"""
-
-    def say(self, line: str) -> None:
-        """Tell of a step that takes time."""
-        if self.tell is not None:
-            self.tell(line)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +78,15 @@ def run_page(folder: str, wishes: Wishes) -> Page:
     if asked:
         shown = _tried("Answers by pixel", lambda: _pixels(opened, wishes), notes)
         sections += [] if shown is None else [shown]
-    score, split = opened.outcome.score, opened.outcome.split
-    if score.confusion is not None:
-        sections.append(answers.confusion_section(score, config.data_layout.class_names, split))
+    found_score, split = opened.outcome.score, opened.outcome.split
+    if found_score.confusion is not None:
+        sections.append(answers.confusion_section(found_score, config.data_layout.class_names, split))
     sections += _learning_sections(opened)
     sections += [
         chip_state.conductance_section(opened.cells, config.cell_model),
         chip_state.map_section(opened.cells),
         learning.density_section(opened.masks, opened.model, config.recipe.level),
-        cost.counts_section(score, split),
+        cost.counts_section(found_score, split),
     ]
     sections += [] if found is None else [cost.energy_section(found)]
     times_s = {} if found is None else found.training.pulse_times_s
@@ -130,15 +122,15 @@ def _tried(title: str, make: Callable[[], Any], notes: List[str]) -> Any:
 def _page(
     opened: _Opened, sections: Tuple[Section, ...], notes: Tuple[str, ...], found: Optional[EnergyAccount], n_bytes: Any
 ) -> Page:
-    config, chip_, score = opened.run.config, opened.chip, opened.outcome
+    config, chip_, ended = opened.run.config, opened.chip, opened.outcome
     kept = sum(int(np.count_nonzero(mask)) for mask in opened.masks.values())
     of = sum(mask.size for mask in opened.masks.values())
     weights, macros = sum(weights_by_layer(config.network).values()), chip_.placement.n_macros
     name = config.network.name if config.task == PLACED else config.task
-    named = outcome.NAMES.get(score.score.primary, score.score.primary)
+    named = outcome.NAMES.get(ended.score.primary, ended.score.primary)
     key: List[Tuple[str, Any]] = [
-        (f"{score.split} {named}", outcome.value_text(score.score, score.score.primary)),
-        ("with ideal reads", outcome.value_text(score.score.ideal, score.score.primary)),
+        (f"{ended.split} {named}", outcome.value_text(ended.score, ended.score.primary)),
+        ("with ideal reads", outcome.value_text(ended.score.ideal, ended.score.primary)),
         ("kept", percent(kept / of, 1)),
     ]
     key += [] if found is None else [("energy of one inference", si(found.total_J, "J"))]
@@ -146,9 +138,9 @@ def _page(
     return Page(
         kind="Run",
         title=name,
-        lead=outcome.lead(score, name, kept=kept / of, weights=weights, macros=macros),
+        lead=outcome.lead(ended, name, kept=kept / of, weights=weights, macros=macros),
         basis=outcome.basis(
-            score,
+            ended,
             adc_bits=config.adc_bits,
             arrangement=config.adc_arrangement,
             read_noise=getattr(config.cell_model, "read_noise", None),
@@ -190,10 +182,11 @@ def _results_sections(opened: _Opened) -> List[Section]:
         )
         parts.append(Facts(placed))
     if isinstance(results, TransferResults):
-        steps_rows = [("on the first chip", f"{results.home:.4f}"), ("its masks on this chip", f"{results.before:.4f}")]
-        steps_rows.append(("digital statistics of this chip", f"{results.digital_only.validation:.4f}"))
-        steps_rows += [(f"after epoch {k}", f"{value:.4f}") for k, value in enumerate(results.after, 1)]
-        parts.append(Table("Validation by step of the transfer", ("step", "figure"), steps_rows))
+        moved = [("on the first chip", results.home), ("its masks on this chip", results.before)]
+        moved.append(("digital statistics of this chip", results.digital_only.validation))
+        moved += [(f"after epoch {k}", value) for k, value in enumerate(results.after, 1)]
+        listed = [(step, score(value, results.test.after.primary)) for step, value in moved]
+        parts.append(Table("Validation by step of the transfer", ("step", "figure"), listed))
     if isinstance(results, TrainingResults) and results.data_report is not None:
         report = results.data_report
         rows_ = [(name, *numbers) for name, numbers in report.classes.items()]
@@ -211,19 +204,17 @@ def _learning_sections(opened: _Opened) -> List[Section]:
 
 
 def _account(opened: _Opened, wishes: Wishes) -> EnergyAccount:
-    per_pixel = opened.run.config.data_layout.per_pixel
-    wishes.say(f"counting events of {ENERGY_IMAGES if per_pixel else ENERGY_SAMPLES} validation inputs")
-    what_if = WhatIf(costs=wishes.costs)
-    return account(opened.run.folder, data=wishes.data, threads=wishes.threads, what_if=what_if)
+    with stage("counting events"):
+        return account(opened.run.folder, data=wishes.data, threads=wishes.threads, what_if=WhatIf(costs=wishes.costs))
 
 
 def _pixels(opened: _Opened, wishes: Wishes) -> Section:
     """Overlays of validation images; the test images stay closed."""
     config = opened.run.config
     asked = open_training(config, opened.run.source(wishes.data)).validation.first(ENERGY_IMAGES)
-    wishes.say(f"answering {len(asked)} validation images")
-    predict = answering(config, opened.chip, model=opened.model, split="validation", threads=wishes.threads)
-    found = answers.PixelAnswers(asked, asked.probabilities(predict))
+    with stage(f"answering {len(asked)} validation images"):
+        predict = answering(config, opened.chip, model=opened.model, split="validation", threads=wishes.threads)
+        found = answers.PixelAnswers(asked, asked.probabilities(predict))
     return answers.segmentation_section(found, config.data_layout.class_names)
 
 
@@ -252,11 +243,12 @@ def _drift(opened: _Opened, wishes: Wishes) -> Section:
     if not opened.chip.cell_model.ages:
         raise ConfigError(f"{opened.chip.cell_model.name} does not age")
     points = []
-    for age_s in AGES_S:
-        wishes.say(f"examining the chip {age_s:g} s after programming")
-        both = []
-        for compensated in (False, True) if opened.model.probes else (False,):
-            use = Conditions(age_s=age_s, compensated=compensated, wires=opened.run.config.wires)
-            both.append(evaluate(opened.run.folder, data=wishes.data, threads=wishes.threads, conditions=use))
-        points.append((age_s, both[0], both[1] if len(both) > 1 else None))
+    with stage("ages of the chip", len(AGES_S)) as going:
+        for age_s in AGES_S:
+            both = []
+            for compensated in (False, True) if opened.model.probes else (False,):
+                use = Conditions(age_s=age_s, compensated=compensated, wires=opened.run.config.wires)
+                both.append(evaluate(opened.run.folder, data=wishes.data, threads=wishes.threads, conditions=use))
+            points.append((age_s, both[0], both[1] if len(both) > 1 else None))
+            going.advance(note=f"{age_s:g} s after programming")
     return cost.drift_section(points, outcome.NAMES.get(points[0][1].primary, points[0][1].primary))

@@ -56,6 +56,11 @@ def watch(watcher: Watcher) -> Iterator[None]:
         _watcher = before
 
 
+def open_stages() -> Sequence[Stage]:
+    """The stages that are open, the outermost first."""
+    return tuple(_open)
+
+
 def _tell() -> None:
     if _watcher is not None and threading.current_thread() is threading.main_thread():
         _watcher(tuple(_open))

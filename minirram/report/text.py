@@ -23,6 +23,20 @@ def percent(share: Optional[float], digits: int = 2) -> str:
     return f"< {100 * least:.{digits}f} %" if 0 < share < least / 2 else f"{100 * share:.{digits}f} %"
 
 
+SHARES = ("accuracy", "sensitivity", "specificity")
+"""figures that are shares, shown in percent; areas and the Dice coefficient are not"""
+
+
+def score(value: Optional[float], name: str) -> str:
+    """The figure `name`: shares in percent, all else in four digits; a dash for None."""
+    return percent(value) if name in SHARES else figure(value)
+
+
+def points(size: float, name: str) -> str:
+    """A spread or a distance of figures `name`: of shares in points."""
+    return f"{100 * size:.2f} points" if name in SHARES else f"{size:.4f}"
+
+
 def figure(value: Optional[float], digits: int = 4) -> str:
     """A number without a unit; a dash for None."""
     return "\u2013" if value is None or math.isnan(value) else f"{value:.{digits}f}"

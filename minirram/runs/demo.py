@@ -10,6 +10,7 @@ from ..device.presets import technology
 from ..learn.mask_learner import MaskLearner
 from ..learn.optim import cosine_rate, sgd_step
 from ..nn.loss import softmax_cross_entropy
+from ..progress.stages import stage
 from ..rng import stream
 from ..tasks.metrics import accuracy
 from ..tasks.registry import task
@@ -76,10 +77,14 @@ def demo(
         run.log_test_opening("beside the demo")
         test_set, results = open_test(config), replace(results, test_openings=run.test_openings())
     found, exported = account(folder, threads=threads), export(folder)
+    with stage("what stands beside the result", 2) as going:
+        linear = _linear(config, data, test_set)
+        going.advance(note="linear classifier")
+        unpruned = _unpruned(config, data, test_set)
     return DemoResults(
         **vars(results),
-        linear_accuracy=_linear(config, data, test_set),
-        unpruned_accuracy=_unpruned(config, data, test_set),
+        linear_accuracy=linear,
+        unpruned_accuracy=unpruned,
         array_J=found.total.array_J,
         total_J=found.total.total_J,
         gpu_J=found.digital_hardware["gpu_int8"].typical,

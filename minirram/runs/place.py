@@ -30,6 +30,7 @@ from ..learn.written_weights import WriteLearner, Writing
 from ..nn.network import macs, matrices, output_shapes
 from ..onnx_import.imported import Imported, network_from_onnx
 from ..onnx_import.input_range import scaled_input
+from ..progress.stages import stage
 from ..tasks import datasets
 from ..tasks.datasets import Layout
 from .chip_files import DRAWN, ChipFiles
@@ -38,7 +39,7 @@ from .evaluate import age
 from .folder import RunFolder
 from .made_chip import make_chip
 from .own_data import DATA_SET
-from .place_samples import BATCH, Answers, Samples, float_logits
+from .place_samples import BATCH, Answers, Lessons, Samples, float_logits
 from .train import MovedLine, moved_lines
 
 Path = Union[str, "os.PathLike[str]"]
@@ -269,8 +270,7 @@ def _written(
     calibration = samples.codes[: samples.calibration]
     learner = _write(config, placing, weights)
     learner.take_state(calibrate_ranges(config.network, state, weights=learner.read_weights(), codes=calibration))
-    for _ in range(placing.epochs):
-        learner.epoch(samples.lessons)
+    _learn(learner, samples.lessons, placing.epochs)
     model = _model(config, learner, calibration)
     files = () if out is None else _save(out, config, learner, model, samples)
     weight_error, off_target = _weight_errors(learner, weights, placing.tuning_error)
@@ -358,12 +358,20 @@ def _write(config: RunConfig, placing: Placing, weights: Dict[str, np.ndarray]) 
     writing = Writing(placing.tuning_error, threshold_S, budget=placing.writes)
     learner = WriteLearner(config.network, chip, recipe=config.recipe, writing=writing)
     learner.aim(weights)
-    for _ in range(PASSES):
-        before = sum(learner.pulses.values())
-        learner.write()
-        if sum(learner.pulses.values()) == before:
-            break
+    with stage("writing weights"):
+        for _ in range(PASSES):
+            before = sum(learner.pulses.values())
+            learner.write()
+            if sum(learner.pulses.values()) == before:
+                break
     return learner
+
+
+def _learn(learner: WriteLearner, lessons: Lessons, epochs: int) -> None:
+    with stage("learning on the chip", max(epochs, 1)) as going:
+        for epoch in range(epochs):
+            learner.epoch(lessons)
+            going.advance(note=f"epoch {epoch + 1}/{epochs}")
 
 
 def _input_range(samples: Samples, bits: int) -> Tuple[float, float, int]:

@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 
-from minirram.cli import main, progress
+from minirram.cli import console, main, progress
 from minirram.cli.evaluate import _confusion
 from minirram.progress import stages
 
@@ -42,7 +42,8 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(runs, monkeypatch):
         assert main.main(runs.arguments(runs.path("bar"), "--epochs", "2")) == 0
     drawn = screen.getvalue().split("\r")
     assert max(map(len, drawn)) <= 59 and "\n" not in screen.getvalue()
-    assert any("[##########..........] 50 %, training, epoch 1/2" in line for line in drawn)
+    half = re.compile(r"\[##########\.{10}\] 50 %, (\d+ s left, )?training, epoch 1/2")
+    assert any(half.search(line) for line in drawn)  # a slow machine says how long, too
     assert any("examining test" in line for line in drawn) and drawn[-1] == "" and drawn[-2].strip() == ""
 
 
@@ -98,3 +99,72 @@ def test_classes_have_their_names_in_the_confusion(runs):
     many = types.SimpleNamespace(confusion=counts.tolist(), class_names=[f"cat {k}" for k in range(11)])
     shown = list(_confusion(many))
     assert shown[1] == "cat 0                  3 of 4, 1 times cat 1" and shown[-1] == "cat 10                 3 of 3"
+
+
+def test_a_long_step_names_itself_and_so_does_a_command_without_a_stage(monkeypatch, capsys):
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress, "NAMED_S", 2.0)
+    shower = progress.LineShower("fit")
+
+    def at(seconds, stages_):
+        clock[0] = seconds
+        shower.tick(lambda: stages_)
+        return capsys.readouterr().err
+
+    assert at(1.9, ()) == "" and at(10.0, ()) == "fit, 10 s\n"
+    outer = stages.Stage("trainings", 4)
+    assert at(11.9, (outer,)) == "" and at(12.1, (outer,)) == "0 %, trainings\n"
+    inner = stages.Stage("training")
+    assert at(13.0, (outer, inner)) == "" and at(14.2, (outer, inner)) == "0 %, trainings > training\n"
+    assert at(20.0, (outer,)) == "" and at(24.3, (outer,)) == "0 %, trainings\n"  # ten seconds since the last line
+    bar = progress.BarShower("fit")
+    clock[0] = 30.0
+    bar.tick(tuple)
+    assert capsys.readouterr().err.strip() == "fit, 6 s"
+    bar.clear()
+
+
+def test_lines_beside_the_result_fit_the_screen_and_errors_stay_one_line(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    console.tell("map 0: " + "a word " * 12)
+    console.write_line("minirram: error: " + "a word " * 12)
+    *told, error = capsys.readouterr().err.splitlines()
+    assert len(told) > 2 and max(map(len, told)) <= 40 and len(error) > 80
+
+
+@pytest.mark.slow
+def test_what_each_command_says_of_a_run_fits_80_columns(runs, tmp_path, monkeypatch):
+    run, here = runs.trained(), tmp_path
+    program, on, cells = str(here / "p.xbp"), str(here / "on.npy"), str(here / "cells.npy")
+    commands = [
+        ["export", run, "--out", program],
+        ["chip", run, "--out", on, "--state", "programmed"],
+        ["chip", run, "--out", cells],
+        ["evaluate", run, "--draws", "2", "--read-noise", "0.02"],
+        ["energy", run, "--adc-bits", "6", "--density", "0.3"],
+        ["report", run, "--out", str(here / "page.html")],
+        ["verify", program, on, "--run", run],
+        ["inspect", program],
+        ["dump", program, "--format", "csv", "--out", str(here / "cells.csv")],
+        ["diff", program, program],
+        ["convert", program, "--out", str(here / "again.xbp")],
+        ["fit", cells, "--unit", "S", "--force", "--out", str(here / "fit.json")],
+        ["import", cells, "--unit", "S", "--out", str(here / "map.npy")],
+        ["bench", run, "--driver", "simulated", "--out", str(here / "bench")],
+        ["recalibrate", run, "--readback", on, "--out", str(here / "fixed")],
+        ["repair", run, on, "--out", str(here / "repair.xbp")],
+        ["transfer", run, "--out", str(here / "moved"), "--epochs", "1", "--chip-seed", "2"],
+        ["sweep", "--run", run, "--vary", "read_noise=0,0.02", "--vary", "adc_bits=6,8", "--out", str(here / "sweep")],
+        ["fit-network", "fashion-mnist", "--rows", "128", "--cols", "128"],
+        ["networks", "--network", "resnet50"],
+        ["task", "fashion-mnist"],
+        ["doctor"],
+    ]
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in commands:
+        answer = call(*words)
+        assert answer.code in (0, 1), answer.err
+        lines = answer.out.splitlines() + answer.err.splitlines()
+        long = [line for line in lines if len(line) > 80 and " " in line.strip()[:60] and words[0] != "task"]
+        assert not [line for line in long if len(max(line.split(), key=len)) < 60], (words, long)
