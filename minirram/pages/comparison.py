@@ -7,7 +7,8 @@ import numpy as np
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Page, Part, Section, Side, Table
 from ..report.svg import QUIET, SERIES, labels_below, picture
-from ..report.text import count, percent, si
+from ..report.text import count, percent, points, score, si
+from ..study.settings_search import readable
 from ..study.summary import ArmRow, Comparison
 from .outcome import NAMES
 
@@ -30,25 +31,25 @@ def comparison_page(found: Comparison) -> Page:
         title=found.task,
         lead=lead,
         basis=basis,
-        sections=(_scores(found, primary), _programs(found), _settings(found), _provenance(found)),
+        sections=(_scores(found, primary), _programs(found), _settings(found, primary), _provenance(found)),
         notes=tuple(f"Warning: {line}" for line in found.warnings),
     )
 
 
 def _value(row: ArmRow, name: str) -> str:
     value, spread = row.test[name], row.spread.get(name)
-    shown = percent(value) if name in ("accuracy", "sensitivity", "specificity") else f"{value:.4f}"
-    if spread is None:
-        return shown
-    return f"{shown} \u00b1 {100 * spread:.2f} points" if shown.endswith("%") else f"{shown} \u00b1 {spread:.4f}"
+    return score(value, name) + ("" if spread is None else f" \u00b1 {points(spread, name)}")
 
 
 def _scores(found: Comparison, primary: str) -> Section:
     names = list(found.arms[0].test)
     head = ("arm", "what it is", *(NAMES.get(name, name) for name in names), "validation")
-    rows = [(row.arm, row.text, *(_value(row, name) for name in names), f"{row.validation:.4f}") for row in found.arms]
+    rows = [
+        (row.arm, row.text, *(_value(row, name) for name in names), score(row.validation, primary))
+        for row in found.arms
+    ]
     seeds = [str(seed) for seed in found.seeds]
-    by_seed = [(row.arm, *(f"{row.by_seed[seed]:.4f}" for seed in seeds)) for row in found.arms]
+    by_seed = [(row.arm, *(score(row.by_seed[seed], primary) for seed in seeds)) for row in found.arms]
     parts: List[Part] = [
         Figure(_dots(found, primary), f"Test {primary} of each arm: a dot per seed, a bar at their mean."),
         Table("Figures on the test set, mean and standard deviation over the seeds", head, rows, texts=(1,)),
@@ -60,7 +61,7 @@ def _scores(found: Comparison, primary: str) -> Section:
         caption = 'Distance below the arm "pair" on the same seeds, with the standard error of the mean'
         parts.append(Table(caption, ("arm", *(NAMES.get(name, name) for name in names)), listed))
     if found.paper is not None:
-        rows_ = [(NAMES.get(n, n), f"{v:.3f}") for n, v in found.paper.below_at_budget.items()]
+        rows_ = [(NAMES.get(n, n), points(v, n)) for n, v in found.paper.below_at_budget.items()]
         parts.append(
             Table("Distance that Li et al. report at the programs of pruning", ("figure", "below pruning"), rows_)
         )
@@ -71,7 +72,8 @@ def _gap(row: ArmRow, name: str) -> Optional[str]:
     gap = None if row.below_pair is None else row.below_pair.get(name)
     if gap is None:
         return None
-    return f"{gap.mean:+.4f}" if gap.standard_error is None else f"{gap.mean:+.4f} \u00b1 {gap.standard_error:.4f}"
+    error = "" if gap.standard_error is None else f" \u00b1 {points(gap.standard_error, name)}"
+    return ("+" if gap.mean > 0 else "") + points(gap.mean, name) + error
 
 
 def _dots(found: Comparison, primary: str) -> Optional[Markup]:
@@ -160,7 +162,7 @@ def _wear(rows: List[ArmRow]) -> Optional[Markup]:
     return picture(draw, "Wear by arm", said, height_px=264 + 14 * (len(rows) // 3))
 
 
-def _settings(found: Comparison) -> Section:
+def _settings(found: Comparison, primary: str) -> Section:
     rows = []
     for row in found.arms:
         if row.settings is None:
@@ -172,7 +174,7 @@ def _settings(found: Comparison) -> Section:
         return Section("Free settings", ("Masks have no free settings; no other arm was run.",))
     head = ("arm", "rate", "threshold", "momentum", "weight decay", "tried", "at the edge of the search")
     tried = [
-        (f"{row.arm}, {name}", None if value is None else f"{value:.4f}")
+        (f"{row.arm}, {readable(name)}", None if value is None else score(value, primary))
         for row in found.arms
         for name, value in row.tried.items()
     ]

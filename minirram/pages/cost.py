@@ -9,7 +9,7 @@ from ..programming.results import ProgramSummary
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Part, Section, Side, Table
 from ..report.svg import SERIES, labels_below, picture, si_ticks
-from ..report.text import percent, ratio, si, size
+from ..report.text import percent, ratio, score, si, size
 from ..runs.energy import EnergyAccount
 from ..runs.evaluate import Evaluation
 
@@ -224,10 +224,8 @@ def drift_section(points: Sequence[Tuple[float, Evaluation, Optional[Evaluation]
         axes.set(xscale="log", xlabel="time since programming (s)", ylabel=f"validation {name}")
         labels_below(axes)
 
-    said = f"From {plain[0]:.4f} to {plain[-1]:.4f}."
-    rows = [
-        (_age(age), f"{one:.4f}", None if two is None else f"{two:.4f}") for age, one, two in zip(ages, plain, gained)
-    ]
+    said = f"From {score(plain[0], name)} to {score(plain[-1], name)}."
+    rows = [(_age(age), score(one, name), score(two, name)) for age, one, two in zip(ages, plain, gained)]
     head = ("time since programming", "as it is", "with one gain per matrix")
     drawn = picture(draw, "Drift", said)
     first = points[0][1]

@@ -11,8 +11,9 @@ from ..inference.model import Model
 from ..report.html import Markup
 from ..report.page import Figure, Section, Side, Table
 from ..report.svg import SERIES, labels_below, picture, whole_ticks
-from ..report.text import figure, percent
+from ..report.text import figure, percent, score
 from ..runs.folder import RunFolder
+from .outcome import NAMES
 
 History = Dict[str, np.ndarray]
 """column -> float64 (epochs,)"""
@@ -34,7 +35,8 @@ def history_of(run: RunFolder) -> Optional[History]:
 
 
 def learning_section(history: History, best_epoch: Optional[int], primary: str) -> Section:
-    """Loss, scores, kept fraction and pulses over the epochs. primary: name of the validation figure."""
+    """Loss, scores, kept fraction and pulses over the epochs. primary: the validation figure."""
+    primary = NAMES.get(primary, primary)
     epochs = len(history["epoch"])
     best = "" if best_epoch is None else f" The masks are those of epoch {best_epoch}, the best on validation."
     ends = f"The loss falls from {history['loss'][0]:.3f} to {history['loss'][-1]:.3f} in {epochs} epochs.{best}"
@@ -80,7 +82,8 @@ def _scores(history: History, best_epoch: Optional[int], primary: str) -> Option
 
     validation = history["validation"]
     best = int(np.argmax(validation))
-    said = f"Validation {primary} is {validation[best]:.4f} at best, in epoch {history['epoch'][best]:.0f}."
+    highest = score(float(validation[best]), primary)
+    said = f"Validation {primary} is {highest} at best, in epoch {history['epoch'][best]:.0f}."
     return picture(draw, "Scores by epoch", said)
 
 
@@ -105,7 +108,7 @@ def _table(history: History, primary: str) -> Table:
         "epoch": ("epoch", lambda v: f"{v:.0f}"),
         "loss": ("loss", lambda v: figure(v)),
         "train_accuracy": ("training accuracy", percent),
-        "validation": (f"validation {primary}", lambda v: figure(v)),
+        "validation": (f"validation {primary}", lambda v: score(v, primary)),
         "kept_fraction": ("kept", lambda v: percent(v, 1)),
         "set_pulses": ("SET pulses", lambda v: f"{v:,.0f}"),
         "reset_pulses": ("RESET pulses", lambda v: f"{v:,.0f}"),

@@ -8,7 +8,7 @@ from ..errors import DataError
 from ..files import read_json
 from ..inference.examine import Figures, Score
 from ..json_codec import built
-from ..report.text import count, percent
+from ..report.text import count, percent, score
 from ..runs.folder import RunFolder
 from ..runs.place import Placed
 from ..runs.recalibrate import Recalibration
@@ -75,9 +75,7 @@ def outcome_of(run: RunFolder) -> Outcome:
 def value_text(figures: Figures, name: str) -> str:
     """A figure for people: accuracies in percent, areas as they are."""
     value = getattr(figures, name)
-    if value is None:
-        return "\u2013"
-    return percent(value) if name in ("accuracy", "sensitivity", "specificity") else f"{value:.4f}"
+    return score(value, name)
 
 
 def lead(outcome: Outcome, task: str, *, kept: float, weights: int, macros: int) -> str:
@@ -126,7 +124,7 @@ def figure_rows(outcome: Outcome) -> Tuple[Tuple[str, ...], Tuple[Tuple[str, ...
         if getattr(outcome.score, name) is None:
             continue
         row = [shown]
-        for score in outcome.scores.values():
-            row += [value_text(score, name), value_text(score.ideal, name)]
+        for one in outcome.scores.values():
+            row += [value_text(one, name), value_text(one.ideal, name)]
         rows.append(tuple(row))
     return tuple(head), tuple(rows)

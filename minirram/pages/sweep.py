@@ -10,7 +10,7 @@ from ..json_codec import bare, built
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Page, Part, Section, Side, Table
 from ..report.svg import QUIET, SERIES, picture, si_ticks
-from ..report.text import count, percent, si
+from ..report.text import count, percent, points, score, si
 from ..sweep.analysis import MainEffect, Map, varied
 from ..sweep.findings import FINDINGS, Findings, findings, rows_in, study_in
 from ..sweep.points import FIGURES
@@ -57,7 +57,8 @@ def _lead(found: Findings, named: str) -> str:
         return "No point has a figure yet."
     best = {name: value for name, value in found.best.items() if name not in (KEY, found.figure)}
     at = ", ".join(f"{name} {value}" for name, value in best.items())
-    return f"The highest {named}, {float(found.best[found.figure]):.4f}, is reached with {at or 'the one setting'}."
+    highest = score(float(found.best[found.figure]), named)
+    return f"The highest {named}, {highest}, is reached with {at or 'the one setting'}."
 
 
 def _basis(found: Findings, study: Study, rows: Sequence[Dict[str, Any]]) -> str:
@@ -72,7 +73,7 @@ def _basis(found: Findings, study: Study, rows: Sequence[Dict[str, Any]]) -> str
 
 def _effects(found: Findings, named: str) -> Section:
     rows = [
-        (one.parameter, len(one.levels), f"{one.difference:.4f}", percent(one.variance_share, 1))
+        (one.parameter, len(one.levels), points(one.difference, named), percent(one.variance_share, 1))
         for one in found.effects
     ]
     head = ("parameter", "levels", "largest less smallest mean", "of the variance")
@@ -81,7 +82,7 @@ def _effects(found: Findings, named: str) -> Section:
         for one in found.effects[:6]
     )
     levels = [
-        (f"{one.parameter} {level.value}", level.points, f"{level.mean:.4f}", _error(level.standard_error))
+        (f"{one.parameter} {level.value}", level.points, score(level.mean, named), _error(level.standard_error, named))
         for one in found.effects
         for level in one.levels
     ]
@@ -90,8 +91,8 @@ def _effects(found: Findings, named: str) -> Section:
     return Section("What each parameter does", tuple(parts))
 
 
-def _error(value: Optional[float]) -> Optional[str]:
-    return None if value is None else f"{value:.4f}"
+def _error(value: Optional[float], named: str) -> Optional[str]:
+    return None if value is None else points(value, named)
 
 
 def _levels(effect: MainEffect, named: str) -> Optional[Markup]:
@@ -107,7 +108,7 @@ def _levels(effect: MainEffect, named: str) -> Optional[Markup]:
         axes.set_xticklabels(labels, rotation=30 if turned else 0, ha="right" if turned else "center")
         axes.margins(x=0.08)
 
-    said = ", ".join(f"{level.value}: {level.mean:.4f}" for level in effect.levels)
+    said = ", ".join(f"{level.value}: {score(level.mean, named)}" for level in effect.levels)
     return picture(draw, f"Effect of {effect.parameter}", said)
 
 
@@ -117,7 +118,7 @@ def _map_table(found: Map, named: str) -> Table:
     low, high = (min(known), max(known)) if known else (0.0, 0.0)
     width = (high - low) or 1.0
     shade = [[0.0 if mean is None else (mean - low) / width for mean in row] for row in found.means]
-    rows = [(value, *(_error(mean) for mean in row)) for value, row in zip(found.down_values, found.means)]
+    rows = [(value, *(score(mean, named) for mean in row)) for value, row in zip(found.down_values, found.means)]
     caption = f"Mean {named}: {found.down} down, {found.across} across"
     return Table(caption, (found.down, *found.across_values), rows, shade=shade)
 
@@ -138,7 +139,12 @@ def _front(found: Findings, rows: Sequence[Dict[str, Any]], parameters: Sequence
     by_key = {str(row[KEY]): row for row in rows}
     changing = varied(rows, parameters)
     listed = [
-        (one.point, si(one.energy_J, "J"), f"{one.value:.4f}", *(by_key.get(one.point, {}).get(n) for n in changing))
+        (
+            one.point,
+            si(one.energy_J, "J"),
+            score(one.value, named),
+            *(by_key.get(one.point, {}).get(n) for n in changing),
+        )
         for one in found.front
     ]
     drawn = picture(draw, "Pareto front", f"{len(found.front)} points that no other beats.")

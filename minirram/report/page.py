@@ -32,7 +32,7 @@ class Table:
         """The table in a box that scrolls by itself."""
         head = tag("tr", *(tag("th", name, scope="col", cls=self._side(k)) for k, name in enumerate(self.head)))
         body = [self._row(k, row) for k, row in enumerate(self.rows[: self.most])]
-        table = tag("table", tag("caption", self.caption), tag("thead", head), tag("tbody", *body))
+        table = tag("table", tag("caption", tag("span", self.caption)), tag("thead", head), tag("tbody", *body))
         more = len(self.rows) - self.most
         note = tag("p", f"{more:,} further rows are not shown.", cls="quiet") if more > 0 else None
         return joined(scrolling(table, self.caption, "scroll" if self.shade is None else "scroll matrix"), note)

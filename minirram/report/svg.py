@@ -68,6 +68,7 @@ def _unwarned() -> Iterator[None]:
 
 _STYLE = {
     "svg.fonttype": "none",
+    "axes.formatter.useoffset": False,
     "svg.hashsalt": "minirram",
     "text.parse_math": False,
     "text.color": INK,

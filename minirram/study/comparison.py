@@ -28,7 +28,7 @@ from ..runs.learning_folder import Path, alone
 from ..tasks.labelled_data import LabelledData
 from . import weight_runs
 from .arms import Arm, begin_search, choose, mask_config, weight_config
-from .settings_search import Search, Settings
+from .settings_search import Search, Settings, readable
 from .summary import Comparison, Diverged, Outcome, Paper, Tried, beside_best_weights, row_of
 from .weight_runs import WeightConfig
 
@@ -338,7 +338,7 @@ class _Rounds:
     def _tell(self, trial: Trial, outcome: Union[Outcome, Diverged]) -> Union[Outcome, Diverged]:
         """Say how a trial went, and give it back."""
         if self.progress is not None:
-            name = os.path.join(trial.arm, os.path.basename(trial.folder))
+            name = f"{trial.arm}, {readable(os.path.basename(trial.folder))}"
             if isinstance(outcome, Diverged):
                 self.progress(f"{name}: {outcome.why}")
             else:

@@ -1,6 +1,7 @@
 """The free settings of learning weights, and the search for them: one after the other, with few trials."""
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -98,3 +99,8 @@ class Search:
         low, high = bounds
         ends = [(min(tried), value / 2), (max(tried), 2 * value)]
         return [replace(best, **{name: new}) for end, new in ends if value == end and low <= new <= high]
+
+
+def readable(name: str) -> str:
+    """The name of a folder of settings, such as rate0.1-step0, for people: rate 0.1, step 0."""
+    return re.sub(r"([a-z])(?=\d)", r"\1 ", name).replace("-", ", ").replace("e, ", "e-")

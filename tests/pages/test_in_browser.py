@@ -40,7 +40,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """{kind: path of a page}: a run on a table that went through a bench, a run on pixels, a fit."""
+    """{kind: path of a page}: a run on a table that went through a bench, on pixels, a fit, a comparison, a sweep."""
     pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'minirram[report]'")
     folder = tmp_path_factory.mktemp("browser")
     found = {}
@@ -57,7 +57,16 @@ def pages(tmp_path_factory):
     figures("chip", str(folder / "table" / "run"), "--out", str(folder / "map.npy"), "--state", "programmed")
     figures("fit", str(folder / "map.npy"), "--unit", "S", "--out", str(folder / "mine.json"), "--force")
     found["fit"] = figures("report", str(folder / "mine.json"))["file"]
+    beside, points, here = str(folder / "compare"), str(folder / "sweep"), folder / "table"
+    arms = ["--arms", "pair", "float", "--seeds", "0", "1", "--epochs", "1", "--rates", "0.1"]
+    figures("compare", str(here / "mine.json"), "--data", str(here / "mine.csv"), "--out", beside, *arms)
+    vary = ["--vary", "read_noise=0,0.02", "--vary", "adc_bits=6,8", "--energy"]
+    figures("sweep", "--run", str(here / "run"), *vary, "--out", points)
+    found.update(comparison=figures("report", beside)["file"], sweep=figures("report", points)["file"])
     return found
+
+
+KINDS = ("table", "pixels", "fit", "comparison", "sweep")
 
 
 def shown(browser, path, width, scheme="light"):
@@ -69,7 +78,7 @@ def shown(browser, path, width, scheme="light"):
     browser.get(Path(path).as_uri())
 
 
-@pytest.mark.parametrize("kind", ["table", "pixels", "fit"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_page_asks_for_nothing_and_fits(browser, pages, kind):
     browser.get_log("performance")
     backgrounds = set()
@@ -86,7 +95,7 @@ def test_a_page_asks_for_nothing_and_fits(browser, pages, kind):
     assert page in asked and [url for url in asked if not url.startswith("data:") and url != page] == []
 
 
-@pytest.mark.parametrize("kind", ["table", "pixels", "fit"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing_serious(browser, pages, kind):
     axe = os.environ.get("MINIRRAM_AXE", "")
     if not os.path.isfile(axe):
@@ -135,7 +144,7 @@ def test_maps_are_zoomed_by_the_arrow_keys(browser, pages):
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
-@pytest.mark.parametrize("kind", ["table", "pixels", "fit"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_page_prints_in_light_with_nothing_beyond_the_paper(browser, pages, kind):
     shown(browser, pages[kind], 680, "dark")  # the width of A4 between its margins
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})

@@ -48,7 +48,7 @@ def test_a_page_shows_names_as_they_are(text):
     )
     seen = check_page(page.html())
     assert {name for name, _ in seen.tags}.isdisjoint({"b", "script"})
-    assert seen.text("h1") == seen.text("caption") == visible(text) == seen.tables[visible(text)][0][0]
+    assert seen.text("h1") == seen.text("caption", "span") == visible(text) == seen.tables[visible(text)][0][0]
     page.html().encode("utf-8")
 
 
