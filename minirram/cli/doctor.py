@@ -134,7 +134,7 @@ def _lines(found: Checkup) -> Iterator[str]:
         if extra.missing:
             yield f"extra         minirram[{name}] is not installed ({', '.join(extra.missing)}): {extra.adds}"
         else:
-            yield f"extra         minirram[{name}]: {extra.adds}"
+            yield f"extra         minirram[{name}] is installed: {extra.adds}"
     same = found.product_hash == found.expected_hash
     yield f"product       {found.product_hash}, {'as' if same else f'not {found.expected_hash} as'} on every platform"
     yield f"gradients     off by {found.gradient_error:.2%} at most, by differences of a float32 loss"

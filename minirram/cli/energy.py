@@ -64,7 +64,8 @@ def text(found: EnergyAccount) -> str:
 
 def _head(found: EnergyAccount) -> Iterator[str]:
     known = {name: getattr(found, name) for name in ("accuracy", "roc_auc", "pr_auc")}
-    quality = ", ".join(f"validation {name} {value:.2%}" for name, value in known.items() if value is not None)
+    quality = ", ".join(f"{name} {value:.2%}" for name, value in known.items() if value is not None)
+    quality += f" on {found.samples} validation inputs" if quality else ""
     yield f"one inference at {found.adc_bits} ADC bits, {found.input_bits} input bits; {quality or found.assumed}"
     yield f"costs: {found.costs.name} ({found.costs.about})"
     yield f"read: {si_format(found.read_voltage_V, 'V')} for {si_format(found.read_time_s, 's')}"
@@ -144,4 +145,6 @@ def _si(value: float, unit: str) -> str:
 
 
 def _row(name: str, cells: List[str]) -> str:
+    if len(name) > 13:  # its end tells it from others
+        name = f"{name[:6]}..{name[-5:]}"
     return f"{name:14s}" + "".join(f"{cell:>8s}" for cell in cells)

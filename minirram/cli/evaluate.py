@@ -84,6 +84,8 @@ def conditions_of(options: argparse.Namespace) -> Conditions:
     wire_ohm = options.wire_ohm
     if options.wire_model is not None and wire_ohm is None:
         raise ConfigError("--wire-model says how the IR drop of --wire-ohm is computed: give that, too")
+    if options.celsius is not None and not options.age > 0:
+        raise ConfigError("--celsius is the temperature over the time since programming: give that, too, --age SECONDS")
     return Conditions(
         wires=None if wire_ohm is None else Wires(wire_ohm, wire_ohm, options.wire_model or MODELS[0]),
         adc_offset_lsb=options.adc_offset,
@@ -106,17 +108,22 @@ WIDEST = 10
 def _confusion(score: Evaluation) -> Iterator[str]:
     """The confusion with the names of the classes; of many classes the right answers and the usual mistakes."""
     rows = score.confusion or ()
-    names = [printable(name) for name in score.class_names or tuple(map(str, range(len(rows))))]
+    names = [_in_column(name) for name in score.class_names or map(str, range(len(rows)))]
     if len(rows) <= WIDEST:
         yield "confusion: row = true class, column = answer, both in this order"
-        yield from (f"{name[:18]:18s} " + " ".join(f"{count:5d}" for count in row) for name, row in zip(names, rows))
+        yield from (f"{name:18s} " + " ".join(f"{count:5d}" for count in row) for name, row in zip(names, rows))
         return
     yield "confusion: true class, right answers, what is answered most often instead"
     for number, (name, row) in enumerate(zip(names, rows)):
         wrong = [(count, names[k]) for k, count in enumerate(row) if k != number and count]
         most = max(wrong, default=None)
         instead = "" if most is None else f", {most[0]} times {most[1]}"
-        yield f"{name[:18]:18s} {row[number]:5d} of {sum(row)}{instead}"
+        yield f"{name:18s} {row[number]:5d} of {sum(row)}{instead}"
+
+
+def _in_column(name: str) -> str:
+    """A name as it stands in a column: on one line, its characters that steer a terminal escaped, cut where long."""
+    return printable(name.replace("\n", "\\n").replace("\t", "\\t"))[:18]
 
 
 def _lines(score: Evaluation) -> Iterator[str]:

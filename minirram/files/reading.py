@@ -41,6 +41,12 @@ class Clock:
             raise DataError(f"{self.path}: not read within {self.most_s:.0f} s, the most for a file of its length")
 
 
+def _within(path: Path) -> str:
+    """What is proposed where a folder is given for a file: the program of a run."""
+    inner = os.path.join(os.fspath(path), "program.xbp")
+    return f"; did you mean {inner}?" if os.path.isfile(inner) else ""
+
+
 def open_file(path: Path, budget: Budget, *, follow: bool = True) -> Tuple[BinaryIO, int]:
     """(handle, length) of a regular file, to be read.
 
@@ -62,7 +68,7 @@ def open_file(path: Path, budget: Budget, *, follow: bool = True) -> Tuple[Binar
     try:
         found = os.fstat(descriptor)
         if stat.S_ISDIR(found.st_mode):
-            raise MissingFileError(f"{os.fspath(path)}: cannot be read (Is a directory)")
+            raise MissingFileError(f"{os.fspath(path)}: a folder, not a file{_within(path)}")
         for is_kind, name in _KINDS:
             if is_kind(found.st_mode):
                 raise DataError(f"{os.fspath(path)}: {name}, not a file; save what it gives in a file first")
