@@ -1,10 +1,23 @@
 """What is out of order on a chip, counted."""
 
 from dataclasses import dataclass, fields
-from typing import Iterable
+from itertools import chain
+from typing import Dict, Iterable, List, Tuple
 
 from ..json_codec import Result
 from .chip import Chip
+
+
+@dataclass(frozen=True)
+class UnformedLine(Result):
+    """A line in use on which no cell formed, and that nobody named as dead."""
+
+    macro: int
+    """number of the macro"""
+    line: str
+    """"row", or "column" of cells"""
+    number: int
+    """its number on the chip"""
 
 
 @dataclass(frozen=True)
@@ -15,6 +28,8 @@ class ChipCounts(Result):
     """pairs in use with a cell that never formed"""
     dead_pairs: int
     """pairs in use of which no cell formed: their weight is 0"""
+    unformed_lines: Tuple[UnformedLine, ...]
+    """lines in use on which no cell formed"""
     stuck_cells: int
     """cells in use that answer to no pulse"""
     clipped_conductances: int
@@ -30,6 +45,7 @@ def chip_counts(chip: Chip, *, signs_given: int) -> ChipCounts:
     return ChipCounts(
         chip.unformed_pairs(),
         chip.dead_pairs(),
+        unformed_lines(chip),
         chip.stuck_cells(),
         chip.clipped(),
         maps_left_out=chip.maps_left_out,
@@ -37,7 +53,37 @@ def chip_counts(chip: Chip, *, signs_given: int) -> ChipCounts:
     )
 
 
+def unformed_lines(chip: Chip) -> Tuple[UnformedLine, ...]:
+    """The lines in use on which no cell formed, by physical numbers."""
+    found = []
+    for index, (macro, used) in enumerate(zip(chip.macros, chip.used)):
+        for line, across, numbers in zip(("row", "column"), (1, 0), macro.line_maps):
+            idle = used.any(axis=across) & ~macro.formed.any(axis=across)
+            found += [UnformedLine(index, line, int(number)) for number in numbers[idle]]
+    return tuple(found)
+
+
+def line_names(lines: Iterable[UnformedLine]) -> str:
+    """For people: "rows 3, 7 to 9 of macro 0; column 5 of macro 1"."""
+    groups: Dict[Tuple[int, str], List[int]] = {}
+    for one in lines:
+        groups.setdefault((one.macro, one.line), []).append(one.number)
+    parts = []
+    for (macro, line), numbers in groups.items():
+        ordered = sorted(set(numbers))
+        starts = [k for k, number in enumerate(ordered) if k == 0 or number != ordered[k - 1] + 1]
+        spans = [(ordered[k], ordered[end - 1]) for k, end in zip(starts, [*starts[1:], len(ordered)])]
+        named = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
+        parts.append(f"{line}{'s' if len(ordered) > 1 else ''} {named} of macro {macro}")
+    return "; ".join(parts)
+
+
 def summed(counts: Iterable[ChipCounts]) -> ChipCounts:
     """The sum over several chips."""
     counts = tuple(counts)
-    return ChipCounts(*(sum(getattr(one, field.name) for one in counts) for field in fields(ChipCounts)))
+    numbers = {
+        field.name: sum(getattr(one, field.name) for one in counts)
+        for field in fields(ChipCounts)
+        if field.name != "unformed_lines"
+    }
+    return ChipCounts(unformed_lines=tuple(chain.from_iterable(one.unformed_lines for one in counts)), **numbers)

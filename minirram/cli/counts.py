@@ -6,6 +6,8 @@
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
+from ..chip.counts import UnformedLine, line_names
+
 
 @dataclass(frozen=True)
 class Count:
@@ -72,6 +74,11 @@ COUNTS: Tuple[Count, ...] = (
         "pairs without a weight",
         {**_of("dead_pairs", "train", "demo", "transfer", "place"), "compare": "chip.dead_pairs"},
         "No cell of the pair formed, its weight is 0; a smaller network on live lines loses less.",
+    ),
+    Count(
+        "lines that never formed",
+        {**_of("unformed_lines", "train", "demo", "transfer", "place"), "compare": "chip.unformed_lines"},
+        "Name them as dead, `--dead-lines`; `minirram fit-network --map` writes that file and a network for the rest.",
     ),
     Count(
         "maps not used",
@@ -146,9 +153,16 @@ def count_lines(command: str, results: Any) -> Iterator[str]:
     """A line per count of a command that is not zero."""
     for one in COUNTS:
         if command in one.fields:
-            number = total(value_of(results, one.fields[command]))
+            value = value_of(results, one.fields[command])
+            number = total(value)
             if number:
-                yield f"{one.line:23s} {number}"
+                yield f"{one.line:23s} {number}{_names(value)}"
+
+
+def _names(value: Any) -> str:
+    """Which lines never formed; "" for other counts."""
+    lines = [one for one in value if isinstance(one, UnformedLine)] if isinstance(value, tuple) else []
+    return f": {line_names(lines)}" if lines else ""
 
 
 def value_of(results: Any, field: str) -> Any:

@@ -14,6 +14,7 @@ NEWER: Dict[str, Any] = {
     "maps": [],
     "readings": [],
     "dead_pairs": 0,
+    "unformed_lines": [],
     "signs_given": 0,
     "data_report": None,
     "warnings": [],
@@ -22,7 +23,7 @@ NEWER: Dict[str, Any] = {
 """what earlier runs of masks did not say"""
 OF_TRANSFERS: Dict[str, Any] = {
     **{name: NEWER[name] for name in ("clipped_conductances", "maps", "readings", "dead_pairs", "signs_given")},
-    **{name: NEWER[name] for name in ("warnings", "maps_left_out")},
+    **{name: NEWER[name] for name in ("warnings", "maps_left_out", "unformed_lines")},
     "unformed_pairs": 0,
     "moved": [],
 }

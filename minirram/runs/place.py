@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Dict, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from .. import __version__
 from ..accounting import shapes
 from ..accounting.account import shapes_account
 from ..accounting.results import Range
-from ..chip.counts import chip_counts
+from ..chip.counts import UnformedLine, chip_counts
 from ..chip.dead_lines import ChipLines
 from ..chip.placement import place
 from ..crossbar.conditions import Conditions
@@ -103,6 +103,8 @@ class Written(Result):
     """pairs in use with a cell that never formed"""
     dead_pairs: int
     """pairs in use of which no cell formed: their weight is 0"""
+    unformed_lines: Tuple[UnformedLine, ...]
+    """lines in use on which no cell formed"""
     stuck_cells: int
     """cells in use that answer to no pulse"""
     clipped_conductances: int
@@ -248,7 +250,7 @@ def _lines_of(files: ChipFiles) -> ChipLines:
     return ChipLines(rows=rows, pairs=cols // 2)
 
 
-def _counts(learner: WriteLearner) -> Dict[str, int]:
+def _counts(learner: WriteLearner) -> Dict[str, Any]:
     """What is out of order on the chip; written weights give their own signs."""
     counts = dict(vars(chip_counts(learner.chip, signs_given=0)))
     del counts["signs_given"]

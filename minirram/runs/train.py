@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import __version__
 from ..chip.chip import Chip
+from ..chip.counts import UnformedLine, unformed_lines
 from ..device.formed_maps import MapTaken
 from ..device.unusual import unusual
 from ..driver.session import Session
@@ -114,6 +115,8 @@ class TrainingResults(Result):
     """how the measured maps were taken that the chip started from; none: it was drawn"""
     dead_pairs: int
     """pairs in use of which no cell formed: their weight is 0"""
+    unformed_lines: Tuple[UnformedLine, ...]
+    """lines in use on which no cell formed"""
     signs_given: int
     """pairs in use whose sign is that of their only formed cell; 0: signs are drawn"""
     data_report: Optional[DataReport]
@@ -327,6 +330,7 @@ def _results(
         clipped_conductances=chip.clipped(),
         maps=chip.maps,
         dead_pairs=chip.dead_pairs(),
+        unformed_lines=unformed_lines(chip),
         signs_given=learner.signs_given(),
         data_report=_report(run),
         readings=readings,

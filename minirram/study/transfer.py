@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import numpy as np
 
 from ..chip.chip import Chip
+from ..chip.counts import UnformedLine, unformed_lines
 from ..chip.dead_lines import ChipLines
 from ..chip.faults import find_faults, masks_around
 from ..chip.forming import unformed
@@ -108,6 +109,8 @@ class TransferResults(Result):
     """pairs in use on the other chip with a cell that never formed"""
     dead_pairs: int
     """pairs in use on the other chip of which no cell formed: their weight is 0"""
+    unformed_lines: Tuple[UnformedLine, ...]
+    """lines in use of the other chip on which no cell formed"""
     moved: Tuple[MovedLine, ...]
     """lines of the other chip that stand in for others around dead ones"""
     clipped_conductances: int
@@ -419,6 +422,7 @@ def _results(
         test_openings=test_openings,
         unformed_pairs=int(learner.chip.unformed_pairs()),
         dead_pairs=learner.chip.dead_pairs(),
+        unformed_lines=unformed_lines(learner.chip),
         moved=moved,
         clipped_conductances=learner.chip.clipped(),
         signs_given=learner.signs_given(),

@@ -209,6 +209,8 @@ def _renamed(value: Dict[str, Any]) -> Dict[str, Any]:
         wear = dict(programs["wear"])
         wear["from_writes"] = wear.pop("from")
         value = dict(value, programs=dict(programs, wear=wear))
+    if value.get("chip") is not None:
+        value = dict(value, chip={"unformed_lines": [], **value["chip"]})  # an earlier version named none
     known = {name: value.get(name) for name in names}
     return dict(known, **{name: entry for name, entry in value.items() if name not in OF_MASKS})
 

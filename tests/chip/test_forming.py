@@ -1,15 +1,22 @@
 """Half-formed chips: signs and masks follow what formed."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minirram.chip.chip import Chip
+from minirram.chip.counts import line_names, unformed_lines
 from minirram.chip.forming import free_to_keep, half_formed, unformed
 from minirram.chip.levels import draw_signs
+from minirram.device.presets import TAOX_40NM
 from minirram.learn.pruning import top_mask_among
+from minirram.nn.network import matrices
 
-from ..support.tiny import StripeData, tiny_learner
+from ..support.dead_lines import chip_lines
+from ..support.tiny import StripeData, tiny_learner, tiny_network
 
 shares = st.sampled_from([0.3, 0.493, 0.7, 0.95])
 
@@ -72,3 +79,29 @@ def test_a_run_resumed_from_before_signs_followed_keeps_its_drawn_signs():
     learner.restore(arrays)
     drawn = draw_signs(0, learner.chip.placement)
     assert not learner.free and all(np.array_equal(learner.signs[name], drawn[name]) for name in drawn)
+
+
+@settings(max_examples=10)
+@given(chip_lines(), st.integers(0, 9))
+def test_lines_in_use_without_a_formed_cell_are_found_by_a_loop_over_lines(lines, seed):
+    generator, shape = np.random.default_rng(seed), (lines.rows, 2 * lines.pairs)
+    maps_S = generator.lognormal(np.log(12e-6), 0.2, (9, *shape))
+    maps_S *= (generator.random((9, shape[0], 1)) < 0.8) * (generator.random((9, 1, shape[1])) < 0.8)
+    shapes = matrices(tiny_network())
+    chip = Chip.from_maps(TAOX_40NM, list(maps_S), shapes=shapes, level="pair", seed=0, lines=lines)
+    used, formed = chip.physical(chip.used), chip.physical(chip.formed())
+    expected = set()
+    for macro in range(len(used)):
+        for row in range(shape[0]):
+            if used[macro, row].any() and not formed[macro, row].any():
+                expected.add((macro, "row", row))
+        for col in range(shape[1]):
+            if used[macro, :, col].any() and not formed[macro, :, col].any():
+                expected.add((macro, "column", col))
+    found = unformed_lines(chip)
+    assert {(one.macro, one.line, one.number) for one in found} == expected and len(found) == len(expected)
+    told = line_names(found)
+    for macro, line, number in expected:
+        group = next(part for part in told.split("; ") if re.match(rf"{line}s? .* of macro {macro}$", part))
+        spans = [list(map(int, span.split(" to "))) for span in re.findall("[0-9]+ to [0-9]+|[0-9]+", group[:-2])]
+        assert any(span[0] <= number <= span[-1] for span in spans)

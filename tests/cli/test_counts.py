@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import numpy as np
 import pytest
 
+from minirram.chip.counts import UnformedLine
 from minirram.cli import counts, counts_page, train
 from minirram.cli.main import COMMANDS, module_of
 from minirram.device.presets import HFOX_1T1R, TAOX_40NM, save_cell_model
@@ -24,7 +25,7 @@ from ..support.tiny import save_garments
 
 def number(text, name):
     """The count that a text shows under a name; None where it shows none."""
-    found = re.search(rf"^{re.escape(name)}\s+(\d+)$", text, re.MULTILINE)
+    found = re.search(rf"^{re.escape(name)}\s+(\d+)(?:: .*)?$", text, re.MULTILINE)
     return None if found is None else int(found.group(1))
 
 
@@ -89,7 +90,11 @@ def results_with(runs, **changes):
     clean = replace(results.test, clipped={}, saturated={})
     return replace(
         results,
-        **dict(dict(unformed_pairs=0, signs_given=0, dead_pairs=0, stuck_cells=0, moved=(), test=clean), **changes),
+        **{
+            **dict(unformed_pairs=0, signs_given=0, dead_pairs=0, unformed_lines=(), stuck_cells=0, moved=()),
+            **dict(test=clean),
+            **changes,
+        },
     )
 
 
@@ -99,6 +104,7 @@ def results_with(runs, **changes):
         ("unformed pairs", {"unformed_pairs": 7}, 7),
         ("signs given by forming", {"signs_given": 6}, 6),
         ("pairs without a weight", {"dead_pairs": 8}, 8),
+        ("lines that never formed", {"unformed_lines": (UnformedLine(0, "row", 3), UnformedLine(1, "row", 3))}, 2),
         ("stuck cells", {"stuck_cells": 5}, 5),
         ("rows and pairs moved", {"moved": (MovedLine(0, "row", 3, 9),)}, 1),
     ],

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 
 import numpy as np
@@ -113,6 +114,23 @@ def test_the_chip_is_that_of_the_maps_in_their_unit_and_order(runs):
         formed_uS = runs.chip("formed", *options) * 1e6
         assert np.allclose(formed_uS, maps_uS[: len(formed_uS)], rtol=0, atol=0.6e-3)  # a step of the grid is 1 nS
         assert len(formed_uS) == 2 and runs.results(*options)["maps_left_out"] == len(maps_uS) - 2
+
+
+def test_lines_of_a_map_that_never_formed_are_named_unless_they_are_stated_as_dead(runs):
+    map_uS = np.random.default_rng(4).lognormal(np.log(12), 0.2, (ROWS, 2 * PAIRS))
+    map_uS[[3, 4, 8]] = 0
+    map_uS[:, 5] = 0.01  # pristine
+    np.save(runs.path("lines.npy"), map_uS)
+    with open(runs.path("stated.json"), "w") as handle:
+        dead_rows = [[macro, row] for macro in (0, 1) for row in (3, 4, 8)]
+        json.dump({"rows": ROWS, "pairs": PAIRS, "dead_rows": dead_rows}, handle)
+    options = ["--map", runs.path("lines.npy")] * 3 + ["--unit", "uS"]
+    told = call(*runs.arguments(runs.path("unstated"), *options)).out
+    line = re.search(r"lines that never formed +8: (.*)", told)
+    assert line and line[1] == "; ".join(f"rows 3 to 4, 8 of macro {k}; column 5 of macro {k}" for k in (0, 1))
+    stated = runs.results(*options, "--dead-lines", runs.path("stated.json"))
+    found = {(one["macro"], one["line"], one["number"]) for one in stated["unformed_lines"]}
+    assert {(0, "column", 5), (1, "column", 5)} <= found and "row" not in {line for _, line, _ in found}
 
 
 @shows("train", "--dead-lines")
