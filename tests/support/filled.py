@@ -22,6 +22,8 @@ from minirram.runs.fit_file import FitReport
 from minirram.study.summary import Comparison
 
 from .places import ROOT
+from .stated import FILE as TABLES
+from .stated import stated
 
 FOLDER = ROOT / "tests" / "cli" / "texts"
 """what `text` of each command says of such values, one file per command"""
@@ -132,6 +134,7 @@ def write_texts() -> Dict[str, int]:
     """Write the files anew; look at the difference before it is committed. {file: bytes}"""
     told = [name for name in COMMANDS if hasattr(module_of(name), "text")]
     found = {FOLDER / f"{name}.txt": texts(name) for name in told}
+    found[TABLES] = stated()
     with without_matplotlib():
         found.update({PAGE_FOLDER / f"{name}.txt": page_text(name) for name in (*PAGES, *SECTIONS)})
     for path in found:
