@@ -13,7 +13,10 @@ ARRANGEMENTS = ("pair", "polarity")
 
 @dataclass(frozen=True)
 class InputCodes:
-    """How activations become unsigned codes: code = clip(rint(x / step) + zero_point, 0, 2^bits - 1)."""
+    """How activations become unsigned codes: code = clip(rint(x / step) + zero_point, 0, 2^bits - 1).
+
+    x / step is x * (1 / step) in the type of x, as the layers of a network compute it.
+    """
 
     step: float
     """activation per code; stored at calibration, never taken from the batch"""
@@ -23,8 +26,8 @@ class InputCodes:
     """code of activation 0; above 0 for signed inputs"""
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.step) and self.step > 0):
-            raise ConfigError(f"the step of input codes is {self.step}; it must be above 0")
+        if not np.finfo(np.float32).tiny <= self.step <= np.finfo(np.float32).max:  # 1 / step is a float32 too
+            raise ConfigError(f"the step of input codes is {self.step}; it must be above 0, and a normal float32")
         check_input_bits(self.bits)
         if not 0 <= self.zero_point < 2**self.bits:
             raise ConfigError(f"zero point {self.zero_point} does not lie in 0..{2**self.bits - 1}")
@@ -34,7 +37,8 @@ class InputCodes:
 
         DataError for NaN.
         """
-        codes = np.divide(activations, self.step)
+        activations = np.asarray(activations, np.result_type(activations, np.float32))
+        codes = np.multiply(activations, activations.dtype.type(1 / self.step))
         np.rint(codes, out=codes)
         codes += self.zero_point
         top = 2**self.bits - 1

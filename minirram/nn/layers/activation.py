@@ -25,7 +25,7 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def quantise_forward(x: np.ndarray, step: float, *, bits: int, out: Optional[np.ndarray] = None) -> np.ndarray:
     """y = step * clip(rint(x / step), 0, 2**bits - 1): x as the crossbar's input codes represent it. step > 0."""
-    out = to_codes(np.multiply(x, x.dtype.type(1 / step), out=out), bits, out=out)
+    out = to_codes(in_steps(x, step, out=out), bits, out=out)
     out *= out.dtype.type(step)
     return out
 
@@ -33,6 +33,11 @@ def quantise_forward(x: np.ndarray, step: float, *, bits: int, out: Optional[np.
 def quantise_backward(dy: np.ndarray, x: np.ndarray, *, step: float, bits: int) -> np.ndarray:
     """Straight-through dx: dy where 0 <= x <= step * (2**bits - 1), 0 where x was clipped."""
     return np.multiply(dy, (x >= 0) & (x <= x.dtype.type(step * (2**bits - 1))))
+
+
+def in_steps(x: np.ndarray, step: float, *, out: Optional[np.ndarray] = None) -> np.ndarray:
+    """x / step as training and inference both compute it: times 1 / step in the type of x, as digital hardware does."""
+    return np.multiply(x, x.dtype.type(1 / step), out=out)
 
 
 def to_codes(x: np.ndarray, bits: int, *, out: Optional[np.ndarray] = None) -> np.ndarray:
@@ -53,7 +58,7 @@ def count_outside(codes: np.ndarray, top: int) -> int:
 
 def input_codes(x: np.ndarray, step: float, *, bits: int) -> Tuple[np.ndarray, int]:
     """(codes uint8, number of activations out of range) of activations of any shape, as a crossbar takes them."""
-    codes = np.divide(x, step)
+    codes = in_steps(x, step)
     np.rint(codes, out=codes)
     clipped = count_outside(codes, 2**bits - 1)
     return to_codes(codes, bits, out=codes).astype(np.uint8), clipped
@@ -195,7 +200,7 @@ class SignedQuantize(Layer):
         step = parameters.step(self.name, self.bits)
         if step is None:
             return x, (x, step)
-        codes = np.clip(np.rint(x * x.dtype.type(1 / step)), -self.zero_point, self.zero_point - 1)
+        codes = np.clip(np.rint(in_steps(x, step)), -self.zero_point, self.zero_point - 1)
         return codes * x.dtype.type(step), (x, step)
 
     def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
@@ -209,7 +214,7 @@ class SignedQuantize(Layer):
     def on_codes(self, inputs: Tuple[Signal, ...], inference: Inference) -> Signal:
         """Codes."""
         step = inference.step(self.name, self.bits)
-        codes = np.rint(np.divide(inputs[0].floats(), step)) + self.zero_point
+        codes = np.rint(in_steps(inputs[0].floats(), step)) + self.zero_point
         inference.clipped[self.name] += count_outside(codes, 2**self.bits - 1)
         return Signal(to_codes(codes, self.bits).astype(np.uint8), step, self.zero_point)
 

@@ -1,12 +1,23 @@
 """Layers: every backward against differences, fast paths against slow loops, laws and errors."""
 
+from types import SimpleNamespace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
 
+from minirram.crossbar.converters import InputCodes
 from minirram.errors import ShapeError
-from minirram.nn.layers.activation import quantise_backward, quantise_forward, relu_backward, relu_forward
+from minirram.nn.layers.activation import (
+    SignedQuantize,
+    input_codes,
+    quantise_backward,
+    quantise_forward,
+    relu_backward,
+    relu_forward,
+)
+from minirram.nn.layers.base import Signal
 from minirram.nn.layers.join import concat_backward, concat_forward
 from minirram.nn.layers.linear import linear_backward, linear_forward
 from minirram.nn.layers.norm import batch_norm_backward, batch_norm_forward, batch_norm_sums, merge_moments, moments
@@ -59,6 +70,21 @@ def test_quantise_is_the_nearest_of_its_levels(bits, step, seed):
     np.testing.assert_allclose(np.abs(x - y), nearest, rtol=1e-9, atol=1e-9 * step * 2**bits)
     assert np.isin(np.rint(y / step), np.arange(2**bits)).all()
     np.testing.assert_allclose(quantise_forward(y, step, bits=bits), y, rtol=1e-12)
+
+
+@given(st.integers(2, 8), st.floats(1e-6, 1e3), st.sampled_from((np.float32, np.float64)), st.integers(0, 2**32 - 1))
+def test_training_and_inference_quantise_by_the_same_operation(bits, step, dtype, seed):
+    """Bit for bit, also where x / step lies next to a half."""
+    halves = generator_of(seed).integers(-(2**bits), 2**bits, 200) + 0.5
+    x = (halves * dtype(step) * (1 + generator_of(seed).integers(-2, 3, 200) * np.finfo(dtype).eps)).astype(dtype)
+    codes, _ = InputCodes(step, bits).quantise(x)
+    np.testing.assert_array_equal(input_codes(x, step, bits=bits)[0], codes)
+    np.testing.assert_array_equal(quantise_forward(x, step, bits=bits), codes * dtype(step))
+    layer, parameters = SignedQuantize("q", bits), SimpleNamespace(saw=lambda *_: None, step=lambda *_: step)
+    inference = SimpleNamespace(step=lambda *_: step, clipped={"q": 0})
+    seen = layer.on_codes((Signal(x),), inference)
+    expected = (seen.values - dtype(layer.zero_point)) * dtype(step)
+    np.testing.assert_array_equal(layer.forward((x,), parameters)[0], expected)
 
 
 def test_quantise_gradient_is_one_inside_and_zero_outside():
