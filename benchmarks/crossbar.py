@@ -57,6 +57,10 @@ def measure(threads, quick, clock):
         if n == 512:
             limit_s, noisy_s = interleaved(clock, problem.gemm_limit, problem.noisy, repetitions)
             results["noise_512"] = noisy_s / limit_s
+            for bits in (4, 6, 8):
+                fresh, held = Problem(n, threads, planes=bits), Problem(n, threads, planes=bits, held=True)
+                fresh_s, held_s = interleaved(clock, fresh.noisy, held.noisy, repetitions)
+                results[f"held_over_fresh_{bits}"] = held_s / fresh_s
     if not quick:
         results["extra_mb"] = max(Problem(512, threads, batch=4096).extra_mb(), Problem(4096, threads).extra_mb())
         sizes = {"tiles": [1, 2, 4, 8], "planes": [2, 4, 8], "batch": [256, 512, 1024, 2048]}
@@ -69,7 +73,7 @@ def measure(threads, quick, clock):
 class Problem:
     """Random operands: `tiles` row tiles of 512 or n rows by n pairs, converted per plane and polarity."""
 
-    def __init__(self, n, threads, batch=BATCH, planes=BITS, tiles=None):
+    def __init__(self, n, threads, batch=BATCH, planes=BITS, tiles=None, held=False):
         import numpy as np
 
         from minirram.crossbar.converters import Adc, bounding_lsb
@@ -81,7 +85,7 @@ class Problem:
         self.cells = np.rint(generator.lognormal(9.4, 0.147, (rows, 2 * n))).astype(np.float32)
         self.codes = generator.integers(0, 2**planes, (batch, rows)).astype(np.uint8)
         self.adc = Adc(8, bounding_lsb(self.cells[:512], 8, arrangement="polarity"), "polarity")
-        self.noises = [ReadNoise(1, "bench", t) for t in range(-(-rows // 512))]
+        self.noises = [ReadNoise(1, "bench", t, held=held) for t in range(-(-rows // 512))]
         self.variances = [read_variance(0.0065 * self.cells[t : t + 512]) for t in range(0, rows, 512)]
         self.plain = generator.random((batch, n)).astype(np.float32)
         self.matrix = generator.random((n, n)).astype(np.float32)
@@ -93,7 +97,7 @@ class Problem:
         self.multiply(self.codes, self.cells, input_bits=self.bits, adc=self.adc, threads=self.threads)
 
     def noisy(self):
-        """The product with fresh read noise on every plane."""
+        """The product with read noise: fresh on every plane, or held by each cell over the planes of a sample."""
         self.multiply(
             self.codes,
             self.cells,

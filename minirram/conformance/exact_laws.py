@@ -128,10 +128,15 @@ def every_line(factory: Factory, spec: Spec, problem: Problem) -> None:
 
 
 def large_sums(factory: Factory, spec: Spec, problem: Problem) -> None:
-    """All cells of one polarity and all inputs at their largest: no sum overflows, on any number of tiles."""
+    """All cells of one polarity and all inputs at their largest: no sum overflows, on any number of tiles.
+
+    In half of the cases with the most bits, and in half of those with the largest batch.
+    """
     if problem.seed % 2:
         problem = problem._replace(input_bits=max(spec.input_bits), adc_bits=max(spec.adc_bits))
-    case = coarse(spec, problem._replace(batch=2))
+    if problem.seed % 4 == 1:
+        problem = problem._replace(batch=spec.max_batch)
+    case = coarse(spec, within_budget(problem))
     largest = np.full_like(case.plus, spec.g_max)
     codes = np.full_like(case.codes, 2**case.input_bits - 1)
     for plus, minus in ((largest, 0 * largest), (0 * largest, largest)):

@@ -305,8 +305,7 @@ class _Columns:
         bits, n, rows = planes.shape
         variance = np.asarray(self.variance)[:, cols]
         if held:
-            parts = [held_noise(planes[:, samples], variance, normals=block) for samples, block in normals]
-            return np.concatenate(parts, axis=1)
+            return held_noise(planes, variance, normals=normals, buffers=buffers)
         std = buffers.take("noise", (bits * n, variance.shape[1]))
         np.sqrt(np.matmul(planes.reshape(-1, rows), variance, out=std), out=std)
         std = std.reshape(bits, n, -1)

@@ -4,7 +4,7 @@ from functools import lru_cache
 from math import prod
 from statistics import NormalDist
 from threading import Lock
-from typing import Any, Dict, Iterator, Tuple, Union
+from typing import Any, Dict, Iterator, List, Tuple, Union
 
 import numpy as np
 
@@ -170,30 +170,46 @@ def fast_normals(generator: np.random.Generator, shape: Tuple[int, ...], *, buff
     return normals.reshape(-1)[:size].reshape(shape)
 
 
-def held_noise(planes: np.ndarray, variance: np.ndarray, *, normals: np.ndarray) -> np.ndarray:
-    """Noise of reads in which each cell keeps one deviation over all bit planes of a sample.
+def held_noise(
+    planes: np.ndarray, variance: np.ndarray, *, normals: Iterator[Tuple[slice, np.ndarray]], buffers: Buffers
+) -> np.ndarray:
+    """Noise of reads in which each cell keeps one deviation over all bit planes of a sample: (bits, n, columns).
 
-    planes (bits, n, rows) 0/1, variance (rows, columns), normals (bits, n, columns). Planes a and b of one sample and
-    column then have the covariance C_ab = sum_i bit_ai bit_bi sigma_i^2; the noise is the Cholesky factor of C times
-    the normal numbers, for all samples and columns at once. A dependent plane (zero pivot) adds no number of its own.
+    planes (bits, n, rows) 0/1, variance (rows, columns), normals: pieces as of `ReadNoise.normals`. The noise is the
+    Cholesky factor of the covariance of the planes times the normal numbers, for all samples and columns at once.
+    buffers: `Buffers`, whose next use overwrites the result.
     """
     bits, n, _ = planes.shape
-    columns = variance.shape[1]
-    factor = np.zeros((bits, bits, n, columns), np.float32)
-    for a in range(bits):
-        for b in range(a + 1):
-            remainder = np.matmul(planes[a] * planes[b], variance)
-            for k in range(b):
-                remainder -= factor[a, k] * factor[b, k]
-            if a == b:
-                # A remainder below the rounding of the sums that made it is zero.
-                scale = np.matmul(planes[a], variance)
-                factor[a, a] = np.sqrt(np.where(remainder > 1e-5 * scale, remainder, 0.0))
-            else:
-                pivot = factor[b, b]
-                np.divide(remainder, pivot, out=factor[a, b], where=pivot > 0)
-    # Summed plane by plane: the order of additions, hence every bit, is the same on any NumPy.
-    noise = factor[:, 0] * normals[0]
-    for b in range(1, bits):
-        noise += factor[:, b] * normals[b]
+    factor = _held_factor(planes, variance, buffers)
+    noise = buffers.take("noise", (bits, n, variance.shape[1]))
+    for samples, block in normals:
+        # Summed plane by plane: the order of additions, hence every bit, is the same on any NumPy.
+        np.multiply(factor[0][:, samples], block[0], out=noise[:, samples])
+        for b in range(1, bits):
+            noise[b:, samples] += factor[b][:, samples] * block[b]
     return noise
+
+
+def _held_factor(planes: np.ndarray, variance: np.ndarray, buffers: Buffers) -> List[np.ndarray]:
+    """Columns of the lower Cholesky factor, each (bits - b, n, columns), made in place of the covariances.
+
+    Planes a and b of one sample and column have the covariance C_ab = sum_i bit_ai bit_bi sigma_i^2: one matrix product
+    for each two planes, and one for each plane with itself. A dependent plane (zero pivot) adds no number of its own.
+    """
+    bits, n, rows = planes.shape
+    borders = np.cumsum([0, *range(bits, 0, -1)])
+    both = buffers.take("both", (borders[-1], n, rows))
+    for b in range(bits):
+        np.multiply(planes[b:], planes[b], out=both[borders[b] : borders[b + 1]])
+    covariance = buffers.take("covariance", (borders[-1] * n, variance.shape[1]))
+    np.matmul(both.reshape(-1, rows), variance, out=covariance)
+    factor = np.split(covariance.reshape(borders[-1], n, -1), borders[1:-1])
+    rounding = 1e-5 * covariance.reshape(borders[-1], n, -1)[borders[:-1]]
+    for b, column in enumerate(factor):
+        column[0][column[0] <= rounding[b]] = 0  # a remainder below the rounding of the sums that made it
+        np.sqrt(column[0], out=column[0])
+        np.divide(column[1:], column[0], out=column[1:], where=column[0] > 0)
+        column[1:][:, column[0] == 0] = 0
+        for a in range(b + 1, bits):
+            factor[a] -= column[a - b :] * column[a - b]
+    return factor

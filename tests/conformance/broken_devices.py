@@ -114,6 +114,11 @@ EXACT = {
     "only the last plane counted": (COUNT, COUNT.replace("saturated +=", "saturated += (b == self.input_bits - 1) *")),
     # state
     "sums in 32 bits": (RETURN, "        y = y.astype(np.int32)\n" + RETURN),
+    "sums in 32 bits from the third sample on": (RETURN, "        y[2:] = y[2:].astype(np.int32)\n" + RETURN),
+    "sums in float32 in batches of more than 100": (
+        RETURN,
+        "        y = y.astype(np.float32 if len(y) > 100 else np.int64).astype(np.int64)\n" + RETURN,
+    ),
     "results of the call before added": (
         RETURN,
         "        self.sum = y = y + (self.calls > 2) * np.sum(getattr(self, 'sum', 0))\n" + RETURN,

@@ -304,7 +304,8 @@ def test_held_noise_with_dependent_planes():
     planes[0] = planes[2] = [[1, 0, 1]]
     planes[3] = [[1, 1, 1]]
     normals = np.random.default_rng(1).standard_normal((4, 1, 5)).astype(np.float32)
-    noise = read_noise_module.held_noise(planes, np.full((3, 5), 4, np.float32), normals=normals)
+    variance, buffers = np.full((3, 5), 4, np.float32), read_noise_module.Buffers()
+    noise = read_noise_module.held_noise(planes, variance, normals=[(slice(0, 1), normals)], buffers=buffers)
     assert np.allclose(noise[0], noise[2], rtol=1e-5, atol=0)
     assert not noise[1].any() and np.isfinite(noise).all()
     assert not np.allclose(noise[3], noise[0], rtol=0.1, atol=0)
