@@ -20,10 +20,10 @@ from minirram.report.cell_map import STATES
 from minirram.runs.fit_file import histogram_of, load_fit
 from minirram.runs.folder import RunFolder
 
-from ..support.filled import without_matplotlib
 from ..support.html_pages import check_page
 from ..support.options import call, figures
 from ..support.own_task import features, pixels
+from ..support.page_texts import without_matplotlib
 
 CLASSES = ("x", "<b>y</b> & z", "$z$")
 

@@ -1,25 +1,12 @@
 """Values of any result type, made from its annotations: each field holds something that no other field holds."""
 
-import contextlib
 import itertools
-import sys
 from dataclasses import fields, is_dataclass
-from typing import Any, Callable, Dict, Iterator, Tuple, Union, get_args, get_origin, get_type_hints
-
-import pytest
+from typing import Any, Dict, Iterator, Union, get_args, get_origin, get_type_hints
 
 from minirram.cli.energy import COLUMNS
 from minirram.cli.main import COMMANDS, module_of
-from minirram.inference.examine import Score
 from minirram.learn.written_weights import Writing
-from minirram.pages.answers import confusion_section
-from minirram.pages.comparison import comparison_page
-from minirram.pages.cost import counts_section, drift_section, energy_section
-from minirram.pages.fit import fit_page
-from minirram.runs.energy import EnergyAccount
-from minirram.runs.evaluate import Evaluation
-from minirram.runs.fit_file import FitReport
-from minirram.study.summary import Comparison
 
 from .places import ROOT
 from .stated import FILE as TABLES
@@ -27,8 +14,6 @@ from .stated import stated
 
 FOLDER = ROOT / "tests" / "cli" / "texts"
 """what `text` of each command says of such values, one file per command"""
-PAGE_FOLDER = ROOT / "tests" / "pages" / "texts"
-"""the same of pages and of sections of the page of a run"""
 
 
 WORDS = {"primary": "accuracy", "re_set": "redraw", "policy": "skip", "missing_policy": "mean"}
@@ -105,51 +90,18 @@ def texts(command: str) -> str:
     return "".join(parts)
 
 
-def page_text(name: str) -> str:
-    """What a page, or a section of the page of a run, says of a result with everything in it; no drawings."""
-    if name in PAGES:
-        make, kind = PAGES[name]
-        page = make(filled(kind, full=True))
-        head, sections = [page.kind, page.title, page.lead, page.basis, *map(repr, page.key)], page.sections
-        tail = list(page.notes)
-    else:
-        (sections, head, tail) = ((SECTIONS[name](),), [], [])
-    lines = [line for section in sections for line in (f"== {section.title}", *map(repr, section.parts))]
-    return "\n".join(head + lines + tail) + "\n"
-
-
-PAGES: Dict[str, Tuple[Callable[[Any], Any], Any]] = {
-    "comparison": (comparison_page, Comparison),
-    "fit": (fit_page, FitReport),
-}
-SECTIONS: Dict[str, Callable[[], Any]] = {
-    "confusion": lambda: confusion_section(filled(Score, full=True), ("a", "b"), "test"),
-    "counts": lambda: counts_section(filled(Score, full=True), "test"),
-    "energy": lambda: energy_section(filled(EnergyAccount, full=True)),
-    "drift": lambda: drift_section([(second, filled(Evaluation, full=True), None) for second in (1.0, 1e8)], "pcm"),
-}
-
-
 def write_texts() -> Dict[str, int]:
     """Write the files anew; look at the difference before it is committed. {file: bytes}"""
+    from . import page_texts
+
     told = [name for name in COMMANDS if hasattr(module_of(name), "text")]
     found = {FOLDER / f"{name}.txt": texts(name) for name in told}
     found[TABLES] = stated()
-    with without_matplotlib():
-        found.update({PAGE_FOLDER / f"{name}.txt": page_text(name) for name in (*PAGES, *SECTIONS)})
+    pages = (*page_texts.PAGES, *page_texts.SECTIONS)
+    found.update({page_texts.FOLDER / f"{name}.txt": page_texts.page_text(name) for name in pages})
     for path in found:
         path.parent.mkdir(exist_ok=True)
     return {path.name: path.write_bytes(text.encode()) for path, text in found.items()}
-
-
-@contextlib.contextmanager
-def without_matplotlib() -> Iterator[None]:
-    """As where the extra is not installed: drawings take seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        loaded = [name for name in sys.modules if name.startswith("matplotlib.")]
-        for name in ["matplotlib", "matplotlib.figure", "matplotlib.backends", *loaded]:  # and loaded parts
-            patch.setitem(sys.modules, name, None)
-        yield
 
 
 if __name__ == "__main__":
