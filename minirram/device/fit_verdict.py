@@ -114,9 +114,21 @@ def remarks_on(
 
 
 def _lines(kind: str, lines: Sequence[int]) -> str:
-    """Lines by their numbers, the first of them where they are many."""
-    shown = ", ".join(map(str, lines[:8])) + (f" and {len(lines) - 8} more" if len(lines) > 8 else "")
-    return f"{kind}{'s' if len(lines) > 1 else ''} {shown}"
+    """Lines by their numbers."""
+    return f"{kind}{'s' if len(lines) > 1 else ''} {in_ranges(lines)}"
+
+
+def in_ranges(numbers: Sequence[int], most: int = 8) -> str:
+    """Ascending numbers as `3, 7, 288 to 511`, neighbours together; behind `most` ranges how many are left."""
+    ranges: List[List[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    parts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in ranges[:most]]
+    left = sum(map(len, ranges[most:]))
+    return ", ".join(parts) + (f" and {left} more" if left else "")
 
 
 def _S(conductance_S: float) -> str:

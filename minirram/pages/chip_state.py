@@ -145,7 +145,8 @@ def map_section(cells: Cells) -> Section:
         if sum(found):
             rows.append((name, sum(found), percent(sum(found) / cells.states.size)))
     parts: List[Part] = [
-        "One pixel is one cell. Row 0 and column 0 are at the top left, by physical numbers as in the program file.",
+        "One pixel is one cell, without a colour where it is not in use. Row 0 and column 0 are at the top left, by "
+        "physical numbers as in the program file.",
         cell_maps(maps, names),
     ]
     tables = [Table("Cells by state", ("state", "cells", "share"), rows)]

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Page, Part, Section, Side, Table
-from ..report.svg import QUIET, SERIES, labels_below, picture
+from ..report.svg import QUIET, SERIES, labels_below, picture, score_ticks
 from ..report.text import count, percent, points, score, si
 from ..study.settings_search import readable
 from ..study.summary import ArmRow, Comparison
@@ -72,8 +72,7 @@ def _gap(row: ArmRow, name: str) -> Optional[str]:
     gap = None if row.below_pair is None else row.below_pair.get(name)
     if gap is None:
         return None
-    error = "" if gap.standard_error is None else f" \u00b1 {points(gap.standard_error, name)}"
-    return ("+" if gap.mean > 0 else "") + points(gap.mean, name) + error
+    return ("+" if gap.mean > 0 else "") + points(gap.mean, name, gap.standard_error)
 
 
 def _dots(found: Comparison, primary: str) -> Optional[Markup]:
@@ -86,6 +85,7 @@ def _dots(found: Comparison, primary: str) -> Optional[Markup]:
         axes.set_yticklabels([row.arm for row in found.arms])
         axes.invert_yaxis()
         axes.margins(y=0.12)
+        score_ticks(axes.xaxis, primary)
 
     said = ", ".join(f"{row.arm} {_value(row, row.primary)}" for row in found.arms)
     return picture(draw, "Scores by arm", said, height_px=int(80 + 26 * len(found.arms)))
@@ -156,6 +156,7 @@ def _wear(rows: List[ArmRow]) -> Optional[Markup]:
             colour = SERIES[k % len(SERIES)]
             axes.plot(starts, above, color=colour, linestyle=styles[k % 4], drawstyle="steps-post", label=row.arm)
         axes.set(xscale="log", xlabel="writes of a cell, at least", ylabel="share of cells", ylim=(0, 1.02))
+        score_ticks(axes.yaxis)
         labels_below(axes)
 
     said = ", ".join(f"{row.arm} at most {row.wear.max:,}" for row in rows if row.wear is not None)

@@ -8,7 +8,7 @@ from ..inference.examine import Score
 from ..programming.results import ProgramSummary
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Part, Section, Side, Table
-from ..report.svg import SERIES, labels_below, picture, si_ticks
+from ..report.svg import SERIES, labels_below, picture, score_ticks, si_ticks
 from ..report.text import percent, ratio, score, si, size
 from ..runs.energy import EnergyAccount
 from ..runs.evaluate import Evaluation
@@ -222,6 +222,7 @@ def drift_section(points: Sequence[Tuple[float, Evaluation, Optional[Evaluation]
         if None not in gained:
             axes.plot(ages, gained, color=SERIES[0], marker="s", markersize=4, linestyle="--", label="compensated")
         axes.set(xscale="log", xlabel="time since programming (s)", ylabel=f"validation {name}")
+        score_ticks(axes.yaxis, name)
         labels_below(axes)
 
     said = f"From {score(plain[0], name)} to {score(plain[-1], name)}."

@@ -1,10 +1,10 @@
 """The page of a fit: states and their distributions, read noise, forming, pulses, the verdict."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..device.fit_verdict import NOT_USABLE
+from ..device.fit_verdict import NOT_USABLE, in_ranges
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Page, Part, Section, Side, Table
 from ..report.svg import INK, SERIES, labels_below, picture
@@ -16,17 +16,26 @@ _COLOURS = {"pristine": SERIES[4], "off": SERIES[1], "on": SERIES[0], "short": S
 
 def fit_page(found: FitReport) -> Page:
     """The page of what a fit left."""
-    on = found.on
-    lead = f"The fit is {found.verdict}"
-    lead += "." if on is None else f": on cells conduct {si(on.median_S, 'S', 4)}, spread {on.sigma_ln:.4f} of ln G."
     return Page(
         kind="Fit",
         title=found.model.name,
-        lead=lead,
+        lead=_lead(found),
         basis=_basis(found),
         sections=(_verdict(found), _states(found), *_more(found), _provenance(found)),
         key=_key(found),
     )
+
+
+def _lead(found: FitReport) -> str:
+    """The verdict, and what matters most of it: why not, or the on cells."""
+    on = found.on
+    if found.reasons:
+        why = "; ".join(found.reasons)
+    elif on is not None:
+        why = f"on cells conduct {si(on.median_S, 'S', 4)}, spread {on.sigma_ln:.4f} of ln G"
+    else:
+        return f"The fit is {found.verdict}."
+    return f"The fit is {found.verdict}: {why}."
 
 
 def _basis(found: FitReport) -> str:
@@ -59,12 +68,20 @@ def _verdict(found: FitReport) -> Section:
         ("without a value", found.not_read),
         ("shorted", found.shorted),
         ("in no state", found.outliers),
-        ("bad rows (map, row)", ", ".join(map(str, found.bad_rows)) or "none"),
-        ("bad columns (map, column)", ", ".join(map(str, found.bad_cols)) or "none"),
+        ("rows unlike the others", _by_map(found.bad_rows)),
+        ("columns unlike the others", _by_map(found.bad_cols)),
         ("formed from", "all that conduct" if found.formed_min_S == 0 else si(found.formed_min_S, "S")),
         ("grid", f"{si(found.model.grid_S, 'S')}, holds up to {si(found.grid_max_S, 'S')}"),
     ]
     return Section("Verdict", (*parts, Facts(tuple(items))))
+
+
+def _by_map(lines: Sequence[Tuple[int, int]]) -> str:
+    """(map, number) of lines, in ranges."""
+    by_map: Dict[int, List[int]] = {}
+    for number, line in lines:
+        by_map.setdefault(number, []).append(line)
+    return "; ".join(f"{in_ranges(sorted(some))} of map {number}" for number, some in by_map.items()) or "none"
 
 
 def _states(found: FitReport) -> Section:
@@ -82,7 +99,7 @@ def _states(found: FitReport) -> Section:
         for state in found.states
     ]
     head = ("state", "cells", "share", "median", "spread of ln G", "KS distance", "its limit", "log-normal at 5 %")
-    drawn = Figure(_histogram(found), "Cells of all maps by conductance, with the fitted states.")
+    drawn = Figure(_histogram(found), "Cells of all maps by conductance, and the fitted states as lines.")
     return Section("States", (drawn, Table("States of the cells", head, rows)))
 
 
@@ -99,7 +116,7 @@ def _histogram(found: FitReport) -> Optional[Markup]:
         at = np.geomspace(edges_uS[0], edges_uS[-1], 800)
         for state in found.states:
             z = (np.log(at) - np.log(1e6 * state.median_S)) / state.sigma_ln
-            high = state.share * counts.sum() * width / (np.sqrt(2 * np.pi) * state.sigma_ln)
+            high = state.cells * width / (np.sqrt(2 * np.pi) * state.sigma_ln)
             curve = high * np.exp(-0.5 * z * z)
             axes.plot(at, curve, color=_COLOURS[state.name], linestyle=styles[state.name], label=state.name)
         if found.formed_min_S:

@@ -10,7 +10,7 @@ from ..files.budgets import TEXT
 from ..inference.model import Model
 from ..report.html import Markup
 from ..report.page import Figure, Section, Side, Table
-from ..report.svg import SERIES, labels_below, picture, whole_ticks
+from ..report.svg import SERIES, labels_below, picture, score_ticks, whole_ticks
 from ..report.text import figure, percent, score
 from ..runs.folder import RunFolder
 from .outcome import NAMES
@@ -61,6 +61,8 @@ def _curve(history: History, column: str, title: str, label: str) -> Optional[Ma
         axes.plot(history["epoch"], values, color=SERIES[0], marker="o", markersize=3)
         axes.set(xlabel="epoch", ylabel=label)
         whole_ticks(axes.xaxis)
+        if column == "kept_fraction":
+            score_ticks(axes.yaxis)
 
     return picture(draw, title, f"{label} goes from {values[0]:.4g} to {values[-1]:.4g} over {len(values)} epochs.")
 
@@ -78,6 +80,7 @@ def _scores(history: History, best_epoch: Optional[int], primary: str) -> Option
             axes.plot([best_epoch], [at], "o", color=SERIES[1], markersize=10, fillstyle="none", label="best epoch")
         axes.set(xlabel="epoch", ylabel="score")
         whole_ticks(axes.xaxis)
+        score_ticks(axes.yaxis, primary)
         labels_below(axes)
 
     validation = history["validation"]

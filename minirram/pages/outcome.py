@@ -103,7 +103,8 @@ def basis(outcome: Outcome, *, adc_bits: int, arrangement: str, read_noise: Opti
         parts.append(f"So many samples bound it to {100 * low:.1f} to {100 * high:.1f} %, at 95 % confidence.")
     parts.append(f"With ideal reads it is {value_text(score.ideal, score.primary)}.")
     if outcome.split == "test":
-        parts.append(f"The test set was opened {count(outcome.openings, 'time')}.")
+        times = "once" if outcome.openings == 1 else f"{outcome.openings:,} times"
+        parts.append(f"The test set was opened {times}.")
     return " ".join(parts)
 
 

@@ -9,7 +9,7 @@ from ..files import read_json
 from ..json_codec import bare, built
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Page, Part, Section, Side, Table
-from ..report.svg import QUIET, SERIES, picture, si_ticks
+from ..report.svg import QUIET, SERIES, picture, score_ticks, si_ticks
 from ..report.text import count, percent, points, score, si
 from ..sweep.analysis import MainEffect, Map, varied
 from ..sweep.findings import FINDINGS, Findings, findings, rows_in, study_in
@@ -35,11 +35,11 @@ def sweep_page(folder: str) -> Page:
         sections.append(Section("Pairs of parameters", (Side(tuple(_map_table(one, named) for one in found.maps)),)))
     sections += [_front(found, rows, parameters, named)] if found.front else []
     sections += [_yield(found, named)] if found.yields else []
-    sections += [_points(rows, parameters), _provenance(study, rows)]
+    sections += [_points(rows, parameters, named), _provenance(study, rows)]
     return Page(
         kind="Sweep",
         title=os.path.basename(os.path.abspath(folder)),
-        lead=_lead(found, named),
+        lead=_lead(found, rows, named),
         basis=_basis(found, study, rows),
         sections=tuple(sections),
         notes=(f"{count(found.failed, 'point')} failed; the table says why.",) if found.failed else (),
@@ -52,11 +52,12 @@ def _figure_name(found: Findings, rows: Sequence[Dict[str, Any]]) -> str:
     return NAMES.get(str(primary), str(primary or "value")) if found.figure == "value" else found.figure
 
 
-def _lead(found: Findings, named: str) -> str:
+def _lead(found: Findings, rows: Sequence[Dict[str, Any]], named: str) -> str:
     if found.best is None:
         return "No point has a figure yet."
-    best = {name: value for name, value in found.best.items() if name not in (KEY, found.figure)}
-    at = ", ".join(f"{name} {value}" for name, value in best.items())
+    row = next((row for row in rows if str(row[KEY]) == found.best[KEY]), found.best)
+    names = [name for name in found.best if name not in (KEY, found.figure)]
+    at = ", ".join(f"{name} {_cell(row.get(name))}" for name in names)
     highest = score(float(found.best[found.figure]), named)
     return f"The highest {named}, {highest}, is reached with {at or 'the one setting'}."
 
@@ -107,6 +108,7 @@ def _levels(effect: MainEffect, named: str) -> Optional[Markup]:
         turned = sum(map(len, labels)) > 40
         axes.set_xticklabels(labels, rotation=30 if turned else 0, ha="right" if turned else "center")
         axes.margins(x=0.08)
+        score_ticks(axes.yaxis, named)
 
     said = ", ".join(f"{level.value}: {score(level.mean, named)}" for level in effect.levels)
     return picture(draw, f"Effect of {effect.parameter}", said)
@@ -135,6 +137,7 @@ def _front(found: Findings, rows: Sequence[Dict[str, Any]], parameters: Sequence
         axes.plot(energy, value, color=SERIES[1], marker="o", markersize=6, drawstyle="steps-post", linewidth=1.4)
         axes.set(xlabel="energy of one inference", ylabel=named, xscale="log")
         si_ticks(axes.xaxis, "J")
+        score_ticks(axes.yaxis, named)
 
     by_key = {str(row[KEY]): row for row in rows}
     changing = varied(rows, parameters)
@@ -160,7 +163,7 @@ def _cell(value: Any) -> Any:
 def _yield(found: Findings, named: str) -> Section:
     rows = [
         (
-            ", ".join(f"{name} {value}" for name, value in one.setting.items()) or "all chips",
+            ", ".join(f"{name} {_cell(value)}" for name, value in one.setting.items()) or "all chips",
             one.chips,
             one.good,
             percent(one.share, 1),
@@ -172,26 +175,56 @@ def _yield(found: Findings, named: str) -> Section:
     first = found.yields[0]
     level = percent(first.confidence, 0)
     head = ("setting", "chips", "good", "yield", f"Wilson interval, {level}", f"Clopper-Pearson, {level}")
-    said = f"A chip is good when its {named} is at least {first.threshold:g}."
+    said = f"A chip is good when its {named} is at least {score(first.threshold, named)}."
     return Section("Yield", (said, Table("Yield by setting", head, rows)))
 
 
-def _points(rows: Sequence[Dict[str, Any]], parameters: Sequence[str]) -> Section:
+def _points(rows: Sequence[Dict[str, Any]], parameters: Sequence[str], named: str) -> Section:
     known = [name for name in FIGURES if any(row.get(name) is not None for row in rows)]
+    twice = [name for name in NAMES if NAMES[name] == named]  # `value` is that figure
+    known = [name for name in known if name not in ("primary", *twice)]
     said = "All points are in sweep.csv, with their time, host and version."
     good = [row for row in rows if not row.get(ERROR)]
-    parts: List[Part] = [said, _rows("Points with figures", (KEY, *parameters, *known), good)]
+    parts: List[Part] = [said, *_rows("Points with figures", (KEY, *parameters, *known), good, named)]
     failed = [row for row in rows if row.get(ERROR)]
     if failed:
-        parts.append(_rows("Points that failed", (KEY, ERROR, *parameters), failed))
+        parts += _rows("Points that failed", (KEY, ERROR, *parameters), failed, named)
     return Section("Points", tuple(parts))
 
 
-def _rows(caption: str, names: Sequence[str], rows: Sequence[Dict[str, Any]]) -> Table:
-    listed = [[_cell(row.get(name)) for name in names] for row in rows[:MOST_ROWS]]
+def _rows(caption: str, names: Sequence[str], rows: Sequence[Dict[str, Any]], named: str) -> List[Part]:
+    """What differs between points as a table, behind a line of what does not."""
+    alike = [
+        name for name in names if name != KEY and len(rows) > 1 and len({repr(row.get(name)) for row in rows}) == 1
+    ]
+    same = [f"{_heading(name, named)} {_shown(name, rows[0].get(name), named)}" for name in alike]
+    names = [name for name in names if name not in alike]
+    listed = [[_shown(name, row.get(name), named) for name in names] for row in rows[:MOST_ROWS]]
     some = f", the first {MOST_ROWS} of {len(rows):,}" if len(rows) > MOST_ROWS else ""
     texts = tuple(k for k, name in enumerate(names) if name in ("primary", ERROR, "run"))
-    return Table(caption + some, tuple(names), listed, texts=texts)
+    table = Table(caption + some, tuple(_heading(name, named) for name in names), listed, texts=texts)
+    return [f"All of them: {', '.join(same)}.", table] if same else [table]
+
+
+def _heading(name: str, named: str) -> str:
+    """How the page calls a column; parameters have the name that --vary takes."""
+    if name not in FIGURES:
+        return name
+    own = {"value": named, "ideal": "with ideal reads", "energy_J": "energy", "latency_s": "time", **NAMES}
+    return own.get(name, name.replace("_", " "))
+
+
+def _shown(name: str, value: Any, named: str) -> Any:
+    """A value of a column, as the rest of the page shows it."""
+    if value is None:
+        return None
+    if name in ("value", "ideal", "test", *NAMES):
+        return score(float(value), name if name in NAMES else named)
+    if name in ("standard_error", "sampling_error"):
+        return points(float(value), named)
+    if name in ("energy_J", "latency_s"):
+        return si(float(value), name[-1])
+    return percent(float(value)) if name == "kept_fraction" else _cell(value)
 
 
 def _provenance(study: Study, rows: Sequence[Dict[str, Any]]) -> Section:

@@ -7,7 +7,7 @@ import warnings
 from typing import Any, Callable, Iterator, Optional, Tuple
 
 from .html import Markup, joined, tag, visible
-from .text import si
+from .text import SHARES, si
 
 INK, QUIET, LINE, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 """stand for the page's own: text, quiet text, lines, background"""
@@ -157,6 +157,14 @@ def si_ticks(axis: Any, unit: str) -> None:
     from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: si(value, unit)))
+
+
+def score_ticks(axis: Any, name: str = "accuracy") -> None:
+    """Shares in percent, as texts beside the drawing have them; all other figures stay as they are."""
+    from matplotlib.ticker import PercentFormatter
+
+    if name in SHARES:
+        axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
 
 
 def whole_ticks(axis: Any) -> None:

@@ -32,9 +32,11 @@ def score(value: Optional[float], name: str) -> str:
     return percent(value) if name in SHARES else figure(value)
 
 
-def points(size: float, name: str) -> str:
-    """A spread or a distance of figures `name`: of shares in points."""
-    return f"{100 * size:.2f} points" if name in SHARES else f"{size:.4f}"
+def points(size: float, name: str, error: Optional[float] = None) -> str:
+    """A spread or a distance of figures `name`, with its error: of shares in points."""
+    scale, digits, unit = (100, 2, " points") if name in SHARES else (1, 4, "")
+    numbers = [size] if error is None else [size, error]
+    return " \u00b1 ".join(f"{scale * one:.{digits}f}" for one in numbers).replace("-", "\u2212") + unit
 
 
 def figure(value: Optional[float], digits: int = 4) -> str:

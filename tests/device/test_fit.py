@@ -5,12 +5,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minirram import rng
 from minirram.device.fit import fit_maps
 from minirram.device.fit_lines import bad_lines
 from minirram.device.fit_reads import ORIENTATIONS
-from minirram.device.fit_verdict import NOT_USABLE, USABLE, WITH_EXCLUSIONS
+from minirram.device.fit_verdict import NOT_USABLE, USABLE, WITH_EXCLUSIONS, in_ranges
 from minirram.device.presets import HFOX_1T1R, PCM, SONOS_40NM, TAOX_40NM
 from minirram.errors import DataError
 
@@ -242,12 +244,27 @@ def test_random_maps_have_no_bad_lines():
     assert found <= 6
 
 
+@given(numbers=st.sets(st.integers(0, 30)))
+def test_ranges_name_every_number_once(numbers):
+    text = in_ranges(sorted(numbers), most=99)
+    found = []
+    for part in text.split(", ") if text else []:
+        ends = [int(one) for one in part.split(" to ")]
+        assert len(ends) == 1 or ends[1] >= ends[0] + 2
+        found += range(ends[0], ends[-1] + 1)
+    assert found == sorted(numbers)
+
+
+def test_of_many_ranges_the_first_are_named():
+    assert in_ranges([3, 5, 7, 8, 9, 20, 22, 24], most=3) == "3, 5, 7 to 9 and 3 more"
+
+
 def test_many_bad_lines_are_not_usable():
     map_S = drawn(TAOX_40NM, (40, 60), "half")
     map_S[:15] = 0.0
     fit = fit_maps([map_S], TAOX_40NM)
     assert fit.verdict == NOT_USABLE and fit.reasons == ("15 of the 40 rows of map 0 are not as the others",)
-    assert fit.exclusions == ("rows 0, 1, 2, 3, 4, 5, 6, 7 and 7 more of map 0",)
+    assert fit.exclusions == ("rows 0 to 14 of map 0",)
 
 
 # -- repeated reads ----------------------------------------------------------------------------------------------------

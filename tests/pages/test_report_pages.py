@@ -17,6 +17,7 @@ from minirram.pages.outcome import outcome_of, sampling_interval
 from minirram.pages.report import NO_PICTURES, default_out, make_page
 from minirram.pages.run import Wishes
 from minirram.report.cell_map import STATES
+from minirram.report.text import percent
 from minirram.runs.fit_file import histogram_of, load_fit
 from minirram.runs.folder import RunFolder
 
@@ -82,7 +83,7 @@ def test_the_sentence_says_what_it_rests_on(folder, page):
     results = read_json(folder + "/table/results.json")
     test = results["test"]
     assert f"{100 * test['accuracy']:.2f} %" in found.lead and "on 1 macro" in found.lead
-    for part in (f"{test['samples']} test samples", "1 draw", "8-bit ADCs", "0.65 %", "opened 1 time"):
+    for part in (f"{test['samples']} test samples", "1 draw", "8-bit ADCs", "0.65 %", "opened once"):
         assert part in found.basis
     assert seen.text("p").count(found.lead) == 1
 
@@ -217,10 +218,12 @@ def test_a_comparison_has_a_page_of_its_arms(folder, tmp_path):
     found = make_page(out, Wishes())
     seen = check_page(found.html())
     assert found.kind == "Comparison" and "2 arms learned mine for 1 epoch with 2 seeds each" in found.basis
-    by_seed = {row[0]: [float(one) for one in row[1:]] for row in seen.tables["Test accuracy by seed"][1:]}
+    by_seed = {
+        row[0]: [float(one.rstrip(" %")) / 100 for one in row[1:]] for row in seen.tables["Test accuracy by seed"][1:]
+    }
     for arm in told["arms"]:
         assert by_seed[arm["arm"]] == pytest.approx(list(arm["by_seed"].values()), abs=1e-4)
-    assert "Distance below the arm" in seen.text("caption") and make_page(out + "/comparison.json", Wishes()) == found
+    assert "Distance below the arm" in seen.text("span") and make_page(out + "/comparison.json", Wishes()) == found
 
 
 @pytest.mark.slow
@@ -238,6 +241,13 @@ def test_a_sweep_has_a_page_of_its_findings(folder, tmp_path):
     front = seen.tables["Points that no other beats in both"][1:]
     assert [row[0] for row in front] == [one["point"] for one in told["findings"]["front"]]
     (pair,) = [name for name in seen.tables if name.startswith("Mean accuracy: ")]
+    head, *good = seen.tables["Points with figures"]
+    assert "run" not in head and "All of them: run " in seen.text("p")  # what is alike is said once
+    best = told["findings"]["best"]
+    (row,) = [row for row in good if row[0] == best["point"]]
+    assert row[head.index("accuracy")] == percent(float(best["value"])) and row[head.index("energy")].endswith("J")
+    assert f"The highest accuracy, {percent(float(best['value']))}, " in found.lead
+    assert "read_noise 0.0" not in found.lead
     assert len(seen.tables[pair]) > 2
 
 

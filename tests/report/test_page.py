@@ -15,7 +15,7 @@ from minirram.report import cell_map, png
 from minirram.report.html import Markup, joined, tag, visible
 from minirram.report.page import Facts, Figure, Page, Section, Side, Table, write_page
 from minirram.report.svg import can_draw, picture, themed
-from minirram.report.text import count, percent, ratio, si, size
+from minirram.report.text import count, percent, points, ratio, score, si, size
 
 from ..support.html_pages import Seen, check_page
 
@@ -89,6 +89,13 @@ def test_numbers_for_people():
     assert [percent(x) for x in (0.5, 0.0, 1e-9, None, float("nan"))] == ["50.00 %", "0 %", "< 0.01 %", "–", "–"]
     assert [ratio(x) for x in (0.04838, 5.62, 3204.0)] == ["0.0484", "5.62", "3,204"]
     assert count(1, "macro") == "1 macro" and count(2000, "macro") == "2,000 macros" and size(49704) == "50 kB"
+
+
+def test_shares_stand_in_percent_and_their_distances_in_points():
+    assert score(0.8427, "accuracy") == "84.27 %" and score(0.9897, "roc_auc") == "0.9897"
+    assert score(None, "dice") == "–"
+    assert points(-0.0997, "accuracy", 0.0073) == "−9.97 ± 0.73 points" and points(0.0099, "accuracy") == "0.99 points"
+    assert points(0.375, "dice", 0.25) == "0.3750 ± 0.2500"
 
 
 # -- pictures of cells -------------------------------------------------------------------------------------------------

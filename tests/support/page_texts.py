@@ -70,7 +70,7 @@ def drawings_told() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in DRAWING:
             patch.setattr(module, "picture", told)
-            for name in ("si_ticks", "whole_ticks"):
+            for name in ("score_ticks", "si_ticks", "whole_ticks"):
                 if hasattr(module, name):
                     patch.setattr(module, name, lambda axis, *more, name=name: getattr(axis, name)(*more))
         yield
