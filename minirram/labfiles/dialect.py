@@ -14,7 +14,8 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..files.budgets import TEXT
-from .numerals import Numerals, is_word, value, values
+from .doubts import blanks_for_values, decimal_commas
+from .numerals import MISSING_WORDS, Numerals, is_word, value, values
 
 DELIMITERS = {"none": "", "comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
 DECIMALS = {"point": ".", "comma": ","}
@@ -112,6 +113,7 @@ class Way(NamedTuple):
         if self.delimiter == " ":
             return line.replace("\t", " ").split()
         if '"' in line:
+            line = re.sub(f'"[ \t]+(?={re.escape(self.delimiter)})', '"', line) if self.delimiter != "\t" else line
             try:
                 return next(csv.reader([line], delimiter=self.delimiter, strict=True, skipinitialspace=True))
             except (csv.Error, StopIteration):
@@ -196,6 +198,7 @@ def read_rows(source: Lines, asked: Dialect) -> Rows:
         raise _ambiguous(source, found, first)
     _check_header(source, found[0])
     _check_edges(source, found[0])
+    _check_doubts(source, found[0], asked)
     return found[0]
 
 
@@ -341,7 +344,7 @@ def _check_header(source: Lines, rows: Rows) -> None:
         words = [is_word(field) for field in fields]
         _check_width(source, rows, number, fields)
         if (
-            source.lines[number].lstrip().startswith(_COMMENTS)
+            (source.lines[number].lstrip().startswith(_COMMENTS) and not _is_marker(fields[0]))
             or all(words)
             or not any(value(field, rows.way.numerals) is not None and field.strip() for field in fields)
             or (words[0] and len(fields) != rows.table.shape[1])
@@ -353,12 +356,19 @@ def _check_header(source: Lines, rows: Rows) -> None:
         )
 
 
+def _is_marker(field: str) -> bool:
+    """Whether a field that begins like a comment is a marker, as #N/A."""
+    return field.strip(' \t"').lower() in MISSING_WORDS
+
+
 def _check_width(source: Lines, rows: Rows, number: int, fields: Sequence[str]) -> None:
     """DataError for a line that numbers the columns and the rows hold another number of them."""
+    if rows.way.delimiter in ("", " "):
+        fields = re.sub(r"\s*[\[(][^\])]*[\])]", "", source.lines[number]).split()
     width, count = rows.table.shape[1], counted(fields)
     corner = len(fields) > count
     right = (count + 1,) if corner else (count, count + 1)
-    if count >= 3 - corner and width not in right:
+    if count >= 2 and width not in right:
         raise DataError(
             f"{source.where}: {source.show(number)} numbers {count} columns, and the rows hold "
             f"{width - corner} ({source.show(rows.start)})"
@@ -385,6 +395,27 @@ def _check_edges(source: Lines, rows: Rows) -> None:
                     f"{source.where}: a delimiter at the {where} of each line: is the column beside it blank, or none? "
                     f"Write NaN, or take the delimiters out ({source.show(rows.start)})"
                 )
+
+
+def _check_doubts(source: Lines, rows: Rows, asked: Dialect) -> None:
+    """DataError for spaces between which a value may be missing, and for integers that may be halves of numbers."""
+    if rows.way.cells:
+        return
+    lines = [source.lines[number] for number in range(rows.start, rows.start + len(rows.table))]
+    if rows.way.delimiter in ("", " ") and asked.delimiter is None:
+        doubt = blanks_for_values(lines)
+        if doubt is not None:
+            raise DataError(
+                f"{source.where}: spaces of several widths ({source.show(rows.start + doubt)}): does a blank stand for "
+                "a value? Write NaN, or another delimiter; minirram import --delimiter space says that none is missing"
+            )
+    headed = rows.names(source) != ((), False)
+    stated = headed or asked.decimal is not None or asked.delimiter is not None
+    if rows.way.delimiter == "," and not stated and decimal_commas(lines):
+        raise DataError(
+            f"{source.where}: integers between commas, or decimal commas ({source.show(rows.start)})? minirram import "
+            "--decimal point says integers; numbers with decimal commas need another delimiter"
+        )
 
 
 def _ambiguous(source: Lines, found: Sequence[Rows], number: int) -> DataError:

@@ -300,7 +300,13 @@ def _index(table: Table, roles: Sequence[Optional[str]], dialect: Dialect) -> Tu
     if dialect.index is not None:
         return dialect.index in ("rows", "both"), dialect.index in ("cols", "both")
     values = table.values
-    column = values.shape[1] > 1 and counts(values[:, 0].tolist())
+    column = counts(values[:, 0].tolist())
+    if column and values.shape[1] == 1 and len(values) > 1 and dialect.layout != "column":
+        raise DataError(
+            f"{table.where}: one column, which numbers the rows ({table.show(0) or 'an array'}), and no values; "
+            "minirram import --layout column says that they are values"
+        )
+    column = column and values.shape[1] > 1
     if table.numbered and not column:
         raise DataError(
             f"{table.where}: the header numbers the columns beside a corner, but the first column does not "

@@ -230,9 +230,19 @@ def test_a_list_lacks_a_cell_and_holds_macros(file):
         ("12.5,-3.25\n11.5,12.5\n", "row 0, column 1 is negative, -3.25e-06 S; the offset .* line|is negative"),
         ("12.5,-inf\n11.5,12.5\n", "row 0, column 1 is negative"),
         ("12.5,1e30\n11.5,12.5\n", "row 0, column 1 is no conductance of a cell"),
-        ("12500000,13000000,12000000,9999999\n", "is the unit right"),
+        ("12500000,13000000,12000000,9999999,12000000\n", "is the unit right"),
         ("0.00001;0.00002\n", "is the unit right"),
         ("012,013,012,011\n", "not a table of numbers"),
+        ("12,54,13,57\n11,53,12,56\n", "integers between commas, or decimal commas .line 1"),
+        ("1,25e1,1,35e1\n1,15e1,9,91E+37\n", "integers between commas, or decimal commas"),
+        ("#N/A,12596,06835\n15422,40979,20343,96500\n", "line 1: '#N/A,12596,06835' holds words"),
+        ("12.5 13.5  14.5\n", "spaces of several widths .line 1"),
+        ("12.5 13.5 14.5 \n", "spaces of several widths"),
+        ("12.5  13.5 14.5\n11.5 12.5  15.5\n", "spaces of several widths .line 1"),
+        (" 12.5 13.5\n11.5  14.5\n", "spaces of several widths"),
+        ("12.5 \n 13.5\n", "spaces of several widths .line 2"),
+        ("BL0 (uS)  BL1 (uS)\n12.5  \n13.5  \n", "numbers 2 columns, and the rows hold 1"),
+        ("row 1\n1 \n2 \n3 \n", "one column, which numbers the rows"),
         ("0x1F,1_0,12.5,13.5\n", "not a table|words and numbers"),
     ],
 )
@@ -241,6 +251,30 @@ def test_what_is_refused_shows_its_line(file, contents, message):
     with pytest.raises(DataError, match=message) as caught:
         read_map(path, "uS")
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        " 12.5  3.5\n  1.5 14.5\n",
+        "12.5  3.5\n1.5   14.5\n",
+        "12.5   3.5\n 1.5  14.5\n",
+        "12.5 3.5\n1.5 14.5 \n",
+        " 12.5 3.5\n 1.5 14.5\n",
+        '"12.5" ; "3.5"\n"1.5" ; "14.5"\n',
+    ],
+)
+def test_columns_that_stand_below_each_other_hide_no_value(file, contents):
+    assert uS(file(contents)) == [[12.5, 3.5], [1.5, 14.5]]
+
+
+def test_integers_between_commas_are_read_where_nothing_is_left_open(file):
+    many = np.random.default_rng(1).integers(10000, 99999, (12, 12))
+    text = "\n".join(",".join(map(str, row)) for row in many.tolist())
+    assert uS(file(text + "\n"), "nS") == (many / 1000).tolist()
+    few = [[12, 54], [13, 57]]
+    assert uS(file("12,54\n13,57\n"), dialect=Dialect(delimiter="comma", decimal="point")) == few
+    assert uS(file("BL0,BL1,BL2,BL3\n12,54,13,57\n")) == [[12, 54, 13, 57]]
 
 
 def test_grouped_digits_where_a_number_shows_them(file):
