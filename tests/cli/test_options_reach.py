@@ -35,27 +35,34 @@ def words(options):
 def run(runs):
     """The folder of a run of which nothing is as by default; its training is watched, too."""
     given = {name: value for name, value in MADE.items() if name not in ("seed", "batch_size")}  # lanes have their own
-    with reaching(**given, arrangement="polarity", threads=3):
-        return runs.trained(*words(MADE), *AGEING, "--threads", "3")
+    with reaching(**given, arrangement="polarity", threads=3) as others:
+        folder = runs.trained(*words(MADE), *AGEING, "--threads", "3")
+    assert not others
+    return folder
 
 
 def test_evaluation(run):
-    with reaching(**LATER, threads=3, draws=2, age_s=1e4, read_noise=0.02, split="test"):
+    with reaching(**LATER, threads=3, draws=2, age_s=1e4, read_noise=0.02, split="test") as others:
         options = ["--age", "1e4", "--compensate", "--draws", "2", "--read-noise", "0.02", "--split", "test"]
         figures("evaluate", run, "--threads", "3", *options)
+    assert not others
 
 
 def test_accounts(run):
     later = {name: value for name, value in LATER.items() if name != "adc_bits"}
-    with reaching(**later, arrangement="polarity", threads=3, adc_bits={7, 9}, read_voltage_V=0.11, read_time_s=3e-7):
+    with reaching(
+        **later, arrangement="polarity", threads=3, adc_bits={7, 9}, read_voltage_V=0.11, read_time_s=3e-7
+    ) as others:
         options = ["--adc-bits", "7", "--read-voltage", "0.11", "--read-time", "3e-7"]
         figures("energy", run, "--threads", "3", *options)
+    assert not others
 
 
 @pytest.mark.slow
 def test_the_page(run, tmp_path):
-    with without_matplotlib(), reaching(**LATER, arrangement="polarity", threads=3):
+    with without_matplotlib(), reaching(**LATER, arrangement="polarity", threads=3) as others:
         figures("report", run, "--threads", "3", "--drift", "--out", str(tmp_path / "page.html"))
+    assert not others
 
 
 @pytest.mark.slow
@@ -63,33 +70,38 @@ def test_recalibration(run, tmp_path):
     readback = str(tmp_path / "readback.npy")
     figures("export", run)
     figures("chip", run, "--out", readback, "--state", "programmed")
-    with reaching(**LATER, arrangement="polarity", threads=3, momentum=0.83, programs=False):
+    with reaching(**LATER, arrangement="polarity", threads=3, momentum=0.83, programs=False) as others:
         out = ["--out", str(tmp_path / "new")]
         figures("recalibrate", run, "--readback", readback, *out, "--relearn-steps", "2", "--threads", "3")
+    assert not others
 
 
 @pytest.mark.slow
 def test_transfers(run, tmp_path):
     later = dict(LATER, chip_seed={4, 6})
-    with reaching(**later, arrangement="polarity", threads=3, momentum=0.83, density=0.41):
+    with reaching(**later, arrangement="polarity", threads=3, momentum=0.83, density=0.41) as others:
         options = ["--chip-seed", "6", "--epochs", "1", "--out", str(tmp_path / "moved")]
         figures("transfer", run, "--threads", "3", *options)
+    assert not others
 
 
 @pytest.mark.slow
 def test_benches(run, runs, tmp_path):
     made = ["--out", str(tmp_path / "bench"), "--timeout", "7.5"]
-    with reaching(level="cell", chip_seed=4, timeout_s=7.5):
+    with reaching(level="cell", chip_seed=4, timeout_s=7.5) as others:
         assert call("bench", run, "--driver", "simulated", *made).code in (0, 1)
+    assert not others
     options = [*words(MADE), "--driver", "simulated", "--timeout", "7.5", "--threads", "3"]
     given = {name: MADE[name] for name in ("level", "adc_bits", "chip_seed", "density")}
-    with reaching(**given, arrangement="polarity", timeout_s=7.5, threads=3):
+    with reaching(**given, arrangement="polarity", timeout_s=7.5, threads=3) as others:
         figures(*runs.arguments(str(tmp_path / "driven"), *options))
+    assert not others
 
 
 @pytest.mark.slow
 def test_sweeps(run, tmp_path):
     made = ["--out", str(tmp_path / "study"), "--processes", "1", "--energy"]
     later = {name: value for name, value in LATER.items() if name != "adc_bits"}
-    with reaching(**later, arrangement="polarity", adc_bits={6, 9}, age_s=1e4):
+    with reaching(**later, arrangement="polarity", adc_bits={6, 9}, age_s=1e4) as others:
         figures("sweep", "--run", run, "--vary", "adc_bits=6", "--set", "age_s=1e4", *made)
+    assert not others
