@@ -124,44 +124,46 @@ def decode(stored: Sequence[bytes], lengths: Sequence[int]) -> List[Optional[byt
     An entry is None where the encoding is not valid: illegal token, input that ends inside a token, or another size.
     """
     sizes = np.array([len(one) for one in stored], np.intp)
-    wanted = np.asarray(lengths, np.intp)
     data = np.frombuffer(b"".join(stored), np.uint8)
     ends = np.cumsum(sizes)
     literal, stops = _walk(data, ends - sizes, ends)
-    whole, decoded = stops == ends, []
+    whole = stops == ends
+    if not whole.all():
+        kept = np.flatnonzero(whole).tolist()
+        alone = iter(decode([stored[k] for k in kept], [lengths[k] for k in kept]) if kept else ())
+        return [next(alone) if good else None for good in whole]
+    decoded: List[bytes] = []
     for k in range(0, len(stored), _GROUP):
-        part = slice(k, k + _GROUP)
-        first, last = ends[k] - sizes[k], ends[part][-1]
-        decoded += _expand(data[first:last], literal[first:last], ends[part] - first, wanted[part], whole[part])
-    return decoded
+        first, last = ends[k] - sizes[k], ends[k : k + _GROUP][-1]
+        decoded += _expand(data[first:last], literal[first:last], ends[k : k + _GROUP] - first)
+    return [one if len(one) == length else None for one, length in zip(decoded, lengths)]
 
 
-def _expand(
-    data: np.ndarray, literal: np.ndarray, ends: np.ndarray, wanted: np.ndarray, whole: np.ndarray
-) -> List[Optional[bytes]]:
-    """The payloads of some encodings; literal as of `_walk`, whole: whose chain of tokens stops at its end."""
+def _expand(data: np.ndarray, literal: np.ndarray, ends: np.ndarray) -> List[bytes]:
+    """The payloads of encodings that are whole; literal as of `_walk`."""
     tokens = np.flatnonzero(~literal)
     token: np.ndarray = data.take(tokens)
-    count = _TOKEN_COUNT.take(token)
-    counted = np.concatenate(([0], np.cumsum(count, dtype=np.intp)))
-    bounds = counted[np.searchsorted(tokens, np.concatenate(([0], ends)))]
-    good = whole & (np.diff(bounds) == wanted)
-    if not good.all():
-        kept = np.flatnonzero(good)
-        starts = ends - np.diff(ends, prepend=0)
-        alone = iter(decode([data[starts[k] : ends[k]].tobytes() for k in kept], wanted[kept]))
-        return [next(alone) if ok else None for ok in good]
-    out: np.ndarray = np.zeros(counted[-1], np.uint8)
-    repeats, copies = np.flatnonzero(token > _ILLEGAL), np.flatnonzero(token < _ILLEGAL)
-    repeated = tokens.take(repeats) + 1
+    run = np.flatnonzero(token > _ILLEGAL)
+    times = _TOKEN_COUNT.take(token.take(run))
+    total = np.concatenate(([0], np.cumsum(times)))
+    repeated = tokens.take(run) + 1
     literal[repeated] = False
+    copied = np.flatnonzero(literal)
+    # A run moves the literal bytes behind it; of several runs between two of them the last one counts.
+    before = repeated - 1 - run - np.arange(len(run))  # literal bytes before each run
+    moved: np.ndarray = np.zeros(len(copied) + 1, np.intp)
+    moved[before] = total[1:]
+    np.maximum.accumulate(moved, out=moved)
+    out: np.ndarray = np.zeros(len(copied) + total[-1], np.uint8)
+    out[np.arange(len(copied)) + moved[:-1]] = data.take(copied)
     value: np.ndarray = data.take(repeated)
     some = np.flatnonzero(value)  # most runs of real maps are zeros, and stand there
-    run = repeats.take(some)
-    out[_places(counted.take(run), count.take(run))] = np.repeat(value.take(some), count.take(run))
-    out[_places(counted.take(copies), count.take(copies))] = np.compress(literal, data)
-    text, stops = out.tobytes(), bounds.tolist()
-    return [text[start:stop] for start, stop in zip(stops, stops[1:])]
+    if len(some):
+        n = times.take(some)
+        out[_places((before + total[:-1]).take(some), n)] = np.repeat(value.take(some), n)
+    text = out.tobytes()
+    stops = (np.searchsorted(copied, ends) + total[np.searchsorted(repeated, ends)]).tolist()
+    return [text[start:stop] for start, stop in zip([0] + stops, stops)]
 
 
 def _places(start: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -182,7 +184,7 @@ def _walk(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Tuple[np.nd
         literal[at] = False
         at = at + _TOKEN_SIZE.take(data.take(at))
         going = at < end
-        if not going.all():
+        if np.count_nonzero(going) < len(going):
             stops[alive[~going]] = at[~going]
             alive, at, end = alive[going], at[going], end[going]
     return literal, stops

@@ -4,6 +4,7 @@
 error class of every file. `minirram.xbp.host` makes the checks that need the whole file.
 """
 
+import itertools
 import struct
 import zlib
 from typing import Any, Callable, Dict, Iterable, List, NoReturn, Optional, Tuple
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..errors import FormatError
 from ..files.budgets import PROGRAM, SCALE
-from . import digests, packbits, rules, sparse, table
+from . import ahead, digests, rules, sparse, table
 from .records import unpack_bits
 
 TileMaps = Tuple[Optional[np.ndarray], Optional[np.ndarray], Tuple[Tuple[int, np.ndarray], ...]]
@@ -27,7 +28,6 @@ _CHIP, _END = table.TYPES["CHIP"], table.TYPES["END"]
 _TILE = table.TYPES["TILE"]  # those of the rows follow it, in the order of the stages
 _unpack_head = table.RECORD.unpack_from
 _unpack_crc = struct.Struct("<I").unpack_from
-_BATCH_BYTES = 1 << 21  # decoded ahead at a time
 _CODE_BYTES = 8  # of a host for each conductance code: it becomes a conductance
 
 
@@ -42,7 +42,7 @@ class TileRecords:
         self.passes: List[Tuple[int, List[Tuple[int, int, Any]]]] = []  # (recipe, [(row, n_row, bitmap or cells)])
         self.n_row, self.n_col = values["n_row"], values["n_col"]
         self.stride = (self.n_col + 7) // 8
-        self.row_bytes = (self.stride, self.n_col * values["code_bits"] // 8, self.stride)
+        self.row_bytes = ahead.row_bytes(self.n_col, values["code_bits"])
         self.pad = (1 << 8 * self.stride) - (1 << self.n_col)
         self._maps: Optional[TileMaps] = None
 
@@ -99,8 +99,7 @@ class Reader:
         self.crc = 0  # CRC-32 of all bytes so far but the checksums themselves
         self.record: Optional[int] = None  # number of the one that is being read
         self.max_payload = self.file_length = self.n_records = 0
-        self.decoded: Dict[int, Optional[bytes]] = {}  # offset of a record -> its payload, not trusted yet
-        self.decoded_to = 0
+        self.ahead = ahead.NOTHING
 
     def _fail(self, kind: str, at: int, message: str) -> NoReturn:
         """Raise FormatError of class `kind` at byte offset `at`."""
@@ -187,30 +186,13 @@ class Reader:
         """The stored bytes of the record at `at`."""
         return self.data[at + _HEAD : at + _HEAD + stored]
 
-    def _unpacked(self, at: int) -> Optional[bytes]:
-        """The PackBits payload of the record at `at`, rows of the present tile.
-
-        Many records ahead are decoded in one go, still untrusted.
-        """
-        if at >= self.decoded_to:
-            here, offsets, stored, lengths, total = at, [], [], [], 0
-            row_bytes = self.tile.row_bytes if self.tile else (0, 0, 0)
-            while total < _BATCH_BYTES and here + _HEAD <= len(self.data):
-                kind, encoding, size, _, _, _, n_row, _, _ = _unpack_head(self.data, here)
-                body = here + _HEAD
-                if kind == _TILE and size == table.TILE.size and body + size <= len(self.data):
-                    values = self._fields(table.TILE, table.TILE_FIELDS, body)
-                    row_bytes = TileRecords(0, values, at=here).row_bytes
-                elif encoding == _PACKBITS and 0 <= kind - _TILE - 1 <= _OPS:
-                    length = n_row * row_bytes[kind - _TILE - 1]
-                    if length <= self.max_payload:
-                        offsets.append(here)
-                        stored.append(self.data[body : body + size])
-                        lengths.append(length)
-                total += self.max_payload
-                here = body + (size + 3 & ~3) + 4
-            self.decoded, self.decoded_to = dict(zip(offsets, packbits.decode(stored, lengths))), here
-        return self.decoded[at]
+    def _place(self, at: int, tile: TileRecords) -> int:
+        """Place of the record at `at`, rows of the present tile, among those that were looked at ahead."""
+        number = self.index - 1
+        if number >= self.ahead.first + len(self.ahead.starts):
+            shape, limits = (*tile.row_bytes, tile.n_row), {"max_payload": self.max_payload, "length": self.file_length}
+            self.ahead = ahead.look(self.data, at, number, shape, **limits)
+        return number - self.ahead.first
 
     def _fields(self, layout: struct.Struct, fields: rules.Fields, at: int) -> Dict[str, Any]:
         """The integers of a layout at byte offset `at`, by name."""
@@ -283,9 +265,10 @@ class Reader:
             bad = length > self.max_payload or (stored >= length if encoding else stored != length)
         if bad:
             self._fail("LENGTH", at + 2, f"{stored} bytes in encoding {encoding} for {n_row} rows, {length} bytes")
-        rows: Any = self._unpacked(at) if encoding == _PACKBITS else self._payload(at, stored)
+        place = self._place(at, tile)
+        rows: Any = self.ahead.rows[place]
         if encoding == _SPARSE:
-            rows = sparse.decode(rows, n_row, tile.n_col)
+            rows = sparse.decode(self._payload(at, stored), n_row, tile.n_col)
         if rows is None:
             self._fail("PACKED", at + _HEAD, f"these are not {n_row} rows in encoding {encoding}")
         if stage == _OPS:
@@ -299,6 +282,32 @@ class Reader:
             tile.passes[-1][1].append((row, n_row, rows))
         else:
             (tile.mask if stage == _MASK else tile.codes).append(rows)
+        self._read_alike(tile, stage, place)
+
+    def _read_alike(self, tile: TileRecords, stage: int, place: int) -> None:
+        """The records behind the one at `place` that go on with its map, up to the first with another checksum.
+
+        What is left of their checks: R5, W6 and K1. `_read_record` says what is wrong with the first other one.
+        """
+        found, first = self.ahead, place + 1
+        stop, end = first, first + min(found.alike[place], self.n_records - 1 - self.index)
+        while stop < end:
+            crc = zlib.crc32(self.data[found.starts[stop] : found.bodies[stop]], self.crc)
+            if crc != found.checksums[stop]:
+                break
+            self.crc, stop = crc, stop + 1
+        if stage != _GTAR:
+            for k in range(first, stop):
+                self.record = self.index + k - first
+                self._check_bits(found.starts[k], tile, found.rows[k], found.n_row[k], stage)
+        self.at, self.index = found.bodies[stop - 1] + 4, self.index + stop - first
+        n_row, rows = found.n_row[first:stop], found.rows[first:stop]
+        starts = list(itertools.accumulate([tile.next_row, *n_row]))
+        tile.next_row = starts.pop()
+        if stage == _OPS:
+            tile.passes[-1][1].extend(zip(starts, n_row, rows))
+        else:
+            (tile.mask if stage == _MASK else tile.codes).extend(rows)
 
     def _check_bits(self, at: int, tile: TileRecords, rows: bytes, n_row: int, stage: int) -> None:
         """Checks W6 and K1, row by row."""

@@ -129,7 +129,7 @@ class TileProgram:
                     f"{where}: {name} is {map_.dtype} {map_.shape}, expected {dtype} {(self.n_row, self.n_col)}"
                 )
         paired = self.mask if self.level == table.LEVELS["pair"] else None
-        if paired is not None and np.any(paired[:, 0::2] & paired[:, 1::2]):
+        if paired is not None and np.any(np.ascontiguousarray(paired).view(np.uint16) == 0x0101):
             raise ConfigError(where + ": both cells of a pair are on; at pair level one of them at most is")
 
     @property

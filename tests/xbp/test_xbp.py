@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from minirram.errors import ConfigError, FormatError, ShapeError
 from minirram.programming import readback
-from minirram.xbp import codec, digests, format1, reader, rules, sparse, table
+from minirram.xbp import ahead, codec, digests, format1, reader, rules, sparse, table
 from minirram.xbp.records import Program, PulseRecord, TileProgram
 
 from ..support.places import ROOT
@@ -103,6 +103,39 @@ def test_every_truncation_and_every_bit_flip_of_a_golden_file_is_refused():
         flipped[bit >> 3] ^= 1 << (bit & 7)
         with pytest.raises(FormatError):
             codec.read(flipped, CHIP_ID)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_records_that_are_looked_at_ahead_get_the_verdict_that_they_get_one_by_one(monkeypatch, seed):
+    """Any field of any record changed, with checksums made good; and any byte, without."""
+    make, random, look = script("make_vectors"), np.random.default_rng(seed), ahead.look
+    mask = random.random((48, 64)) < 0.1
+    mask[:, 1::2] &= ~mask[:, 0::2]
+    tile = TileProgram(0, 0, 0, 0, 48, 64, 1, 5000, 4000, mask, 8, 0, 65536, mask * np.uint8(9), ((15, ~mask),))
+    records = make.records_of(codec.write(Program(CHIP_ID, 1, 48, 64, RECIPES, (tile,), max_payload=128)))
+
+    def one_by_one(*args, **limits):
+        found = look(*args, **limits)
+        return found._replace(alike=[0] * len(found.alike))
+
+    def verdict(data):
+        try:
+            return [tile.maps()[0].tobytes() for tile in codec.check(data, CHIP_ID).tiles]
+        except FormatError as error:
+            return error.kind, error.offset, error.record, str(error)
+
+    for _ in range(20):
+        changed = [(list(head), stored) for head, stored in records]
+        head, stored = changed[random.integers(len(changed))]
+        field = int(random.integers(9))
+        head[field] = max(0, head[field] + int(random.choice([-1, 1, 2])))
+        data = bytearray(make.assemble(changed, {"max_payload": 128}, numbers=field != 3))
+        if random.integers(2):
+            data[random.integers(len(data))] ^= 1
+        ours = verdict(bytes(data))
+        with monkeypatch.context() as alone:
+            alone.setattr(ahead, "look", one_by_one)
+            assert ours == verdict(bytes(data))
 
 
 def test_another_chip_is_refused_and_none_means_any():
