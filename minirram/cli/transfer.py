@@ -1,4 +1,4 @@
-"""minirram transfer: take the masks of a run to another chip and learn on."""
+"""minirram transfer: take the masks of a run, or a placed network, to another chip and learn on."""
 
 import argparse
 
@@ -87,7 +87,10 @@ def text(results: TransferResults) -> str:
     lines = []
     if results.from_chip is not None:
         lines = [f"first chip   {results.from_chip}", f"other chip   {results.chip}"]
-    lines += [f"validation on the first chip {results.home:.4f}, with its masks on the other {results.before:.4f}"]
+    what = "masks" if results.writes is None else "weights"
+    if results.writes is not None:
+        lines += [f"written      {results.writes} writes brought the weights to the other chip"]
+    lines += [f"validation on the first chip {results.home:.4f}, with its {what} on the other {results.before:.4f}"]
     digital = results.digital_only
     stages = [("without a pulse, digital statistics of the other chip", digital.validation, digital.recovered)]
     for epoch, (score, share) in enumerate(zip(results.after, results.recovered), 1):

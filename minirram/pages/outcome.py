@@ -64,6 +64,9 @@ def outcome_of(run: RunFolder) -> Outcome:
         moved = load_transfer(path)
         return Outcome(moved, {"test": moved.test.after, "validation": moved.validation.after}, run.test_openings())
     if "written" in keys:
+        written = value["written"]
+        if isinstance(written, dict):
+            value = dict(value, written={"unformed_lines": [], **written})  # an earlier version named none
         placed: Placed = built(Placed, value, where=path)
         if placed.written is None:
             raise DataError(f"{path}: the graph alone was placed, its weights were not written")

@@ -182,7 +182,10 @@ def _results_sections(opened: _Opened) -> List[Section]:
         )
         parts.append(Facts(placed))
     if isinstance(results, TransferResults):
-        moved = [("on the first chip", results.home), ("its masks on this chip", results.before)]
+        moved = [
+            ("on the first chip", results.home),
+            ("its masks on this chip" if results.writes is None else "its weights on this chip", results.before),
+        ]
         moved.append(("digital statistics of this chip", results.digital_only.validation))
         moved += [(f"after epoch {k}", value) for k, value in enumerate(results.after, 1)]
         listed = [(step, score(value, results.test.after.primary)) for step, value in moved]

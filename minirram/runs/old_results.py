@@ -25,6 +25,7 @@ OF_TRANSFERS: Dict[str, Any] = {
     **{name: NEWER[name] for name in ("clipped_conductances", "maps", "readings", "dead_pairs", "signs_given")},
     **{name: NEWER[name] for name in ("warnings", "maps_left_out", "unformed_lines")},
     "unformed_pairs": 0,
+    "writes": None,
     "moved": [],
 }
 """what earlier transfers did not say"""

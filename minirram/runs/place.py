@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from .. import __version__
 from ..accounting import shapes
 from ..accounting.account import shapes_account
 from ..accounting.results import Range
+from ..chip.chip import Chip
 from ..chip.counts import UnformedLine, chip_counts
 from ..chip.dead_lines import ChipLines
 from ..chip.placement import place
@@ -18,11 +19,11 @@ from ..device.formed_maps import MapTaken
 from ..device.interface import Cell
 from ..device.unusual import unusual
 from ..errors import ConfigError, DataError
-from ..files import atomic_writer, write_json
+from ..files import atomic_writer, blaming, prefixed, write_json, write_npz
 from ..inference import digital_json
 from ..inference.calibration import calibrate_ranges, calibrated
 from ..inference.examine import Score, examine
-from ..inference.model import Model
+from ..inference.model import Model, checked
 from ..json_codec import Result
 from ..labfiles.maps import Reading
 from ..learn.recipe import Recipe
@@ -45,6 +46,8 @@ from .train import MovedLine, moved_lines
 Path = Union[str, "os.PathLike[str]"]
 PLACED = "onnx"
 """the task of a placed network's run folder"""
+WEIGHTS = "weights.npz"
+"""the trained weights that a placed network's run folder keeps"""
 PASSES = 3
 """a later pass writes what a dead partner has left over"""
 
@@ -270,10 +273,11 @@ def _written(
     samples = Samples.read(data, imported)
     config, weights, state = _for_codes(imported, placing, samples, data)
     calibration = samples.codes[: samples.calibration]
-    learner = _write(config, placing, weights)
+    effort = Effort(placing.tuning_error, placing.writes)
+    learner = written_on(make_chip(config, placing.files), config, weights, effort=effort)
     learner.take_state(calibrate_ranges(config.network, state, weights=learner.read_weights(), codes=calibration))
     _learn(learner, samples.lessons, placing.epochs)
-    model = _model(config, learner, calibration)
+    model = written_model(config, learner, calibration)
     files = () if out is None else _save(out, config, learner, model, samples)
     weight_error, off_target = _weight_errors(learner, weights, placing.tuning_error)
     age(learner.chip, conditions)
@@ -353,12 +357,13 @@ def _class_names(imported: Imported) -> Tuple[str, ...]:
     return tuple(str(number) for number in range(classes))
 
 
-def _write(config: RunConfig, placing: Placing, weights: Dict[str, np.ndarray]) -> WriteLearner:
-    """A learner of written weights that has spent what it may on these weights."""
-    chip = make_chip(config, placing.files)
-    threshold_S = max(2 * placing.tuning_error * chip.cell_model.lrs_spread()[0], chip.cell_model.grid_S)
-    writing = Writing(placing.tuning_error, threshold_S, budget=placing.writes)
-    learner = WriteLearner(config.network, chip, recipe=config.recipe, writing=writing)
+def written_on(
+    chip: Chip, config: RunConfig, weights: Mapping[str, np.ndarray], *, effort: "Effort", threads: int = 1
+) -> WriteLearner:
+    """A learner of written weights that has spent what it may on these weights, dict name -> (fan_in, fan_out)."""
+    threshold_S = max(2 * effort.tuning_error * chip.cell_model.lrs_spread()[0], chip.cell_model.grid_S)
+    writing = Writing(effort.tuning_error, threshold_S, budget=effort.writes)
+    learner = WriteLearner(config.network, chip, recipe=config.recipe, writing=writing, threads=threads)
     learner.aim(weights)
     with stage("writing weights"):
         for _ in range(PASSES):
@@ -396,7 +401,8 @@ def _weight_errors(learner: WriteLearner, weights: Dict[str, np.ndarray], tuning
     return (float(np.sqrt(squares / total)) if total else 0.0), off_target
 
 
-def _model(config: RunConfig, learner: WriteLearner, codes: np.ndarray) -> Model:
+def written_model(config: RunConfig, learner: WriteLearner, codes: np.ndarray) -> Model:
+    """The model of what a learner has written, its ADCs calibrated on `codes`."""
     placement = learner.chip.placement
     signs: Dict[str, np.ndarray] = {name: np.ones(placement.shape(name), bool) for name in placement.names}
     return calibrated(
@@ -409,25 +415,56 @@ def _model(config: RunConfig, learner: WriteLearner, codes: np.ndarray) -> Model
     )
 
 
-def _save(out: Path, config: RunConfig, learner: WriteLearner, model: Model, samples: Samples) -> Tuple[str, ...]:
-    """The run folder, its masks keeping every cell; digital.json; the conductances to be reached.
+@dataclass(frozen=True)
+class Effort:
+    """What is spent on the writing of weights."""
 
-    These are float64 siemens (macros, rows, cols), by physical numbers. Samples whose pixels are of more than two
-    classes are not carried: no task has such labels.
+    tuning_error: float
+    """standard deviation of what a write reaches, relative to its target"""
+    writes: Optional[int]
+    """budget, over all cells; None: any number"""
+
+
+def save_written(run: RunFolder, learner: WriteLearner, model: Model) -> Tuple[str, str]:
+    """Write what a placed network leaves in its folder; returns (digital.json, conductance.npy).
+
+    The run, its masks keeping every cell; the conductances to be reached, float64 siemens (macros, rows, cols) by
+    physical numbers; the weights that they stand for, with the effort, for another chip.
     """
-    chip, by_pixel = learner.chip, samples.by_pixel
+    chip = learner.chip
+    digital, conductance = run.path("digital.json"), run.path("conductance.npy")
+    kept: Dict[str, np.ndarray] = {name: np.ones((2, *shape), bool) for name, shape in chip.placement.shapes}
+    run.save_trained(chip, model, masks=kept)
+    write_json(digital, digital_json.describe(run.config.network, model, chip=chip))
+    with atomic_writer(conductance) as handle:
+        np.save(handle, chip.physical(chip.conductance_S()))
+    budget = learner.writing.budget
+    spent = [learner.writing.tuning_error, np.nan if budget is None else budget]
+    write_npz(run.path(WEIGHTS), {**prefixed("weight", learner.wanted), "effort": np.array(spent, np.float64)})
+    return digital, conductance
+
+
+def load_weights(run: RunFolder) -> Tuple[Dict[str, np.ndarray], Effort]:
+    """(weights of a placed network, dict name -> float32 (fan_in, fan_out), what was spent on them); DataError."""
+    with blaming(run.path(WEIGHTS)):
+        arrays = run.arrays(WEIGHTS)
+        weights = {
+            name: checked(arrays, "weight/" + name, dtype=np.float32, shape=shape)
+            for name, shape in matrices(run.config.network)
+        }
+        tuning_error, writes = checked(arrays, "effort", dtype=np.float64, shape=(2,))
+        return weights, Effort(float(tuning_error), None if np.isnan(writes) else int(writes))
+
+
+def _save(out: Path, config: RunConfig, learner: WriteLearner, model: Model, samples: Samples) -> Tuple[str, ...]:
+    """The run folder; samples whose pixels are of more than two classes are not carried: no task has such labels."""
+    by_pixel = samples.by_pixel
     layout = replace(
         config.data_layout, data_set=DATA_SET, per_pixel=by_pixel and len(config.data_layout.class_names) == 2
     )
     os.makedirs(out, exist_ok=True)
     run = RunFolder(out, replace(config, data=IN_THE_FOLDER, layout=layout))
-    digital, conductance = run.path("digital.json"), run.path("conductance.npy")
-    kept: Dict[str, np.ndarray] = {name: np.ones((2, *shape), bool) for name, shape in chip.placement.shapes}
-    run.save_trained(chip, model, masks=kept)
-    write_json(digital, digital_json.describe(config.network, model, chip=chip))
-    with atomic_writer(conductance) as handle:
-        np.save(handle, chip.physical(chip.conductance_S()))
-    files = [digital, conductance]
+    files = list(save_written(run, learner, model))
     if layout.per_pixel == by_pixel:
         origin = f"data of {os.path.basename(config.data)}"
         files.append(datasets.save(run.folder, layout, parts=samples.parts(), origin=origin))

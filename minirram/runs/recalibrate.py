@@ -233,6 +233,8 @@ def _check(run: RunFolder, out: str, *, relearn_steps: int, program: Optional[Pa
         raise ConfigError("a program (--program) is what relearned masks start from: give --relearn-steps, too")
     if relearn_steps and not os.path.isfile(held):
         raise MissingFileError(f"{held}: there is no such file; name the program that the chip holds (--program)")
+    if relearn_steps and run.has("weights.npz"):
+        raise ConfigError(f"{run.folder} is a placed network, without masks that could learn on: leave the steps out")
     if relearn_steps and not run.has("checkpoint.npz"):
         raise MissingFileError(f"{run.folder}: masks learn on from checkpoint.npz, which is missing")
     if relearn_steps:

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from ..learn.adaptation import ADAPTATION_STEPS, retake_statistics
 from ..learn.learned import Arrays, Learned, copies
 from ..learn.learner import best_learned
 from ..learn.mask_learner import MaskLearner
+from ..learn.written_weights import WriteLearner
 from ..rng import stream
 from ..runs.chip_files import DRAWN, ChipFiles, WhichChip, which_chip
 from ..runs.config import IN_THE_FOLDER, RunConfig, config_from_json
@@ -31,8 +32,12 @@ from ..runs.folder import DATA_FILE, REPORT_FILE, RunFolder, open_test, open_tra
 from ..runs.learning_folder import Path, Progress, alone
 from ..runs.made_chip import make_chip
 from ..runs.old_results import OF_TRANSFERS
+from ..runs.place import WEIGHTS, save_written
 from ..runs.train import MovedLine, finish, moved_lines
+from .placed_transfer import check_options, finish_written, home_score, is_placed, writer_on
 
+Moved = Union[MaskLearner, WriteLearner]
+"""what learns on: masks, or the weights of a placed network"""
 RELEARNING_RATE = 0.05
 """learning rate of a re-learning relative to that of the first training: at a higher one good masks flap first"""
 
@@ -95,6 +100,8 @@ class TransferResults(Result):
     """of the re-learning, at its first step"""
     steps_share: float
     """steps of the re-learning over those of the first training"""
+    writes: Optional[int]
+    """writes that brought the weights of a placed network to the other chip; None: masks went there"""
     pulses: Tuple[int, ...]
     """SET and RESET pulses of each epoch"""
     seconds: Tuple[float, ...]
@@ -155,8 +162,9 @@ def transfer(
     re-learning (default: `RELEARNING_RATE` of the run's), `chip_seed` of the other chip. cell_model: technology of
     the other chip, if not that of the first: one with `stuck_lrs` and `stuck_hrs` for a faulty chip. lines: of the
     other chip; None: all lines are alive, macros are as large as its maps, else 512 x 512. files: its measured maps
-    and stuck cells. know_faults: whether its faults are read out first, so that signs (pair level) or
-    bits (cell level) avoid them. data: folder of the run's data set, where it has moved.
+    and stuck cells. know_faults: whether its faults are read out first, so that signs (pair level) or bits (cell level)
+    avoid them. data: folder of the run's data set, where it has moved. The weights of a placed network are written on
+    the other chip with the effort of the first writing, and learn on.
 
     `folder` becomes a run of its own.
     """
@@ -164,6 +172,8 @@ def transfer(
     _check_source(origin, changes, files)
     config = _config_of_copy(origin.config, changes, cell_model=cell_model, data=origin.source(data))
     config = replace(config, lines=lines, **files.names())
+    if is_placed(origin):
+        check_options(know_faults)
     readings = files.readings  # what is wrong with a file is said before there is a folder
     carried = origin if data is None else None
     with alone(folder, "another transfer"):
@@ -200,21 +210,33 @@ def _transferred(
     run = _open(folder, config, origin=Origin(origin.config, know_faults), carried=carried)
     if chip is None:
         return load_transfer(run.path("results.json"))
-    at_home, signs = origin.load_checkpoint(), first_model.signs
-    learner = _learner_on(config, chip, at_home=at_home, signs=signs, know_faults=know_faults, threads=threads)
-    first = learner.learned()
+    learner: Moved
+    if is_placed(origin):
+        learner = writer_on(config, chip, origin=origin, model=first_model, threads=threads)
+        home = home_score(origin, first_chip, first_model, training=training, threads=threads)
+    else:
+        at_home, signs = origin.load_checkpoint(), first_model.signs
+        learner = _learner_on(config, chip, at_home=at_home, signs=signs, know_faults=know_faults, threads=threads)
+        home = best_learned(at_home).validation
+    first, written = learner.learned(), sum(learner.pulse_counts())
     before = float(training.validation_score(learner.predict))
+    if isinstance(learner, WriteLearner):
+        learner.keep_written(before)
     digital = _digital_only(learner, training)
     run.learn(learner, training, progress=progress)
     run.log_test_opening("end of transfer")
     model, looks = _before_and_after(learner, first, training=training, config=config, threads=threads)
-    run.save_trained(learner.chip, model, masks=learner.masks)
+    if isinstance(learner, WriteLearner):
+        save_written(run, learner, model)
+    else:
+        run.save_trained(learner.chip, model, masks=learner.masks)
     results = _results(
         learner,
         origin,
-        home=best_learned(at_home).validation,
+        home=home,
         before=before,
         digital=digital,
+        writes=written if isinstance(learner, WriteLearner) else None,
         looks=looks,
         chips=(which_chip(origin.config, first_chip), which_chip(config, chip)),
         moved=moved_lines(config),
@@ -284,10 +306,10 @@ def _check_source(origin: RunFolder, changes: Mapping[str, Any], files: ChipFile
     """ConfigError unless the run `origin` is finished and what it learned can go to the chip that `changes` name."""
     if not origin.has("results.json"):
         raise ConfigError(f"{origin.folder} is not finished: its results.json is missing")
-    if not origin.has("checkpoint.npz"):
+    if not origin.has("checkpoint.npz") and not is_placed(origin):
         raise ConfigError(
-            f"{origin.folder} has no checkpoint.npz: masks learn on from it; a placed network is placed on the other "
-            "chip, a recalibrated run is transferred from the run that it was made of"
+            f"{origin.folder} has no checkpoint.npz, from which masks learn on, and no {WEIGHTS} of a placed network: "
+            "transfer the run that a recalibrated one was made of, and place anew what an earlier version has placed"
         )
     own = origin.config
     dead = own.lines is not None and bool(own.lines.dead_rows or own.lines.dead_cols)
@@ -344,7 +366,7 @@ def _learner_on(
 
 
 def _before_and_after(
-    learner: MaskLearner, first: Learned, *, training: Any, config: RunConfig, threads: int
+    learner: Moved, first: Learned, *, training: Any, config: RunConfig, threads: int
 ) -> Tuple[Model, Dict[str, BeforeAfter]]:
     """(the model of the best masks, scores of the `first` masks and of those on both sets). The chip ends with them."""
     sets = {"validation": training.validation, "test": open_test(config)}
@@ -352,14 +374,17 @@ def _before_and_after(
     pulsed = copies(learner.chip.state())
     for learned in (first, learner.best):
         learner.chip.restore(pulsed)  # the look at the first masks is none of the chip's pulses
-        model = finish(learner, learned, data=training, config=config)
+        if isinstance(learner, WriteLearner):
+            model = finish_written(learner, learned, data=training, config=config)
+        else:
+            model = finish(learner, learned, data=training, config=config)
         for split, examination in sets.items():
             score = examine(config, learner.chip, model=model, examination=examination, split=split, threads=threads)
             scores[split].append(score)
     return model, {split: BeforeAfter(*found) for split, found in scores.items()}
 
 
-def _digital_only(learner: MaskLearner, data: Any) -> float:
+def _digital_only(learner: Moved, data: Any) -> float:
     """The validation score when the digital statistics see the other chip, and nothing else changes."""
     recipe, before = learner.recipe, copies(learner.state)
     reads = learner.generators("digital-only", "read")
@@ -378,12 +403,13 @@ def _digital_only(learner: MaskLearner, data: Any) -> float:
 
 
 def _results(
-    learner: MaskLearner,
+    learner: Moved,
     origin: RunFolder,
     *,
     home: float,
     before: float,
     digital: float,
+    writes: Optional[int],
     looks: Dict[str, BeforeAfter],
     chips: Tuple[WhichChip, WhichChip],
     moved: Tuple[MovedLine, ...],
@@ -391,7 +417,7 @@ def _results(
     readings: Tuple[Reading, ...],
 ) -> TransferResults:
     """What the re-learning was and how far it came. home: validation score of the first chip."""
-    history, faults = learner.history, learner.faults
+    history, faults = learner.history, learner.faults if isinstance(learner, MaskLearner) else None
     after = tuple(row["validation"] for row in history)
     gap = home - before
 
@@ -401,7 +427,7 @@ def _results(
     return TransferResults(
         task=origin.config.task,
         from_chip_seed=origin.config.recipe.chip_seed,
-        chip_seed=learner.recipe.chip_seed,
+        chip_seed=chips[1].seed,
         seed=learner.recipe.seed,
         stuck_lrs=learner.chip.cell_model.stuck_lrs,
         stuck_hrs=learner.chip.cell_model.stuck_hrs,
@@ -414,6 +440,7 @@ def _results(
         epochs=learner.recipe.epochs,
         learning_rate=learner.recipe.learning_rate,
         steps_share=learner.recipe.epochs / origin.config.recipe.epochs,
+        writes=writes,
         pulses=tuple(row["set_pulses"] + row["reset_pulses"] for row in history),
         seconds=tuple(row["seconds"] for row in history),
         stuck_cells=int(learner.chip.stuck_cells()),
@@ -425,7 +452,7 @@ def _results(
         unformed_lines=unformed_lines(learner.chip),
         moved=moved,
         clipped_conductances=learner.chip.clipped(),
-        signs_given=learner.signs_given(),
+        signs_given=learner.signs_given() if isinstance(learner, MaskLearner) else 0,
         readings=readings,
         maps=learner.chip.maps,
         warnings=unusual(learner.chip.cell_model),

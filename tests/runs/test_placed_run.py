@@ -1,6 +1,7 @@
 """A placed ONNX network leaves a run folder: later commands take it, and its weights can be programmed."""
 
 import json
+import os
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from minirram.runs.folder import RunFolder  # noqa: E402
 from ..support.onnx_models import numbers, save, small_network  # noqa: E402
 from ..support.options import call, figures  # noqa: E402
 
+FAULTS = ("--stuck-lrs", "0.01", "--know-faults")
 X = numbers((60, 3, 8, 8), 3)
 
 
@@ -80,11 +82,71 @@ def test_its_targets_have_16_bits_unless_others_are_asked_for(placed: Any) -> No
     assert {tile.code_bits for tile in read_program(exported["targets"]).tiles} == {16}
 
 
+@pytest.fixture(scope="module")
+def moved(placed: Any) -> Any:
+    """(run folder of the network on another measured chip, what `transfer` printed as JSON, the command)"""
+    folder, run, _ = placed
+    map_S = np.random.default_rng(5).lognormal(np.log(12e-6), 0.2, (100, 48))
+    map_S[[3, 40]] = 0
+    np.save(folder / "other.npy", map_S * 1e6)
+    lines = {"rows": 100, "pairs": 24, "dead_rows": [[0, 3], [0, 40]]}
+    (folder / "dead.json").write_text(json.dumps(lines))
+    command = ["transfer", run, "--out", folder / "moved", "--epochs", "2", "--map", folder / "other.npy"]
+    command += ["--unit", "uS", "--dead-lines", folder / "dead.json"]
+    command = list(map(str, command))
+    return str(folder / "moved"), figures(*command), command
+
+
+def test_its_weights_are_written_on_another_chip_and_learn_on(placed: Any, moved: Any) -> None:
+    _, run, first = placed
+    out, found, command = moved
+    assert found["chip"]["maps"][0].startswith("other.npy") and found["from_chip"]["faults"].startswith("stuck.txt")
+    assert 0 < found["writes"] and found["chip"]["dead_rows"] == 2 and found["unformed_lines"] == []
+    assert abs(found["before"] - found["home"]) <= 0.1 and len(found["after"]) == len(found["pulses"]) == 2
+    best = max(found["before"], *found["after"])
+    assert found["test"]["after"]["samples"] == first["written"]["score"]["samples"]
+    held, model, _ = RunFolder.open(out).load_trained()
+    home, own, _ = RunFolder.open(run).load_trained()
+    if best == found["before"] > max(found["after"]):
+        for name in own.scales_S:
+            one, two = held.read_weights(name, model.scales_S[name]), home.read_weights(name, own.scales_S[name])
+            assert np.abs(one - two).max() < 0.05 * np.abs(two).max()
+    told = call(*command)
+    assert told.code == 0 and "writes brought the weights to the other chip" in told.out
+    with open(os.path.join(out, "results.json")) as handle:
+        assert json.load(handle) == found
+
+
+def test_later_commands_take_the_network_on_the_other_chip(placed: Any, moved: Any) -> None:
+    folder, out = placed[0], moved[0]
+    again = figures("evaluate", out, "--split", "test")
+    assert again["accuracy"] == moved[1]["test"]["after"]["accuracy"]
+    exported = figures("export", out)
+    conductance_S = np.load(os.path.join(out, "conductance.npy"))
+    assert conductance_S.shape == (1, 100, 48) and not conductance_S[0, [3, 40]].any()
+    assert {tile.code_bits for tile in read_program(exported["targets"]).tiles} == {16}
+    found = figures("verify", os.path.join(out, "program.xbp"), "--run", out, "--simulate", code=0)
+    assert found["differing"] == 0
+    back = figures("transfer", out, "--out", str(folder / "back"), "--epochs", "1", "--chip-seed", "7")
+    assert back["writes"] > 0 and back["from_chip"]["maps"] and not back["chip"]["maps"]
+    assert "its weights on this chip" in page_of(out, folder)
+
+
+def page_of(run: str, folder: Any) -> str:
+    """The report of a run."""
+    figures("report", run, "--out", str(folder / "page.html"))
+    return (folder / "page.html").read_text()
+
+
 def test_what_needs_learned_masks_says_so_and_nothing_is_overwritten(placed: Any) -> None:
     folder, run, _ = placed
     out = folder / "other"
-    told = call("transfer", run, "--out", str(out), "--epochs", "1", "--chip-seed", "2")
-    assert told.code == 2 and "checkpoint.npz" in told.err and not out.exists()
+    told = call("transfer", run, "--out", str(out), "--epochs", "1", "--chip-seed", "2", *FAULTS)
+    assert told.code == 2 and "leave it out" in told.err and not out.exists()
+    figures("export", run)
+    figures("chip", run, "--out", str(folder / "now.npy"), "--state", "programmed")
+    told = call("recalibrate", run, "--readback", str(folder / "now.npy"), "--relearn-steps", "3", "--out", str(out))
+    assert told.code == 2 and "without masks" in told.err and not out.exists()
     command = ["place", folder / "m.onnx", "--weights", "--data", folder / "x.npz", "--out", run]
     told = call(*map(str, command))
     assert told.code == 2 and "not empty" in told.err
