@@ -5,6 +5,8 @@ time, and adds: what is tried is its product with its converter. It does not cou
 The tile in PyTorch has no noise of its cells at each read, so only the exact laws are asked.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from aihwkit.simulator.configs import TorchInferenceRPUConfig
@@ -56,4 +58,4 @@ class Device:
 
 
 if __name__ == "__main__":
-    print(check(lambda *cells, **bits: Device(EXACT, *cells, **bits), EXACT, seed=0))
+    print(check(partial(Device, EXACT), EXACT, seed=0))
