@@ -1,4 +1,4 @@
-"""Code, RAM, stack and instructions on each core, as README.md lists them; fails above the budgets.
+"""Code, RAM, stack, instructions and cycles on each core, as README.md lists them; fails above the budgets.
 
 python export/firmware/table.py BUILD        builds, runs what Debian has an emulator for, prints the table
 """
@@ -8,6 +8,10 @@ import re
 import subprocess
 import sys
 from typing import Dict, List, NamedTuple, Optional, Tuple
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import cycles  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXPORT = HERE.parent
@@ -106,12 +110,14 @@ def measured(core: Core, build: pathlib.Path) -> Dict[str, int]:
     found = {name: int(value) for name, value in re.findall(r"(\w+) (\d+)", said)}
     if not (found.get("verdict") and found.get("good")):
         raise SystemExit(f"{core.name}: {said}")
-    row.update(
-        ram=sizes(out)[1],
-        stack=found["stack"],
-        per_byte=round(found["reader"] / found["bytes"]),
-        per_input=round(found["infer"] / 1000) * 1000,
-    )
+    reader, first = cycles.measured(core.name, core.emulator, str(out))
+    if abs(reader.instructions - found["reader"]) > found["reader"] / 100:
+        raise SystemExit(
+            f"{core.name}: {found['reader']} instructions of the reader, its trace has {reader.instructions}"
+        )
+    row.update(ram=sizes(out)[1], stack=found["stack"], per_byte=round(found["reader"] / found["bytes"]))
+    row.update(per_input=first.instructions, input_low=first.at_least, input_high=first.at_most)
+    row.update(byte_low=round(reader.at_least / found["bytes"]), byte_high=round(reader.at_most / found["bytes"]))
     return row
 
 
@@ -120,12 +126,18 @@ def table(build: pathlib.Path) -> Tuple[List[str], Dict[str, Dict[str, int]], Li
     build.mkdir(parents=True, exist_ok=True)
     rows = {core.name: measured(core, build) for core in CORES}
     lines = [
-        "| core | code: reader | line, programmer | inference | RAM | stack | instructions a byte | an input |",
-        "|---|---|---|---|---|---|---|---|",
+        "| core | code: reader | line, programmer | inference | RAM | stack | a byte: instructions | cycles "
+        "| an input: instructions | cycles, millions |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    names = ("reader", "line", "infer", "ram", "stack", "per_byte", "per_input")
+    names = ("reader", "line", "infer", "ram", "stack", "per_byte")
     for core, row in rows.items():
-        lines.append(f"| {core} | {' | '.join(_text(row.get(name)) for name in names)} |")
+        texts = [_text(row.get(name)) for name in names] + ["-"] * 3
+        if "per_input" in row:
+            bounds = [_bounds(str(row["byte_low"]), str(row["byte_high"]))]
+            bounds += [_bounds(*(f"{row[name] / 1e6:.1f}" for name in ("input_low", "input_high")))]
+            texts[-3:] = [bounds[0], _text(round(row["per_input"], -3)), bounds[1]]
+        lines.append(f"| {core} | {' | '.join(texts)} |")
     over = []
     for core in CORES:
         budgets = {**dict(zip(PARTS, core.budgets)), **LIMITS}
@@ -133,6 +145,10 @@ def table(build: pathlib.Path) -> Tuple[List[str], Dict[str, Dict[str, int]], Li
         found = ((name, row[name], most) for name, most in budgets.items() if name in row)
         over += [f"{core.name}: {name} is {value}, the budget {most}" for name, value, most in found if value > most]
     return lines, rows, over
+
+
+def _bounds(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _text(value: Optional[int]) -> str:

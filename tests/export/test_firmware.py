@@ -1,6 +1,7 @@
 """The firmware's frames and service on this machine, what measure.c holds, and the table of the README."""
 
 import contextlib
+import importlib.util
 import re
 import shutil
 import socket
@@ -70,6 +71,57 @@ def test_the_measured_network_has_the_integers_of_python():
     for sample in data["inputs"].reshape((data["N_INPUTS"],) + network.input_shape).astype(np.uint8):
         integer_forward(network, sample[np.newaxis], totals, saw=saw)
     assert crc == data["EXPECTED_CRC"]
+
+
+TRACE = """----------------
+IN: instructions
+0x00000100:  b510       push     {r4, lr}
+0x00000102:  4b1c       ldr      r3, [pc, #0x70]
+0x00000104:  f000 fb56  bl       #0x200
+
+Trace 0: 0x7f0000000100 [0/00000100/10/0] instructions
+----------------
+IN: work
+0x00000200:  fbb0 f0f1  udiv     r0, r0, r1
+0x00000204:  bf38       it       lo
+0x00000206:  d32a       blo      #0x200
+
+Trace 0: 0x7f0000000200 [0/00000200/10/0] work
+Trace 0: 0x7f0000000200 [0/00000200/10/0] work
+----------------
+IN: work
+0x00000208:  bd10       pop      {r4, pc}
+
+Trace 0: 0x7f0000000300 [0/00000208/10/0] work
+Trace 0: 0x7f0000000100 [0/00000100/10/0] instructions
+----------------
+IN: infer_run
+0x00000300:  e8bd 80f0  pop.w    {r4-r7, pc}
+
+Trace 0: 0x7f0000000400 [0/00000300/10/0] infer_run
+Trace 0: 0x7f0000000400 [0/00000300/10/0] infer_run
+"""
+
+
+def test_cycles_are_those_of_the_instructions_that_a_trace_names():
+    path = EXPORT / "firmware" / "cycles.py"
+    spec = importlib.util.spec_from_file_location("cycles", path)
+    cycles = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(cycles)
+    log = TRACE.encode("ascii").splitlines(keepends=True)
+    # push 3 to 4, ldr 1 to 3, bl 1 + P; twice udiv 2 to 12, it 0 to 1, and blo 1 + P, then 1; pop 3 to 4 + P.
+    reader, first = cycles.parts_of(log, cycles.COSTS["Cortex-M3"])
+    assert reader == (
+        10,
+        3 + 1 + 2 + (2 + 0 + 2) + (2 + 0 + 1) + 3 + 1,
+        4 + 3 + 4 + (12 + 1 + 4) + (12 + 1 + 1) + 4 + 3,
+    )
+    assert first == (1, 6 + 1, 7 + 3)
+    # push 1 + 2, ldr 2, bl 4; blo 3, then 1; pop with PC 4 + 2. What an M0 lacks takes 1.
+    reader, first = cycles.parts_of(log, cycles.COSTS["Cortex-M0"])
+    assert reader == (10, 3 + 2 + 4 + (1 + 1 + 3) + (1 + 1 + 1) + 6, 3 + 2 + 4 + (1 + 1 + 3) + (1 + 1 + 1) + 6)
+    with pytest.raises(EOFError):
+        cycles.parts_of(log[:-1], cycles.COSTS["Cortex-M3"])
 
 
 SERVICE = ["tests/service.c", "xbp.c", "drive.c", "board.c", "recipe.c", "chip_virtual.c", "chip_age.c", "chip_wires.c"]
