@@ -55,12 +55,13 @@ def group(parser: "argparse._ActionsContainer", title: str, description: str = "
     return parser.add_argument_group(title, description or None)
 
 
-def task_argument(parser: argparse.ArgumentParser) -> None:
-    """TASK"""
+def task_argument(parser: argparse.ArgumentParser, *, runs: bool = False) -> None:
+    """TASK. runs: whether it may be a run folder."""
     from ..tasks.registry import TASKS
 
     known = ", ".join(TASKS)
-    parser.add_argument("task", metavar="TASK", help=f"one of {known}, a .json file, or a .py file that registers one")
+    text = f"one of {known}, a .json file, or a .py file that registers one" + (", or a run folder" if runs else "")
+    parser.add_argument("task", metavar="TASK", help=text)
 
 
 def threads_option(parser: argparse.ArgumentParser) -> None:
@@ -253,10 +254,10 @@ def given(options: argparse.Namespace, names: Iterable[str]) -> Dict[str, Any]:
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
-def training_data_option(parser: "argparse._ActionsContainer") -> None:
-    """--data SOURCE, of a training"""
+def training_data_option(parser: "argparse._ActionsContainer", *, required: bool = True) -> None:
+    """--data SOURCE, of a training; where it is not required, a run folder may say it"""
     text = 'file of data (.npz, .csv), folder that holds TASK.npz, or "synthetic": drawn by code'
-    parser.add_argument("--data", required=True, help=text)
+    parser.add_argument("--data", required=required, help=text if required else text + "; default: that of a run")
 
 
 def source_of(data: str) -> str:

@@ -6,11 +6,10 @@ from typing import Any
 
 from ..errors import ConfigError, MissingFileError
 from ..files import read_json
-from ..json_codec import built
 from ..report.page import Page
 from ..report.svg import can_draw
 from ..runs.fit_file import file_beside, load_fit
-from ..study.summary import Comparison
+from ..study.summary import load_comparison
 from .comparison import comparison_page
 from .fit import fit_page
 from .run import Wishes, run_page
@@ -53,7 +52,7 @@ def _file_page(path: str) -> Page:
     value: Any = read_json(path)
     keys = set(value) if isinstance(value, dict) else set()
     if {"arms", "every_weight_every_step"} <= keys:
-        return comparison_page(built(Comparison, value, where=path))
+        return comparison_page(load_comparison(value, path))
     beside = file_beside(path)
     if {"verdict", "states", "grid_max_S"} <= keys:
         return fit_page(load_fit(path))

@@ -16,7 +16,7 @@ from ..tasks.registry import BUILT_IN, SYNTHETIC, TASKS, task
 from ..tasks.task import Task
 from ..tasks.task_file import TaskFile, read_task_file
 from .config import IN_THE_FOLDER, RunConfig
-from .folder import DATA_FILE
+from .folder import DATA_FILE, RunFolder
 
 DATA_SET = DATA_FILE[: -len(".npz")]
 """name of the data set that a run folder carries"""
@@ -77,6 +77,15 @@ def _given_file(what: TaskFile, data: str, network: Optional[Network]) -> Given:
             )
     arrays = read_data(path, what.data, class_names=what.layout.class_names)
     return Given(what.complete(arrays, network=network), SYNTHETIC, arrays)
+
+
+def of_run(run: RunFolder, named: Optional[str] = None) -> Tuple[RunConfig, Optional[LabelledData]]:
+    """(configuration of a run with its data source, the data that its folder carries). named: source instead."""
+    if named is None and run.carries_data:
+        layout = run.config.data_layout
+        parts = (*datasets.load_training(layout, run.folder), datasets.load_test(layout, run.folder))
+        return run.config, LabelledData(*parts)
+    return replace(run.config, data=run.source(named)), None
 
 
 def drawn(chosen: Task) -> LabelledData:

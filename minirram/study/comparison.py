@@ -29,7 +29,7 @@ from ..tasks.labelled_data import LabelledData
 from . import weight_runs
 from .arms import Arm, begin_search, choose, mask_config, weight_config
 from .settings_search import Search, Settings, readable
-from .summary import Comparison, Diverged, Outcome, Paper, Tried, beside_best_weights, row_of
+from .summary import Comparison, Diverged, OfRun, Outcome, Paper, Tried, beside_best_weights, row_of
 from .weight_runs import WeightConfig
 
 PAPER = {
@@ -104,6 +104,7 @@ def compare(
     writes_per_weight: Optional[float] = None,
     progress: Optional[Callable[[str], None]] = None,
     arrays: Optional[LabelledData] = None,
+    run: Optional[OfRun] = None,
 ) -> Comparison:
     """Run the arms `names` (see `arms`) for all `seeds` in the folder `out`; returns what `comparison.json` holds.
 
@@ -113,7 +114,8 @@ def compare(
     instead of the arms' own; a single one is taken as it is. tuning_epochs: length of the trainings that free settings
     are chosen by; None: as long as the others. writes_per_weight: budget of the arms that have one; None: what `pair`
     has spent with the same seed. progress: called with a line of text per training. arrays: data that lie in no data
-    source; `out` carries them as `data.npz`, where the processes of the trainings find them.
+    source; `out` carries them as `data.npz`, where the processes of the trainings find them. run: that `base` comes
+    from.
     """
     arms = choose(names, budget_given=writes_per_weight is not None)
     if writes_per_weight is not None and not 0 < writes_per_weight < math.inf:
@@ -128,7 +130,7 @@ def compare(
         base = replace(base, data_crc=data.crc)
         per_epoch = data.steps_per_epoch(base.recipe)
         plan = Plan(base, os.fspath(out), tuple(seeds), per_epoch, files, rates, tuning_epochs, engine, threads)
-        plan = replace(plan, writes_per_weight=writes_per_weight)
+        plan = replace(plan, writes_per_weight=writes_per_weight, run=run)
         return _compared(plan, arms, progress)
 
 
@@ -176,6 +178,8 @@ class Plan:
     """of each"""
     writes_per_weight: Optional[float] = None
     """budget of arms that have one; None: what `pair` has spent with the same seed"""
+    run: Optional[OfRun] = None
+    """the run that was named in place of a task"""
 
 
 def _summed_up(
@@ -205,6 +209,7 @@ def _summed_up(
         paper=PAPER.get(base.task),
         best_weights=best_weights,
         arms=beside,
+        run=plan.run,
     )
 
 

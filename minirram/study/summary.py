@@ -1,7 +1,7 @@
 """A comparison summed up: a row per arm with means over seeds, and differences to the arm "pair" on the same seeds."""
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from ..chip.counts import ChipCounts, summed
 from ..chip.dead_lines import ChipLines
 from ..chip.wear import Programs, Wear
 from ..inference.examine import Score
-from ..json_codec import Result
+from ..json_codec import Result, built
 from ..labfiles.maps import Reading
 from ..learn.written_weights import Writing
 from .arms import Arm
@@ -156,6 +156,22 @@ class Paper(Result):
 
 
 @dataclass(frozen=True)
+class OfRun(Result):
+    """The run whose data and network a comparison has, as its `results.json` says."""
+
+    name: str
+    """of its folder"""
+    learned: str
+    """"masks", or "weights" that were placed"""
+    split: str
+    """what it was judged by: "test", "validation", or "data" where trained weights were placed"""
+    primary: str
+    """name of the figure that the task is judged by"""
+    value: float
+    """that figure"""
+
+
+@dataclass(frozen=True)
 class Comparison(Result):
     """Arms side by side, as in `comparison.json`."""
 
@@ -191,10 +207,23 @@ class Comparison(Result):
     """the arm with the highest validation among those that write with an error; None: there is none"""
     arms: Tuple[ArmRow, ...]
     """a row per arm"""
+    run: Optional[OfRun]
+    """the run that was named in place of a task; None: a task was"""
 
 
 Outcomes = Mapping[int, Outcome]
 """seed -> what its trial gave"""
+
+
+def load_comparison(value: Mapping[str, Any], where: str) -> Comparison:
+    """What `comparison.json` holds, of this version or an earlier one; DataError that names `where`."""
+    arms = value.get("arms")
+    if isinstance(arms, list) and all(isinstance(arm, dict) for arm in arms):
+        arms = [
+            dict(arm, chip={"unformed_lines": [], **arm["chip"]}) if isinstance(arm.get("chip"), dict) else arm
+            for arm in arms
+        ]
+    return built(Comparison, {"run": None, **value, "arms": arms}, where=where)
 
 
 def row_of(

@@ -295,6 +295,23 @@ def test_macros_of_the_other_chip_have_the_size_asked_for(runs, tmp_path):
     assert formed_S(str(tmp_path / "out")).shape[1:] == (96, 80)
 
 
+def test_a_run_is_compared_on_its_own_network_data_and_chip(runs, tmp_path):
+    """The arm that learns as the run did gives the run's own figures."""
+    run, out = runs.trained(), str(tmp_path / "out")
+    command = ["compare", run, "--data", runs.data, "--out", out, "--arms", "pair", "--seeds", "0"]
+    found, own = figures(*command), runs.results()
+    assert found["arms"][0]["by_seed"] == {"0": own["test"]["accuracy"]}
+    assert found["arms"][0]["validation"] == own["validation"]["accuracy"]
+    assert found["run"]["learned"] == "masks" and found["run"]["value"] == own["test"]["accuracy"]
+    assert f"the masks of the run {os.path.basename(run)} itself: test accuracy" in call(*command).out
+    told = call("compare", "fashion-mnist", "--out", str(tmp_path / "none"), "--arms", "pair")
+    assert told.code == 2 and "a task needs data" in told.err
+    earlier = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    del earlier["run"], earlier["arms"][0]["chip"]["unformed_lines"]
+    (tmp_path / "earlier.json").write_text(json.dumps(earlier))
+    figures("report", str(tmp_path / "earlier.json"), "--out", str(tmp_path / "page.html"))
+
+
 @pytest.mark.slow
 @shows("compare", "--map", "--unit", "--dead-lines", "--faults")
 def test_all_arms_share_the_measured_chip(runs, many, measured, tmp_path):

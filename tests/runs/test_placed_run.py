@@ -160,3 +160,22 @@ def test_it_is_recalibrated_to_its_read_back(placed: Any) -> None:
     out = str(folder / "recalibrated")
     found = figures("recalibrate", run, "--readback", str(folder / "low.npy"), "--out", out)
     assert figures("evaluate", out)["accuracy"] == found["recalibrated"]["accuracy"]
+
+
+def test_masks_are_compared_with_its_weights_on_its_own_data(placed: Any) -> None:
+    folder, run, first = placed
+    command = ["compare", run, "--out", str(folder / "compare"), "--arms", "pair", "float", "--seeds", "0"]
+    command += ["--epochs", "1", "--rates", "0.05", "--faults", str(folder / "stuck.txt")]
+    found = figures(*command)
+    judged = first["written"]["score"]
+    assert found["run"] == dict(
+        name="run", learned="weights", split="data", primary="accuracy", value=judged["accuracy"]
+    )
+    assert [arm["arm"] for arm in found["arms"]] == ["pair", "float"] and found["lines"]["rows"] == 100
+    assert found["faults"].startswith("stuck.txt ") and found["arms"][0]["chip"]["stuck_cells"] == 2
+    config = RunFolder.open(folder / "compare" / "pair" / "seed0").config
+    own = RunFolder.open(run).config
+    assert config.network == own.network and config.recipe.batch_size == own.recipe.batch_size
+    told = call(*command).out
+    assert f"the weights of the run run itself: data accuracy {judged['accuracy']:.4f}" in told
+    assert call(*command[:-2]).code == 2 and call(*command, "--preset", "full").code == 2
