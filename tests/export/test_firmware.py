@@ -200,6 +200,40 @@ def gcc_12(name):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="needs arm-none-eabi-gcc")
+def test_the_sources_of_the_guide_link_with_the_empty_board(tmp_path):
+    step = (EXPORT / "README.md").read_text(encoding="utf-8").split("2. **Build.**")[1].split("3. **Greeting.**")[0]
+    sources, flags = re.findall(r"`([\w/]+\.c)`", step), re.findall(r"-D\w+=\d+", step)
+    (tmp_path / "port.c").write_text(
+        '#include "port.h"\nint port_get(void) { return -1; }\n'
+        "void port_put(uint8_t byte) { (void)byte; }\nuint32_t port_ms(void) { return 0; }\n"
+    )
+    command = [
+        "arm-none-eabi-gcc",
+        "-mcpu=cortex-m3",
+        "-mthumb",
+        "-Wall",
+        "-Wextra",
+        "-Wshadow",
+        "-Wconversion",
+        "-Werror",
+    ]
+    command += [
+        *step.split("(`")[1].split("`)")[0].split(),
+        *flags,
+        "-nostartfiles",
+        "-Wl,-e,main",
+        "-Wl,-Ttext=0x8000000",
+    ]
+    command += ["-Wl,-Tdata=0x20000000", *sources, str(tmp_path / "port.c"), "-o", str(tmp_path / "board.elf")]
+    done = subprocess.run(command, cwd=EXPORT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout.decode()
+    size = subprocess.run(["size", str(tmp_path / "board.elf")], stdout=subprocess.PIPE).stdout.split()
+    data, bss = map(int, size[7:9])
+    assert data + bss < 100 * 1024, "the guide says that it fits boards of 128 KB"
+
+
+@pytest.mark.slow
 def test_the_table_of_the_readme_is_what_the_check_prints(tmp_path):
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if missing or not gcc_12("arm-none-eabi-gcc") or not gcc_12("riscv64-unknown-elf-gcc"):
