@@ -95,6 +95,7 @@ class RandomNetwork:
             chip=self.chip,
             scales_S=self.scales_S,
             adc_bits=ADC_BITS,
+            arrangement="pair",
         )
         self.codes = data.calibration_codes(SAMPLES[name])
         self.shapes, self.threads = shapes.of_network(self.network), threads

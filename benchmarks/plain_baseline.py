@@ -28,8 +28,8 @@ def looks(arm, task, *, data_folder, seed, updates, epochs):
     chosen = registry.task(task)
     recipe = chosen.recipe("full")
     base = RunConfig(task, data_folder, chosen.network, recipe, load_cell_model("taox-40nm"))
-    config = weight_config(ARMS[arm], base, seed=seed, settings=PLAIN, n_steps=1, budget=2**40)
-    learner, data = make_learner(config), open_training(config.run)
+    config = weight_config(ARMS[arm], base, seed=seed, settings=PLAIN, n_steps=1, budget=2**40, updates=None)
+    learner, data = make_learner(config, threads=1), open_training(config.run)
     plan, found, step, started = learner.recipe, [], 0, time.perf_counter()
     per_epoch = data.steps_per_epoch(plan)
     while True:

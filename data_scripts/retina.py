@@ -95,7 +95,7 @@ def read_flat_eye(source, names):
     """The same as it is stored: (flat image uint8, vessels uint8, region bool)."""
     colours, vessels, region = read_eye(source, names)
     try:
-        flat = fundus.normalise_contrast(colours[:, :, 1], region)
+        flat = fundus.normalise_contrast(colours[:, :, 1], region, smooth=None)
     except DataError as error:
         raise DataError(f"{source.where(names[0])}: {error}") from None
     return flat, vessels.astype(np.uint8), region

@@ -25,7 +25,7 @@ def vessel_areas(eyes, channel, radius_px):
     """
     scores, truth = [], []
     for colours, vessels, region in eyes:
-        flat = fundus.normalise_contrast(channel(colours), region, radius_px=radius_px)
+        flat = fundus.normalise_contrast(channel(colours), region, radius_px=radius_px, smooth=None)
         scores.append(255 - flat[region])
         truth.append(vessels[region])
     pooled = np.concatenate(scores), np.concatenate(truth)

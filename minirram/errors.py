@@ -46,7 +46,7 @@ class FormatError(MinirramError):
     Python and in C); `record` is the number of the record, None in the file header and where no single one is at fault.
     """
 
-    def __init__(self, message: str, offset: int, *, kind: str = "FORMAT", record: Optional[int] = None) -> None:
+    def __init__(self, message: str, offset: int, *, kind: str, record: Optional[int] = None) -> None:
         super().__init__(f"{message} (byte offset {offset}, {kind})")
         self.offset = offset
         self.kind = kind

@@ -226,7 +226,7 @@ def prepare(name: str, build: pathlib.Path, runs: pathlib.Path) -> Prepared:
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     work.mkdir(exist_ok=True)
     export(folder, work / "program.xbp")
-    map_S = chip_map(folder, work / "map.npy")
+    map_S = chip_map(folder, work / "map.npy", state="formed")
     memory = work / "chip.memory"
     memory.unlink() if memory.exists() else None
     arguments = ["--chip", str(work / "map.npy"), "--memory", str(memory), "--out", str(work / "readback.npy")]

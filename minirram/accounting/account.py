@@ -319,7 +319,7 @@ def shapes_account(
     *,
     cell_model: Any,
     costs: str = "macro-40nm",
-    adc_bits: int = 8,
+    adc_bits: int,
     activity: float = ACTIVITY,
     density: float = 0.5,
 ) -> ShapesAccount:

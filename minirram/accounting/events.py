@@ -70,7 +70,7 @@ class EventCounter:
         return self.vectors[name] / inferences, self.driven[name] / inferences
 
 
-def plane_counts(codes: np.ndarray, bits: int, *, threads: int = 1) -> np.ndarray:
+def plane_counts(codes: np.ndarray, bits: int, *, threads: int) -> np.ndarray:
     """How often each bit of each column is set: codes uint8 (n, columns) -> int64 (bits, columns)."""
     n, columns = codes.shape
     step = max(1, CHUNK_BYTES // (255 * columns)) * 255

@@ -304,7 +304,7 @@ class Chip:
         plus.flags.writeable = minus.flags.writeable = False
         return plus, minus
 
-    def column_sums_lsb(self, name: str, adc: Adc, *, wires: Optional[Wires] = None, threads: int = 1) -> np.ndarray:
+    def column_sums_lsb(self, name: str, adc: Adc, *, wires: Optional[Wires], threads: int = 1) -> np.ndarray:
         """S_j = sum_i (G+ - G-)_ij of matrix `name` in LSB of its tiles, float64 (fan_out,): what a zero point adds.
 
         Of the conductances that `Macro.multiply` uses behind these wires: of the present ones, effective and rounded.

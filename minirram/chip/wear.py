@@ -73,7 +73,7 @@ def writes_per_cell(chip: Chip) -> np.ndarray:
     return np.concatenate(writes).astype(np.int64)
 
 
-def wear_histogram(writes: np.ndarray, endurance_cycles: Optional[int] = None) -> Wear:
+def wear_histogram(writes: np.ndarray, endurance_cycles: Optional[int]) -> Wear:
     """How `writes` (integers, one per cell) are spread. endurance_cycles: SET and RESET cycles that a cell takes."""
     top = int(writes.max())
     starts = [0] + [2**k for k in range(top.bit_length())]

@@ -169,7 +169,7 @@ def sample_column_errors(
     return ColumnErrors(offset_lsb.astype(np.float32), gain.astype(np.float32))
 
 
-def calibrated_lsb(currents: np.ndarray, bits: int, *, arrangement: str, percentile: float = 99.9) -> float:
+def calibrated_lsb(currents: np.ndarray, bits: int, *, arrangement: str, percentile: float) -> float:
     """LSB that puts the `percentile` (0..100) of |current| at the largest code M.
 
     currents: calibration currents of single planes, grid units, any shape (I+ - I- for pairs, I+ and I- per

@@ -428,9 +428,7 @@ class Macro:
         """
         return ReadNoise(seed, "read", self.index, region.rows.start, region.cols.start, held=held)
 
-    def effective_grid(
-        self, region: Optional[Region] = None, wires: Optional[Wires] = None, *, threads: int = 1
-    ) -> np.ndarray:
+    def effective_grid(self, region: Optional[Region], wires: Optional[Wires], *, threads: int = 1) -> np.ndarray:
         """Conductances of a region that a product multiplies: float32 grid units, read-only.
 
         Those of the cells, or, behind `wires`, the effective ones rounded to the grid; all cells of the macro load the

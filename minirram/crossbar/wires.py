@@ -49,9 +49,7 @@ class Wires:
             raise ConfigError(f"model of the wires {self.model!r}: choose {' or '.join(MODELS)}")
 
 
-def cell_voltages_V(
-    conductance_S: np.ndarray, inputs_V: np.ndarray, *, wires: Wires, tolerance: float = 1e-7
-) -> np.ndarray:
+def cell_voltages_V(conductance_S: np.ndarray, inputs_V: np.ndarray, *, wires: Wires, tolerance: float) -> np.ndarray:
     """Voltage on every cell, float64 (n, rows, cols), for inputs (n, rows) in volt.
 
     conductance_S: (rows, cols), >= 0. tolerance: residual relative to the drive. Memory grows with n;
@@ -111,10 +109,10 @@ def transfer_S(
     conductance_S: np.ndarray,
     wires: Wires,
     *,
-    rows: Lines = slice(None),
-    cols: Lines = slice(None),
-    tolerance: float = 1e-7,
-    threads: int = 1,
+    rows: Lines,
+    cols: Lines,
+    tolerance: float,
+    threads: int,
 ) -> np.ndarray:
     """Effective conductances T from `rows` to `cols` (slices or index arrays) of an array, siemens, float64.
 
@@ -153,9 +151,9 @@ def effective_S(
     conductance_S: np.ndarray,
     wires: Wires,
     *,
-    rows: Lines = slice(None),
-    cols: Lines = slice(None),
-    threads: int = 1,
+    rows: Lines,
+    cols: Lines,
+    threads: int,
 ) -> np.ndarray:
     """Effective conductances of a region (slices or index arrays) by the model that `wires` names, siemens.
 

@@ -177,7 +177,7 @@ class CellModel(Cell):
         floor = np.asarray(self.read_noise_floor_S / unit_S, dtype=conductance.dtype)
         return np.hypot(self.read_noise * conductance, floor)
 
-    def pair_read_std(self, plus: np.ndarray, minus: np.ndarray, *, unit_S: float = 1.0) -> np.ndarray:
+    def pair_read_std(self, plus: np.ndarray, minus: np.ndarray, *, unit_S: float) -> np.ndarray:
         """The same for G+ - G-: two relative errors and two floors in quadrature, from one square root."""
         if type(self).read_std is not CellModel.read_std:
             return super().pair_read_std(plus, minus, unit_S=unit_S)  # a subclass has a law of its own

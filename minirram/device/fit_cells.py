@@ -74,7 +74,7 @@ def formed_cells(map_S: np.ndarray, formed_min_S: float) -> np.ndarray:
 
 
 def separated_cells(
-    maps_S: Sequence[np.ndarray], base: Cell, *, names: Optional[Sequence[str]] = None, unit: str = "S"
+    maps_S: Sequence[np.ndarray], base: Cell, *, names: Optional[Sequence[str]], unit: str
 ) -> MeasuredCells:
     """The states of the cells of all maps, without those on lines that are not as the others.
 

@@ -102,7 +102,7 @@ class Cell(ABC):
     def read_std(self, conductance: np.ndarray, unit_S: float = 1.0) -> np.ndarray:
         """Standard deviation of one read of each cell. Both are in multiples of `unit_S` and of one dtype and shape."""
 
-    def pair_read_std(self, plus: np.ndarray, minus: np.ndarray, *, unit_S: float = 1.0) -> np.ndarray:
+    def pair_read_std(self, plus: np.ndarray, minus: np.ndarray, *, unit_S: float) -> np.ndarray:
         """Standard deviation of one read of G+ - G-: two cells with independent noise, in multiples of `unit_S`."""
         return np.hypot(self.read_std(plus, unit_S), self.read_std(minus, unit_S))
 

@@ -236,7 +236,7 @@ def masks_to_read(program: Program, shape: Tuple[int, int]) -> Dict[int, np.ndar
     return masks
 
 
-def check_state(driver: Driver, program: Program, readback_S: Optional[np.ndarray] = None) -> None:
+def check_state(driver: Driver, program: Program, readback_S: Optional[np.ndarray]) -> None:
     """ConfigError unless a read shows the chip in the state that the program is for; before the first pulse alone.
 
     readback_S: what the chip was last read to be, (macros, rows, cols), for a repair program or an increment. Of the

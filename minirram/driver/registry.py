@@ -19,9 +19,7 @@ NAMES = (SIMULATED, *CLASSES)
 _METHODS = ("form", "set", "reset", "read", "safe_idle", "close")
 
 
-def open_driver(
-    name: str, port: Optional[str] = None, *, simulated: Optional[Callable[[], Sequence[Macro]]] = None
-) -> Driver:
+def open_driver(name: str, port: Optional[str], *, simulated: Optional[Callable[[], Sequence[Macro]]]) -> Driver:
     """The driver `name`, one of NAMES or "module:Class", called with `port`.
 
     simulated: makes the macros of the simulated chip; its port is the file that keeps its state. ConfigError for a name

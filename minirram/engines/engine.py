@@ -41,9 +41,7 @@ SHARED_FILE = "shared-{}.bin"
 
 
 @contextlib.contextmanager
-def running(
-    engine: Engine, *, arrays: Optional[Mapping[str, np.ndarray]] = None, folder: str = "."
-) -> Iterator[Running]:
+def running(engine: Engine, *, arrays: Optional[Mapping[str, np.ndarray]] = None, folder: str) -> Iterator[Running]:
     """The engine, started; it is ended behind the block, at once when an exception leaves that.
 
     arrays: what all tasks read; in `folder` they are written once for processes that map them.

@@ -198,7 +198,7 @@ def read_npy(path: Path, *, follow: bool = True) -> np.ndarray:
             raise DataError(f"{os.fspath(path)}: not a .npy file ({error})") from None
 
 
-def array_in(data: bytes, budget: Budget, clock: Clock, *, kinds: str = _KINDS) -> np.ndarray:
+def array_in(data: bytes, budget: Budget, clock: Clock, *, kinds: str) -> np.ndarray:
     """The array in the bytes of a `.npy`; errors as of `read_header`, without the name of the file."""
     handle: BinaryIO = io.BytesIO(data)
     return fill_array(handle, read_header(handle, len(data), budget, kinds=kinds), clock)

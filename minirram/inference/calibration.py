@@ -57,7 +57,7 @@ def calibrate_adcs(
     chip: Chip,
     scales_S: Mapping[str, float],
     adc_bits: int,
-    arrangement: str = "pair",
+    arrangement: str,
     percentile: float = 100.0,
     wires: Optional[Wires] = None,
 ) -> Dict[str, Adc]:
@@ -100,7 +100,7 @@ def calibrated(
     chip: Chip,
     codes: np.ndarray,
     adc_bits: int,
-    arrangement: str = "pair",
+    arrangement: str,
     wires: Optional[Wires] = None,
     ranges_behind_wires: bool = True,
 ) -> Model:

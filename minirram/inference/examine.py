@@ -93,7 +93,7 @@ def examine(
     model: Model,
     examination: Any,
     split: str,
-    threads: int = 1,
+    threads: int,
     draws: int = 1,
     observer: Optional[Callable[[str, np.ndarray], None]] = None,
     conditions: Optional[Conditions] = None,
@@ -148,7 +148,7 @@ def examine(
     )
 
 
-def answering(config: Any, chip: Any, *, model: Model, split: str, threads: int = 1) -> Callable[[Any], np.ndarray]:
+def answering(config: Any, chip: Any, *, model: Model, split: str, threads: int) -> Callable[[Any], np.ndarray]:
     """Codes -> logits of a run on its macros, on its own wires, with the first draw of read noise of `examine`."""
     product = ChipProduct(
         chip,

@@ -43,7 +43,7 @@ def integer_forward(
     codes: np.ndarray,
     totals: Totals,
     *,
-    saw: Optional[Callable[[int, np.ndarray], None]] = None,
+    saw: Optional[Callable[[int, np.ndarray], None]],
 ) -> np.ndarray:
     """The logits of input codes, uint8 (n, height, width, channels): int32 (n, height, width, classes).
 

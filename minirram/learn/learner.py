@@ -90,9 +90,7 @@ class Learner:
         self.engine.share(put, results)
         return results
 
-    def read_chip(
-        self, chip: Chip, scales_S: Mapping[str, float], *, generators: Optional[Generators] = None
-    ) -> Arrays:
+    def read_chip(self, chip: Chip, scales_S: Mapping[str, float], *, generators: Optional[Generators]) -> Arrays:
         """One fresh read of every mapped cell of `chip` as weights; `generators` as for `read_weights`."""
 
         def read(name: str) -> np.ndarray:

@@ -70,7 +70,7 @@ class Graph:
         return found
 
 
-def read_graph(path: "os.PathLike[str]", *, weights: bool, output: Optional[str] = None) -> Graph:
+def read_graph(path: "os.PathLike[str]", *, weights: bool, output: Optional[str]) -> Graph:
     """The graph in a file; DataError says what is wrong with it.
 
     weights: False: constants that lie in other files are taken for zeros, since their shapes are all that is asked for.

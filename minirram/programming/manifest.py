@@ -90,7 +90,7 @@ def bind(
     program: str = "program.xbp",
     readback: str = "readback.npy",
     cells: str = "cells.npz",
-    digital: Optional[str] = None,
+    digital: Optional[str],
 ) -> Manifest:
     """Write `manifest.json` for files of `folder`, named without it. DataError when they do not fit each other."""
     built_program = read_program(os.path.join(folder, program))

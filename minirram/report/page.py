@@ -183,7 +183,7 @@ def part_html(part: Part) -> Markup:
     return tag("p", part) if isinstance(part, str) else part.html()
 
 
-def scrolling(content: Markup, label: str, cls: str = "scroll") -> Markup:
+def scrolling(content: Markup, label: str, cls: str) -> Markup:
     """A box that scrolls by itself, with the keyboard, too."""
     return tag("div", content, cls=cls, tabindex="0", role="region", aria_label=label)
 

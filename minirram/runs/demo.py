@@ -61,8 +61,8 @@ def demo(
     folder: "Union[str, os.PathLike[str]]",
     config: RunConfig,
     *,
-    threads: int = 1,
-    resume: bool = False,
+    threads: int,
+    resume: bool,
     progress: Optional[Progress] = None,
 ) -> DemoResults:
     """Train, set a linear classifier and the unpruned chip beside the result, account for energy, export.

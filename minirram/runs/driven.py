@@ -13,12 +13,12 @@ from ..driver.session import DEFAULT_TIMEOUT_S, Session
 from ..errors import ConfigError
 from ..files import read_json, write_json
 from ..nn.network import matrices
-from .chip_files import DRAWN, ChipFiles
+from .chip_files import ChipFiles
 from .config import RunConfig
 from .learning_folder import NOTE, LearningFolder
 
 
-def pristine_chip(config: RunConfig, faults: Optional[str] = None) -> Chip:
+def pristine_chip(config: RunConfig, faults: Optional[str]) -> Chip:
     """The drawn chip of a run before FORM, with the stuck cells in the file `faults`."""
     recipe = config.recipe
     chip = Chip.sample(
@@ -32,8 +32,8 @@ def open_session(
     driver: Union[str, Driver],
     config: RunConfig,
     *,
-    port: Optional[str] = None,
-    files: ChipFiles = DRAWN,
+    port: Optional[str],
+    files: ChipFiles,
     timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> Session:
     """The bench of a run. driver: a name of `driver.registry`, "module:Class", or an object.

@@ -247,7 +247,7 @@ class ReadbackScores(NamedTuple):
 
 
 def accuracy_of_readback(
-    folder: Folder, readback_S: np.ndarray, *, data: Optional[str] = None, threads: int = 1
+    folder: Folder, readback_S: np.ndarray, *, data: Optional[str], threads: int = 1
 ) -> ReadbackScores:
     """What a chip that reads back as `readback_S` (macros, rows, cols) answers: `ReadbackScores`.
 

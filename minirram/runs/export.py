@@ -157,7 +157,7 @@ def _tuned_aim(chip: Chip, wanted: np.ndarray) -> Tuple[np.ndarray, np.ndarray, 
     return kept, held_S, Thresholds(on_min_S, 0.98 * on_min_S)
 
 
-def chip_map(folder: Path, out: Path, *, state: str = "formed") -> np.ndarray:
+def chip_map(folder: Path, out: Path, *, state: str) -> np.ndarray:
     """Write the chip of a run as `.npy`, float64 siemens (macros, rows, cols), physical numbers; returns the array.
 
     Lines out of use, dead ones among them, hold 0. state: "formed", as after FORM alone (what the example programmer

@@ -40,7 +40,7 @@ FREE_IN_USE = OF_THE_CHIP + ("seed",)
 """fields of a recipe that may differ from those of the training; `seed` is then that of the read noise"""
 
 
-def is_other_chip(own: RunConfig, config: RunConfig, files: ChipFiles = DRAWN) -> bool:
+def is_other_chip(own: RunConfig, config: RunConfig, files: ChipFiles) -> bool:
     """Whether `config` asks for a chip that is not the one of the run."""
     recipes = any(getattr(own.recipe, name) != getattr(config.recipe, name) for name in OF_THE_CHIP)
     return recipes or own.lines != config.lines or files != DRAWN or not _same_cells(own.cell_model, config.cell_model)
@@ -64,7 +64,7 @@ def check_learned(own: RunConfig, config: RunConfig) -> None:
 
 
 def reconfigured(
-    run: RunFolder, config: RunConfig, *, training: Callable[[], Any], files: ChipFiles = DRAWN
+    run: RunFolder, config: RunConfig, *, training: Callable[[], Any], files: ChipFiles
 ) -> Tuple[Chip, Model]:
     """(chip with the masks of the run programmed, model) of a run under `config`.
 

@@ -163,8 +163,8 @@ def chip_of(
     config: RunConfig,
     *,
     files: ChipFiles = DRAWN,
-    session: Optional[Session] = None,
-    resume: bool = False,
+    session: Optional[Session],
+    resume: bool,
 ) -> Chip:
     """The formed chip of a run, simulated or behind the bench of `session`; arguments as of `train`.
 

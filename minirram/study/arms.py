@@ -114,7 +114,7 @@ DEFAULT_ARMS = ("pair", "float", "wo-ideal") + tuple(
 )
 
 
-def choose(names: Iterable[str], *, budget_given: bool = False) -> List[Arm]:
+def choose(names: Iterable[str], *, budget_given: bool) -> List[Arm]:
     """The arms of these names, each once; ConfigError for an unknown name, and for budgets without their source."""
     names = list(names)
     for name in names:
@@ -127,7 +127,7 @@ def choose(names: Iterable[str], *, budget_given: bool = False) -> List[Arm]:
 
 
 def begin_search(
-    arm: Arm, base: RunConfig, *, rates: Optional[Sequence[float]] = None, optimum: Optional[Settings] = None
+    arm: Arm, base: RunConfig, *, rates: Optional[Sequence[float]], optimum: Optional[Settings]
 ) -> Optional[Search]:
     """The `Search` for an arm's free settings; None for masks, which are learned by the recipe.
 
@@ -170,8 +170,8 @@ def weight_config(
     seed: int,
     settings: Settings,
     n_steps: int,
-    budget: Optional[int] = None,
-    updates: Optional[int] = None,
+    budget: Optional[int],
+    updates: Optional[int],
 ) -> WeightConfig:
     """`WeightConfig` of an arm that learns weights with `Settings`.
 

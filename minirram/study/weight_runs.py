@@ -102,9 +102,7 @@ class WeightFolder(LearningFolder):
         os.unlink(self.path("weights.json"))
 
 
-def make_learner(
-    config: WeightConfig, files: ChipFiles = DRAWN, *, threads: int = 1
-) -> Union[FloatLearner, WriteLearner]:
+def make_learner(config: WeightConfig, files: ChipFiles = DRAWN, *, threads: int) -> Union[FloatLearner, WriteLearner]:
     """The learner of a `WeightConfig`, on a chip of its own where there is one."""
     network = config.run.network
     if config.writing is None:

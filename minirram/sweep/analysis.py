@@ -119,7 +119,7 @@ def varied(rows: Sequence[Row], parameters: Sequence[str]) -> List[str]:
     return [name for name in parameters if len({row[name] for row in rows}) > 1]
 
 
-def main_effects(rows: Sequence[Row], parameters: Sequence[str], *, figure: str = "value") -> Tuple[MainEffect, ...]:
+def main_effects(rows: Sequence[Row], parameters: Sequence[str], *, figure: str) -> Tuple[MainEffect, ...]:
     """The effect of each parameter that varies, the one that explains most of the variance first."""
     rows = with_figure(rows, figure)
     found = [_effect(rows, name, figure) for name in varied(rows, parameters)]
@@ -162,7 +162,7 @@ def text_of(value: Any) -> str:
     return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def two_way(rows: Sequence[Row], down: str, across: str, *, figure: str = "value") -> Map:
+def two_way(rows: Sequence[Row], down: str, across: str, *, figure: str) -> Map:
     """Mean figure by two parameters."""
     rows = with_figure(rows, figure)
     down_labels, down_order = _labels(rows, down)
@@ -179,7 +179,7 @@ def two_way(rows: Sequence[Row], down: str, across: str, *, figure: str = "value
     return Map(down, across, tuple(down_order), tuple(across_order), means)
 
 
-def pareto_front(rows: Sequence[Row], *, figure: str = "value", energy: str = "energy_J") -> Tuple[FrontPoint, ...]:
+def pareto_front(rows: Sequence[Row], *, figure: str, energy: str = "energy_J") -> Tuple[FrontPoint, ...]:
     """The points that no other beats in figure and energy, from the least energy on."""
     known = [row for row in with_figure(rows, figure) if row.get(energy) is not None]
     front: List[FrontPoint] = []
@@ -194,7 +194,7 @@ def yields(
     parameters: Sequence[str],
     *,
     threshold: float,
-    figure: str = "value",
+    figure: str,
     confidence: float = 0.95,
 ) -> Tuple[Yield, ...]:
     """Share of chips at or above a threshold, for each setting of the parameters other than `CHIP`."""
@@ -214,7 +214,7 @@ def yields(
     return tuple(found)
 
 
-def wilson(good: int, of: int, confidence: float = 0.95) -> Tuple[float, float]:
+def wilson(good: int, of: int, confidence: float) -> Tuple[float, float]:
     """Interval of a share by its score test (Wilson 1927)."""
     _check(good, of, confidence)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
@@ -224,7 +224,7 @@ def wilson(good: int, of: int, confidence: float = 0.95) -> Tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def clopper_pearson(good: int, of: int, confidence: float = 0.95) -> Tuple[float, float]:
+def clopper_pearson(good: int, of: int, confidence: float) -> Tuple[float, float]:
     """Interval of a share from the tails of the binomial distribution (Clopper and Pearson 1934)."""
     _check(good, of, confidence)
     tail = (1 - confidence) / 2

@@ -20,7 +20,7 @@ SMOOTHING_PX = 8.0  # wider than a vessel of an image about 500 pixels across
 
 
 def normalise_contrast(
-    grey: np.ndarray, region: np.ndarray, *, smooth: Optional[Smooth] = None, radius_px: float = SMOOTHING_PX
+    grey: np.ndarray, region: np.ndarray, *, smooth: Optional[Smooth], radius_px: float = SMOOTHING_PX
 ) -> np.ndarray:
     """Take the shading away and bring the rest to one scale: uint8 (height, width), `MIDDLE_GREY` outside the region.
 

@@ -44,7 +44,11 @@ def behind_wires(macro, grid, wires):
     """The same as rows and columns see it through the lines of the physical array, rounded to the grid."""
     array_S = np.zeros(macro.physical_shape)
     array_S[np.ix_(*macro.line_maps)] = grid.astype(np.float64) * macro.model.grid_S
-    seen_S = transfer_S(array_S, wires, tolerance=1e-5) if wires.model == "solve" else attenuated_S(array_S, wires)
+    seen_S = (
+        transfer_S(array_S, wires, tolerance=1e-5, rows=slice(None), cols=slice(None), threads=1)
+        if wires.model == "solve"
+        else attenuated_S(array_S, wires)
+    )
     return np.rint(seen_S[np.ix_(*macro.line_maps)] / macro.model.grid_S).astype(np.float32)
 
 

@@ -31,7 +31,7 @@ class Unforeseen(Exception):
         (PermissionError(13, "Permission denied", "file"), 2),
         (DataError("x"), 3),
         (ShapeError("x"), 3),
-        (FormatError("x", 1), 3),
+        (FormatError("x", 1, kind="FORMAT"), 3),
         (BenchError("x"), 4),
         (MemoryError("Unable to allocate 16.0 GiB"), 70),
         (MemoryError(), 70),

@@ -31,7 +31,7 @@ class OnTheBench(SimulatedDriver):
     """A class of a user's own: the chip of the run whose config.json is the port."""
 
     def __init__(self, port):
-        super().__init__(pristine_chip(own_config(port)).macros)
+        super().__init__(pristine_chip(own_config(port), faults=None).macros)
         self.reads = self.closed = 0
         MADE.append(self)
 
@@ -235,7 +235,7 @@ def test_over_a_line_a_run_has_the_same_bits(runs, monkeypatch):
     """The board's chip is the run's, its reads travel as integers: nothing is lost on the way."""
     technology = exact_technology(runs)
     config = own_config(os.path.join(runs.trained(*technology), "config.json"))
-    bench = SimulatedDriver(pristine_chip(config).macros)
+    bench = SimulatedDriver(pristine_chip(config, faults=None).macros)
     with two_ends() as (host, board), served(bench, board):
         monkeypatch.setattr(f"{__name__}.LINE", host)
         behind = runs.trained(*technology, "--driver", f"{__name__}:OverALine")

@@ -140,7 +140,7 @@ def test_wires_of_a_run_go_with_it_to_another_chip(runs):
 def test_a_readback_is_examined_with_the_threads_asked_for(runs):
     readback_S = runs.chip("programmed")
     with pools_made() as made:
-        accuracy_of_readback(runs.trained(), readback_S, threads=3)
+        accuracy_of_readback(runs.trained(), readback_S, threads=3, data=None)
     assert made[("crossbar", 2)] == 2 * products_shared("evaluate", runs.trained()) > 0
     assert saturated(figures("evaluate", runs.trained())) == saturated(runs.results()["validation"])
 

@@ -57,7 +57,9 @@ def test_wires_reach_every_tile():
     product = products(Conditions(wires=wires), chip)
     for name in BITS:
         (tile,) = chip.placement.tiles_of(name)
-        effective_S = transfer_S(chip.macros[0].conductance_S(), wires, rows=tile.rows, cols=tile.cols, tolerance=1e-6)
+        effective_S = transfer_S(
+            chip.macros[0].conductance_S(), wires, rows=tile.rows, cols=tile.cols, tolerance=1e-6, threads=1
+        )
         expected = codes_of(name) @ (effective_S[:, 0::2] - effective_S[:, 1::2]) / 1e-6
         assert np.allclose(product(name, codes_of(name)), expected, rtol=0, atol=2e-3 * 15 * 40 / 2)
         ideal = products(Conditions(), chip)(name, codes_of(name))

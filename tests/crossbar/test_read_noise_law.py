@@ -60,7 +60,7 @@ def test_every_read_has_the_law_of_the_cell(chip):
 @pytest.mark.parametrize("wires", [None, Wires(50.0, 50.0)])
 @pytest.mark.parametrize("arrangement", ["pair", "polarity"])
 def test_every_product_has_the_law_of_the_cell(chip, held, wires, arrangement):
-    seen_S = chip.macros[0].effective_grid(wires=wires).astype(float) * SHOT.grid_S
+    seen_S = chip.macros[0].effective_grid(wires=wires, region=None).astype(float) * SHOT.grid_S
     code = np.array([3, 1, 0, 2, 3, 1])
     bits = np.array([(code >> bit) & 1 for bit in range(2)])
     weight = code**2 if held else bits.T @ np.array([1, 4])

@@ -75,7 +75,7 @@ def test_transfer_against_the_dense_solve(seed, m, n, row_ohm, col_ohm, region_s
         (slice(None), slice(0, 1)),
         (slice(first[0], last[0]), slice(first[1], last[1])),
     ):
-        found_S = transfer_S(conductance_S, Wires(row_ohm, col_ohm), rows=rows, cols=cols, tolerance=1e-10)
+        found_S = transfer_S(conductance_S, Wires(row_ohm, col_ohm), rows=rows, cols=cols, tolerance=1e-10, threads=1)
         assert found_S.shape == expected_S[rows, cols].shape
         assert np.allclose(found_S, expected_S[rows, cols], rtol=1e-6, atol=1e-9 * conductance_S.max())
 
@@ -94,7 +94,9 @@ def test_ideal_wires_drop_nothing(seed, m, n):
     conductance_S, inputs_V = draw(seed, m, n)
     currents_A = column_currents_A(conductance_S, inputs_V, wires=Wires(0.0, 0.0))
     assert np.allclose(currents_A, inputs_V @ conductance_S, rtol=1e-12, atol=1e-18)
-    assert np.array_equal(wires.effective_S(conductance_S, Wires(0.0, 0.0)), conductance_S)
+    assert np.array_equal(
+        wires.effective_S(conductance_S, Wires(0.0, 0.0), rows=slice(None), cols=slice(None), threads=1), conductance_S
+    )
 
 
 @given(seeds, sizes, sizes, ohms)

@@ -116,9 +116,9 @@ class Half:
 
 
 def test_drivers_are_found_by_name_and_by_class():
-    assert isinstance(open_driver("simulated", simulated=lambda: [small_macro()]), type(small_bench()))
+    assert isinstance(open_driver("simulated", simulated=lambda: [small_macro()], port=None), type(small_bench()))
     for name in ("pulse-unit", "array-tester"):
-        skeleton = open_driver(name)
+        skeleton = open_driver(name, port=None, simulated=None)
         with pytest.raises(BenchError, match="to be written"):
             skeleton.read(0, np.ones(skeleton.capabilities.shape, bool))
     for name, text in (
@@ -128,7 +128,7 @@ def test_drivers_are_found_by_name_and_by_class():
         (f"{__name__}:Half", "lacks form, set"),
     ):
         with pytest.raises(ConfigError, match=text):
-            open_driver(name)
+            open_driver(name, port=None, simulated=None)
 
 
 def test_a_skeleton_turns_masks_into_the_calls_of_its_rows():

@@ -35,7 +35,11 @@ def trained():
     learner.adopt(learner.best)
     model = Model(learner.chip.placement, learner.signs, learner.scales_S, {}, learner.state)
     codes = data.calibration_codes()
-    return learner, codes, calibrated(learner.network, model, chip=learner.chip, codes=codes, adc_bits=14)
+    return (
+        learner,
+        codes,
+        calibrated(learner.network, model, chip=learner.chip, codes=codes, adc_bits=14, arrangement="pair"),
+    )
 
 
 def product_of(learner, model, **options):
@@ -128,7 +132,14 @@ def test_converters_are_calibrated_behind_the_wires(trained, model_of_wires):
     learner, codes, model = trained
     wires = Wires(100.0, 100.0, model_of_wires)
     adcs = calibrate_adcs(
-        learner.network, model.state, codes=codes, chip=learner.chip, scales_S=model.scales_S, adc_bits=14, wires=wires
+        learner.network,
+        model.state,
+        codes=codes,
+        chip=learner.chip,
+        scales_S=model.scales_S,
+        adc_bits=14,
+        wires=wires,
+        arrangement="pair",
     )
     for name, (fan_in, _) in matrices(learner.network):
         (tile,) = learner.chip.placement.tiles_of(name)

@@ -114,7 +114,7 @@ def test_classes_of_the_drawn_test_sets_are_those_of_floats(name, epochs, tmp_pa
     floats = predict(config.network, model.state, codes=test.codes, product=product)
     found = np.concatenate(
         [
-            classes(integer_forward(network, test.codes[k : k + 100], product.totals))
+            classes(integer_forward(network, test.codes[k : k + 100], product.totals, saw=None))
             for k in range(0, len(test.codes), 100)
         ]
     )

@@ -18,7 +18,7 @@ BASE = RunConfig("fashion-mnist", "synthetic", fashion_mnist_cnn(), Recipe(), TA
 def test_names_are_those_of_the_arms():
     assert all(arm.name == name for name, arm in ARMS.items()) and set(DEFAULT_ARMS) <= set(ARMS)
     assert {arm.tuning_error for arm in ARMS.values() if arm.budgeted} == {0.0015, 0.01, 0.05, 0.06, 0.15}
-    assert [arm.name for arm in choose(["float", "pair", "float"])] == ["float", "pair"]
+    assert [arm.name for arm in choose(["float", "pair", "float"], budget_given=False)] == ["float", "pair"]
 
 
 SETTINGS = Settings(0.3, 0.5, 0.0, 1e-4)
@@ -42,7 +42,7 @@ def test_masks_differ_in_what_the_arm_says_alone(name):
     limits = {} if arm.hysteresis else {"hysteresis": 0.0, "hysteresis_end": 0.0}
     assert run.recipe == replace(BASE.recipe, seed=7, chip_seed=7, level=arm.level, **limits)
     assert run.cell_model == (BASE.cell_model if arm.read_noise else replace(BASE.cell_model, read_noise=0.0))
-    assert begin_search(arm, BASE) is None
+    assert begin_search(arm, BASE, rates=None, optimum=None) is None
 
 
 COPIED = [name for name, arm in ARMS.items() if arm.level is None and arm.realisation is None]
@@ -52,9 +52,9 @@ COPIED = [name for name, arm in ARMS.items() if arm.level is None and arm.realis
 def test_plain_weights_have_the_authors_recipe(name):
     """Nothing is searched, nothing is spread: as many whole updates as the budget pays for, of the authors' batch."""
     arm = ARMS[name]
-    search = begin_search(arm, BASE, rates=(0.3, 0.4))
+    search = begin_search(arm, BASE, rates=(0.3, 0.4), optimum=None)
     assert list(search.rounds()) == [] and search.best == Settings(0.1, 0.0, 0.9, 5e-4)
-    config = weight_config(arm, BASE, seed=7, settings=search.best, n_steps=1000, budget=10**6)
+    config = weight_config(arm, BASE, seed=7, settings=search.best, n_steps=1000, budget=10**6, updates=None)
     assert (config.schedule.batch_size, config.schedule.learning_rate, config.schedule.momentum) == (60, 0.1, 0.9)
     assert config.schedule.weight_decay == 5e-4 and config.schedule.epochs == BASE.recipe.epochs
     writing = config.writing
@@ -72,7 +72,15 @@ def test_plain_weights_have_the_authors_recipe(name):
 def test_the_batch_of_plain_weights_is_that_of_the_task():
     for task, batch in (("spoken-digits", 30), ("retina", BASE.recipe.batch_size)):
         arm, base = ARMS["wo-plain-free-1"], replace(BASE, task=task)
-        config = weight_config(arm, base, seed=0, settings=begin_search(arm, base).best, n_steps=9)
+        config = weight_config(
+            arm,
+            base,
+            seed=0,
+            settings=begin_search(arm, base, rates=None, optimum=None).best,
+            n_steps=9,
+            budget=None,
+            updates=None,
+        )
         assert config.schedule.batch_size == batch
 
 
@@ -80,7 +88,7 @@ def test_the_batch_of_plain_weights_is_that_of_the_task():
 def test_weights_share_seed_chip_and_schedule(name):
     arm = ARMS[name]
     settings = SETTINGS if arm.thresholded else replace(SETTINGS, threshold=0.0)
-    config = weight_config(arm, BASE, seed=7, settings=settings, n_steps=1000, budget=10**6)
+    config = weight_config(arm, BASE, seed=7, settings=settings, n_steps=1000, budget=10**6, updates=None)
     assert config.run.recipe == replace(BASE.recipe, seed=7, chip_seed=7, level="cell", momentum=0.0, weight_decay=1e-4)
     assert config.learning_rate == 0.3 and config.run.cell_model == BASE.cell_model
     assert (config.writing is None) == (arm.tuning_error is None)
@@ -104,13 +112,18 @@ def test_whole_array_updates_spread_over_the_budget():
         assert n_updates >= min(updates, n_steps) and n_steps - n_updates * writing.interval < writing.interval
         available = [updates * k * writing.interval // n_steps for k in range(1, n_updates + 1)]
         assert available[-1] >= updates - 1
-    assert weight_config(ARMS["wo-every-free-1"], BASE, seed=0, settings=SETTINGS, n_steps=6870).writing.interval == 1
+    assert (
+        weight_config(
+            ARMS["wo-every-free-1"], BASE, seed=0, settings=SETTINGS, n_steps=6870, budget=None, updates=None
+        ).writing.interval
+        == 1
+    )
 
 
 @pytest.mark.parametrize("budget", [0, N_WEIGHTS // 2, FEWEST_UPDATES * N_WEIGHTS - 1])
 def test_a_budget_for_too_few_whole_updates_is_spent_in_parts_at_every_step(budget):
     arm = ARMS["wo-every-budget-1"]
-    writing = weight_config(arm, BASE, seed=0, settings=SETTINGS, n_steps=1000, budget=budget).writing
+    writing = weight_config(arm, BASE, seed=0, settings=SETTINGS, n_steps=1000, budget=budget, updates=None).writing
     assert arm.whole_updates(BASE.network, budget) is None
     assert (writing.interval, writing.budget, writing.budget_steps) == (1, budget, 1000)
     for n_steps, interval in ((1000, 50), (7, 1)):
@@ -120,11 +133,11 @@ def test_a_budget_for_too_few_whole_updates_is_spent_in_parts_at_every_step(budg
 
 
 def test_searches_begin_where_the_arm_and_the_caller_say():
-    search = begin_search(ARMS["float"], BASE)
+    search = begin_search(ARMS["float"], BASE, rates=None, optimum=None)
     assert search.start == Settings(0.025, 0.0, 0.9, 5e-4) and search.rates == (0.025, 0.05, 0.1)
-    search = begin_search(ARMS["wo-step-free-1"], BASE, rates=(0.3, 0.4))
+    search = begin_search(ARMS["wo-step-free-1"], BASE, rates=(0.3, 0.4), optimum=None)
     assert search.start == Settings(0.3, 0.25, 0.9, 5e-4) and (search.rates, search.momentum) == ((0.3, 0.4), 0.0)
-    follower = begin_search(ARMS["wo-step-free-5"], BASE, optimum=SETTINGS)
+    follower = begin_search(ARMS["wo-step-free-5"], BASE, optimum=SETTINGS, rates=None)
     assert follower.start == SETTINGS and sorted(follower.rates) == [0.15, 0.3, 0.6] and follower.momentum is None
 
 
@@ -137,10 +150,10 @@ def test_searches_begin_where_the_arm_and_the_caller_say():
 )
 def test_what_is_written_seldom_begins_without_momentum(name, threshold, rates):
     """At the rates that move as far as the recipe's momentum would."""
-    search = begin_search(ARMS[name], BASE)
+    search = begin_search(ARMS[name], BASE, rates=None, optimum=None)
     assert search.rates == pytest.approx(rates) and search.momentum == 0.9
     assert (search.start.momentum, search.start.threshold) == (0.0, threshold)
-    assert begin_search(ARMS[name], BASE, rates=(0.2, 0.4)).rates == pytest.approx((2.0, 4.0))
+    assert begin_search(ARMS[name], BASE, rates=(0.2, 0.4), optimum=None).rates == pytest.approx((2.0, 4.0))
 
 
 def test_one_rate_stays_as_it_is():
@@ -151,9 +164,9 @@ def test_one_rate_stays_as_it_is():
 
 def test_what_cannot_be_compared_is_refused():
     with pytest.raises(ConfigError, match="no arm 'wo'; choose from pair"):
-        choose(["wo"])
+        choose(["wo"], budget_given=False)
     with pytest.raises(ConfigError, match="take it from the arm 'pair'"):
-        choose(["wo-step-budget-1"])
+        choose(["wo-step-budget-1"], budget_given=False)
     assert choose(["wo-step-budget-1"], budget_given=True) == [ARMS["wo-step-budget-1"]]
 
 

@@ -101,6 +101,7 @@ def tiny_adcs(learner, codes, adc_bits):
         chip=learner.chip,
         scales_S=learner.scales_S,
         adc_bits=adc_bits,
+        arrangement="pair",
     )
 
 

@@ -80,9 +80,7 @@ def im2col(
     return out
 
 
-def add_patches(
-    dcolumns: np.ndarray, dx: np.ndarray, *, kernel: Pair, stride: Pair = (1, 1), dilation: Pair = (1, 1)
-) -> None:
+def add_patches(dcolumns: np.ndarray, dx: np.ndarray, *, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> None:
     """The transpose of `im2col` without padding: adds each patch's gradient to the pixels of dx that it came from."""
     n, rows, cols, _ = dcolumns.shape
     patches = dcolumns.reshape(n, rows, cols, kernel[0], kernel[1], dx.shape[3])

@@ -69,7 +69,7 @@ def batch_norm_backward(
     var: np.ndarray,
     count: int,
     sums: Tuple[np.ndarray, np.ndarray],
-    gamma: Optional[np.ndarray] = None,
+    gamma: Optional[np.ndarray],
     out: Optional[np.ndarray] = None,
     scratch: Optional[np.ndarray] = None,
 ) -> np.ndarray:

@@ -37,7 +37,7 @@ def largest(
 
 
 def max_pool_forward(
-    x: np.ndarray, side: int = 2, *, out: Optional[np.ndarray] = None, first: Optional[np.ndarray] = None
+    x: np.ndarray, side: int, *, out: Optional[np.ndarray] = None, first: Optional[np.ndarray] = None
 ) -> np.ndarray:
     """Maximum over windows of side x side: (n, height, width, c) -> (n, height // side, width // side, c).
 
@@ -49,7 +49,7 @@ def max_pool_forward(
 
 
 def max_pool_backward(
-    dy: np.ndarray, first: np.ndarray, *, shape: Shape, side: int = 2, out: Optional[np.ndarray] = None
+    dy: np.ndarray, first: np.ndarray, *, shape: Shape, side: int, out: Optional[np.ndarray] = None
 ) -> np.ndarray:
     """dx, shape (n, height, width, c): dy goes to the window's first maximum, all else is 0."""
     if out is None:
@@ -61,7 +61,7 @@ def max_pool_backward(
     return out
 
 
-def average_pool_forward(x: np.ndarray, side: int = 2) -> np.ndarray:
+def average_pool_forward(x: np.ndarray, side: int) -> np.ndarray:
     """Mean over windows of side x side: (n, height, width, c) -> (n, height // side, width // side, c)."""
     places = windows(x, side)
     y = places[0].copy()
@@ -71,7 +71,7 @@ def average_pool_forward(x: np.ndarray, side: int = 2) -> np.ndarray:
     return y
 
 
-def average_pool_backward(dy: np.ndarray, shape: Shape, *, side: int = 2) -> np.ndarray:
+def average_pool_backward(dy: np.ndarray, shape: Shape, *, side: int) -> np.ndarray:
     """dx, shape (n, height, width, c): each place of a window gets its share of dy, what fills no window gets 0."""
     dx = np.zeros(shape, dy.dtype)
     for place in windows(dx, side):

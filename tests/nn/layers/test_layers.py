@@ -153,8 +153,8 @@ def test_max_pool_gradient_of_a_tie_goes_to_the_first():
     x = np.zeros((1, 4, 2, 1))
     x[0, 2:, :, 0] = [[1, 2], [2, 2]]
     first = np.empty((4, 1, 2, 1, 1), bool)
-    max_pool_forward(x, first=first)
-    dx = max_pool_backward(np.array([5.0, 7.0]).reshape(1, 2, 1, 1), first, shape=x.shape)
+    max_pool_forward(x, first=first, side=2)
+    dx = max_pool_backward(np.array([5.0, 7.0]).reshape(1, 2, 1, 1), first, shape=x.shape, side=2)
     np.testing.assert_array_equal(dx[0, :, :, 0], [[5, 0], [0, 0], [0, 7], [0, 0]])
 
 
