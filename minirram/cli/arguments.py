@@ -164,7 +164,6 @@ def lab_options(parser: argparse.ArgumentParser) -> None:
     """--unit of measured conductances, and what is done with cells that hold none: `lab_policy`."""
     from dataclasses import fields
 
-    from ..json_codec import field_docs
     from ..labfiles.maps import USUAL, Policy
     from ..labfiles.units import OF_A_CELL
 
@@ -176,9 +175,9 @@ def lab_options(parser: argparse.ArgumentParser) -> None:
         "error: refuse the file; unformed: they conduct nothing; keep: stay shorted",
     )
     for field in fields(Policy):
-        usual, meaning = getattr(USUAL, field.name), field_docs(Policy)[field.name]
         kept = ("keep",) if field.name == "short" else ()
-        policies.add_argument("--" + field.name, choices=("error", "unformed", *kept), default=usual, help=meaning)
+        choices, usual = ("error", "unformed", *kept), getattr(USUAL, field.name)
+        field_option(policies, "--" + field.name, Policy, field.name, choices=choices, default=usual)
 
 
 def lab_policy(options: argparse.Namespace) -> "Policy":

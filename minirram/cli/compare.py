@@ -16,7 +16,7 @@ from ..runs.config import RunConfig
 from ..runs.folder import RunFolder
 from ..study import report
 from ..study.arms import ARMS, DEFAULT_ARMS
-from ..study.comparison import compare
+from ..study.comparison import Plan, compare
 from ..study.placed_transfer import is_placed
 from ..study.summary import Comparison, OfRun
 from ..tasks.data_report import data_report, report_lines
@@ -88,6 +88,14 @@ OF_RECIPE = ("epochs", "samples_per_epoch", "score_step")
 """fields of the recipe that options change"""
 
 
+SCHEMES = (
+    "masks: pair, pair-free, pair-quiet, cell; free weights: float; weights written on the chip: wo-ideal, and "
+    "wo-every, wo-step, wo-plain or wo-plain-one, with -free or -budget (as many writes as pair has programs) and "
+    "the error of a write in %%: -0.15, -1, -5, -15, of plain ones also -6"
+)
+"""names of the arms, in words"""
+
+
 def _arm_options(parser: argparse.ArgumentParser) -> None:
     """What is compared, and how the settings of learned weights are chosen."""
     arms = group(parser, "the arms")
@@ -97,32 +105,13 @@ def _arm_options(parser: argparse.ArgumentParser) -> None:
         choices=list(ARMS),
         metavar="ARM",
         default=list(DEFAULT_ARMS),
-        help=f"from {', '.join(ARMS)} (default: {' '.join(DEFAULT_ARMS)})",
+        help=f"{SCHEMES} (default: {' '.join(DEFAULT_ARMS)})",
     )
-    arms.add_argument(
-        "--seeds",
-        nargs="+",
-        type=int,
-        metavar="N",
-        default=[0, 1, 2],
-        help="seeds of chip and learning, one training of each arm for each",
-    )
-    arms.add_argument(
-        "--rates",
-        nargs="+",
-        type=finite,
-        metavar="X",
-        help="learning rates of weights that the search begins with; a single one stays; default: three of each arm",
-    )
-    arms.add_argument(
-        "--tuning-epochs", type=positive, help="epochs of the trainings that choose settings; default: as all others"
-    )
-    arms.add_argument(
-        "--writes-per-weight",
-        type=finite,
-        metavar="X",
-        help="budget of the arms that have one (the paper's is 37 for fashion-mnist); default: what pair has spent",
-    )
+    field_option(arms, "--seeds", Plan, "seeds", nargs="+", type=int, metavar="N", default=[0, 1, 2])
+    field_option(arms, "--rates", Plan, "rates", nargs="+", type=finite, metavar="X", more="a single one stays")
+    field_option(arms, "--tuning-epochs", Plan, "tuning_epochs", type=positive, metavar="N")
+    more = "the paper's is 37 for fashion-mnist"
+    field_option(arms, "--writes-per-weight", Plan, "writes_per_weight", metavar="X", more=more)
 
 
 def run(options: argparse.Namespace) -> Comparison:

@@ -35,6 +35,10 @@ class Formatter(argparse.HelpFormatter):
         return f"{text} (default: {value.replace('%', '%%')})"
 
 
+MOST_NAMED = 16
+"""choices that an error names"""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line with the command in it."""
 
@@ -45,7 +49,10 @@ class Parser(argparse.ArgumentParser):
         """End with the exit code of the command line."""
         chosen = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
         if chosen:
-            message += did_you_mean(chosen.group(1), [name.strip("' ") for name in chosen.group(2).split(",")])
+            names = [name.strip("' ") for name in chosen.group(2).split(",")]
+            if len(names) > MOST_NAMED:
+                message = message[: chosen.end(1) + 1]  # the help has them
+            message += did_you_mean(chosen.group(1), names)
         self.exit(COMMAND_LINE, error_line(f"{self.prog.split()[-1]}: {message}; see {self.prog} --help"))
 
     def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
@@ -101,7 +108,7 @@ def check_options(parser: Parser, words: Sequence[str]) -> None:
     """End with one line for options that the parser does not have."""
     known = parser.known()
     words = words[: words.index("--")] if "--" in words else words
-    names = [word.split("=")[0] for word in words if re.match("--[^=]", word)]
+    names = [word.split("=")[0] for word in words if re.match("--[^=]|-[A-Za-z]$", word)]
     unknown = [name for name in names if name not in known]
     if unknown:
         close = "".join(sorted({did_you_mean(name, known) for name in unknown}))

@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram place` takes."""
     parser.add_argument("network", metavar="NETWORK", help="ONNX file")
     graph = group(parser, "the network")
-    graph.add_argument("--size", metavar="HEIGHTxWIDTH", help="height and width of the input; default: the file's")
+    field_option(graph, "--size", Placing, "size", type=str, metavar="HEIGHTxWIDTH")
     field_option(graph, "--output", Placing, "output")
     field_option(graph, "--fold", Placing, "fold_batch_norms")
     for flag, name in (("--bits", "bits"), ("--input-bits", "input_bits")):

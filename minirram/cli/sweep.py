@@ -10,9 +10,10 @@ from ..sweep.driver import SweepResults, columns_of, left_in, sweep
 from ..sweep.findings import Findings, findings, lines_of, write_findings
 from ..sweep.forecast import Forecast, forecast
 from ..sweep.forecast import lines_of as forecast_lines
+from ..sweep.parameters import Look
 from ..sweep.study import Samples, Study, read_study, value_of, values_of
 from .arguments import CONTENTS, GOOD, engine_options, given, positive
-from .field_options import finite
+from .field_options import field_option, finite
 from .sweep_progress import SweepProgress
 
 
@@ -65,15 +66,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_points(what: Any) -> None:
     """Which points a study has."""
-    what.add_argument(
-        "--run",
-        action="append",
-        metavar="RUN",
-        help="run folder to evaluate; several may be given; left out: --task trains",
-    )
-    what.add_argument("--task", help="task that each point trains, in place of --run")
-    what.add_argument("--data", help='data of the trainings: folder, file, or "synthetic" (default)')
-    what.add_argument("--preset", metavar="NAME", help="recipe of the task that trainings vary; default full")
+    field_option(what, "--run", Study, "run", action="append", type=str, nargs=None, metavar="RUN")
+    field_option(what, "--task", Study, "task", more="in place of --run")
+    field_option(what, "--data", Study, "data", more=f"default {Study.data}")
+    field_option(what, "--preset", Study, "preset", metavar="NAME", more=f"default {Study.preset}")
     what.add_argument(
         "--vary",
         action="append",
@@ -104,12 +100,8 @@ def _add_points(what: Any) -> None:
         metavar="NAME=LOW:HIGH[:log|:whole]",
         help="range of a sampled parameter; log: evenly by its logarithm; whole: whole numbers",
     )
-    what.add_argument("--energy", action="store_true", help="account for the energy of an inference, too")
-    what.add_argument(
-        "--analytic",
-        action="store_true",
-        help="accuracy from propagated noise covariances, without draws (CNN and CRNN; docs/scaling.md)",
-    )
+    field_option(what, "--energy", Study, "energy")
+    field_option(what, "--analytic", Look, "analytic", more="CNN and CRNN; docs/scaling.md")
 
 
 def run(options: argparse.Namespace) -> SweepReport:

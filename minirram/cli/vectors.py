@@ -10,7 +10,7 @@ from ..runs.vectors import Wanted, Written, of_run, of_shape
 from ..units import si_format
 from ..vectors.formats import FORMATS
 from .arguments import given, group
-from .field_options import finite
+from .field_options import field_option, finite
 
 RESULT = Written
 EXAMPLES = (
@@ -25,11 +25,11 @@ OF_A_RUN = ("layer", "tile")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `minirram vectors` takes."""
     parser.add_argument("source", metavar="RUN|SHAPE", help="folder of a finished run, or ROWSxPAIRS such as 64x16")
-    parser.add_argument("--format", choices=FORMATS, required=True, help="how the files are written")
+    field_option(parser, "--format", Wanted, "form", choices=FORMATS, required=True)
     parser.add_argument("--out", required=True, help="folder to write; it must be new or empty")
-    parser.add_argument("--samples", type=int, default=Wanted.samples, help="input vectors")
-    parser.add_argument("--seed", type=int, default=Wanted.seed, help="seed of drawn codes and cells")
-    parser.add_argument("--noise", action="store_true", help="also the standard deviation of each output by read noise")
+    field_option(parser, "--samples", Wanted, "samples", default=Wanted.samples)
+    field_option(parser, "--seed", Wanted, "seed", default=Wanted.seed)
+    field_option(parser, "--noise", Wanted, "noise")
     of_run = group(parser, "of a run")
     of_run.add_argument("--layer", metavar="NAME", help="matrix of the run; may be left out where there is one")
     of_run.add_argument("--tile", type=int, metavar="K", help="one tile of it, from 0; default: all")

@@ -57,13 +57,13 @@ class Wanted:
     """What vectors are to hold."""
 
     form: str = "readmemh"
-    """one of `formats.FORMATS`"""
+    """how the files are written, one of `formats.FORMATS`"""
     samples: int = 64
-    """input vectors"""
+    """number of input vectors"""
     seed: int = 0
-    """of drawn cells and codes"""
+    """seed of drawn cells and codes"""
     noise: bool = False
-    """whether the noise budget is written, too"""
+    """whether the standard deviation of each output by read noise is written, too"""
 
 
 def of_run(

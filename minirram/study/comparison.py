@@ -163,21 +163,21 @@ class Plan:
     out: str
     """folder of the comparison"""
     seeds: Tuple[int, ...]
-    """of chip and learning; free settings are chosen with the first"""
+    """seeds of chip and learning, one training of each arm for each; free settings are chosen with the first"""
     steps_per_epoch: int
     """optimiser steps"""
     files: ChipFiles = DRAWN
     """of the chip"""
     rates: Optional[Sequence[float]] = None
-    """learning rates to begin with; None: the arms' own"""
+    """learning rates of weights that the search begins with; None: three of each arm"""
     tuning_epochs: Optional[int] = None
-    """of trainings that choose settings; None: as many as of the others"""
+    """epochs of the trainings that choose settings; None: as all others"""
     engine: Engine = SERIAL
     """where trainings run"""
     threads: int = 1
     """of each"""
     writes_per_weight: Optional[float] = None
-    """budget of arms that have one; None: what `pair` has spent with the same seed"""
+    """budget of the arms that have one; None: what `pair` has spent with the same seed"""
     run: Optional[OfRun] = None
     """the run that was named in place of a task"""
 

@@ -79,13 +79,13 @@ class Study:
     """
 
     run: Tuple[str, ...] = ()
-    """run folders that are evaluated; none: each point trains a run"""
+    """run folder to evaluate, several may be given; left out: each point trains a run"""
     task: str = ""
-    """name of the task, a .json or .py file; of trainings"""
+    """task that each point trains: a name, a .json or a .py file"""
     data: str = "synthetic"
-    """folder or file of its data, or "synthetic"; of trainings"""
+    """data of the trainings: folder, file, or "synthetic\""""
     preset: str = "full"
-    """recipe of the task that is varied; of trainings"""
+    """recipe of the task that trainings vary"""
     fixed: Dict[str, Any] = field(default_factory=dict)
     """parameter -> value of all points"""
     grid: Dict[str, Tuple[Any, ...]] = field(default_factory=dict)

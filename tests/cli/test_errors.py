@@ -69,6 +69,11 @@ def test_every_code_is_stated_at_the_top_of_the_command_line():
         (["networks", "--network", "resnet50", "--costs", "macro-40"], "did you mean macro-40nm?"),
         (["compare", "retina", "--data", "synthetic", "--out", "O", "--arms", "paire"], "did you mean pair?"),
         (["bench", "RUN", "--driver", "serail"], "did you mean serial?"),
+        (["report", "RUN", "-q"], "report: unknown option -q; see minirram report --help"),
+        (
+            ["compare", "retina", "--data", "synthetic", "--out", "O", "--arms", "x"],
+            "choice: 'x'; see minirram compare",
+        ),
         (["train", "retina", "--data", "synthetik", "--out", "OUT"], 'did you mean "synthetic"?'),
     ],
 )
