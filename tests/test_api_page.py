@@ -8,7 +8,6 @@ import pytest
 import minirram as mr
 
 from .support.pages import python_blocks, sections
-from .support.places import ROOT
 
 PAGE = sections("api.md")
 ROWS = re.findall(r"^\| `(\w+)` \| ([^|]+) \| `(.+)` \|$", PAGE["Names"], flags=re.M)
@@ -43,10 +42,3 @@ def test_every_example_runs(tmp_path, monkeypatch, capsys, forgotten):
             pytest.fail(f"the example of {name}: {error!r}")
     assert not values["good"] and values["contents"] == (tmp_path / "bars.xbp").read_bytes()
     assert values["spec"].grid_S == 1e-9 and values["score"].split == "test"
-
-
-def test_the_ten_lines_are_those_of_the_readme():
-    (block,) = python_blocks(PAGE["From a cell to a program file"])
-    ten = block[block.index("cell = mr.technology") :]
-    assert len([line for line in ten.splitlines() if line]) == 8
-    assert ten in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs" / "first-hour.md").read_text(encoding="utf-8")
 
 def commands():
     """The commands of the page's first block."""
-    (block,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.M | re.S)
+    block, *_ = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.M | re.S)
     return [shlex.split(line) for line in block.splitlines()]
 
 

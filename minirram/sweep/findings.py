@@ -39,9 +39,10 @@ class Findings(Result):
 
 
 def study_in(folder: Path) -> Study:
-    """The study in a folder."""
+    """The study in a folder, its parameters in the order of its table: a JSON object keeps none."""
     path = os.path.join(os.fspath(folder), "study.json")
-    return built(Study, read_json(path)["study"], where=path)
+    known = read_json(path)
+    return built(Study, known["study"], where=path).ordered(known["base"]["names"])
 
 
 def rows_in(folder: Path) -> Tuple[Tuple[str, ...], List[Dict[str, Any]]]:

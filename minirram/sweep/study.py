@@ -4,8 +4,8 @@ import hashlib
 import itertools
 import json
 import math
-from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import ConfigError
 from ..files import Path, read_json
@@ -125,6 +125,16 @@ class Study:
     def names(self) -> Tuple[str, ...]:
         """Parameters of its points: columns of the table."""
         return (*(("run",) if self.run else ()), *self._names())
+
+    def ordered(self, names: Sequence[str]) -> "Study":
+        """The same study with its parameters in the order of `names`."""
+
+        def by_name(values: Mapping[str, Any]) -> Dict[str, Any]:
+            return {name: values[name] for name in sorted(values, key=list(names).index)}
+
+        samples = self.samples and replace(self.samples, ranges=by_name(self.samples.ranges))
+        points = tuple(by_name(point) for point in self.points)
+        return replace(self, fixed=by_name(self.fixed), grid=by_name(self.grid), points=points, samples=samples)
 
     @property
     def count(self) -> int:

@@ -211,6 +211,6 @@ def test_the_worked_example_says_what_the_page_says(capsys, tmp_path, monkeypatc
         script.write_text(code, encoding="utf-8")
         runpy.run_path(str(script))
         printed.append(re.findall(r"^(holds|BROKEN) +(.*)", capsys.readouterr().out, re.MULTILINE))
-    assert printed[0] + printed[1] == re.findall(r"^    (holds|BROKEN) +(.*)", page, re.MULTILINE)
+    assert printed[0] + printed[1] == re.findall(r"^(holds|BROKEN) +(.*)", page, re.MULTILINE)
     assert [verdict for verdict, _ in printed[2]] == len(noisy_laws.STATISTICAL_LAWS) * ["holds"]
     assert [verdict for verdict, _ in printed[3]] == 8 * ["holds"]

@@ -1,7 +1,7 @@
-"""Code blocks of the pages in docs/."""
+"""Code blocks of README and of the pages in docs/."""
 
 import re
-from typing import Dict, List
+from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from .places import ROOT
 
@@ -16,3 +16,55 @@ def sections(page: str) -> Dict[str, str]:
 def python_blocks(text: str) -> List[str]:
     """The Python blocks in a text, in order."""
     return re.findall(r"^```python\n(.*?)^```$", text, flags=re.M | re.S)
+
+
+def pages() -> List[str]:
+    """README and all pages of docs/, by their path from the root."""
+    found = sorted((ROOT / "docs").rglob("*.md"))
+    return ["README.md", *(path.relative_to(ROOT).as_posix() for path in found)]
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    page: str
+    line: int
+    """of its fence, from 1"""
+    language: str
+    text: str
+    not_run: Optional[str]
+    """why a test cannot run it: the comment `<!-- not run: WHY -->` above it"""
+    file: Optional[str]
+    """name that the sentence above saves it by: "Save this as `NAME`" """
+    printed: bool
+    """the line above says that what stands before prints it"""
+
+    @property
+    def place(self) -> str:
+        """page:line, for messages."""
+        return f"{self.page}:{self.line}"
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """All fenced blocks of a page, in order."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, flags=re.M | re.S):
+        above = text[: found.start()].rstrip().rsplit("\n\n", 1)[-1]
+        above = above.rsplit("```", 1)[-1]
+        why = re.search(r"<!-- not run: (.+?) -->$", above, flags=re.S)
+        file = re.search(r"[Ss]ave this as `([^`]+)`", above)
+        line = text[: found.start()].count("\n") + 1
+        yield Block(
+            page,
+            line,
+            language=found[1],
+            text=found[2],
+            not_run=why[1] if why else None,
+            file=file[1] if file else None,
+            printed=bool(re.search(r"\bprints:?$", above)),
+        )
+
+
+def commands(text: str) -> List[str]:
+    """The lines of a shell block, those that a backslash continues as one."""
+    return [line.strip() for line in re.sub(r"\\\n\s*", " ", text).splitlines() if line.strip()]

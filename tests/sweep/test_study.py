@@ -12,12 +12,14 @@ from minirram.crossbar.wires import Wires
 from minirram.device.presets import PCM, TAOX_40NM
 from minirram.engines.running import Running
 from minirram.errors import ConfigError, DataError
+from minirram.files import write_json
 from minirram.json_codec import built, plain
 from minirram.learn.recipe import Recipe
 from minirram.nn.network import input_bits, matrices
 from minirram.runs.config import RunConfig
 from minirram.sweep import driver
 from minirram.sweep import table as tables
+from minirram.sweep.findings import study_in
 from minirram.sweep.parameters import Setup, find, names_of, parameters, with_values
 from minirram.sweep.study import Point, Samples, Study, value_of, values_of
 from minirram.sweep.table import Table, alone, read_rows
@@ -235,3 +237,18 @@ def test_the_clock_tells_how_far_a_sweep_is():
     assert [(one.done, one.points, one.failed) for one in told] == [(1, 3, 0), (2, 3, 1)]
     assert told[0].left_s is None and told[1].left_s >= 0
     assert [one.dashboard for one in told] == [None, None]
+
+
+def test_a_study_read_back_has_the_order_of_its_table(tmp_path):
+    """JSON sorts the names of an object; the table keeps those of the command."""
+    study = Study(
+        run=("there",),
+        fixed={"split": "test", "draws": 2},
+        grid={"read_noise": (0.0, 0.02), "adc_bits": (6, 8)},
+        points=({"b": 1, "a": 2},),
+        samples=Samples("lhs", 2, {"z": (0.0, 1.0), "y": (0.0, 1.0)}),
+    )
+    write_json(str(tmp_path / "study.json"), {"base": study.base(), "study": plain(study)})
+    there = study_in(tmp_path)
+    assert there.names == study.names == ("run", "split", "draws", "read_noise", "adc_bits", "b", "a", "z", "y")
+    assert there == study

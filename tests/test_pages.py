@@ -1,0 +1,181 @@
+"""README and docs: every command is one that the package has; every block runs as it stands, unless it says why not.
+
+A block runs where the blocks above it on its page have left their files. GIVEN lies there from the start: what README's
+first command makes, data, and files that the user has. `<!-- not run: WHY -->` above a block names what a test lacks.
+"""
+
+import functools
+import os
+import re
+import runpy
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from minirram.cli.main import build_parser
+
+from .support import own_task
+from .support.pages import Block, blocks, commands, pages
+from .support.places import ROOT
+from .support.tiny import save_garments
+
+BLOCKS = [block for page in pages() for block in blocks(page)]
+SHELL = ("sh", "console")
+TOOLS = ("iverilog", "vvp", "ngspice", "make")
+"""that a block may need, and CI has"""
+TREE = ("benchmarks", "data_scripts", "docs", "export", "minirram", "tests")
+"""folders of the checkout that commands name by their path from its root"""
+
+
+def lines(block):
+    """The commands of a shell block; of a console block those behind a dollar sign."""
+    shown = commands(block.text)
+    return shown if block.language == "sh" else [line[2:] for line in shown if line.startswith("$ ")]
+
+
+def words(line):
+    """The words of each call of minirram in a line; of braces and variables one value."""
+    line = re.sub(r"\$\w+", "8", re.sub(r"\{([^,}]*),[^}]*\}", r"\1", line))
+    for call in re.findall(r"(?:^|[;&|]\s*|\bdo\s+)minirram ([^;&|]*)", line):
+        yield shlex.split(call, comments=True)
+
+
+@functools.lru_cache(maxsize=None)
+def parser():
+    """That of the command line, made once."""
+    return build_parser()
+
+
+# -- as they stand -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_command_of_a_page_is_one_that_the_package_has(page, capsys):
+    for block in blocks(page):
+        assert block.language or page == "README.md", f"{block.place}: a block without a language"
+        for line in lines(block) if block.language in SHELL else ():
+            for arguments in words(line):
+                try:
+                    parser().parse_args(arguments)
+                except (SystemExit, Exception) as error:
+                    pytest.fail(f"{block.place}: {line}: {error} {capsys.readouterr().err}")
+            for script in re.findall(r"\bpython3? (\S+\.py)\b", line):
+                assert (ROOT / script).exists(), f"{block.place}: no {script}"
+
+
+def test_a_block_of_commands_runs_or_says_why_not():
+    runs = [block for block in BLOCKS if block.language in (*SHELL, "python") and not block.not_run]
+    assert len(runs) > 30
+    for block in BLOCKS:
+        assert block.not_run is None or len(block.not_run.split()) > 1, block.place
+
+
+def test_a_command_that_is_not_there_is_seen():
+    assert list(words("minirram export RUN && minirram chip RUN --out x  # y")) == [
+        ["export", "RUN"],
+        ["chip", "RUN", "--out", "x"],
+    ]
+    assert list(words("for b in 4 5; do minirram energy --adc-bits $b; done")) == [["energy", "--adc-bits", "8"]]
+
+
+# -- as they run -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    """Variables for commands: `minirram` is short_minirram, `python` this one; the checkout can be imported."""
+    folder = tmp_path_factory.mktemp("bin")
+    for name, told in (("minirram", "-m tests.support.short_minirram"), ("python", ""), ("python3", "")):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {told} "$@"\n')
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    variables = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP")}
+    return dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}", PYTHONPATH=str(ROOT), CI="true", **variables)
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory, shell):
+    """GIVEN: runs/demo, data, mine.csv, and bars.py of docs/extending.md."""
+    folder = tmp_path_factory.mktemp("given")
+    save_garments(_made(folder / "data"), train=240, validation=120, test=120)
+    inputs, labels = own_task.blobs(300, 95, 6)
+    own_task.save_table(str(folder / "mine.csv"), inputs, [f"class {label}" for label in labels])
+    (bars,) = [block for block in BLOCKS if block.file == "bars.py"]
+    (folder / "bars.py").write_text(bars.text)
+    _made(folder / ".venv" / "bin").joinpath("activate").write_text("")
+    run_shell("minirram demo --out runs/demo --quiet", folder, shell)
+    return folder
+
+
+def _made(folder):
+    folder.mkdir(parents=True)
+    return folder
+
+
+def run_shell(text, folder, shell):
+    """What a text of commands prints; fails at the first command that does."""
+    done = subprocess.run(
+        ["bash", "-e", "-c", text],
+        cwd=str(folder),
+        env=shell,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def run_block(block: Block, folder, *, shell, names, capsys):
+    """What a block prints; None where it prints nothing, or a tool is not installed."""
+    if block.file:
+        (folder / block.file).write_text(block.text)
+    if block.language == "sh":
+        if any(re.search(rf"\b{tool}\b", block.text) and not shutil.which(tool) for tool in TOOLS):
+            return None
+        return run_shell(block.text, folder, shell)
+    if block.language == "python":
+        script = folder / (block.file or "block.py")
+        script.write_text(block.text)
+        capsys.readouterr()
+        names.update(runpy.run_path(str(script), init_globals=names))
+        return capsys.readouterr().out
+    return None
+
+
+def check_shown(block: Block, printed):
+    """The lines of a block that shows output stand in what was printed, in that order."""
+    left = iter(line.strip() for line in printed.splitlines())
+    for line in filter(None, map(str.strip, block.text.splitlines())):
+        assert line in left, f"{block.place}: {line!r} was not printed, or not in this place, of\n{printed}"
+
+
+RUN = sorted({block.page for block in BLOCKS if block.language in ("sh", "python") and not block.not_run})
+"""pages with blocks that run; those of `console` are run by tests/cli/test_fit_cases.py"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN)
+def test_every_block_of_a_page_runs(page, given, shell, tmp_path, monkeypatch, capsys, forgotten):
+    folder = tmp_path / "page"
+    shutil.copytree(str(given), str(folder))
+    for name in TREE:
+        (folder / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.syspath_prepend(str(folder))
+    names, printed = {}, None
+    for block in blocks(page):
+        if block.not_run:
+            continue
+        if block.printed and printed is not None:
+            check_shown(block, printed)
+        try:
+            printed = run_block(block, folder, shell=shell, names=names, capsys=capsys)
+        except Exception as error:
+            pytest.fail(f"{block.place}: {type(error).__name__}: {error}")
