@@ -9,6 +9,7 @@ from ..crossbar.wires import MODELS, Wires
 from ..device.cell import CellModel
 from ..errors import ConfigError
 from ..runs.evaluate import Evaluation, evaluate
+from ..tasks.metrics import iou_by_class
 from ..units import ZERO_CELSIUS_K
 from .arguments import data_option, group, run_option, threads_option
 from .console import printable
@@ -111,7 +112,8 @@ def _confusion(score: Evaluation) -> Iterator[str]:
     names = [_in_column(name) for name in score.class_names or map(str, range(len(rows)))]
     if len(rows) <= WIDEST:
         yield "confusion: row = true class, column = answer, both in this order"
-        yield from (f"{name:18s} " + " ".join(f"{count:5d}" for count in row) for name, row in zip(names, rows))
+        width = max(5, len(str(max(map(max, rows)))))
+        yield from (f"{name:18s} " + " ".join(f"{count:{width}d}" for count in row) for name, row in zip(names, rows))
         return
     yield "confusion: true class, right answers, what is answered most often instead"
     for number, (name, row) in enumerate(zip(names, rows)):
@@ -135,6 +137,11 @@ def _lines(score: Evaluation) -> Iterator[str]:
         yield f"compensation            {factors}"
     yield from count_lines("evaluate", score)
     yield from (f"warning                 {line}" for line in score.warnings)
+    if score.confusion is not None and score.dice is not None:
+        yield from (f"{name:12s} {getattr(score, name):.4f}" for name in ("accuracy", "sensitivity"))
+        names = score.class_names or map(str, range(len(score.confusion)))
+        for name, iou in zip(names, iou_by_class(score.confusion)):
+            yield f"IoU of {_in_column(name):18s} {iou:.4f}"
     if score.confusion is not None:
         yield from _confusion(score)
         return

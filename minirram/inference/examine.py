@@ -29,13 +29,13 @@ class Figures(Result):
     pr_auc: Optional[float]
     """area under the precision-recall curve of the pixels, as average precision"""
     sensitivity: Optional[float]
-    """share of the positive pixels that are found"""
+    """share of the positive pixels that are found; of several classes the mean of their shares"""
     specificity: Optional[float]
     """share of the negative pixels that are left out"""
     dice: Optional[float]
-    """Dice coefficient of the positive pixels"""
+    """Dice coefficient of the positive pixels; of several classes the mean of theirs"""
     confusion: Optional[Tuple[Tuple[int, ...], ...]]
-    """samples by true class (row) and predicted class (column)"""
+    """samples, or pixels in the field of view, by true class (row) and predicted class (column)"""
 
     @classmethod
     def of(cls, found: Dict[str, Any]) -> "Figures":

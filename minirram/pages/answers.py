@@ -24,8 +24,8 @@ _CURVE_POINTS = 240
 def confusion_section(score: Score, class_names: Sequence[str], split: str) -> Section:
     """The confusion matrix with the figures of each class, and the most frequent mistakes."""
     counts = np.array(score.confusion, np.int64)
-    names = list(class_names)
-    tables, parts = [_by_class(counts, names, split)], []
+    names, unit = list(class_names), "samples" if score.dice is None else "pixels"
+    tables, parts = [_by_class(counts, names, split, unit)], []
     if len(names) <= MOST_CLASSES:
         shade = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         rows = [(name, *row) for name, row in zip(names, counts.tolist())]
@@ -36,15 +36,15 @@ def confusion_section(score: Score, class_names: Sequence[str], split: str) -> S
     worst = [divmod(int(k), len(names)) for k in order if mistakes.flat[k]]
     if worst:
         listed = [(names[t], names[p], int(counts[t, p]), percent(counts[t, p] / counts[t].sum(), 1)) for t, p in worst]
-        head = ("true class", "answer", "samples", "of the true class")
+        head = ("true class", "answer", unit, "of the true class")
         tables.append(Table("Most frequent mistakes", head, listed, texts=(1,)))
     draws = "" if len(score.by_draw) == 1 else " They are those of the last draw."
     return Section(
-        "Answers by class", (f"Counts of the {score.samples:,} {split} samples.{draws}", *parts, Side(tuple(tables)))
+        "Answers by class", (f"Counts of the {int(counts.sum()):,} {split} {unit}.{draws}", *parts, Side(tuple(tables)))
     )
 
 
-def _by_class(counts: np.ndarray, names: Sequence[str], split: str) -> Table:
+def _by_class(counts: np.ndarray, names: Sequence[str], split: str, unit: str) -> Table:
     hits, true, called = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     rows = []
     for k, name in enumerate(names):
@@ -52,7 +52,7 @@ def _by_class(counts: np.ndarray, names: Sequence[str], split: str) -> Table:
         precision = hits[k] / called[k] if called[k] else None
         f1 = 2 * hits[k] / (true[k] + called[k]) if true[k] + called[k] else None
         rows.append((name, int(true[k]), int(hits[k]), percent(recall, 1), percent(precision, 1), figure(f1, 3)))
-    head = ("class", "samples", "right", "recall", "precision", "F1")
+    head = ("class", unit, "right", "recall", "precision", "F1")
     return Table(f"Figures by class, {split} set", head, rows)
 
 

@@ -75,7 +75,7 @@ def run_page(folder: str, wishes: Wishes) -> Page:
     found = _tried("Energy", lambda: _account(opened, wishes), notes)
     sections = [*_results_sections(opened)]
     asked = config.data_layout.per_pixel
-    if asked:
+    if asked and len(config.data_layout.class_names) == 2:
         shown = _tried("Answers by pixel", lambda: _pixels(opened, wishes), notes)
         sections += [] if shown is None else [shown]
     found_score, split = opened.outcome.score, opened.outcome.split

@@ -457,16 +457,12 @@ def load_weights(run: RunFolder) -> Tuple[Dict[str, np.ndarray], Effort]:
 
 
 def _save(out: Path, config: RunConfig, learner: WriteLearner, model: Model, samples: Samples) -> Tuple[str, ...]:
-    """The run folder; samples whose pixels are of more than two classes are not carried: no task has such labels."""
-    by_pixel = samples.by_pixel
-    layout = replace(
-        config.data_layout, data_set=DATA_SET, per_pixel=by_pixel and len(config.data_layout.class_names) == 2
-    )
+    """The run folder, with its data; returns the files beside those of every run."""
+    layout = replace(config.data_layout, data_set=DATA_SET, per_pixel=samples.by_pixel)
     os.makedirs(out, exist_ok=True)
     run = RunFolder(out, replace(config, data=IN_THE_FOLDER, layout=layout))
     files = list(save_written(run, learner, model))
-    if layout.per_pixel == by_pixel:
-        origin = f"data of {os.path.basename(config.data)}"
-        files.append(datasets.save(run.folder, layout, parts=samples.parts(), origin=origin))
+    origin = f"data of {os.path.basename(config.data)}"
+    files.append(datasets.save(run.folder, layout, parts=samples.parts(), origin=origin))
     write_json(run.path("config.json"), document(run.config))
     return tuple(files)

@@ -10,7 +10,7 @@ from ..files import atomic_writer
 from ..runs.learning_folder import Path
 from .summary import ArmRow, Comparison, Paper
 
-_SHOWN = {"accuracy": ("accuracy",), "roc_auc": ("roc_auc", "pr_auc")}
+_SHOWN = {"accuracy": ("accuracy",), "roc_auc": ("roc_auc", "pr_auc"), "dice": ("dice", "accuracy")}
 """figures of the tables, by the primary one"""
 _COSTS = (
     "total",

@@ -29,6 +29,8 @@ _PART_WORDS = {
 }
 _INTEGER = re.compile("[+-]?[0-9]{1,18}")
 TABLES = (".csv", ".tsv", ".txt")
+MOST_PIXEL_CLASSES = 255
+"""of pixels; 255 itself is what many data sets write where a pixel has no class"""
 POLICIES = ("error", "drop", "mean")
 
 
@@ -309,13 +311,22 @@ def _by_name(found: _Samples, names: Optional[Sequence[str]]) -> Tuple[np.ndarra
 
 
 def _pixel_labels(found: _Samples, names: Optional[Sequence[str]]) -> Tuple[np.ndarray, Tuple[str, ...]]:
-    """(labels uint8 (n, height, width), two class names)."""
+    """(labels uint8 (n, height, width), names of their classes, two at least)."""
     labels = found.labels
-    if labels.dtype.kind not in "iub" or not np.isin(labels, (0, 1)).all():
-        raise DataError(f"{found.path}: labels of pixels are 0 or 1, 1 for what is looked for; they are {labels.dtype}")
+    most = MOST_PIXEL_CLASSES if names is None else len(names)
+    if labels.dtype.kind not in "iub" or not labels.size or labels.min() < 0 or labels.max() >= most:
+        span = f"{labels.min()} to {labels.max()}" if labels.size and labels.dtype.kind in "iub" else "none"
+        raise DataError(
+            f"{found.path}: labels of pixels are integers 0 to {most - 1}, one for each class; they are "
+            f"{labels.dtype}, {span}; pixels without a class are left out by region"
+        )
     if labels.shape != found.inputs.shape[:3]:
         raise ShapeError(f"{found.path}: labels {labels.shape} of images {found.inputs.shape[:3]}; one label per pixel")
-    return labels.astype(np.uint8), ("background", "object") if names is None else tuple(names)
+    if names is not None:
+        return labels.astype(np.uint8), tuple(names)
+    count = int(labels.max()) + 1
+    named = ("background", "object") if count <= 2 else tuple(map(str, range(count)))
+    return labels.astype(np.uint8), named
 
 
 def _region(found: _Samples) -> np.ndarray:

@@ -39,7 +39,7 @@ class Layout:
     codes: CodeRule
     """how inputs become codes"""
     per_pixel: bool = False
-    """whether each pixel has a label (and a region that counts) instead of each input; class 1 is looked for"""
+    """whether each pixel has a label (and a region that counts) instead of each input; of two, class 1 is looked for"""
     mirrored: bool = False
     """whether an input and its mirror image are of one class, so that training swaps left and right at random"""
     script: str = ""
@@ -50,9 +50,8 @@ class Layout:
             raise ConfigError(f"inputs of dtype {self.input_dtype!r}; choose 'uint8' or 'float32'")
         if not self.data_set or self.data_set != os.path.basename(self.data_set):
             raise ConfigError(f"a data set called {self.data_set!r}; its name is that of a file, without .npz")
-        if len(self.class_names) < 2 or (self.per_pixel and len(self.class_names) != 2):
-            wanted = "exactly two" if self.per_pixel else "at least two"
-            raise ConfigError(f"{self.data_set} has {len(self.class_names)} classes; it must have {wanted}")
+        if len(self.class_names) < 2:
+            raise ConfigError(f"{self.data_set} has {len(self.class_names)} classes; it must have at least two")
         if self.per_pixel and len(self.input_shape) not in (2, 3):
             raise ConfigError(f"{self.data_set}: images labelled by pixel are (height, width) or with channels behind")
 

@@ -14,6 +14,7 @@ from .fundus import predict_by_tiles
 
 TILE_PX, TILE_STEP_PX = 96, 64
 """side and distance of the overlapping tiles from which a whole image is answered"""
+TILES = {"size": TILE_PX, "step": TILE_STEP_PX}
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """uint8 codes (n, height, width, channels) -> logits (n, classes), or (n, height, width, classes)"""
@@ -89,7 +90,48 @@ class PixelExamination:
         return len(self.codes)
 
 
-Examination = Union[LabelExamination, PixelExamination]
+@dataclass(frozen=True, eq=False)
+class PixelClassExamination:
+    """Whole images whose pixels are of more than two classes, judged inside the field of view."""
+
+    codes: np.ndarray
+    """uint8 (n, height, width, channels)"""
+    labels: np.ndarray
+    """integers (n, height, width)"""
+    region: np.ndarray
+    """bool (n, height, width), pixels that count"""
+    classes: int
+    """number of classes"""
+    class_names: Optional[Tuple[str, ...]] = None
+    """names of the classes 0, 1, ...; None: nobody named them"""
+    primary = "dice"
+
+    @property
+    def calls(self) -> int:
+        """How often `predict` is called for one set of figures: once for each image."""
+        return len(self.codes)
+
+    def figures(self, predict: Predict) -> Dict[str, Any]:
+        """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.class_scores`."""
+        maps = [predict_by_tiles(lambda x: softmax(predict(x)), image, **TILES) for image in self.codes]
+        predicted = np.stack([image.argmax(axis=-1) for image in maps])
+        return metrics.class_scores(predicted, self.labels, region=self.region, classes=self.classes)
+
+    def first(self, n: int) -> "PixelClassExamination":
+        """The examination's first `n` images."""
+        return replace(self, codes=self.codes[:n], labels=self.labels[:n], region=self.region[:n])
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of the classes, which are the last axis."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+Examination = Union[LabelExamination, PixelExamination, PixelClassExamination]
 
 
 def examination(layout: Layout, data: Dataset, *, network: Network) -> Examination:
@@ -100,4 +142,6 @@ def examination(layout: Layout, data: Dataset, *, network: Network) -> Examinati
     codes = layout.codes.codes(data.inputs, network)
     if data.region is None:
         return LabelExamination(codes, data.labels, classes, data.class_names)
+    if classes > 2:
+        return PixelClassExamination(codes, data.labels, data.region, classes, data.class_names)
     return PixelExamination(codes, data.labels, data.region, data.class_names)

@@ -119,11 +119,11 @@ def tile_starts(length: int, size: int, *, step: int) -> np.ndarray:
 def predict_by_tiles(
     predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, *, size: int, step: int, batch: int = 16
 ) -> np.ndarray:
-    """A whole image's answer from overlapping tiles, blended: float32 (height, width).
+    """A whole image's answer from overlapping tiles, blended: float32 (height, width), or with classes behind.
 
-    predict: (m, size, size, ...) -> float (m, size, size), m <= batch. image: (height, width, ...); a side shorter
-    than `size` is continued by reflection. Tiles count most in their middle (a pyramid), where they
-    see the most surroundings.
+    predict: (m, size, size, ...) -> float (m, size, size) or (m, size, size, classes), m <= batch. image: (height,
+    width, ...); a side shorter than `size` is continued by reflection. Tiles count most in their middle (a pyramid),
+    where they see the most surroundings.
     """
     if not 1 <= step <= size:
         raise ConfigError(f"tiles of {size} pixels every {step}: the step must be 1..{size}")
@@ -132,12 +132,17 @@ def predict_by_tiles(
     padded = np.pad(image, [(0, max(size - height, 0)), (0, max(size - width, 0)), *whole], mode="symmetric")
     ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)).astype(np.float32)
     weight = np.outer(ramp, ramp)
-    total, weights = np.zeros(padded.shape[:2], np.float32), np.zeros(padded.shape[:2], np.float32)
+    total: Optional[np.ndarray] = None
+    weights: np.ndarray = np.zeros(padded.shape[:2], np.float32)
     rows, cols = (tile_starts(length, size, step=step) for length in padded.shape[:2])
     places = [(slice(row, row + size), slice(col, col + size)) for row in rows for col in cols]
     for start in range(0, len(places), batch):
         group = places[start : start + batch]
         for place, answer in zip(group, predict(np.stack([padded[place] for place in group]))):
-            total[place] += weight * answer
+            behind = (1,) * (answer.ndim - 2)
+            total = np.zeros((*padded.shape[:2], *answer.shape[2:]), np.float32) if total is None else total
+            total[place] += weight.reshape(*weight.shape, *behind) * answer
             weights[place] += weight
-    return (total / weights)[:height, :width]
+    if total is None:  # an image of no pixel has no tile
+        raise ShapeError("an image without a pixel has no answer")
+    return (total / weights.reshape(*weights.shape, *(1,) * (total.ndim - 2)))[:height, :width]

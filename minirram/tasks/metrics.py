@@ -101,6 +101,37 @@ def segmentation_scores(
     return scores
 
 
+def class_scores(predicted: np.ndarray, truth: np.ndarray, *, region: np.ndarray, classes: int) -> Dict[str, Any]:
+    """Accuracy, confusion, and sensitivity and Dice as means over the classes, of pixels inside `region`, as a dict.
+
+    predicted, truth: integers 0..classes - 1; region: bool, the pixels that count (all images pooled). One shape. A
+    class that is neither there nor answered has no part in the means.
+    """
+    predicted, truth = _pair(predicted, truth, "predicted", "truth")
+    region = _pair(region, truth, "region", "truth")[0].astype(bool)
+    if not region.any():
+        raise DataError("no pixel counts: the region is empty")
+    confusion = confusion_matrix(predicted[region], truth[region], classes=classes)
+    hits, true, called = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    there, seen = true > 0, true + called > 0
+    return {
+        "accuracy": float(hits.sum() / confusion.sum()),
+        "sensitivity": float(np.mean(hits[there] / true[there])),
+        "dice": float(np.mean(2 * hits[seen] / (true + called)[seen])),
+        "confusion": confusion.tolist(),
+    }
+
+
+def iou_by_class(confusion: Any) -> np.ndarray:
+    """Intersection over union of each class of a confusion matrix (classes, classes), float64 (classes,).
+
+    NaN for a class that does not occur.
+    """
+    counts = np.asarray(confusion, np.int64)
+    hits, union = np.diag(counts), counts.sum(axis=0) + counts.sum(axis=1) - np.diag(counts)
+    return np.where(union > 0, hits / np.maximum(union, 1), np.nan)
+
+
 def _need_both(positives: Any, negatives: Any) -> None:
     if not positives or not negatives:
         raise DataError(

@@ -71,7 +71,7 @@ class LayoutPart:
     codes: Optional[CodeRule] = None
     """range of values that becomes the codes; None: that of the training data, per channel, values beyond are cut"""
     per_pixel: bool = False
-    """whether each pixel has a label instead of each input; of two classes the second is looked for"""
+    """whether each pixel has a label instead of each input; of two classes the second is looked for, of more all"""
     mirrored: bool = False
     """whether an input and its mirror image are of one class, so that training swaps left and right at random"""
     script: str = ""

@@ -18,7 +18,7 @@ from minirram.tasks.registry import TASKS
 from minirram.tasks.task_file import task_document, write_task_file
 
 from ..support import own_task
-from ..support.options import SMALL, figures, small_task
+from ..support.options import SMALL, call, figures, small_task
 from ..support.pages import python_blocks, sections
 from ..support.places import ROOT
 
@@ -27,6 +27,7 @@ KINDS = {
     "windows": (own_task.windows, "mine.npz"),
     "residual": (own_task.residual_images, "mine.npz"),
     "pixels": (own_task.pixels, "mine.npz"),
+    "pixel classes": (own_task.pixel_classes, "mine.npz"),
 }
 """kind of task -> (what writes its files, name of its data)"""
 
@@ -102,7 +103,7 @@ def test_every_command_works_on_a_run_of_features(trained):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["windows", "residual", "pixels"])
+@pytest.mark.parametrize("kind", ["windows", "residual", "pixels", "pixel classes"])
 def test_every_command_works_on_a_run_of_every_kind(trained, kind):
     folder, results = trained(kind)
     assert results["data_report"]["file"] == KINDS[kind][1]
@@ -132,6 +133,17 @@ def test_labels_of_pixels_in_two_channels_and_an_odd_size_are_learned(trained):
     folder, results = trained("pixels")
     assert results["test"]["primary"] == "roc_auc" and results["test"]["roc_auc"] > 0.9
     assert read_json(folder / "moved" / "config.json")["layout"]["input_shape"] == [40, 51, 2]
+
+
+@pytest.mark.slow
+def test_pixels_of_three_classes_are_learned(trained):
+    folder, results = trained("pixel classes")
+    assert results["test"]["primary"] == "dice" and results["test"]["dice"] > 0.7
+    counts = np.array(results["test"]["confusion"])
+    assert counts.shape == (3, 3) and counts.sum() == 40 * 51 * results["test"]["samples"]
+    assert set(results["data_report"]["classes"]) == {"0", "1", "2"}
+    told = call("evaluate", str(folder / "moved")).out
+    assert "validation dice" in told and "IoU of 2" in told and "confusion: row = true class" in told
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ pytest.importorskip("onnx", reason="needs the package onnx: pip install minirram
 from minirram.programming.readback import read_program  # noqa: E402
 from minirram.runs.folder import RunFolder  # noqa: E402
 
-from ..support.onnx_models import numbers, save, small_network  # noqa: E402
+from ..support.onnx_models import model_of, node, numbers, save, small_network  # noqa: E402
 from ..support.options import call, figures  # noqa: E402
 
 FAULTS = ("--stuck-lrs", "0.01", "--know-faults")
@@ -179,3 +179,20 @@ def test_masks_are_compared_with_its_weights_on_its_own_data(placed: Any) -> Non
     told = call(*command).out
     assert f"the weights of the run run itself: data accuracy {judged['accuracy']:.4f}" in told
     assert call(*command[:-2]).code == 2 and call(*command, "--preset", "full").code == 2
+
+
+def test_a_network_that_answers_pixels_of_three_classes_is_a_run_too(tmp_path: Any) -> None:
+    weights = {"w1": numbers((6, 2, 3, 3), 1, 0.3), "b1": numbers((6,), 2, 0.2), "w2": numbers((3, 6, 1, 1), 3, 0.5)}
+    nodes = [
+        node("Conv", "x w1 b1", "c1", pads=[1, 1, 1, 1]),
+        node("Relu", "c1", "r1"),
+        node("Conv", "r1 w2", "y"),
+    ]
+    save(model_of(nodes, weights, (1, 2, 12, 12)), tmp_path / "m.onnx")
+    np.savez(tmp_path / "x.npz", inputs=numbers((8, 2, 12, 12), 4))
+    command = ["place", tmp_path / "m.onnx", "--weights", "--data", tmp_path / "x.npz", "--out", tmp_path / "run"]
+    written = figures(*map(str, command), "--rows", "64", "--cols", "64")["written"]
+    assert written["agreement"] > 0.9 and str(tmp_path / "run" / "data.npz") in written["files"]
+    found = figures("evaluate", str(tmp_path / "run"), "--split", "test")
+    assert found["primary"] == "dice" and found["dice"] > 0.85 and found["accuracy"] > 0.9
+    assert np.array(found["confusion"]).sum() == 12 * 12 * found["samples"] == 12 * 12 * written["score"]["samples"]

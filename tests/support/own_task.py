@@ -116,6 +116,21 @@ def pixels(folder: str) -> None:
     task_json(folder + "/mine.json", (24, 24, 2), layers, layout={"per_pixel": True}, recipes={"full": recipe})
 
 
+def pixel_classes(folder: str) -> None:
+    """mine.json and mine.npz: 40 x 51 pixels in 2 channels, three classes of pixels by their brightness."""
+    generator = np.random.default_rng(4)
+    labels = generator.choice(3, (8, 40, 51), p=(0.7, 0.2, 0.1))
+    images = generator.integers(0, 50, (8, 40, 51, 2)) + 90 * np.stack([labels > 0, labels > 1], axis=-1)
+    pixels(folder)
+    np.savez(folder + "/mine.npz", inputs=images.astype(np.uint8), labels=labels)
+    with open(folder + "/mine.json") as handle:
+        document = json.load(handle)
+    document["network"]["layers"][-1]["out_channels"] = 3
+    document["recipes"]["full"].update(epochs=6, learning_rate=1.0)
+    with open(folder + "/mine.json", "w") as handle:
+        json.dump(document, handle)
+
+
 def features(folder: str) -> None:
     """mine.json and mine.csv: 7 features, three classes."""
     inputs, labels = blobs(150, 7, 3)

@@ -190,7 +190,8 @@ def test_the_keys_of_an_npz_by_part(tmp_path):
         (dict(inputs=INPUTS, labels=LABELS.astype(np.int64) + 2**31), DataError, "classes are 0, 1, ... without a gap"),
         (dict(inputs=INPUTS, labels=np.where(LABELS, b"\xff", b"a")), DataError, "the labels are no UTF-8"),
         (dict(train_inputs=INPUTS, train_labels=LABELS, test_inputs=INPUTS), DataError, "labels of train alone"),
-        (dict(inputs=np.zeros((4, 5, 5)), labels=np.full((4, 5, 5), 2)), DataError, "labels of pixels are 0 or 1"),
+        (dict(inputs=np.zeros((4, 5, 5)), labels=np.full((4, 5, 5), 255)), DataError, "255 to 255; pixels without"),
+        (dict(inputs=np.zeros((4, 5, 5)), labels=np.full((4, 5, 5), -1)), DataError, "integers 0 to 254"),
         (dict(inputs=np.zeros((4, 5, 5)), labels=np.zeros((4, 5, 6), int)), ShapeError, "one label per pixel"),
     ],
 )

@@ -145,6 +145,19 @@ def test_tiles_of_a_pixelwise_answer_give_the_whole_image(height, width, size, d
     assert max(sizes) <= 5
 
 
+def test_tiles_of_several_classes_are_blended_as_each_class_alone():
+    image = rng.stream(3, "classes").random((9, 14, 2)).astype(np.float32)
+
+    def classes(tiles):
+        return np.stack([tiles[..., 0], tiles[..., 1], tiles.sum(axis=-1)], axis=-1)
+
+    whole = fundus.predict_by_tiles(classes, image, size=6, step=4)
+    assert whole.shape == (9, 14, 3)
+    for k in range(3):
+        alone = fundus.predict_by_tiles(lambda tiles, k=k: classes(tiles)[..., k], image, size=6, step=4)
+        np.testing.assert_array_equal(whole[..., k], alone)
+
+
 @given(st.integers(1, 60), st.integers(1, 20), st.data())
 def test_tiles_cover_everything_and_stay_inside(length, size, data):
     step = data.draw(st.integers(1, size))

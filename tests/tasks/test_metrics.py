@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from minirram import rng
 from minirram.errors import DataError, ShapeError
 from minirram.runs.demo import linear_predict, softmax_regression
+from minirram.tasks import metrics
 from minirram.tasks.metrics import accuracy, confusion_matrix, overlap, pr_auc, roc_auc, segmentation_scores
 
 
@@ -177,3 +178,40 @@ def test_areas_refuse_what_has_no_area(scores, truth, error, message):
     for area in (roc_auc, pr_auc):
         with pytest.raises(error, match=message):
             area(np.array(scores), np.array(truth, np.int64))
+
+
+@given(st.integers(3, 5), st.integers(0, 2**31), st.floats(0.0, 1.0))
+def test_scores_of_pixel_classes_by_a_loop_over_classes(classes, seed, right):
+    generator = np.random.default_rng(seed)
+    truth = generator.integers(0, classes - 1, (2, 5, 7))  # the last class does not occur
+    predicted = np.where(generator.random(truth.shape) < right, truth, generator.integers(0, classes, truth.shape))
+    region = generator.random(truth.shape) < 0.8
+    region[0, 0, 0] = True
+    found = metrics.class_scores(predicted, truth, region=region, classes=classes)
+    iou = metrics.iou_by_class(found["confusion"])
+    dices, sensitivities = [], []
+    for k in range(classes):
+        one, two = (predicted == k) & region, (truth == k) & region
+        union = np.count_nonzero(one | two)
+        assert np.isnan(iou[k]) if union == 0 else iou[k] == pytest.approx(np.count_nonzero(one & two) / union)
+        if union:
+            dices.append(2 * np.count_nonzero(one & two) / (one.sum() + two.sum()))
+        if two.any():
+            sensitivities.append(np.count_nonzero(one & two) / two.sum())
+    assert found["dice"] == pytest.approx(np.mean(dices))
+    assert found["sensitivity"] == pytest.approx(np.mean(sensitivities))
+    assert found["accuracy"] == pytest.approx(np.mean((predicted == truth)[region]))
+    assert np.sum(found["confusion"]) == region.sum()
+
+
+def test_scores_of_two_classes_are_those_of_a_segmentation():
+    generator = np.random.default_rng(2)
+    truth, probability = generator.integers(0, 2, (2, 6, 5)), generator.random((2, 6, 5))
+    region = generator.random(truth.shape) < 0.7
+    known = metrics.segmentation_scores(probability, truth, region=region)
+    found = metrics.class_scores((probability >= 0.5).astype(int), truth, region=region, classes=2)
+    iou = metrics.iou_by_class(found["confusion"])
+    assert found["accuracy"] == known["accuracy"] and 2 * iou[1] / (1 + iou[1]) == pytest.approx(known["dice"])
+    assert found["sensitivity"] == pytest.approx((known["sensitivity"] + known["specificity"]) / 2)
+    with pytest.raises(DataError, match="no pixel counts"):
+        metrics.class_scores(truth, truth, region=np.zeros(truth.shape, bool), classes=2)

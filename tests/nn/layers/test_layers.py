@@ -193,7 +193,7 @@ def test_mean():
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("shape", [(6, 4), (2, 3, 3, 2)])
+@pytest.mark.parametrize("shape", [(6, 4), (2, 3, 3, 2), (2, 3, 4, 5)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_softmax_cross_entropy(shape, smoothing, weighted):
     g = generator_of(13)
