@@ -144,7 +144,7 @@ class Emulated:
 class Relay:
     """A second pseudo-terminal in front of a port. In every tenth exchange a frame is lost, cut, doubled or damaged.
 
-    An exchange is a request that comes, new or again, and what answers it. By turns its request or its answer is
+    An exchange is a request that comes, new or again, and what answers it. By turns its request or the next answer is
     harmed; that the board is busy is no answer.
     """
 
@@ -157,7 +157,7 @@ class Relay:
         self.port, self.ends = os.ttyname(theirs), (ours, theirs)
         self.board, self.host = FileLine(port), ours
         self.random, self.exchanges, self.harmed = np.random.default_rng(seed), 0, dict.fromkeys(HARMS, 0)
-        self.waits = False
+        self.due = 0
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._work, daemon=True)
         self.thread.start()
@@ -179,14 +179,11 @@ class Relay:
     def _is_next(self, frame: bytes, request: bool) -> bool:
         """Whether this frame is to be harmed."""
         self.exchanges += request
-        if request:
-            due = self.exchanges % self.EVERY == 0
-            self.waits = due and self.exchanges // self.EVERY % 2 == 0
-            return due and not self.waits
-        if not self.waits or unstuffed(frame)[1] == BUSY:
-            return False
-        self.waits = False
-        return True
+        self.due += request and self.exchanges % self.EVERY == 0
+        of_request = sum(self.harmed.values()) % 2 == 0
+        is_next = self.due > 0 and request == of_request and (request or unstuffed(frame)[1] != BUSY)
+        self.due -= is_next
+        return is_next
 
     def _harmed(self, data: bytes) -> bytes:
         how, at = HARMS[self.random.integers(len(HARMS))], int(self.random.integers(len(data)))
