@@ -35,7 +35,7 @@ def product_hash() -> str:
     """
     rows, cols = 192, 128
     steps = stream(0, "doctor", "map").integers(4000, 24000, (rows, cols))
-    macro = Macro.from_map(TAOX_40NM, steps * TAOX_40NM.grid_S, seed=0, rows=rows, cols=cols)
+    macro = Macro.from_map(TAOX_40NM, steps * TAOX_40NM.grid_S, seed=0)
     codes = stream(0, "doctor", "codes").integers(0, 16, (300, rows)).astype(np.uint8)
     reading = Reading(macro.read_noise(1, macro.whole), None, None)
     y, saturated = macro.multiply(codes, input_bits=4, adc=Adc(8, 4096.0), reading=reading)

@@ -35,7 +35,7 @@ def test_a_bottleneck_narrows_and_widens_again():
     shape = dict(listed("resnet50", 100).matrices)
     assert [shape["conv4_1" + part] for part in "abcs"] == [(512, 256), (2304, 256), (256, 1024), (512, 1024)]
     assert [shape["conv4_2" + part] for part in "abc"] == [(1024, 256), (2304, 256), (256, 1024)]
-    assert "conv4_2s" not in shape
+    assert "conv4_2s" not in shape and shape["fc"] == (2048, 100)
     stem = shapes.NETWORKS["resnet50"](100, 224)[0]  # and a 3 x 3 maximum, 64 channels of 56 x 56
     assert (stem.compares, stem.written) == (8 * 64 * 56 * 56, 64 * 56 * 56)
 

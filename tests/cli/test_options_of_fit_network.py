@@ -52,7 +52,7 @@ def test_a_network_fills_the_live_lines_of_a_map(tmp_path):
     with open(found["lines_file"]) as handle:
         assert json.load(handle)["dead_rows"] == found["dead_rows"]
     wrong = call("fit-network", "spoken-digits", *chip, "--macros", "2")
-    assert wrong.code == 2 and "name a map for each" in wrong.err
+    assert wrong.code == 2 and "--macros is 2, 1 map(s) were given: name a map for each" in wrong.err
     own = figures("fit-network", "spoken-digits", *chip, "--macros", "1")
     assert own["weights_by_layer"] == found["weights_by_layer"]
     none = call("fit-network", "fashion-mnist", "--rows", "4", "--cols", "8")

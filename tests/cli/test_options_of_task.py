@@ -67,9 +67,17 @@ def test_a_draft_reads_its_data_as_asked_and_its_file_says_so(tmp_path):
     assert refused.code == 2 and "--missing: of a draft" in refused.err
 
 
+def test_a_task_by_its_name_is_checked_with_its_data(runs):
+    checked = figures("task", "--check", "fashion-mnist", "--data", runs.data, code=3)
+    assert "the training set has 60 samples" in checked["problems"][0]["what"]
+    alone = figures("task", "--check", "fashion-mnist")
+    assert alone["data"] is None and alone["layers"] == checked["layers"]
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
+        (["spoken-digits", "--check", "--network", "graph.onnx"], "--network belongs to the check of a .json file"),
         (["spoken-digits", "--check", "--out", "new.json"], "writes nothing"),
         (["--check"], "takes a TASK"),
         (["spoken-digits", "--network", "graph.onnx"], "--network goes with --check"),

@@ -11,10 +11,14 @@ from typing import Optional
 import pytest
 
 from minirram.cli import arguments, field_options, main
+from minirram.cli.report import Report
 from minirram.errors import ConfigError
 from minirram.json_codec import field_docs
 from minirram.learn.recipe import Recipe
+from minirram.pages.run import Wishes
+from minirram.runs.demo import DemoResults
 
+from ..support.filled import filled
 from ..support.places import ROOT
 
 TRAINERS = ("minirram.learn.mask_learner", "minirram.nn.engine", "minirram.study", "minirram.runs.train")
@@ -163,8 +167,13 @@ def test_the_demo_hands_its_options_on(tmp_path, monkeypatch):
         seen.update(named, out=out, seed=config.recipe.seed, adc_bits=config.adc_bits)
         raise ConfigError("seen")
 
+    pages = []
     monkeypatch.setattr("minirram.cli.demo.demo", demo)
     given = {"out": str(tmp_path / "d"), "seed": 5, "adc_bits": 11, "threads": 3, "resume": True}
     words = ["demo", "--out", given["out"], "--seed", "5", "--adc-bits", "11", "--threads", "3", "--resume"]
     assert main.main(words) == 2
     assert {name: seen[name] for name in given} == given
+    monkeypatch.setattr("minirram.cli.demo.demo", lambda *_, **__: filled(DemoResults, full=True))
+    monkeypatch.setattr("minirram.cli.demo.write_report", lambda *of, **named: pages.append((of, named)) or written)
+    written = filled(Report, full=True)
+    assert main.main(words) == 0 and pages == [((given["out"],), {"wishes": Wishes(threads=3)})]

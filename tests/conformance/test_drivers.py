@@ -36,9 +36,24 @@ class InMicrosiemens(SimulatedDriver):
         return super().read(macro, mask, recipe) * 1e6
 
 
-class TrustsAnything(SimulatedDriver):
+class AnyVoltage(SimulatedDriver):
     def set(self, macro, mask, recipe, *, verify=None):
-        return super().set(macro, mask, replace(recipe, row_V=2.0, compliance_A=0.0), verify=verify)
+        return super().set(macro, mask, replace(recipe, row_V=2.0), verify=verify)
+
+
+class AnyCurrent(SimulatedDriver):
+    def set(self, macro, mask, recipe, *, verify=None):
+        return super().set(macro, mask, replace(recipe, compliance_A=0.0), verify=verify)
+
+
+class AnyMacro(SimulatedDriver):
+    def read(self, macro, mask, recipe=None):
+        return super().read(0, mask, recipe)
+
+
+class AnyMask(SimulatedDriver):
+    def read(self, macro, mask, recipe=None):
+        return super().read(macro, np.resize(mask, self._capabilities.shape), recipe)
 
 
 class CountsTwice(SimulatedDriver):
@@ -85,7 +100,10 @@ BROKEN = [
     (Wavers, "states what it is"),
     (Leaks, "reads the mask"),
     (InMicrosiemens, "reads the mask"),
-    (TrustsAnything, "refuses what cannot be"),
+    (AnyVoltage, "refuses what cannot be: a voltage above max_line_V is not refused"),
+    (AnyCurrent, "refuses what cannot be: a current limit above max_current_A is not refused"),
+    (AnyMacro, "refuses what cannot be: a macro that is not there is not refused"),
+    (AnyMask, "refuses what cannot be: a mask of another shape is not refused"),
     (CountsTwice, "pulses count"),
     (NeverResets, "forms sets and resets"),
     (WholeRows, "forms sets and resets"),
@@ -98,4 +116,5 @@ BROKEN = [
 @pytest.mark.parametrize("kind, law", BROKEN, ids=[kind.__name__ for kind, _ in BROKEN])
 def test_a_broken_bench_breaks_its_law(kind, law):
     report = check_driver(kind([small_macro()]), RECIPES, LIMITS)
-    assert law in report.broken, str(report)
+    law, _, said = law.partition(": ")
+    assert law in report.broken and said in str(report), str(report)

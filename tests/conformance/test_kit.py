@@ -2,11 +2,12 @@
 
 import re
 import runpy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from minirram.conformance import Spec, cases, check, moments, noisy_laws, simulator_factory
+from minirram.conformance import Spec, cases, check, exact_laws, moments, noisy_laws, simulator_factory
 from minirram.conformance.cases import Problem
 from minirram.errors import ConfigError
 
@@ -214,3 +215,50 @@ def test_the_worked_example_says_what_the_page_says(capsys, tmp_path, monkeypatc
     assert printed[0] + printed[1] == re.findall(r"^(holds|BROKEN) +(.*)", page, re.MULTILINE)
     assert [verdict for verdict, _ in printed[2]] == len(noisy_laws.STATISTICAL_LAWS) * ["holds"]
     assert [verdict for verdict, _ in printed[3]] == 8 * ["holds"]
+
+
+class Off:
+    """A device whose answers, or counts, are off by 1000 in the first call, 2000 in the second and so on."""
+
+    def __init__(self, answers, counts):
+        self.off, self.saturated, self.calls = (answers, counts), [], 0
+
+    def factory(self, *made):
+        device = simulator_factory(EXACT)(*made).multiply
+
+        def multiply(codes):
+            self.calls += 1000
+            y, saturated = device(codes)
+            self.saturated.append(saturated)
+            return y + self.calls * self.off[0], saturated + self.calls * self.off[1]
+
+        return SimpleNamespace(multiply=multiply)
+
+
+@pytest.mark.parametrize("law", exact_laws.EXACT_LAWS, ids=lambda law: law.__name__)
+def test_a_law_says_what_it_found_and_what_there_should_be(law):
+    problem = Problem(rows=24, pairs=5, batch=6, input_bits=4, adc_bits=8, fraction_bits=3, seed=3)
+    for answers, counts, said in ((1, 0, r"gives (-?\d+) at .* expected (-?\d+)"), (0, 1, r"reports (\d+) .* (\d+)$")):
+        device = Off(answers, counts)
+        try:
+            law(device.factory, EXACT, problem)
+        except cases.Violation as violation:
+            found, wanted = map(int, re.search(said, str(violation)).groups())
+            assert found - wanted >= 1000 and (found - wanted) % 1000 == 0
+        else:
+            assert not answers  # not every law counts
+    if law in (exact_laws.saturation, exact_laws.devices_side_by_side):
+        device = Off(0, 0)
+        for seed in range(8):
+            law(device.factory, EXACT, problem._replace(seed=seed))
+        assert any(device.saturated)
+
+
+def test_what_is_driven_when_noise_is_tried(monkeypatch):
+    tried = []
+    monkeypatch.setattr(noisy_laws, "_variances_hold", lambda f, spec, case, **_: tried.append(case) or 0.0)
+    noisy_laws.noise(None, NOISY, 50)
+    driven = [np.flatnonzero(case.codes.any(axis=0)).tolist() for case in tried]
+    assert driven == [list(range(16)), list(range(8, 16)), list(range(1, 16, 3)), [8]]
+    case, _ = noisy_laws._deviations(simulator_factory(NOISY, seed=1), NOISY, 20, reads=50)
+    assert case.codes.shape[1] == NOISY.tile_rows

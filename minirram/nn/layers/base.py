@@ -151,8 +151,7 @@ class Layer:
     whole_batch: ClassVar[bool] = False
     """True: in training a sample's output depends on the other samples; the engine needs a node made for the class"""
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
+    def __init_subclass__(cls) -> None:
         known = _CLASSES.get(cls.__name__, cls)
         if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ConfigError(f"two layer classes are called {cls.__name__}: {known.__module__} has the other")
