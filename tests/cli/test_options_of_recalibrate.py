@@ -225,6 +225,7 @@ def test_drift_is_taken_back_by_one_factor_per_matrix(runs, tmp_path):
     factors = compensated["compensation"]
     assert old["compensation"] is None and all(1.7 < factor < 2.3 for factor in factors.values())
     assert compensated["age_s"] == 3.15e7 and compensated["confusion"] != old["confusion"]
+    assert compensated["ideal"] != old["ideal"]  # without noise, but of the same chip behind the same digital side
     assert "compensation            conv1 " in call("evaluate", folder, *aged, "--compensate").out
     moved = shutil.copytree(folder, tmp_path / "seed")
     config = json.loads((moved / "config.json").read_text())
