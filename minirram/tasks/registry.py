@@ -39,6 +39,11 @@ def task(name: str) -> Task:
     try:
         return TASKS[name]
     except KeyError:
+        if os.path.isfile(name):
+            raise ConfigError(
+                f"{name} is no task: a task is a name or a .json file, and data come with --data; minirram task "
+                f"--data {name} --out FILE.json drafts one"
+            ) from None
         known = ", ".join(TASKS)
         raise ConfigError(
             f"no task {name!r}{did_you_mean(name, TASKS)}; choose one of {known}, or a .py file that registers one"

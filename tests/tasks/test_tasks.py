@@ -34,6 +34,12 @@ def test_a_task_that_is_not_known_lists_the_tasks():
         task("retina").recipe("slow")
 
 
+def test_a_file_of_data_in_place_of_a_task_is_told_what_drafts_one(tmp_path):
+    (tmp_path / "mine.csv").write_text("1,2\n")
+    with pytest.raises(ConfigError, match=r"mine.csv is no task: .*minirram task --data \S*mine.csv --out FILE.json"):
+        task(str(tmp_path / "mine.csv"))
+
+
 # -- one label per sample ----------------------------------------------------------------------------------------------
 
 
