@@ -191,3 +191,7 @@ def _lines(shown: FitReport) -> Iterator[str]:
     yield f"verdict    {shown.verdict}"
     if shown.verdict == NOT_USABLE and not shown.forced:
         yield "           --force takes the model all the same"
+    if shown.model_file is not None:
+        yield f"model      {shown.model_file}, for minirram train --technology"
+    if shown.report_file is not None:
+        yield f"figures    {shown.report_file}, for minirram report"

@@ -1,7 +1,7 @@
 """minirram inspect: show a program file."""
 
 import argparse
-from typing import Iterator
+from typing import Any, Iterator
 
 from ..programming import readback
 from ..programming.readback import read_bytes
@@ -29,10 +29,17 @@ def run(options: argparse.Namespace) -> ProgramSummary:
 
 def text(shown: ProgramSummary) -> str:
     """One line per entry, recipe and tile."""
-    lines = [f"{name:14s} {value}" for name, value in vars(shown).items() if name not in ("recipes", "tiles")]
+    lines = [f"{name:14s} {_plain(value)}" for name, value in vars(shown).items() if name not in ("recipes", "tiles")]
     lines += [_recipe(recipe) for recipe in shown.recipes]
     lines += [line for tile in shown.tiles for line in _tile(tile)]
     return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    """A value in words: what a list or a table of names holds."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items()) or "none"
+    return (", ".join(map(str, value)) or "none") if isinstance(value, (tuple, list)) else value
 
 
 def _recipe(recipe: RecipeSummary) -> str:

@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> TrainingResults:
             timeout_s = DEFAULT_TIMEOUT_S if options.timeout is None else options.timeout
             session = open_session(options.driver, config, port=options.port, files=files, timeout_s=timeout_s)
             stack.enter_context(session)
-        return train(
+        results = train(
             options.out,
             config,
             threads=options.threads,
@@ -116,6 +116,9 @@ def run(options: argparse.Namespace) -> TrainingResults:
             session=session,
             arrays=arrays,
         )
+    if not options.quiet:
+        tell(f"run folder {options.out}; one page with all of it: minirram report {options.out}")
+    return results
 
 
 def _tell_of_more_epochs(options: argparse.Namespace, config: RunConfig) -> None:

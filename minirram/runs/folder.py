@@ -115,8 +115,10 @@ class RunFolder(LearningFolder):
 
         MissingFileError says so where the training was stopped before it made one.
         """
-        if not self.has("model.npz") and self.has("checkpoint.npz"):
-            raise MissingFileError(f"{self.folder}: the training was stopped; minirram train --resume finishes it")
+        if not self.has("model.npz"):
+            raise MissingFileError(
+                f"{self.folder}: no model.npz yet: the training was stopped; minirram train --resume finishes it"
+            )
         with blaming(self.path("model.npz")):
             return Model.from_arrays(
                 self.arrays("model.npz"),
