@@ -117,6 +117,7 @@ def test_its_weights_are_written_on_another_chip_and_learn_on(placed: Any, moved
         assert json.load(handle) == found
 
 
+@pytest.mark.slow
 def test_later_commands_take_the_network_on_the_other_chip(placed: Any, moved: Any) -> None:
     folder, out = placed[0], moved[0]
     again = figures("evaluate", out, "--split", "test")
