@@ -59,10 +59,9 @@ def add(app: Any, name: str, source: List[str]) -> None:
 
 def plain(app: Any, what: str, name: str, value: Any, options: Any, lines: List[str]) -> None:
     """Docstrings are plain text: signs are signs, and code stands in single backquotes."""
-    parts = [re.split(r"(`[^`]+`)", line.strip()) for line in lines]
-    lines[:] = [
-        "".join(p if p.startswith("`") else re.sub(r"([*|_`\\\\])", r"\\\1", p) for p in line) for line in parts
-    ]
+    for number, line in enumerate(lines):
+        parts = re.split(r"(`[^`]+`)", line.strip())
+        lines[number] = "".join(part if part[:1] == "`" else re.sub(r"([*|_`\\])", r"\\\1", part) for part in parts)
 
 
 def setup(app: Any) -> None:

@@ -8,20 +8,17 @@ from typing import Iterator
 from minirram.cli.main import COMMANDS, build_parser, module_of
 
 PAGE = pathlib.Path(__file__).parent / "commands.md"
+HEAD = """Written by `python docs/make_commands.py` from the parsers of the command line.
+
+Every command takes `--help`, and `--traceback`: with an error, where it came from. `--json` gives one JSON object on
+stdout, described in `docs/schemas/`. `--quiet` leaves out progress; warnings and errors stay."""
 EVERYWHERE = ("help", "json", "quiet", "traceback")
 """options of all commands, told once"""
 
 
 def reference() -> str:
     """The page: each command with its examples, and its options in their groups."""
-    lines = ["# Commands", "", "Written by `python docs/make_commands.py` from the parsers of the command line.", ""]
-    lines += [
-        "Every command takes `--help`, and `--traceback`: with an error, where it came from. `--json` gives one JSON"
-    ]
-    lines += [
-        "object on stdout, described in `docs/schemas/`. `--quiet` leaves out progress; warnings and errors stay.",
-        "",
-    ]
+    lines = ["# Commands", "", HEAD, ""]
     (found,) = [action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)]
     for name, what in COMMANDS.items():
         lines += [
@@ -66,9 +63,8 @@ def _words(action: argparse.Action) -> str:
         value = action.metavar or ("/".join(map(str, action.choices)) if action.choices else action.dest.upper())
     if action.nargs == 0:
         value = ""
-    return ", ".join(f"`{option} {value}`".replace(" `", "`") for option in action.option_strings or [""]).replace(
-        "` ", "`"
-    )
+    words = (f"{option} {value}".strip() for option in action.option_strings or [""])
+    return ", ".join(f"`{word}`" for word in words)
 
 
 def _cell(text: str) -> str:
