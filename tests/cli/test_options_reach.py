@@ -1,6 +1,13 @@
 """What a command is told, and what its run was made with, reaches every function below that takes it."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+
+from minirram.crossbar.wires import Wires
+from minirram.inference.examine import answering, examine
+from minirram.runs.folder import RunFolder, open_training
 
 from ..support.options import call, figures
 from ..support.page_texts import without_matplotlib
@@ -56,6 +63,17 @@ def test_accounts(run):
         options = ["--adc-bits", "7", "--read-voltage", "0.11", "--read-time", "3e-7"]
         figures("energy", run, "--threads", "3", *options)
     assert not others
+
+
+def test_the_answers_on_a_page_are_those_of_the_first_draw(run):
+    """Behind the same wires, factors and noise as when the run is examined."""
+    folder = RunFolder.open(run)
+    (chip, model, _), validation = folder.load_trained(), open_training(folder.config).validation
+    config = replace(folder.config, wires=Wires(20.0, 20.0))
+    model = replace(model, factors={name: 1.5 + k for k, name in enumerate(chip.placement.names)})
+    score = examine(config, chip, model=model, examination=validation, split="validation", threads=1)
+    predict = answering(config, chip, model=model, split="validation", threads=1)
+    assert np.array_equal(validation.figures(predict)["confusion"], score.confusion)
 
 
 @pytest.mark.slow
