@@ -149,7 +149,6 @@ def test_what_each_command_says_of_a_run_fits_80_columns(runs, tmp_path, monkeyp
         ["inspect", program],
         ["dump", program, "--format", "csv", "--out", str(here / "cells.csv")],
         ["diff", program, program],
-        ["convert", program, "--out", str(here / "again.xbp")],
         ["fit", cells, "--unit", "S", "--force", "--out", str(here / "fit.json")],
         ["import", cells, "--unit", "S", "--out", str(here / "map.npy")],
         ["bench", run, "--driver", "simulated", "--out", str(here / "bench")],
