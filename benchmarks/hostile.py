@@ -75,7 +75,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--all", action="store_true", help="a row per file")
-    parser.add_argument("--kind", help="of the files: xbp, npz, npy, json, config, table, media")
+    parser.add_argument("--kind", help="of the files: xbp, npz, npy, json, config, table, bench, sweep, onnx, media")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = cases(os.path.join(folder, "files"), whole_run(os.path.join(folder, "run")))

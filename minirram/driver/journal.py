@@ -51,10 +51,12 @@ class Journal:
         """Read what the file says, cut off what a stop left of a line; ConfigError for another program or chip."""
         data = read_bytes(self.path, JOURNAL, follow=False)
         entries, size = [], 0
-        for line in data.splitlines(keepends=True):
+        for number, line in enumerate(data.splitlines(keepends=True), 1):
             entry = _entry(line)
             if entry is None:
                 break
+            if not _is_known(entry) or (number > 1 and not {"begin", "done", "readback", "stopped"} & set(entry)):
+                raise DataError(f"{self.path}, line {number}: whole, but not what a programming journal says")
             entries.append(entry)
             size += len(line)
         if not entries:
@@ -111,6 +113,29 @@ def _entry(line: bytes) -> Optional[Entry]:
         return json_of(text.decode("ascii"), JOURNAL) if good else None
     except ValueError:
         return None
+
+
+NUMBERS, TEXTS = (
+    {"begin", "done", "n_failed", "pulse", "rows", "stopped"},
+    {"chip_id", "failed", "new_state", "program", "pulses", "readback"},
+)
+"""names of entries: whole numbers from 0, and texts"""
+
+
+def _is_known(entry: Any) -> bool:
+    """Whether an entry has known names with values of their kind, and what its first name asks for."""
+    if not isinstance(entry, dict):
+        return False
+    numbers = [entry[name] for name in NUMBERS & set(entry)]
+    texts = [entry[name] for name in TEXTS & set(entry)]
+    whole = all(type(value) is int and 0 <= value < 2**63 for value in numbers)
+    asked = {"begin": {"pulse"}, "done": {"failed", "n_failed", "pulses"}, "readback": {"new_state"}}
+    return (
+        set(entry) <= NUMBERS | TEXTS
+        and whole
+        and all(isinstance(value, str) for value in texts)
+        and all(names <= set(entry) for name, names in asked.items() if name in entry)
+    )
 
 
 def packed(values: np.ndarray) -> str:

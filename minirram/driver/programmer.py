@@ -12,7 +12,7 @@ import numpy as np
 from ..chip.cell_results import FAILURES, CellResults
 from ..device.pulses import PulseRecipe
 from ..device.thresholds import Thresholds
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..json_codec import Result
 from ..programming.recipes import pulse_recipe
 from ..xbp import table
@@ -206,7 +206,10 @@ def _book(made: Programming, step: Step, journal: Journal) -> None:
     made.pulses[step.macro][region] += pulses
     flags: np.ndarray = np.zeros(count, bool)
     if entry["failed"]:
-        flags[unpacked(entry["failed"], entry["n_failed"])] = True
+        failed = unpacked(entry["failed"], min(entry["n_failed"], count))
+        if failed.max() >= count:
+            raise DataError(f"{journal.path}: step {step.number} has {count} cells, and cell {failed.max()} failed")
+        flags[failed] = True
     made.failed[step.macro][region][step.cells] = flags
     if step.number in journal.interrupted:
         made.interrupted[step.macro][region] |= step.cells

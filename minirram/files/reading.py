@@ -1,6 +1,7 @@
 """The one door through which files are opened: regular files alone, within the budget of their kind."""
 
 import contextlib
+import csv
 import errno
 import hashlib
 import json
@@ -9,7 +10,7 @@ import re
 import stat
 import time
 import zlib
-from typing import Any, BinaryIO, Iterator, List, Tuple, Union
+from typing import Any, BinaryIO, Dict, Iterator, List, Tuple, Union
 
 from ..errors import ConfigError, DataError, MissingFileError, ShapeError
 from .budgets import CHECKSUM, JSON, MOST_DIGITS, Budget
@@ -134,13 +135,16 @@ def crc_of(path: Path) -> int:
     return crc
 
 
-def read_json(path: Path, *, follow: bool = True) -> Any:
-    """The JSON value in `path`; DataError when the file is missing, is not JSON, or is beyond its budget."""
+def read_json(path: Path, *, follow: bool = True) -> Dict[str, Any]:
+    """The JSON object in `path`; DataError when the file is missing, is no JSON object, or is beyond its budget."""
     data = read_bytes(path, JSON, follow=follow)
     try:
-        return json_of(data)
+        value = json_of(data)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{os.fspath(path)}: not a JSON file ({error})") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{os.fspath(path)} must hold a JSON object; it holds {type(value).__name__}")
+    return value
 
 
 def json_of(data: Union[bytes, str], budget: Budget = JSON) -> Any:
@@ -202,6 +206,6 @@ def blaming(path: Path) -> Iterator[None]:
         yield
     except MissingFileError:
         raise
-    except (DataError, ConfigError, ShapeError, KeyError, TypeError, ValueError) as error:
+    except (DataError, ConfigError, ShapeError, KeyError, TypeError, ValueError, csv.Error) as error:
         text, name = str(error), os.fspath(path)
         raise DataError(text if text.startswith(name) else f"{name}: {text}") from None

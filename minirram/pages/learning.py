@@ -1,11 +1,12 @@
 """How the masks were learned: curves over the epochs."""
 
+import csv
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from ..errors import DataError
-from ..files import read_bytes
+from ..files import blaming, read_bytes
 from ..files.budgets import TEXT
 from ..inference.model import Model
 from ..report.html import Markup
@@ -15,6 +16,8 @@ from ..report.text import figure, percent, score
 from ..runs.folder import RunFolder
 from .outcome import NAMES
 
+MOST_EPOCHS = 10_000
+"""rows of a history that a page shows"""
 History = Dict[str, np.ndarray]
 """column -> float64 (epochs,)"""
 
@@ -24,14 +27,20 @@ def history_of(run: RunFolder) -> Optional[History]:
     if not run.has("history.csv"):
         return None
     path = run.path("history.csv")
-    text = read_bytes(path, TEXT, follow=False).decode("utf-8", "replace")
+    lines = read_bytes(path, TEXT, follow=False).decode("utf-8", "replace").splitlines()
+    if len(lines) < 2:
+        return None
+    with blaming(path):
+        names, *rows = csv.reader(lines)
+    if len(rows) > MOST_EPOCHS or any(len(row) != len(names) for row in rows):
+        raise DataError(
+            f"{path}: not a history of at most {MOST_EPOCHS} epochs, a row each with as many cells as names"
+        )
     try:
-        table = np.atleast_1d(np.genfromtxt(text.splitlines(), delimiter=",", names=True))
+        table = np.array([[float(cell or "nan") for cell in row] for row in rows])
     except ValueError as error:
         raise DataError(f"{path}: not a history of epochs ({error})") from None
-    if not table.dtype.names or not table.size:
-        return None
-    return {name: np.asarray(table[name], np.float64) for name in table.dtype.names}
+    return dict(zip(names, table.T))
 
 
 def learning_section(history: History, best_epoch: Optional[int], primary: str) -> Section:

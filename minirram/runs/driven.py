@@ -11,7 +11,7 @@ from ..driver.protocol import Driver
 from ..driver.registry import SIMULATED, open_driver
 from ..driver.session import DEFAULT_TIMEOUT_S, Session
 from ..errors import ConfigError
-from ..files import read_json, write_json
+from ..files import blaming, read_json, write_json
 from ..nn.network import matrices
 from .chip_files import ChipFiles
 from .config import RunConfig
@@ -91,7 +91,8 @@ def note_bench(run: LearningFolder, chip: Chip) -> None:
     """
     name, session = bench_name(chip), getattr(chip, "session", None)
     if run.has(NOTE):
-        before = read_json(run.path(NOTE))["name"]
+        with blaming(run.path(NOTE)):
+            before = read_json(run.path(NOTE))["name"]
         if before != name:
             raise ConfigError(f"{run.folder} learns through the driver of {before}, not {name or 'without one'}")
     elif session is not None:

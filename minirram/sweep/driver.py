@@ -13,7 +13,7 @@ from ..device.presets import technology
 from ..engines.engine import SERIAL, SHARED_FILE, Engine, running
 from ..engines.running import Running, completed
 from ..errors import ConfigError
-from ..files import Path, read_json, write_json
+from ..files import Path, blaming, read_json, write_json
 from ..files.budgets import CHECKSUM
 from ..files.reading import pieces
 from ..json_codec import Result, plain
@@ -218,9 +218,11 @@ def _remember(study: Study, folder: str, runs: Dict[str, str], base: Optional[Ru
         "config": None if base is None else base.to_json(),
     }
     if os.path.exists(path):
-        had = read_json(path)["base"]
+        with blaming(path):
+            had = read_json(path)["base"]
+            runs = {**had["runs"]}
         _check_same(folder, had, known)
-        known["runs"] = {**had["runs"], **known["runs"]}
+        known["runs"] = {**runs, **known["runs"]}
     write_json(path, {"base": known, "study": plain(study)})
 
 

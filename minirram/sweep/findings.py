@@ -1,15 +1,17 @@
 """The findings of a study from its folder: as a value, as JSON, as text."""
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..files import Path, read_json, write_json
+from ..errors import DataError
+from ..files import Path, blaming, read_json, write_json
 from ..json_codec import Result, built
 from .analysis import CHIP, FrontPoint, MainEffect, Map, Yield, main_effects, pareto_front, two_way, varied, yields
-from .points import ABOUT, FIGURES
+from .points import ABOUT, FIGURES, NUMBERS
 from .study import Study
-from .table import KEY, read_rows, told_when_full, typed
+from .table import KEY, TABLE, read_rows, told_when_full, typed
 
 FINDINGS = "findings.json"
 MAPS = 3
@@ -41,14 +43,20 @@ class Findings(Result):
 def study_in(folder: Path) -> Study:
     """The study in a folder, its parameters in the order of its table: a JSON object keeps none."""
     path = os.path.join(os.fspath(folder), "study.json")
-    known = read_json(path)
-    return built(Study, known["study"], where=path).ordered(known["base"]["names"])
+    with blaming(path):
+        known = read_json(path)
+        return built(Study, known["study"], where=path).ordered(known["base"]["names"])
 
 
 def rows_in(folder: Path) -> Tuple[Tuple[str, ...], List[Dict[str, Any]]]:
     """(parameters, rows with typed values) of the table in a folder."""
     columns, rows = read_rows(folder)
     cells = {name: typed([row[name] for row in rows], name) for name in columns}
+    for name in set(NUMBERS) & set(columns):
+        for number, value in enumerate(cells[name], 2):
+            if isinstance(value, str) or (value is not None and not math.isfinite(value)):
+                path = os.path.join(os.fspath(folder), TABLE)
+                raise DataError(f"{path}, line {number}: {name} is {rows[number - 2][name]!r}, which is no number")
     known = {KEY, *FIGURES, *ABOUT}
     return tuple(name for name in columns if name not in known), [
         {name: cells[name][number] for name in columns} for number in range(len(rows))

@@ -74,6 +74,8 @@ ABOUT = ("seconds", "host", "version", "commit", ERROR)
 """columns behind the figures: how long, where, with what, and why not"""
 FIGURES = tuple(field.name for field in fields(PointFigures))
 """columns of figures"""
+NUMBERS = tuple(name for name in (*FIGURES, "seconds") if name != "primary")
+"""columns that hold numbers"""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import time
 from typing import Any, ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import ConfigError, DataError
-from ..files import Path, atomic_writer, locks, read_bytes
+from ..files import Path, atomic_writer, blaming, locks, read_bytes
 from ..files.budgets import SWEEP
 from ..files.writing import append_descriptor
 
@@ -142,7 +142,8 @@ def read_rows(folder: Path) -> Tuple[Tuple[str, ...], List[Dict[str, str]]]:
     lines, _ = _whole_lines(path)
     if not lines:
         raise DataError(f"{path} is empty")
-    cells = list(csv.reader(line.decode("utf-8", "replace") for line in lines))
+    with blaming(path):
+        cells = list(csv.reader(line.decode("utf-8", "replace") for line in lines))
     wrong = next((number for number, line in enumerate(cells, 1) if len(line) != len(cells[0])), None)
     if wrong is not None:
         raise DataError(f"{path}, line {wrong}: not as many cells as columns; take the line away to go on")

@@ -3,9 +3,11 @@
 `cases(folder)` writes them. Each has the command that looks at it, the exit code, and a word of its error.
 """
 
+import contextlib
 import io
 import json
 import os
+import shutil
 import struct
 import zipfile
 import zlib
@@ -14,6 +16,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 import minirram as mr
+from minirram.cli import main as cli
 from minirram.nn.layers.join import Flatten
 from minirram.nn.layers.linear import Linear
 from minirram.xbp import table
@@ -338,6 +341,7 @@ def cases(folder: str, run: str) -> List[Case]:
         path = write(name, data)
         out = os.path.join(folder, "out.npy")
         found.append(Case(name, "table", ("import", path, "--unit", "uS", "--out", out), (0, 3), ""))
+    found += _of_folders(folder, run)
     found += _of_scripts(folder)
     return found
 
@@ -369,6 +373,107 @@ def _of_runs(folder: str, run: str) -> Iterator[Case]:
     for name, changed in changes(json.loads(contents("config.json"))):
         made = other("config-" + name, "config.json", json.dumps(changed).encode())
         yield Case("config-" + name, "config", ("evaluate", made), (0, 2, 3), "")
+
+
+def _entries(*entries: str) -> bytes:
+    """Lines of a journal with good checksums."""
+    lines = [entry.encode() for entry in entries]
+    return b"".join(line + b" %08x\n" % zlib.crc32(line) for line in lines)
+
+
+def journals() -> Iterator[Tuple[str, bytes]]:
+    """(name, lines behind the first of a journal, whole but not what a programming says)."""
+    yield "no-pulse", _entries('{"begin": 1}')
+    yield "a-text", _entries('{"begin": "x", "pulse": []}')
+    yield "an-object", _entries('{"done": {"a": 1}}')
+    yield "below-zero", _entries('{"done": -5}')
+    yield "a-list", _entries("[1, 2]")
+    yield "a-readback", _entries('{"readback": [1, 2]}')
+    yield "nothing", _entries(*["{}"] * 60_000)
+    yield "cells-beyond", _entries('{"done": 0, "failed": "eAFjYGBgAAAABAAB", "n_failed": 99999999999, "pulses": ""}')
+    bomb = __import__("base64").b64encode(zlib.compress(bytes(10**8), 9)).decode()
+    yield "a-bomb", _entries('{"done": 0, "failed": "", "n_failed": 0, "pulses": "%s"}' % bomb)
+
+
+def rows_of_sweeps(table: bytes) -> Iterator[Tuple[str, bytes]]:
+    """(name, a table of a study that is refused). table: one that is not."""
+    names, first = table.split(b"\n")[:2]
+    yield "wide", names + b"\n" + b"," * 800_000 + b"\n"
+    yield "a-long-cell", names + b'\n"' + b"x" * 800_000 + b"\n"
+    yield "infinity", names + b"\n" + first.replace(b"0.5,", b"1e999,") + b"\n"
+    yield "words", names + b"\n" + first.replace(b"0.5,", b"abc,") + b"\n"
+    yield "empty", b""
+    yield "random", np.random.default_rng(1).bytes(900_000)
+
+
+def networks() -> Iterator[Tuple[str, bytes]]:
+    """(name, bytes of an .onnx that is refused)."""
+
+    def field(number: int, data: bytes) -> bytes:
+        size, length = len(data), b""
+        while size > 127:
+            length, size = length + bytes([size & 127 | 128]), size >> 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + data
+
+    yield "random", np.random.default_rng(1).bytes(900_000)
+    yield "empty", b""
+    yield "no-graph", b"\x08\x08"
+    nested = b""
+    for _ in range(2000):
+        nested = field(7, nested[:400_000])
+    yield "nested", nested
+    huge = b"\x08" + b"\xff" * 8 + b"\x7f"  # a dimension of 2^63 - 1
+    yield "a-huge-tensor", field(7, field(5, huge + b"\x10\x01" + field(8, b"w") + field(9, bytes(16))))
+    outside = field(13, field(1, b"location") + field(2, b"../../../../etc/passwd"))
+    yield "a-file-elsewhere", field(7, field(5, b"\x08\x04\x10\x01" + field(8, b"w") + outside + b"\x70\x01"))
+    yield "many-nodes", field(7, field(1, field(4, b"Relu")) * 100_000)
+
+
+def _of_folders(folder: str, run: str) -> Iterator[Case]:
+    """Journals of benches, tables and texts of studies, results and histories of runs, graphs of networks."""
+
+    def called(*words: str) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert cli.main([*words, "--quiet"]) == 0, words
+
+    def copied(name: str, source: str, **files: bytes) -> str:
+        made = os.path.join(folder, name)
+        shutil.copytree(source, made, ignore=shutil.ignore_patterns("findings.json", "sweep.parquet"))
+        for file, data in files.items():
+            with open(os.path.join(made, file.replace("_", ".")), "wb") as handle:
+                handle.write(data)
+        return made
+
+    bench, study = os.path.join(folder, "bench"), os.path.join(folder, "study")
+    called("bench", run, "--driver", "simulated", "--out", bench)
+    sweep = ("sweep", "--run", run, "--vary", "read_noise=0,0.01", "--out")
+    called(*sweep, study)
+    with open(os.path.join(bench, "journal"), "rb") as handle:
+        first = handle.readline()
+    for name, data in journals():
+        made = copied(f"journal-{name}", bench, journal=first + data)
+        words = ("bench", run, "--driver", "simulated", "--out", made)
+        # What a journal says was pulsed without truth shows in the read-back: cells that are off.
+        codes, error = ((1,), "off") if name == "a-bomb" else ((3,), "journal")
+        yield Case(f"journal-{name}", "bench", words, codes, error)
+    with open(os.path.join(study, "sweep.csv"), "rb") as handle:
+        table = handle.read()
+    for name, data in rows_of_sweeps(table):
+        made = copied(f"table-{name}", study, sweep_csv=data)
+        yield Case(f"table-{name}", "sweep", ("report", made), (3,), r"sweep\.csv")
+    for name, data in texts():
+        made = copied(f"study-{name}", study, study_json=data)
+        yield Case(f"study-{name}", "sweep", (*sweep, made), (3,), r"study\.json")
+        for file in ("results_json", "history_csv"):
+            made = copied(f"{file}-{name}", run, **{file: data})
+            # A history of one line is none; a text of one line without commas is read as such.
+            codes = (0, 3) if file == "history_csv" else (3,)
+            yield Case(f"{file}-{name}", "json", ("report", made, "--out", made + ".html"), codes, "")
+    for name, data in networks():
+        path = os.path.join(folder, f"{name}.onnx")
+        with open(path, "wb") as handle:
+            handle.write(data)
+        yield Case(f"network-{name}", "onnx", ("place", path), (2, 3), "")
 
 
 def _of_scripts(folder: str) -> Iterator[Case]:
