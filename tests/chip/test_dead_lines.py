@@ -101,7 +101,7 @@ def test_dead_lines_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("[3]", "not a table of dead lines"),
+        ("[3]", "must hold a JSON object"),
         ('{"dead_rows": [5]}', "not a table of dead lines"),
         ('{"dead_rows": [[0]]}', "pairs of"),
         ('{"dead_rows": [[0, "x"]]}', "must be integers"),
