@@ -179,3 +179,14 @@ def test_every_block_of_a_page_runs(page, given, shell, tmp_path, monkeypatch, c
             printed = run_block(block, folder, shell=shell, names=names, capsys=capsys)
         except Exception as error:
             pytest.fail(f"{block.place}: {type(error).__name__}: {error}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", sorted((ROOT / "docs" / "notebooks").glob("*.py")), ids=lambda path: path.stem)
+def test_every_notebook_runs(notebook, tmp_path, monkeypatch, capsys):
+    """Percent cells, from top to bottom; each asserts what it shows."""
+    monkeypatch.chdir(tmp_path)
+    text = notebook.read_text(encoding="utf-8")
+    assert text.startswith("# %% [markdown]\n# # ") and "\nassert " in text
+    runpy.run_path(str(notebook))
+    assert capsys.readouterr().out
