@@ -68,7 +68,7 @@ def test_drift_is_examined_where_it_is_asked_for(runs, tmp_path):
     assert [row[0] for row in rows] == ["1 second", "1 hour", "1 day", "30 days", "1 year", "10 years"]
     old = figures("evaluate", folder, "--age", str(10 * 31_557_600))
     gained = figures("evaluate", folder, "--age", str(10 * 31_557_600), "--compensate")
-    assert rows[-1][1:] == [f"{old['accuracy']:.4f}", f"{gained['accuracy']:.4f}"]
+    assert rows[-1][1:] == [f"{old['accuracy']:.2%}".replace("%", " %"), f"{gained['accuracy']:.2%}".replace("%", " %")]
     with pools_made() as made:
         plain = figures("report", folder, "--out", out, "--threads", "1")
     assert not made and "Drift" not in plain["sections"]
