@@ -2,6 +2,7 @@
 
 import argparse
 
+from ..programming.readback import MOST_LISTED
 from ..progress.stages import stage
 from ..runs.bench import Bench, bench
 from .arguments import FAILED, GOOD, driver_options, run_option
@@ -73,7 +74,9 @@ def text(made: Bench) -> str:
         f"state                   {made.state} with {made.new_state}, read back {made.readback_id}",
         f"cells                   {len(made.failed)} of {made.checked} failed; results in {made.folder}",
     ]
-    lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in made.failed]
+    lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in made.failed[:MOST_LISTED]]
+    if len(made.failed) > MOST_LISTED:
+        lines.append(f"  and {len(made.failed) - MOST_LISTED} more: {made.folder}/cells.npz holds each cell")
     return "\n".join(lines)
 
 

@@ -1,8 +1,9 @@
 """Program the chip of a run through a driver: form, write and verify, read back, say what was found."""
 
 import os
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ContextManager, Dict, Optional, Tuple, Union
+from typing import Any, ContextManager, Dict, Iterator, Optional, Tuple, Union
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from ..driver.programmer import Estimate, Progress
 from ..driver.protocol import Capabilities, Driver
 from ..driver.registry import open_driver
 from ..driver.session import DEFAULT_TIMEOUT_S, Session
+from ..driver.simulated import SimulatedDriver
 from ..errors import ConfigError, DataError
-from ..files import atomic_writer, check_writable, locks, write_json
+from ..files import atomic_writer, check_writable, locks, read_npz, write_json, write_npz
 from ..inference import digital_json
 from ..json_codec import Result
 from ..programming import manifest
@@ -32,6 +34,8 @@ from .repair import read_conductances
 Path = Union[str, "os.PathLike[str]"]
 PROGRAM, READBACK, CELLS, FAULTS = "program.xbp", "readback.npy", "cells.npz", "failed.txt"
 """files of a bench folder, beside manifest.json and driver.log"""
+SIMULATED_CHIP = "simulated-chip.npz"
+"""of a simulated chip that no port keeps: it lies here while no process has it"""
 
 
 @dataclass(frozen=True)
@@ -112,19 +116,43 @@ def bench(
         data = codec.write(built)
         described = digital_json.describe(run.config.network, model, chip=chip, wires=run.config.wires)
         header = {"program": digests.program_digest(data), "chip_id": f"{built.chip_id:08x}", "rows": programmer.ROWS}
-        with alone(out), Journal(os.path.join(out, manifest.JOURNAL), header) as journal:
-            resumed = bool(journal.done) or journal.begun is not None
+        with alone(out), Journal(os.path.join(out, manifest.JOURNAL), header) as journal, ExitStack() as stack:
+            begun = bool(journal.done) or journal.begun is not None
+            resumed = begun and journal.readback is None
             _check_outputs(out)
+            if isinstance(opened, SimulatedDriver) and opened is not driver and port is None:
+                stack.enter_context(_kept(opened, out, begun=begun))
             _write(os.path.join(out, PROGRAM), data)
             write_json(os.path.join(out, "digital.json"), described)
             session.log_to(os.path.join(out, "driver.log"))
-            if not resumed:
+            if not begun:
                 programmer.check_state(session, built, None if readback is None else _map(readback))
             made = programmer.run(session, built, journal, progress=progress)
             readback_S = programmer.read_back(session, built)
             session.safe_idle()
             found = _finish(out, session.capabilities, built, made, readback_S, journal)
     return replace(found, estimate=estimate, resumed=resumed)
+
+
+@contextmanager
+def _kept(driver: SimulatedDriver, out: str, *, begun: bool) -> Iterator[None]:
+    """The simulated chip of a folder: out of its file while the block runs, put back when that ends or is stopped.
+
+    ConfigError for a programming that has begun on a chip that is not there: its process was killed.
+    """
+    path = os.path.join(out, SIMULATED_CHIP)
+    if begun:
+        if not os.path.isfile(path):
+            raise ConfigError(
+                f"{out}: the simulated chip of this programming ended with its process. Give another --out, and --port "
+                "FILE.npz, which keeps the chip after each pulse"
+            )
+        driver.restore(read_npz(path))
+        os.remove(path)
+    try:
+        yield
+    finally:
+        write_npz(path, driver.state())
 
 
 def alone(out: str) -> ContextManager[None]:

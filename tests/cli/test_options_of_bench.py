@@ -17,7 +17,7 @@ from minirram.driver.simulated import SimulatedDriver
 from minirram.errors import BenchError
 from minirram.programming.manifest import check_pair
 from minirram.programming.readback import read_program, verify
-from minirram.runs.bench import pristine_macros
+from minirram.runs.bench import SIMULATED_CHIP, pristine_macros
 from minirram.runs.folder import RunFolder
 
 from ..support.options import call, figures, shows
@@ -96,11 +96,33 @@ def test_bench_programs_the_run_s_chip_and_binds_what_it_found(runs):
     read_S = np.load(os.path.join(out, "readback.npy"))
     used = np.isfinite(read_S)
     assert np.array_equal(read_S[used] > 5e-6, chip_S[used] > 5e-6)
-    again = call("bench", runs.trained(), *SIMULATED, "--out", out)
-    assert again.code == 1  # the journal says that all is done, and this simulated chip is a new one
+    again = figures("bench", runs.trained(), *SIMULATED, "--out", out)
+    assert again["failed"] == [] and not again["resumed"] and again["pulses"] == made["pulses"]  # read back anew
     other = runs.trained("--level", "cell", "--epochs", "2")
     answer = call("bench", other, *SIMULATED, "--out", out)
     assert answer.code == 2 and "is the journal of" in answer.err
+
+
+def test_a_simulated_chip_lies_in_the_folder_between_two_starts(runs, monkeypatch):
+    """A stop puts it there; of a killed process nothing is left, and the same command says so."""
+    out, whole = runs.path("kept-out"), runs.path("whole-out")
+    with monkeypatch.context() as patched:
+        patched.setattr(SimulatedDriver, "reset", Interrupts.reset)
+        assert call("bench", runs.trained(), *SIMULATED, "--out", out).code == 130
+    kept = os.path.join(out, SIMULATED_CHIP)
+    with open(kept, "rb") as handle:
+        stopped = handle.read()
+    made = figures("bench", runs.trained(), *SIMULATED, "--out", out)
+    assert made["resumed"] and made["failed"] == []
+    at_once = figures("bench", runs.trained(), *SIMULATED, "--out", whole)
+    assert made["pulses"] == at_once["pulses"]
+    assert np.array_equal(*(np.load(os.path.join(f, "readback.npy")) for f in (out, whole)), equal_nan=True)
+    with open(kept, "wb") as handle:  # another time: the chip as it was at the stop is read again, cell by cell
+        handle.write(stopped)
+    assert call("bench", runs.trained(), *SIMULATED, "--out", out).code == 1
+    os.remove(kept)
+    answer = call("bench", runs.trained(), *SIMULATED, "--out", out)
+    assert answer.code == 2 and "ended with its process" in answer.err
 
 
 @shows("bench", "--dry-run")
