@@ -6,7 +6,7 @@ Here too: how files name dead lines and stuck cells.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from numbers import Integral
 from typing import Any, Dict, List, Sequence, Set, Tuple, Union
@@ -125,14 +125,20 @@ class ChipLines:
 def read_lines(path: PathLike) -> ChipLines:
     """The `ChipLines` in a JSON file such as {"dead_rows": [[0, 17]], "dead_cols": [], "policy": "skip"}.
 
-    DataError that names the file when it holds anything else.
+    Of the report that `minirram fit` writes, its bad lines. DataError that names the file when it holds anything else.
     """
     value = read_json(path)
+    if {"bad_rows", "bad_cols"} <= set(value):
+        value = {"dead_rows": value["bad_rows"], "dead_cols": value["bad_cols"]}
+    known = [field.name for field in fields(ChipLines)]
+    other = next((name for name in value if name not in known), None)
+    if other is not None:
+        raise DataError(f"{path}: not a table of dead lines: {other!r} is none of {', '.join(known)}")
     try:
-        fields: Dict[str, Any] = dict(value)
-        for key in fields.keys() & {"dead_rows", "dead_cols"}:
-            fields[key] = tuple(map(tuple, fields[key]))
-        return ChipLines(**fields)
+        stated: Dict[str, Any] = dict(value)
+        for key in stated.keys() & {"dead_rows", "dead_cols"}:
+            stated[key] = tuple(map(tuple, stated[key]))
+        return ChipLines(**stated)
     except (TypeError, ValueError, ConfigError) as error:
         raise DataError(f"{path}: not a table of dead lines: {error}") from None
 

@@ -18,6 +18,7 @@ from ..runs.driven import open_session
 from ..runs.folder import RunFolder
 from ..runs.train import TrainingResults, train
 from ..tasks.data_report import report_lines
+from ..tasks.datasets import SYNTHETIC
 from ..tasks.labelled_data import LabelledData
 from ..tasks.task_file import read_task_file
 from .arguments import (
@@ -188,6 +189,8 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
     """A line per figure; what was counted and should not be there, where it is."""
     if results.data_report is not None:
         yield from report_lines(results.data_report)
+    if results.data.startswith(SYNTHETIC):
+        yield "data                    drawn by code, not the data set of that name"
     validation, test, bits = results.validation, results.test, results.adc_bits
     noise = "" if results.read_noise is None else f", read noise {results.read_noise:.2%}"
     yield f"validation {validation.primary:12s} {validation.value:.2%}   on the macro, {bits} ADC bits{noise}"

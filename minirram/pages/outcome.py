@@ -14,6 +14,7 @@ from ..runs.place import Placed
 from ..runs.recalibrate import Recalibration
 from ..runs.train import TrainingResults, read_results
 from ..study.transfer import TransferResults, load_transfer
+from ..tasks.datasets import SYNTHETIC
 
 Results = Union[TrainingResults, TransferResults, Recalibration, Placed]
 NAMES = {
@@ -101,6 +102,8 @@ def basis(outcome: Outcome, *, adc_bits: int, arrangement: str, read_noise: Opti
     per = "one conversion per pair" if arrangement == "pair" else "one conversion per polarity"
     draws = count(len(score.by_draw), "draw")
     parts = [f"It rests on {what}, {draws} of the read noise{noise} and {adc_bits}-bit ADCs, {per}."]
+    if getattr(outcome.results, "data", "").startswith(SYNTHETIC):
+        parts.insert(0, "The data are drawn by code; they are not the data set of that name.")
     if score.primary == "accuracy" and not per_pixel:
         low, high = sampling_interval(score.accuracy, score.samples)
         parts.append(f"So many samples bound it to {100 * low:.1f} to {100 * high:.1f} %, at 95 % confidence.")

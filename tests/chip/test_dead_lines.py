@@ -96,6 +96,8 @@ def test_dead_lines_from_a_file(tmp_path):
     path = tmp_path / "dead.json"
     path.write_text('{"dead_rows": [[0, 17], [1, 3]], "policy": "spare"}')
     assert read_lines(str(path)) == ChipLines(((0, 17), (1, 3)), (), "spare")
+    path.write_text('{"bad_cols": [[0, 5]], "bad_rows": [[0, 17]], "verdict": "usable"}')  # the report of a fit
+    assert read_lines(str(path)) == ChipLines(((0, 17),), ((0, 5),))
 
 
 @pytest.mark.parametrize(
