@@ -228,12 +228,12 @@ def _learned(
 ) -> Tuple[TrainingResults, Any]:
     """What `learn` does in a folder that is this process's alone."""
     run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
-    had = run.config.recipe.epochs
-    run.check_config(replace(config, recipe=replace(config.recipe, epochs=had)))  # before any file moves
+    had, asked = run.config.recipe.epochs, config.recipe.epochs
+    more = resume and asked > had
+    run.check_config(replace(config, recipe=replace(config.recipe, epochs=had)) if more else config)
     note_bench(run, chip)
-    if resume:
-        run.take_more_epochs(config.recipe.epochs)
-    run.check_config(config)
+    if more:  # all else is as it was: now files may move
+        run.take_more_epochs(asked)
     if run.has("results.json"):
         return read_results(run.path("results.json")), None
     if arrays is not None and not run.has(DATA_FILE):
