@@ -1,7 +1,7 @@
 """What a network is asked: samples or images to be answered, and the figures of an answer."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union
 
 import numpy as np
 
@@ -16,6 +16,7 @@ TILE_PX, TILE_STEP_PX = 96, 64
 """side and distance of the overlapping tiles from which a whole image is answered"""
 TILES = {"size": TILE_PX, "step": TILE_STEP_PX}
 
+Images = TypeVar("Images", bound="WholeImages")
 Predict = Callable[[np.ndarray], np.ndarray]
 """uint8 codes (n, height, width, channels) -> logits (n, classes), or (n, height, width, classes)"""
 
@@ -50,23 +51,35 @@ class LabelExamination:
 
 
 @dataclass(frozen=True, eq=False)
-class PixelExamination:
-    """Whole images whose pixels are to be labelled, judged inside the field of view."""
+class WholeImages:
+    """Images whose pixels are to be labelled, judged inside the field of view."""
 
     codes: np.ndarray
     """uint8 (n, height, width, channels)"""
     labels: np.ndarray
-    """uint8 (n, height, width), 1 = the class that is looked for"""
+    """integers (n, height, width), the class of each pixel"""
     region: np.ndarray
     """bool (n, height, width), pixels that count"""
     class_names: Optional[Tuple[str, ...]] = None
-    """names of the classes 0, 1; None: nobody named them"""
-    primary = "roc_auc"
+    """names of the classes 0, 1, ...; None: nobody named them"""
 
     @property
     def calls(self) -> int:
         """How often `predict` is called for one set of figures: once for each image."""
         return len(self.codes)
+
+    def first(self: Images, n: int) -> Images:
+        """The examination's first `n` images."""
+        return replace(self, codes=self.codes[:n], labels=self.labels[:n], region=self.region[:n])
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+class PixelExamination(WholeImages):
+    """Of two classes, of which class 1 is looked for."""
+
+    primary = "roc_auc"
 
     def figures(self, predict: Predict) -> Dict[str, Any]:
         """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.segmentation_scores`."""
@@ -79,50 +92,20 @@ class PixelExamination:
             logits = predict(tiles)
             return 1.0 / (1.0 + np.exp(np.clip(logits[..., 0] - logits[..., 1], -80, 80)))
 
-        maps = [predict_by_tiles(probability, image, size=TILE_PX, step=TILE_STEP_PX) for image in self.codes]
-        return np.stack(maps)
-
-    def first(self, n: int) -> "PixelExamination":
-        """The examination's first `n` images."""
-        return replace(self, codes=self.codes[:n], labels=self.labels[:n], region=self.region[:n])
-
-    def __len__(self) -> int:
-        return len(self.codes)
+        return np.stack([predict_by_tiles(probability, image, **TILES) for image in self.codes])
 
 
-@dataclass(frozen=True, eq=False)
-class PixelClassExamination:
-    """Whole images whose pixels are of more than two classes, judged inside the field of view."""
+class PixelClassExamination(WholeImages):
+    """Of more than two classes, all of which have names."""
 
-    codes: np.ndarray
-    """uint8 (n, height, width, channels)"""
-    labels: np.ndarray
-    """integers (n, height, width)"""
-    region: np.ndarray
-    """bool (n, height, width), pixels that count"""
-    classes: int
-    """number of classes"""
-    class_names: Optional[Tuple[str, ...]] = None
-    """names of the classes 0, 1, ...; None: nobody named them"""
     primary = "dice"
-
-    @property
-    def calls(self) -> int:
-        """How often `predict` is called for one set of figures: once for each image."""
-        return len(self.codes)
 
     def figures(self, predict: Predict) -> Dict[str, Any]:
         """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.class_scores`."""
         maps = [predict_by_tiles(lambda x: softmax(predict(x)), image, **TILES) for image in self.codes]
         predicted = np.stack([image.argmax(axis=-1) for image in maps])
-        return metrics.class_scores(predicted, self.labels, region=self.region, classes=self.classes)
-
-    def first(self, n: int) -> "PixelClassExamination":
-        """The examination's first `n` images."""
-        return replace(self, codes=self.codes[:n], labels=self.labels[:n], region=self.region[:n])
-
-    def __len__(self) -> int:
-        return len(self.codes)
+        classes = len(self.class_names or ())
+        return metrics.class_scores(predicted, self.labels, region=self.region, classes=classes)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -143,5 +126,5 @@ def examination(layout: Layout, data: Dataset, *, network: Network) -> Examinati
     if data.region is None:
         return LabelExamination(codes, data.labels, classes, data.class_names)
     if classes > 2:
-        return PixelClassExamination(codes, data.labels, data.region, classes, data.class_names)
+        return PixelClassExamination(codes, data.labels, data.region, data.class_names)
     return PixelExamination(codes, data.labels, data.region, data.class_names)
