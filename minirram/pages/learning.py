@@ -40,6 +40,9 @@ def history_of(run: RunFolder) -> Optional[History]:
         table = np.array([[float(cell or "nan") for cell in row] for row in rows])
     except ValueError as error:
         raise DataError(f"{path}: not a history of epochs ({error})") from None
+    missing = [name for name in ("epoch", "loss", "validation") if name not in names]
+    if missing:
+        raise DataError(f"{path}: not a history of epochs, it has no column {missing[0]}")
     return dict(zip(names, table.T))
 
 

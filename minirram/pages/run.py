@@ -200,7 +200,7 @@ def _results_sections(opened: _Opened) -> List[Section]:
 
 def _learning_sections(opened: _Opened) -> List[Section]:
     history, results = learning.history_of(opened.run), opened.outcome.results
-    if history is None or "validation" not in history:
+    if history is None:
         return []
     best = results.best_epoch if isinstance(results, TrainingResults) else None
     return [learning.learning_section(history, best, opened.outcome.score.primary)]

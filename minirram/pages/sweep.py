@@ -228,7 +228,9 @@ def _shown(name: str, value: Any, named: str) -> Any:
 
 
 def _provenance(study: Study, rows: Sequence[Dict[str, Any]]) -> Section:
-    items = [(name, _stated(value)) for name, value in bare(study).items() if value not in (None, [], {}, "")]
+    of_trainings = ("task", "data", "preset") if study.run else ()  # points that evaluate runs have those of the runs
+    stated = {name: value for name, value in bare(study).items() if name not in of_trainings}
+    items = [(name, _stated(value)) for name, value in stated.items() if value not in (None, [], {}, "")]
     for name in ("version", "commit", "host"):
         found = sorted({str(row[name]) for row in rows if row.get(name)})
         items += [(name, ", ".join(found))] if found else []

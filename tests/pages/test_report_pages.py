@@ -12,7 +12,7 @@ from minirram.device.cell import CellModel
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DataError, MissingFileError
 from minirram.files import read_json, write_json
-from minirram.pages import provenance
+from minirram.pages import learning, provenance
 from minirram.pages.outcome import outcome_of, sampling_interval
 from minirram.pages.report import NO_PICTURES, default_out, make_page
 from minirram.pages.run import Wishes
@@ -99,6 +99,21 @@ def test_confusion_and_epochs_are_those_of_the_files(folder, page):
     assert len(epochs) == len(lines) and [float(row[1]) for row in epochs[1:]] == pytest.approx(
         [float(line.split(",")[1]) for line in lines[1:]], abs=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("epoch,loss\n1,2\n", "no column validation"),
+        ("epoch,loss,validation\n1,x,0.5\n", "could not convert"),
+        ("epoch,loss,validation\n1,2\n", "as many cells as names"),
+        ("epoch,loss,validation\n" + "1,2,3\n" * (learning.MOST_EPOCHS + 1), "at most"),
+    ],
+)
+def test_a_history_that_is_none_is_named(tmp_path, text, why):
+    (tmp_path / "history.csv").write_text(text)
+    with pytest.raises(DataError, match=f"history.csv.*{why}"):
+        learning.history_of(RunFolder(str(tmp_path), None))
 
 
 def test_the_map_holds_every_cell_and_its_failures(folder, page):
