@@ -3,7 +3,7 @@
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ContextManager, Dict, Iterator, Optional, Tuple, Union
+from typing import Any, ContextManager, Dict, Iterator, Optional, Tuple, Union, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..driver import line_bytes, programmer
 from ..driver.journal import Journal
 from ..driver.programmer import Estimate, Progress
 from ..driver.protocol import Capabilities, Driver
-from ..driver.registry import open_driver
+from ..driver.registry import SIMULATED, open_driver
 from ..driver.session import DEFAULT_TIMEOUT_S, Session
 from ..driver.simulated import SimulatedDriver
 from ..errors import ConfigError, DataError
@@ -120,8 +120,8 @@ def bench(
             begun = bool(journal.done) or journal.begun is not None
             resumed = begun and journal.readback is None
             _check_outputs(out)
-            if isinstance(opened, SimulatedDriver) and opened is not driver and port is None:
-                stack.enter_context(_kept(opened, out, begun=begun))
+            if driver == SIMULATED and port is None:
+                stack.enter_context(_kept(cast(SimulatedDriver, opened), out, begun=begun))
             _write(os.path.join(out, PROGRAM), data)
             write_json(os.path.join(out, "digital.json"), described)
             session.log_to(os.path.join(out, "driver.log"))
