@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields
 from itertools import chain
 from typing import Dict, Iterable, List, Tuple
 
-from ..device.fit_verdict import in_ranges
 from ..json_codec import Result
 from .chip import Chip
 
@@ -72,7 +71,9 @@ def line_names(lines: Iterable[UnformedLine]) -> str:
     parts = []
     for (macro, line), numbers in groups.items():
         ordered = sorted(set(numbers))
-        named = in_ranges(ordered, most=len(ordered))
+        starts = [k for k, number in enumerate(ordered) if k == 0 or number != ordered[k - 1] + 1]
+        spans = [(ordered[k], ordered[end - 1]) for k, end in zip(starts, [*starts[1:], len(ordered)])]
+        named = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
         parts.append(f"{line}{'s' if len(ordered) > 1 else ''} {named} of macro {macro}")
     return "; ".join(parts)
 
