@@ -220,8 +220,8 @@ def test_every_argument_arrives_under_its_name(function, step, monkeypatch):
 
     def seen(*arguments, **named):
         received.update(named, **{f"place {k}": value for k, value in enumerate(arguments)})
-        if "what_if" in named:
-            received.update(vars(named["what_if"]))
+        for change in ("what_if", "as_if"):
+            received.update(vars(named[change]) if change in named else {})
 
     monkeypatch.setattr("minirram.runs.run." + step, seen)
     numbers = {"adc_bits": 7, "input_bits": 3, "read_voltage_V": 0.11, "read_time_s": 3e-7, "macros": 2}

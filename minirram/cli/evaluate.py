@@ -8,7 +8,7 @@ from ..crossbar.conditions import Conditions
 from ..crossbar.wires import MODELS, Wires
 from ..device.cell import CellModel
 from ..errors import ConfigError
-from ..runs.evaluate import Evaluation, evaluate
+from ..runs.evaluate import AsIf, Evaluation, evaluate
 from ..tasks.metrics import iou_by_class
 from ..units import ZERO_CELSIUS_K
 from .arguments import data_option, group, run_option, threads_option
@@ -21,6 +21,10 @@ EXAMPLES = (
     (
         "minirram evaluate runs/mine --read-noise 0.02 --draws 5",
         "the validation set with 2 % read noise, drawn five times",
+    ),
+    (
+        "minirram evaluate runs/mine --adc-bits 6",
+        "the whole validation set as with 6-bit ADCs, calibrated anew",
     ),
     (
         "minirram evaluate runs/mine --split test --age 86400",
@@ -41,6 +45,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     data_option(samples)
     samples.add_argument("--digital", metavar="FILE", help="also write digital.json of the chip at that age there")
+    changed = group(parser, "what if", "in place of what the run has")
+    field_option(changed, "--adc-bits", AsIf, "adc_bits")
+    field_option(changed, "--input-bits", AsIf, "input_bits")
     condition_options(parser)
     field_option(group(parser, CONDITIONS), "--compensate", Conditions, "compensated", more="with --age")
     threads_option(parser)
@@ -77,6 +84,7 @@ def run(options: argparse.Namespace) -> Evaluation:
         threads=options.threads,
         conditions=replace(conditions_of(options), compensated=options.compensate),
         digital=options.digital,
+        as_if=AsIf(adc_bits=options.adc_bits, input_bits=options.input_bits),
     )
 
 
@@ -132,6 +140,7 @@ def _lines(score: Evaluation) -> Iterator[str]:
     spread = "" if score.standard_error is None else f" +- {score.standard_error:.3%}"
     ideal = getattr(score.ideal, score.primary)
     yield f"{score.split} {score.primary}  {score.value:.2%}{spread}   (ideal reads {ideal:.2%})"
+    yield f"converters              {score.adc_bits} ADC bits, {score.input_bits} input bits"
     if score.compensation is not None:
         factors = ", ".join(f"{name} {factor:.3f}" for name, factor in score.compensation.items())
         yield f"compensation            {factors}"

@@ -1,7 +1,7 @@
 """The configuration of a run, and how it is written as JSON and read back."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Optional, Tuple
 
 from .. import __version__
@@ -14,7 +14,7 @@ from ..errors import ConfigError, DataError
 from ..json_codec import built, plain
 from ..learn.recipe import Recipe
 from ..nn.layers.base import Layer, layer_from_json
-from ..nn.network import Network
+from ..nn.network import Network, requantised
 from ..tasks.datasets import Layout
 from ..tasks.registry import task
 from . import format1
@@ -91,6 +91,11 @@ class RunConfig:
                 wanted = " or ".join(known.__name__ for known in kinds)
                 raise ConfigError(f"{name} is {getattr(self, name)!r}, not a {wanted}")
         Adc(self.adc_bits, 1.0, self.adc_arrangement)
+
+    def with_bits(self, adc_bits: Optional[int], input_bits: Optional[int]) -> "RunConfig":
+        """The same with ADCs of that resolution, and with input codes of so many bits; None: its own."""
+        network = self.network if input_bits is None else requantised(self.network, input_bits)
+        return replace(self, adc_bits=self.adc_bits if adc_bits is None else adc_bits, network=network)
 
     def to_json(self) -> Dict[str, Any]:
         """A JSON-ready dict; `config_from_json` reads it."""

@@ -22,7 +22,6 @@ from ..errors import ConfigError
 from ..inference.calibration import calibrated
 from ..inference.examine import Score, examine
 from ..inference.model import Model
-from ..nn.network import requantised
 from .config import RunConfig
 from .folder import RunFolder, open_training
 
@@ -55,11 +54,7 @@ class WhatIf:
 
     def adapted(self, config: RunConfig) -> RunConfig:
         """The run's configuration with these ADC and input bits."""
-        if self.adc_bits is not None:
-            config = replace(config, adc_bits=self.adc_bits)
-        if self.input_bits is not None:
-            config = replace(config, network=requantised(config.network, self.input_bits))
-        return config
+        return config.with_bits(self.adc_bits, self.input_bits)
 
     def adapted_model(self, config: RunConfig, model: Model, *, chip: Chip, data: Any) -> Model:
         """The model with ADCs and probes for the changed bits on training data; the run's own if nothing changed."""

@@ -39,6 +39,8 @@ class Evaluation(Score):
     """relative standard deviation of one read; None where the technology states no such number"""
     adc_bits: int
     """resolution of the ADCs"""
+    input_bits: int
+    """bits of input codes"""
     age_s: float
     """seconds since programming"""
     compensation: Optional[Dict[str, float]]
@@ -67,6 +69,15 @@ class AsIf:
     """how many of the split are answered, the first ones; None: all"""
     logs: bool = True
     """False: the caller has logged that the test set is opened"""
+    adc_bits: Optional[int] = None
+    """resolution of the ADCs in bits, calibrated anew; None: the run's"""
+    input_bits: Optional[int] = None
+    """bits of all input codes, their ranges unchanged; None: the run's"""
+
+    def adapted(self, own: RunConfig) -> RunConfig:
+        """The configuration that is examined, of a run with its `own`."""
+        config = own if self.config is None else self.config
+        return config.with_bits(self.adc_bits, self.input_bits)
 
 
 def evaluate(
@@ -93,7 +104,7 @@ def evaluate(
     if draws < 1:
         raise ConfigError(f"draws is {draws}; it must be at least 1")
     run, as_if = RunFolder.open(folder), AsIf() if as_if is None else as_if
-    config = run.config if as_if.config is None else as_if.config
+    config = as_if.adapted(run.config)
     cell_model = config.cell_model if read_noise is None else config.cell_model.changed(read_noise=read_noise)
     config = replace(config, cell_model=cell_model)
     source = run.source(data)
@@ -120,6 +131,7 @@ def evaluate(
         task=config.task,
         read_noise=getattr(cell_model, "read_noise", None),
         adc_bits=config.adc_bits,
+        input_bits=config.network.input_bits,
         age_s=conditions.age_s,
         compensation=dict(model.factors) if conditions.compensated else None,
         draws=draws,
@@ -156,7 +168,7 @@ def expected(
     from ..inference import propagation  # loads nodes of the engine, which no other evaluation needs
 
     run, as_if = RunFolder.open(folder), AsIf() if as_if is None else as_if
-    config, source = run.config if as_if.config is None else as_if.config, run.source(data)
+    config, source = as_if.adapted(run.config), run.source(data)
     conditions = Conditions() if conditions is None else conditions
     if conditions.wires is None:
         conditions = replace(conditions, wires=config.wires)

@@ -131,12 +131,15 @@ def evaluate(
     read_noise: Optional[float] = None,
     draws: int = 1,
     conditions: Optional[Conditions] = None,
+    adc_bits: Optional[int] = None,
+    input_bits: Optional[int] = None,
     threads: int = THREADS,
 ) -> Evaluation:
     """How a run answers "validation" or "test" on its simulated macros. Opening the test set is logged in its folder.
 
     run: a `Run`, or its folder. data: folder of the data, or "synthetic", instead of the run's. read_noise: instead of
     the technology's. draws: repetitions of the read noise. conditions: of use; the run's wires where they state none.
+    adc_bits, input_bits: of ADCs and input codes instead of the run's; ADCs are calibrated anew.
     """
     return evaluate_step.evaluate(
         _folder(run),
@@ -146,6 +149,7 @@ def evaluate(
         draws=draws,
         conditions=conditions,
         threads=threads,
+        as_if=evaluate_step.AsIf(adc_bits=adc_bits, input_bits=input_bits),
     )
 
 

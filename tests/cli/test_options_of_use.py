@@ -132,6 +132,18 @@ def test_time_and_heat_act_by_the_law_of_arrhenius(runs):
     assert refused.code == 2 and "nothing would age" in refused.err
 
 
+@shows("evaluate", "--adc-bits", "--input-bits")
+def test_other_converters_and_codes_answer_as_the_account_of_their_energy_says(runs):
+    own = figures("evaluate", runs.trained(*LEARNED))
+    assert (own["adc_bits"], own["input_bits"]) == (8, 4)
+    for option, field, bits in (("--adc-bits", "adc_bits", 4), ("--input-bits", "input_bits", 2)):
+        changed = figures("evaluate", runs.trained(*LEARNED), option, str(bits))
+        account = figures("energy", runs.trained(*LEARNED), option, str(bits))
+        assert changed[field] == account[field] == bits and changed["samples"] == own["samples"] == VALIDATION
+        assert changed["accuracy"] == account["accuracy"] and changed["saturated"] == account["saturated"]
+        assert seen(changed) != seen(own) and changed["test_openings"] == own["test_openings"]
+
+
 @shows("evaluate", "--threads")
 @shows("energy", "--threads")
 def test_threads_share_the_products(runs):
