@@ -1,4 +1,7 @@
-"""What would fail on Windows alone, found by reading the source: fork, text without an encoding or a newline, names."""
+"""What would fail on Windows alone, found by reading the source.
+
+Windows refuses to rename a file that is open, or to one that is. So one module renames, behind the `with` that writes.
+"""
 
 import ast
 import shutil
@@ -9,6 +12,10 @@ import pytest
 from .support.places import ROOT
 
 POSIX_ALONE = ("fork", "forkpty", "getuid", "geteuid", "chown", "mkfifo")
+RENAMES = ("replace", "rename", "renames", "move")
+"""of `os`, `shutil` and of paths; a text's `replace` takes two values"""
+RENAMING = "minirram/files/writing.py"
+"""the one module that renames"""
 MODE = 1
 """place of the mode among the arguments of `open`"""
 
@@ -32,6 +39,53 @@ def faults(source):
                 yield node.lineno, "open without an encoding"
             if "b" not in mode and set(mode) & set("wax") and "newline" not in stated:
                 yield node.lineno, "open writes text without a newline"
+
+
+def is_rename(node):
+    """Whether a node calls what renames a file."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in RENAMES):
+        return False
+    of = getattr(node.func.value, "id", "")
+    return of in ("os", "shutil") or (
+        node.func.attr in ("replace", "rename") and len(node.args) == 1 and not node.keywords
+    )
+
+
+def rename_faults(source, renaming):
+    """(line, fault) of a source that renames elsewhere than in the `renaming` module, or inside a `with` that opens."""
+    nodes = list(ast.walk(ast.parse(source))) if any(f".{name}(" in source for name in RENAMES) else []
+    opening = [node for node in nodes if isinstance(node, ast.With) and any(map(opens, node.items))]
+    for node in filter(is_rename, nodes):
+        if not renaming:
+            yield node.lineno, f"{node.func.attr}: {RENAMING} renames files"
+        if any(block.lineno <= node.lineno <= block.end_lineno for block in opening):
+            yield node.lineno, f"{node.func.attr} of a file that may be open"
+
+
+def opens(item):
+    """Whether an item of a `with` opens a file: open, open_to_append, os.fdopen, atomic_writer and the like."""
+    return any(word in ast.dump(item.context_expr) for word in ("open", "writer"))
+
+
+@pytest.mark.parametrize("room", ["minirram", "data_scripts"])
+def test_files_are_closed_before_they_are_renamed_and_one_module_renames(room):
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {fault}"
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for line, fault in rename_faults(path.read_text(encoding="utf-8"), path == ROOT / RENAMING)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_the_module_that_renames_does_so():
+    assert len(list(rename_faults((ROOT / RENAMING).read_text(encoding="utf-8"), False))) == 3
+
+
+def test_each_rename_is_seen():
+    source = "with open(a) as f:\n    f.write(b)\n    os.replace(a, b)\nos.replace(a, b)\nPath(a).rename(b)\n"
+    source += "text.replace('a', 'b')\nreplace(value, a=1)\nshutil.move(a, b)\npath.replace(b)\n"
+    assert sorted(line for line, _ in rename_faults(source, False)) == [3, 3, 4, 5, 8, 9]
+    assert [line for line, _ in rename_faults(source, True)] == [3]
 
 
 @pytest.mark.parametrize("room", ["minirram", "data_scripts"])

@@ -140,6 +140,11 @@ def whole_folder(path: Path) -> Iterator[str]:
         raise
 
 
+def rename_file(path: Path, name: Path) -> None:
+    """Give the closed file `path` another name; what has it already is replaced."""
+    os.replace(path, name)
+
+
 def append_descriptor(path: Path) -> int:
     """Descriptor of the file `path`, to add bytes at its end; it is made where there is none.
 

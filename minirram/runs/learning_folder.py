@@ -21,6 +21,7 @@ from ..files import (
     read_json,
     read_npz,
     refuse_links,
+    rename_file,
     write_json,
     write_npz,
 )
@@ -139,7 +140,7 @@ class LearningFolder:
         if epochs <= recipe.epochs:
             return
         if self.has("results.json"):
-            os.replace(self.path("results.json"), self.path(f"results-{recipe.epochs}-epochs.json"))
+            rename_file(self.path("results.json"), self.path(f"results-{recipe.epochs}-epochs.json"))
         value = read_json(path)
         value["recipe"]["epochs"] = epochs
         write_json(path, value)
