@@ -3,7 +3,7 @@
     minirram demo --out runs/demo
     python benchmarks/report_pictures.py runs/demo/report.html
 
-Needs Debian's chromium and chromium-driver, and `pip install selenium 'minirram[report]'`.
+Needs Debian's chromium and chromium-driver, and `pip install selenium '.[report]'`.
 """
 
 import argparse

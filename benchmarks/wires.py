@@ -1,6 +1,6 @@
 """IR drop of a 512 x 512 array: the nodal solve of minirram against scipy.sparse.linalg.spsolve on the same nodes.
 
-1 ohm per segment, conductances log-uniform in 1..100 uS, one input. Needs SciPy (`pip install minirram[data]`).
+1 ohm per segment, conductances log-uniform in 1..100 uS, one input. Needs SciPy (`pip install '.[data]'`).
 
     python benchmarks/wires.py --json
 """

@@ -17,6 +17,7 @@ from minirram.errors import (
     ConfigError,  # noqa: E402
     DataError,  # noqa: E402
     MinirramError,  # noqa: E402
+    how_to_install,  # noqa: E402
 )
 from minirram.files import archive_of, budgets  # noqa: E402
 
@@ -92,8 +93,8 @@ def optional(name):
     try:
         return importlib.import_module(name)
     except ImportError:
-        message = "this script needs the package {}: pip install 'minirram[data]'"
-        raise ConfigError(message.format(name.split(".")[0])) from None
+        package = name.split(".")[0]
+        raise ConfigError(f"this script needs the package {package}: {how_to_install('data')}") from None
 
 
 def warn(message):

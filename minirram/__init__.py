@@ -5,7 +5,7 @@ name of the public face is loaded when it is first used; docs/api.md has a table
 here can be imported by its path, and may change.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 TYPE_CHECKING = False  # editors and mypy take it for True; importing it from typing would load ten modules
 
@@ -50,6 +50,66 @@ _HOMES = {
     "MinirramError": "errors",
 }
 """public name -> the module that defines it; "": the name is that of a package"""
+
+_MOVED = {
+    "architectures": "tasks.fashion_mnist",
+    "arms": "study.arms",
+    "baselines": "study.weight_runs",
+    "cells": "device.cell",
+    "compare": "study.comparison",
+    "compare_report": "study.report",
+    "conditions": "crossbar.conditions",
+    "converters": "crossbar.converters",
+    "convolution": "nn.layers.convolution",
+    "costs": "accounting.costs",
+    "datasets": "tasks.datasets",
+    "digital": "inference.digital_json",
+    "dump": "programming.dump",
+    "energy": "accounting.figures",
+    "engine": "nn.engine.engine",
+    "events": "accounting.events",
+    "faults": "chip.faults",
+    "features": "tasks.speech_features",
+    "fundus": "tasks.fundus",
+    "lanes": "nn.engine.lanes",
+    "laws": "conformance.kit",
+    "layers": "nn.layers",
+    "learning": "learn.learner",
+    "lines": "chip.dead_lines",
+    "macro": "crossbar.macro",
+    "mapping": "chip.placement",
+    "maps": "labfiles.maps",
+    "metrics": "tasks.metrics",
+    "model": "inference.model",
+    "networks": "nn.network",
+    "nodes": "nn.engine.nodes",
+    "optim": "learn.optim",
+    "packbits": "xbp.packbits",
+    "program": "programming.build",
+    "pruning": "learn.pruning",
+    "pulses": "device.pulses",
+    "readback": "programming.readback",
+    "recurrent": "nn.layers.recurrent",
+    "shapes": "accounting.shapes",
+    "synthetic": "tasks.drawn_garments",
+    "synthetic_digits": "tasks.drawn_digits",
+    "synthetic_retina": "tasks.drawn_vessels",
+    "technologies": "device.presets",
+    "training": "learn.mask_learner",
+    "transfer": "study.transfer",
+    "tuning": "study.settings_search",
+    "wear": "chip.wear",
+    "weights": "learn.written_weights",
+    "winograd": "nn.engine.winograd",
+    "wires": "crossbar.wires",
+    "workflow": "inference.examine",
+    "xbp_host": "xbp.host",
+    "xbp_reader": "xbp.reader",
+    "xbp_records": "xbp.records",
+    "xbp_rules": "xbp.rules",
+    "xbp_table": "xbp.table",
+}
+"""module of 0.1 at the root of the package -> where what it held is now"""
 
 __all__ = [
     "Adc",
@@ -105,11 +165,27 @@ if TYPE_CHECKING:  # what editors and mypy see; a name that is not listed is an 
     from .tasks.registry import register_task
     from .tasks.task import Task
 else:
+    import sys
+
+    def _moved(name: str) -> str:
+        return f"minirram.{name} of version 0.1 is minirram.{_MOVED[name]} now; docs/api.md lists what keeps its name"
+
+    class _OldPaths:
+        """The last finder of modules: what no other finds, and 0.1 had, is told its new place."""
+
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> None:
+            """None, or ModuleNotFoundError that names the new module."""
+            package, _, module = name.partition(".")
+            if package == __name__ and module in _MOVED:
+                raise ModuleNotFoundError(_moved(module))
+
+    sys.meta_path.append(_OldPaths)
 
     def __getattr__(name: str) -> object:
         """Load a public name when it is first used (PEP 562)."""
         if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise AttributeError(_moved(name) if name in _MOVED else f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
         home = _HOMES[name]

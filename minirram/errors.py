@@ -11,6 +11,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def how_to_install(extra: str) -> str:
+    """The command that installs an extra: the end of a message. No registry has a package `minirram`."""
+    return f"pip install '.[{extra}]' in the checkout (from wheels: docs/offline.md)"
+
+
 class MinirramError(Exception):
     """Base of all errors that a user can cause; the command line turns them into one line and an exit code."""
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Dict, Iterator, Optional, Tuple
 
 from .. import __version__
+from ..errors import how_to_install
 from ..json_codec import Result
 from ..tasks.registry import BUILT_IN
 from . import self_test
@@ -132,9 +133,11 @@ def _lines(found: Checkup) -> Iterator[str]:
         yield f"data          {os.path.join(found.data_folder, name)}: {'there' if there else 'not there'}{hint}"
     for name, extra in found.extras.items():
         if extra.missing:
-            yield f"extra         minirram[{name}] is not installed ({', '.join(extra.missing)}): {extra.adds}"
+            yield f"extra         {name} is not installed ({', '.join(extra.missing)}): {extra.adds}"
         else:
-            yield f"extra         minirram[{name}] is installed: {extra.adds}"
+            yield f"extra         {name} is installed: {extra.adds}"
+    if any(extra.missing for extra in found.extras.values()):
+        yield f"extras        {how_to_install('NAME')}"
     same = found.product_hash == found.expected_hash
     yield f"product       {found.product_hash}, {'as' if same else f'not {found.expected_hash} as'} on every platform"
     yield f"gradients     off by {found.gradient_error:.2%} at most, by differences of a float32 loss"

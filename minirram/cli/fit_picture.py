@@ -6,7 +6,7 @@ import numpy as np
 
 from ..device.fit import Fit
 from ..device.fit_pulses import response_S
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 from ..files import atomic_writer
 
 _COLOURS = {"pristine": "0.55", "off": "tab:blue", "on": "tab:orange", "short": "tab:red"}
@@ -25,7 +25,7 @@ def draw(
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigError("--plot draws with matplotlib: pip install minirram[report]") from None
+        raise ConfigError(f"--plot draws with matplotlib: {how_to_install('report')}") from None
     panels: List[Any] = [_histogram, _first_map]
     panels += [] if forming_V is None else [_forming]
     panels += [] if pulses is None else [_pulses]

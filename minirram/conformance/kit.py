@@ -7,7 +7,7 @@ G_plus_S, G_minus_S: float64 (rows, pairs), siemens, multiples of `Spec.grid_S`.
 current of the largest code M, so that LSB = range_A / M. docs/conformance.md has the laws in words and a worked
 example.
 
-Needs hypothesis (`pip install minirram[conformance]`).
+Needs hypothesis, the extra `conformance`.
 """
 
 import os
@@ -20,7 +20,7 @@ import numpy as np
 from ..crossbar.converters import Adc
 from ..crossbar.product import multiply_tiles
 from ..crossbar.read_noise import ReadNoise, read_variance
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 from .cases import PAPER_ROWS, Factory, NotTried, Problem, Spec, Violation, largest_code, within_budget
 from .exact_laws import EXACT_LAWS
 from .noisy_laws import FALSE_ALARM, READS, STATISTICAL_LAWS, Power
@@ -182,7 +182,7 @@ def _hypothesis() -> Any:
     try:
         import hypothesis
     except ImportError:
-        raise ConfigError("the conformance kit needs hypothesis: pip install minirram[conformance]") from None
+        raise ConfigError(f"the conformance kit needs hypothesis: {how_to_install('conformance')}") from None
     return hypothesis
 
 

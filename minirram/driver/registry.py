@@ -4,7 +4,7 @@ import importlib
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from ..crossbar.macro import Macro
-from ..errors import BenchError, ConfigError, MinirramError, did_you_mean
+from ..errors import BenchError, ConfigError, MinirramError, did_you_mean, how_to_install
 from .protocol import Driver
 
 SIMULATED = "simulated"
@@ -69,4 +69,4 @@ def _own_class(name: str) -> Any:
 
 def needs(extra: str, package: str) -> BenchError:
     """The error of a driver whose package is not installed."""
-    return BenchError(f"this driver needs {package}: pip install minirram[{extra}]")
+    return BenchError(f"this driver needs {package}: {how_to_install(extra)}")

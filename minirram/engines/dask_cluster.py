@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterator
 import numpy as np
 
 from .. import __version__
-from ..errors import ConfigError, MissingFileError
+from ..errors import ConfigError, MissingFileError, how_to_install
 from .running import RETRIES, Running
 from .shared import InMemory
 
@@ -54,7 +54,7 @@ def dask_running(where: str, arrays: Dict[str, np.ndarray]) -> Iterator[Running]
     try:
         from distributed import Client
     except ImportError:
-        raise ConfigError("--dask needs dask.distributed: pip install 'minirram[cluster]'") from None
+        raise ConfigError(f"--dask needs dask.distributed: {how_to_install('cluster')}") from None
     if "://" not in where and not os.path.isfile(where):
         raise MissingFileError(f"{where}: there is no such scheduler file; --dask takes one, or tcp://HOST:PORT")
     named = {"address": where} if "://" in where else {"scheduler_file": where}

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, how_to_install
 from ..files.arrays import DAMAGE, archive_of, array_in
 from ..files.budgets import LAB, SHEET
 from ..files.reading import Clock, read_bytes
@@ -72,9 +72,7 @@ def _from_mat(data: bytes, where: str, variable: Optional[str]) -> np.ndarray:
     try:
         from scipy import io as scipy_io
     except ImportError:
-        raise ConfigError(
-            f"{where}: reading .mat needs scipy, of the extra 'lab' (pip install minirram[lab])"
-        ) from None
+        raise ConfigError(f"{where}: reading .mat needs scipy: {how_to_install('lab')}") from None
     if data[:10] == b"MATLAB 7.3" or data[:8] == b"\x89HDF\r\n\x1a\n":
         raise DataError(f"{where}: MATLAB 7.3 (HDF5) is not read; save it with -v7")
     _check_mat(data, where)
@@ -120,9 +118,7 @@ def read_sheet(path: PathLike, variable: Optional[str]) -> Lines:
     try:
         import openpyxl
     except ImportError:
-        raise ConfigError(
-            f"{where}: reading .xlsx needs openpyxl, of the extra 'lab' (pip install minirram[lab])"
-        ) from None
+        raise ConfigError(f"{where}: reading .xlsx needs openpyxl: {how_to_install('lab')}") from None
     data = read_bytes(path, SHEET)
     try:
         archive_of(io.BytesIO(data), len(data), SHEET).close()

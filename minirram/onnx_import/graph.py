@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, MinirramError
+from ..errors import ConfigError, DataError, MinirramError, how_to_install
 from ..files import read_bytes
 from ..files.budgets import ONNX
 
@@ -110,7 +110,7 @@ def _load(path: "os.PathLike[str]") -> Any:
     try:
         import onnx
     except ImportError:
-        raise ConfigError('reading ONNX files needs the package onnx: pip install "minirram[onnx]"') from None
+        raise ConfigError(f"reading ONNX files needs the package onnx: {how_to_install('onnx')}") from None
     try:
         model = onnx.load_model_from_string(read_bytes(path, ONNX))
     except MinirramError:

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from ..errors import ConfigError, MissingFileError
+from ..errors import ConfigError, MissingFileError, how_to_install
 from ..files import read_json
 from ..report.page import Page
 from ..report.svg import can_draw
@@ -16,7 +16,7 @@ from .run import Wishes, run_page
 from .sweep import sweep_page
 
 NO_PICTURES = (
-    "Figures are left out: matplotlib is not installed. pip install 'minirram[report]', then write the page anew."
+    f"Figures are left out: matplotlib is not installed. {how_to_install('report')}, then write the page anew."
 )
 PAGE = "report.html"
 

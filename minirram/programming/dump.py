@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Union
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 from ..files import atomic_writer, write_json
 from ..json_codec import bare
 from ..xbp.records import Program, pack_bits
@@ -110,7 +110,7 @@ def _write_pictures(program: Program, out: Path) -> List[str]:
     try:
         import imageio.v2 as imageio
     except ImportError:
-        raise ConfigError("pictures of masks need imageio: pip install 'minirram[report]'") from None
+        raise ConfigError(f"pictures of masks need imageio: {how_to_install('report')}") from None
     os.makedirs(out, exist_ok=True)
     grey = np.array([_OFF, _ON, _OUTSIDE], np.uint8)[chip_maps(program)["mask"]]  # -1 is the last entry
     paths = []

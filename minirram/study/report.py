@@ -5,7 +5,7 @@ import io
 import os
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 from ..files import atomic_writer
 from ..runs.learning_folder import Path
 from .summary import ArmRow, Comparison, Paper
@@ -143,7 +143,7 @@ def draw(summary: Comparison, path: str) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigError("no figure: it needs matplotlib, pip install 'minirram[report]'") from None
+        raise ConfigError(f"no figure: it needs matplotlib: {how_to_install('report')}") from None
     rows = summary.arms
     figure = Figure(figsize=(10.0, 2.5 + 0.3 * len(rows)), constrained_layout=True)
     FigureCanvasAgg(figure)

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 from ..files import Path, read_json
 from ..json_codec import built
 from .parameters import Value
@@ -52,7 +52,7 @@ class Samples:
         try:
             from scipy.stats import qmc
         except ImportError:
-            raise ConfigError("samples need scipy: pip install 'minirram[lab]'") from None
+            raise ConfigError(f"samples need scipy: {how_to_install('lab')}") from None
         kind = qmc.LatinHypercube if self.method == "lhs" else qmc.Sobol
         sampler = kind(d=len(self.ranges), seed=self.seed)
         if self.method == "sobol":

@@ -8,7 +8,7 @@ from typing import Callable, Optional, Tuple
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, ShapeError
+from ..errors import ConfigError, DataError, ShapeError, how_to_install
 
 Smooth = Callable[[np.ndarray, float], np.ndarray]
 """(image, radius in pixels) -> its local average"""
@@ -49,7 +49,7 @@ def _gaussian() -> Smooth:
     try:
         from scipy.ndimage import gaussian_filter
     except ImportError:
-        raise ConfigError("contrast normalisation needs scipy: pip install 'minirram[data]'") from None
+        raise ConfigError(f"contrast normalisation needs scipy: {how_to_install('data')}") from None
     return gaussian_filter
 
 

@@ -147,7 +147,7 @@ def test_stuck_cells_in_every_way_of_writing_them(tmp_path, way, encoding):
 
 
 def test_stuck_cells_in_a_sheet(tmp_path):
-    openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl: pip install minirram[lab]")
+    openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl: pip install '.[lab]'")
     book = openpyxl.Workbook()
     for row in (("macro", "row", "col", "kind"), (0, 3, 4, "stuck_on"), (1, 5, 6, "stuck_off")):
         book.active.append(row)

@@ -263,4 +263,4 @@ def test_without_matplotlib_a_picture_names_its_extra(measured, monkeypatch, tmp
         monkeypatch.setitem(sys.modules, name, None)
     file = str(tmp_path / "model.json")
     refused = call("fit", measured["first"], "--unit", "uS", "--plot", str(tmp_path / "fit.png"), "--out", file)
-    assert refused.code == 2 and "minirram[report]" in refused.err and not os.path.exists(file)
+    assert refused.code == 2 and "'.[report]'" in refused.err and not os.path.exists(file)

@@ -15,7 +15,7 @@ X = np.random.default_rng(3).standard_normal((24, 3, 8, 8)).astype(np.float32)
 @pytest.fixture(scope="module")
 def onnx_models():
     """The module that makes models; without the package onnx the tests are skipped, this module can be imported."""
-    pytest.importorskip("onnx", reason="needs the package onnx: pip install minirram[onnx]")
+    pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
     return importlib.import_module("..support.onnx_models", __package__)
 
 

@@ -159,7 +159,7 @@ def test_the_port_of_pyserial():
     import pty
     import tty
 
-    pytest.importorskip("serial", reason="pyserial is an extra: minirram[driver]")
+    pytest.importorskip("serial", reason="pyserial is the extra driver")
     from ..support.benches import FileLine
 
     one, two = pty.openpty()

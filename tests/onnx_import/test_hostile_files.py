@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install minirram[onnx]")
+onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
 from onnx import TensorProto, helper  # noqa: E402
 
 from minirram.errors import ConfigError, DataError, MinirramError, MissingFileError  # noqa: E402

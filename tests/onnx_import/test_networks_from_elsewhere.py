@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install minirram[onnx]")
+onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
 pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")
 
 from minirram.chip.placement import place  # noqa: E402

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("onnx", reason="needs the package onnx: pip install minirram[onnx]")
+pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
 
 from minirram.errors import DataError  # noqa: E402
 from minirram.nn.forward import plain_forward  # noqa: E402

@@ -41,7 +41,7 @@ def browser():
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """{kind: path of a page}: a run on a table that went through a bench, on pixels, a fit, a comparison, a sweep."""
-    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'minirram[report]'")
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install '.[report]'")
     folder = tmp_path_factory.mktemp("browser")
     found = {}
     for kind, write, data in (("table", features, "mine.csv"), ("pixels", pixels, "mine.npz")):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx", reason="needs the package onnx: pip install minirram[onnx]")
+pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
 
 from minirram.accounting.shapes import of_network  # noqa: E402
 from minirram.chip.dead_lines import ChipLines  # noqa: E402

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx", reason="needs the package onnx: pip install minirram[onnx]")
+pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
 
 from minirram.programming.readback import read_program  # noqa: E402
 from minirram.runs.folder import RunFolder  # noqa: E402

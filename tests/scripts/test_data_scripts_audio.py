@@ -208,6 +208,6 @@ def test_damage_inside_a_zip_names_the_member(folder, tmp_path, monkeypatch):
 def test_a_missing_package_names_the_extra(folder, tmp_path, monkeypatch):
     script = script_module("spoken_digits", monkeypatch)
     monkeypatch.setitem(script.optional.__globals__["sys"].modules, "soundfile", None)
-    with pytest.raises(Exception, match="needs the package soundfile: pip install 'minirram.data.'") as raised:
+    with pytest.raises(Exception, match="needs the package soundfile: pip install '..data.'") as raised:
         script.main(["--out", str(tmp_path / "out"), "--source", str(folder)])
     assert type(raised.value).__name__ == "ConfigError"

@@ -168,7 +168,7 @@ def test_report_as_table_and_figure(done, tmp_path):
 def test_without_matplotlib_the_extra_is_named(done, tmp_path, monkeypatch):
     for name in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
         monkeypatch.setitem(sys.modules, name, None)
-    assert "pip install 'minirram[report]'" in report.write_report(str(tmp_path), done[1])
+    assert "pip install '.[report]'" in report.write_report(str(tmp_path), done[1])
     assert sorted(os.listdir(str(tmp_path))) == ["comparison.csv", "comparison.txt"]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install minirram[onnx]")
+onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 LIGHT = os.path.join(os.path.dirname(onnx.__file__), "backend", "test", "data", "light")
