@@ -134,8 +134,9 @@ def a_closed_gate_forms_nothing(bench: Bench) -> None:
 
 
 def idles_safely(bench: Bench) -> None:
-    """Safe idle may be called twice and changes no cell."""
+    """Safe idle may be called twice and changes no cell, on or off."""
     bench.verified("SET", bench.corner())
+    bench.verified("RESET", bench.checkered())
     before = bench.driver.read(0, bench.corner()) > bench.limits.on_min_S
     bench.driver.safe_idle()
     bench.driver.safe_idle()

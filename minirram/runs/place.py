@@ -274,7 +274,7 @@ def _written(
     config, weights, state = _for_codes(imported, placing, samples, data)
     calibration = samples.codes[: samples.calibration]
     effort = Effort(placing.tuning_error, placing.writes)
-    learner = written_on(make_chip(config, placing.files), config, weights, effort=effort)
+    learner = written_on(make_chip(config, placing.files), config, weights, effort=effort, threads=threads)
     learner.take_state(calibrate_ranges(config.network, state, weights=learner.read_weights(), codes=calibration))
     _learn(learner, samples.lessons, placing.epochs)
     model = written_model(config, learner, calibration)
@@ -358,7 +358,7 @@ def _class_names(imported: Imported) -> Tuple[str, ...]:
 
 
 def written_on(
-    chip: Chip, config: RunConfig, weights: Mapping[str, np.ndarray], *, effort: "Effort", threads: int = 1
+    chip: Chip, config: RunConfig, weights: Mapping[str, np.ndarray], *, effort: "Effort", threads: int
 ) -> WriteLearner:
     """A learner of written weights that has spent what it may on these weights, dict name -> (fan_in, fan_out)."""
     threshold_S = max(2 * effort.tuning_error * chip.cell_model.lrs_spread()[0], chip.cell_model.grid_S)
@@ -376,9 +376,9 @@ def written_on(
 
 def _learn(learner: WriteLearner, lessons: Lessons, epochs: int) -> None:
     with stage("learning on the chip", max(epochs, 1)) as going:
-        for epoch in range(epochs):
+        for _ in range(epochs):
             learner.epoch(lessons)
-            going.advance(note=f"epoch {epoch + 1}/{epochs}")
+            going.advance()
 
 
 def _input_range(samples: Samples, bits: int) -> Tuple[float, float, int]:

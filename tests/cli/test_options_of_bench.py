@@ -112,7 +112,16 @@ def test_a_simulated_chip_lies_in_the_folder_between_two_starts(runs, monkeypatc
     kept = os.path.join(out, SIMULATED_CHIP)
     with open(kept, "rb") as handle:
         stopped = handle.read()
-    made = figures("bench", runs.trained(), *SIMULATED, "--out", out)
+    reset, there = SimulatedDriver.reset, []
+
+    def looks(self, *request, **options):
+        there.append(os.path.exists(kept))
+        return reset(self, *request, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SimulatedDriver, "reset", looks)
+        made = figures("bench", runs.trained(), *SIMULATED, "--out", out)
+    assert there and not any(there)  # while it is pulsed, no file stands for it
     assert made["resumed"] and made["failed"] == []
     at_once = figures("bench", runs.trained(), *SIMULATED, "--out", whole)
     assert made["pulses"] == at_once["pulses"]

@@ -107,6 +107,7 @@ def test_codes_and_converters_have_the_bits_asked_for(made):
         coarse = placed(made, "--read-noise", "0", *options)
         assert coarse["written"]["logit_error"] > 1.5 * fine["written"]["logit_error"], options
         assert coarse["total_J"]["typical"] < fine["total_J"]["typical"]
+        assert coarse["written"]["adc_bits"] == (5 if options[0] == "--adc-bits" else fine["written"]["adc_bits"])
     conversions = [
         sum(written(made, "--adc-arrangement", how)["score"]["conversions"].values()) for how in ("pair", "polarity")
     ]
@@ -170,11 +171,12 @@ def test_conditions_of_use_act(made):
 
 
 @shows("place", "--threads")
-def test_threads_share_the_products_of_a_placed_network(made):
+def test_threads_share_the_products_of_a_placed_network(made, monkeypatch):
+    monkeypatch.setattr("minirram.nn.engine.engine.WORTH_TWO", 0)
     with pools_made() as pools:
         three = figures("place", made[0], "--weights", "--data", made[1], "--threads", "3")["written"]
     one = written(made)
-    assert pools[("crossbar", 2)] > 0 and three["logit_error"] == one["logit_error"]
+    assert pools[("crossbar", 2)] > 0 and pools[("nn", 1)] == 1 and three["logit_error"] == one["logit_error"]
 
 
 @shows("train", "--network")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from minirram.files import read_npz
 from minirram.learn.mask_learner import MaskLearner
 from minirram.programming.readback import read_program
+from minirram.runs.evaluate import accuracy_of_readback
 from minirram.runs.folder import RunFolder
 from minirram.runs.run import Run
 
@@ -33,6 +35,13 @@ def other_off_states(programmed_S):
     """The same chip with other conductances of off cells."""
     draw = np.random.default_rng(1)
     return np.where(programmed_S > 4.1e-6, programmed_S, draw.uniform(0.05e-6, 4e-6, programmed_S.shape))
+
+
+def one_point_lost(*arguments, **options):
+    """The accuracies of a read-back, where it answers a point less than the chip as programmed."""
+    scores = accuracy_of_readback(*arguments, **options)
+    less = replace(scores.read_back, accuracy=scores.programmed.accuracy - 0.01)
+    return scores._replace(read_back=less)
 
 
 @shows("recalibrate", "RUN", "--readback", "--out")
@@ -147,7 +156,7 @@ def test_the_data_and_the_threads_are_those_asked_for(runs, held, tmp_path):
 
 
 @shows("recalibrate", "--unit")
-def test_a_read_back_is_a_lab_file_in_its_unit(runs, held, tmp_path):
+def test_a_read_back_is_a_lab_file_in_its_unit(runs, held, tmp_path, monkeypatch):
     (_, readback), folder = held, runs.trained(*LEARNED)
     other = str(tmp_path / "in-uS.npy")
     np.save(other, np.load(readback) * 1e6)
@@ -157,6 +166,10 @@ def test_a_read_back_is_a_lab_file_in_its_unit(runs, held, tmp_path):
     assert (found["readback"]["unit"], same["readback"]["unit"]) == ("uS", "S")
     refused = call("recalibrate", folder, "--readback", other, "--out", str(tmp_path / "c"))
     assert refused.code == 3 and "unit" in refused.err
+    monkeypatch.setattr("minirram.runs.evaluate.accuracy_of_readback", one_point_lost)
+    for file, unit in ((other, " --unit uS"), (readback, "")):
+        checked = figures("verify", held[0], file, "--run", folder, *unit.split())
+        assert checked["remedy"] == f"minirram recalibrate {folder} --readback {file}{unit}"
 
 
 def test_what_is_no_place_or_no_read_back_is_refused(runs, held, tmp_path):
@@ -232,6 +245,8 @@ def test_drift_is_taken_back_by_one_factor_per_matrix(runs, tmp_path):
     config["recipe"]["seed"] += 1  # of the noise of the calibration read, too
     (moved / "config.json").write_text(json.dumps(config))
     assert figures("evaluate", str(moved), *aged, "--compensate")["compensation"] != factors
+    loud = figures("evaluate", folder, *aged, "--compensate", "--read-noise", "0.1")  # the read has the noise of use
+    assert loud["compensation"] != factors
     scales = []
     for options in ((), ("--compensate",)):
         figures("evaluate", folder, *aged, *options, "--digital", file)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from minirram.conformance import check_driver
+from minirram.conformance.cases import Violation
+from minirram.conformance.drivers import DRIVER_LAWS, Bench
 from minirram.driver.protocol import Pulsed
 from minirram.driver.serial_driver import SerialDriver
 from minirram.driver.simulated import SimulatedDriver
@@ -84,6 +86,12 @@ class IdleResets(SimulatedDriver):
             macro.reset(macro.formed & macro.on)
 
 
+class IdleSets(SimulatedDriver):
+    def safe_idle(self):
+        for macro in self.macros:
+            macro.set(macro.formed & ~macro.on)
+
+
 class Halves(SimulatedDriver):
     def multiply(self, macro, codes):
         return super().multiply(macro, codes) / 2
@@ -109,6 +117,7 @@ BROKEN = [
     (WholeRows, "forms sets and resets"),
     (OpenGate, "a closed gate forms nothing"),
     (IdleResets, "idles safely"),
+    (IdleSets, "idles safely"),
     (Halves, "multiplies"),
 ]
 
@@ -118,3 +127,14 @@ def test_a_broken_bench_breaks_its_law(kind, law):
     report = check_driver(kind([small_macro()]), RECIPES, LIMITS)
     law, _, said = law.partition(": ")
     assert law in report.broken and said in str(report), str(report)
+
+
+@pytest.mark.parametrize("kind, law", BROKEN, ids=[kind.__name__ for kind, _ in BROKEN])
+@pytest.mark.parametrize("last", ["SET", "RESET"])
+def test_each_law_prepares_the_cells_it_needs(kind, law, last):
+    bench = Bench(kind([small_macro()]), RECIPES, LIMITS)
+    bench.verified("FORM", bench.corner())
+    bench.verified(last, bench.corner())
+    tried = {one.__name__.replace("_", " "): one for one in DRIVER_LAWS}
+    with pytest.raises(Violation):
+        tried[law.partition(": ")[0]](bench)

@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -262,3 +263,9 @@ def test_what_is_driven_when_noise_is_tried(monkeypatch):
     assert driven == [list(range(16)), list(range(8, 16)), list(range(1, 16, 3)), [8]]
     case, _ = noisy_laws._deviations(simulator_factory(NOISY, seed=1), NOISY, 20, reads=50)
     assert case.codes.shape[1] == NOISY.tile_rows
+
+
+def test_the_exact_laws_without_hypothesis_are_no_finding(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(ConfigError, match="needs hypothesis"):
+        check(simulator_factory(EXACT), EXACT)
