@@ -15,7 +15,7 @@ from ..labfiles.maps import KEEP, Reading, read_map
 from ..labfiles.units import OF_A_CELL
 from ..programming import manifest, readback
 from ..programming.readback import read_program
-from ..programming.results import Verification, WrongCell
+from ..programming.results import CellCosts, Verification, WrongCell
 from ..xbp import table
 from ..xbp.records import Program
 from .arguments import FAILED, GOOD, file_option, group
@@ -55,6 +55,8 @@ class VerifiedProgram(Verification):
     """cells of the read-back that hold no number, or one below 0: examined as open; None: no run was named"""
     limited: Optional[int]
     """cells above what the grid holds, shorted ones among them: examined as conducting that much; None: likewise"""
+    costs: Optional[CellCosts]
+    """which cells that differ cost most; None: no run, none differs, or the map may be another than was meant"""
     known_stuck: Optional[int]
     """cells that differ and are stuck so on the run's chip, which its masks were learned with; None: likewise"""
 
@@ -126,15 +128,15 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
     found = readback.verify(built, measured_S, tolerance=tolerance, targets=targets)
     if not found.checked:
         raise ConfigError(f"{options.file} says of no cell what it must be (no mask, no change): nothing to verify")
-    programmed = read_back = lost = remedy = saturated = clipped = doubtful = limited = known = None
+    programmed = read_back = lost = remedy = saturated = clipped = doubtful = limited = known = costs = None
     if options.run is not None:
         from ..runs.evaluate import accuracy_of_readback
 
-        scores = accuracy_of_readback(options.run, measured_S, data=options.data)
+        wrong = readback.wrong_cells(built, measured_S, tolerance=tolerance, targets=targets)
+        scores = accuracy_of_readback(options.run, measured_S, data=options.data, wrong=() if found.suspects else wrong)
         programmed, read_back = scores.programmed.accuracy, scores.read_back.accuracy
         saturated, clipped = total(scores.read_back.saturated), scores.clipped_conductances
-        doubtful, limited = scores.doubtful, scores.limited
-        wrong = readback.wrong_cells(built, measured_S, tolerance=tolerance, targets=targets)
+        doubtful, limited, costs = scores.doubtful, scores.limited, scores.costs
         known = _known_stuck(options.run, wrong)
         lost = programmed - read_back
         if lost > 0 and not options.simulate and not found.suspects and found.bit_error_rate <= REMEDIED:
@@ -151,6 +153,7 @@ def run(options: argparse.Namespace) -> VerifiedProgram:
         lost_accuracy=lost,
         doubtful=doubtful,
         limited=limited,
+        costs=costs,
         known_stuck=known,
         remedy=remedy,
         saturated_read_back=saturated,
@@ -281,7 +284,21 @@ def text(shown: VerifiedProgram) -> str:
     lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in shown.cells]
     if shown.differing > len(shown.cells):
         lines.append(f"  and {shown.differing - len(shown.cells)} more")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_costs(shown.costs)])
+
+
+def _costs(costs: Optional[CellCosts]) -> Iterator[str]:
+    """The cells that cost most, and the accuracy without them."""
+    if costs is None:
+        return
+    if not costs.cells:
+        yield f"no cell that differs raises the loss by itself, over {costs.samples} training samples"
+        return
+    yield f"cells that cost most, by the mean loss over {costs.samples} training samples"
+    for cell in costs.cells:
+        place = f"macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}"
+        yield f"  {place}, {1e6 * cell.examined_S:.3g} not {1e6 * cell.programmed_S:.3g} uS, loss +{cell.loss:.2g}"
+    yield f"validation accuracy {costs.accuracy:.2%} with these {len(costs.cells)} as programmed"
 
 
 def _told_apart(shown: VerifiedProgram) -> Iterator[str]:

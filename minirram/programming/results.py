@@ -25,6 +25,30 @@ class WrongCell(Result):
         return self.macro, self.row, self.col
 
 
+@dataclass(frozen=True, order=True)
+class CostlyCell(WrongCell):
+    """A cell that is not what the program says, and what that costs. Physical numbers."""
+
+    programmed_S: float
+    """what it conducts as programmed"""
+    examined_S: float
+    """what it was examined with: open 0, shorted the largest that the grid holds, else as read back"""
+    loss: float
+    """by which the mean loss is larger than with this cell as programmed, all others as read back"""
+
+
+@dataclass(frozen=True)
+class CellCosts(Result):
+    """The cells of a read-back that cost most."""
+
+    cells: Tuple[CostlyCell, ...]
+    """dearest first, at most 10; none: no cell that differs raises the loss"""
+    samples: int
+    """training samples whose loss was looked at; 0: the training set has fewer than a batch of 50"""
+    accuracy: Optional[float]
+    """validation accuracy with these cells as programmed, all others as read back; None: there are none"""
+
+
 @dataclass(frozen=True)
 class LineCount(Result):
     """How many cells of a tile, a row or a column differ. Physical numbers."""

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..inference.model import Model
 from ..inference.product import ChipProduct
 from ..json_codec import Result
 from ..nn.network import input_bits
+from ..programming.results import CellCosts, WrongCell
 from ..rng import stream
 from .chip_files import DRAWN, ChipFiles
 from .config import RunConfig
@@ -256,26 +257,48 @@ class ReadbackScores(NamedTuple):
     """cells of the read-back that hold no number, or one below 0: taken for open"""
     limited: int
     """cells above what the grid holds, shorted ones among them: taken to conduct that much"""
+    costs: Optional[CellCosts]
+    """of the cells that were asked for; None: there were none"""
 
 
 def accuracy_of_readback(
-    folder: Folder, readback_S: np.ndarray, *, data: Optional[str], threads: int = 1
+    folder: Folder,
+    readback_S: np.ndarray,
+    *,
+    data: Optional[str],
+    threads: int = 1,
+    wrong: Sequence[WrongCell] = (),
 ) -> ReadbackScores:
     """What a chip that reads back as `readback_S` (macros, rows, cols) answers: `ReadbackScores`.
 
-    On the run's validation set, on its macros; see `conducted`. Physical numbers.
+    On the run's validation set, on its macros; see `conducted`. Physical numbers. wrong: cells to rank by what they
+    cost, see `costly_cells`.
     """
+    from .cell_costs import costly_cells, samples, seen  # loads the engine, which no other examination needs
+
     run = RunFolder.open(folder)
-    chip, model, _ = run.load_trained()
-    examination = _split(run, "validation", run.source(data))
+    config, (chip, model, _) = run.config, run.load_trained()
+    loaded = open_training(replace(config, data_crc=0), run.source(data))
 
     def score() -> Score:
-        return examine(run.config, chip, model=model, examination=examination, split="validation", threads=threads)
+        return examine(config, chip, model=model, examination=loaded.validation, split="validation", threads=threads)
 
-    programmed = score()
-    seen = conducted(readback_S, chip)
-    chip.replace_conductances(seen.map_S)
-    return ReadbackScores(programmed, score(), chip.clipped(), seen.doubtful, seen.limited)
+    programmed, before = score(), seen(chip, model, config.wires) if wrong else None
+    found = conducted(readback_S, chip)
+    chip.replace_conductances(found.map_S)
+    read_back, clipped, costs = score(), chip.clipped(), None
+    if before is not None:
+        batches = samples(config.network, loaded, config.recipe)
+        after = seen(chip, model, config.wires)
+        cells = costly_cells(
+            config.network, chip, model, programmed=before, read_back=after, wrong=wrong, batches=batches
+        )
+        for cell in cells:
+            found.map_S[cell.place] = cell.programmed_S
+        if cells:
+            chip.replace_conductances(found.map_S)
+        costs = CellCosts(cells, sum(len(batch[0]) for batch in batches), score().accuracy if cells else None)
+    return ReadbackScores(programmed, read_back, clipped, found.doubtful, found.limited, costs)
 
 
 class Conducted(NamedTuple):

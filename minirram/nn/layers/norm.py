@@ -127,19 +127,24 @@ class BatchNorm(Layer):
         return {part: state[f"{self.name}.{part}"] for part in ("gamma", "beta")} if self.affine else {}
 
     def forward(self, inputs: Arrays, parameters: Parameters) -> Tuple[np.ndarray, Any]:
-        """With the batch's own statistics in training, else with the running ones."""
+        """With the batch's own statistics in training, else with the running ones, which stay as they are."""
         (x,), state = inputs, parameters.state
         affine = self._affine(state)
         if not parameters.training:
-            return batch_norm_forward(x, state[self.name + ".mean"], var=state[self.name + ".var"], **affine), None
+            var = state[self.name + ".var"]
+            frozen = None, var, 0, affine.get("gamma")
+            return batch_norm_forward(x, state[self.name + ".mean"], var=var, **affine), frozen
         count, mean, squares = moments(x)
         var = squares / count
         normalised = batch_norm_forward(x, mean, var=var)
         return batch_norm_forward(x, mean, var=var, **affine), (normalised, var, count, affine.get("gamma"))
 
     def backward(self, dy: np.ndarray, kept: Any) -> Tuple[Arrays, Gradients]:
-        """dx, and d gamma and d beta when affine"""
+        """dx, and d gamma and d beta when affine; with running statistics dx alone"""
         normalised, var, count, gamma = kept
+        if normalised is None:
+            gain = (1.0 if gamma is None else gamma) / np.sqrt(var + BATCH_NORM_EPSILON)
+            return (dy * gain.astype(dy.dtype),), {}
         sums = batch_norm_sums(dy, normalised)
         dx = batch_norm_backward(dy, normalised, var=var, count=count, sums=sums, gamma=gamma)
         return (dx,), dict(zip((self.name + ".beta", self.name + ".gamma"), sums)) if self.affine else {}
