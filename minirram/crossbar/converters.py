@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Optional, Tuple, Union
 
 import numpy as np
 
@@ -57,11 +57,15 @@ def check_input_bits(bits: int) -> None:
         raise ConfigError(f"{bits} input bits; choose 1 to 8")
 
 
-def bit_planes(codes: np.ndarray, bits: int, *, out: Optional[np.ndarray] = None) -> np.ndarray:
-    """Codes (n, rows) uint8 -> planes (bits, n, rows) float32 of 0 and 1; plane b holds bit b."""
-    planes = np.empty((bits,) + codes.shape, np.float32) if out is None else out
+def bit_planes(codes: np.ndarray, bits: Union[int, np.ndarray], *, out: Optional[np.ndarray] = None) -> np.ndarray:
+    """Codes (n, rows) uint8 -> planes (bits, n, rows) float32 of 0 and 1; plane b holds bit b.
+
+    bits: how many, from the lowest on, or an array of those that are wanted.
+    """
+    wanted = np.arange(bits) if np.ndim(bits) == 0 else np.asarray(bits)
+    planes = np.empty((len(wanted),) + codes.shape, np.float32) if out is None else out
     # Three calls over all planes: many small ones make two threads wait for each other.
-    values = (1 << np.arange(bits)).astype(np.uint8).reshape((bits,) + (1,) * codes.ndim)
+    values = (1 << wanted).astype(np.uint8).reshape((-1,) + (1,) * codes.ndim)
     np.copyto(planes, np.bitwise_and(codes, values) != 0)
     return planes
 

@@ -1,4 +1,4 @@
-"""The product codes x conductances -> integers: bit planes, currents, read noise, ADC, shift and add; plain arrays.
+"""The product codes x conductances -> integers, on plain arrays; `columns` has what one chunk of samples goes through.
 
 Cells are (rows, 2 * pairs) float32 integers on the technology's grid, G+ and G- of a pair side by side. While
 rows * g_max < 2^24 every float32 sum is exact, so the result depends neither on the BLAS nor on threads or chunks.
@@ -6,15 +6,15 @@ Currents are in grid units: grid_S * read_voltage_V.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..device.interface import EXACT_FLOAT32
 from ..errors import ConfigError, ShapeError
-from . import read_noise
-from .converters import Adc, ColumnErrors, bit_planes, check_input_bits
-from .read_noise import Buffers, ReadNoise, block_samples, held_noise
+from .columns import Block, Columns, blocks
+from .converters import Adc, ColumnErrors, check_input_bits
+from .read_noise import Buffers, ReadNoise, block_samples
 
 
 class Operand:
@@ -28,7 +28,7 @@ class Operand:
         _check_cells(grid, variance)
         self.grid = grid
         self.variance = variance
-        self._converted: Dict[str, Tuple[np.ndarray, Optional[np.ndarray]]] = {}
+        self._blocks: Dict[str, List[Block]] = {}
         self._sums: Optional[np.ndarray] = None
 
     @property
@@ -38,14 +38,15 @@ class Operand:
             self._sums = (self.grid[:, 0::2].astype(np.float64) - self.grid[:, 1::2]).sum(axis=0)
         return self._sums
 
-    def converted(self, arrangement: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
-        """(conductance, variance) of each converted column: of pairs G+ - G-, or of the cells per polarity."""
-        if arrangement != "pair":
-            return self.grid, self.variance
-        if "pair" not in self._converted:
-            variance = None if self.variance is None else self.variance[:, 0::2] + self.variance[:, 1::2]
-            self._converted["pair"] = self.grid[:, 0::2] - self.grid[:, 1::2], variance
-        return self._converted["pair"]
+    def blocks(self, arrangement: str) -> List[Block]:
+        """The converted columns, of pairs G+ - G- or of the cells per polarity, in blocks; made once."""
+        if arrangement not in self._blocks:
+            conductance, variance = self.grid, self.variance
+            if arrangement == "pair":
+                conductance = conductance[:, 0::2] - conductance[:, 1::2]
+                variance = None if variance is None else variance[:, 0::2] + variance[:, 1::2]
+            self._blocks[arrangement] = blocks(conductance, variance)
+        return self._blocks[arrangement]
 
     def multiply(
         self,
@@ -69,17 +70,26 @@ class Operand:
         independent cells.
         """
         self._check_call(codes, input_bits, adc, noise, errors, threads)
-        columns = _Columns(self, adc, errors, input_bits, adds=onto is not None)
         n, pairs = len(codes), self.grid.shape[1] // 2
+        block = block_samples(input_bits, self.grid.shape)
+        columns = Columns(
+            self.blocks(adc.arrangement),
+            adc,
+            errors,
+            input_bits=input_bits,
+            noise=noise,
+            samples=block,
+            adds=onto is not None,
+        )
         result = np.empty((n, pairs), np.int64) if onto is None else onto
         if result.shape != (n, pairs) or result.dtype != np.int64:
             raise ShapeError(f"a total of {result.dtype} {result.shape}, expected int64 {(n, pairs)}")
         start = noise.reserve(n) if noise is not None else 0
         if noise is not None:
-            borders = _borders(start, n, columns.block)
+            borders = _borders(start, n, block)
         else:
             # Small batches are shared out evenly. Threads in step would meet at Python's lock: one begins with less.
-            chunk = min(columns.block, max(1, -(-n // threads)))
+            chunk = min(block, max(1, -(-n // threads)))
             borders = _borders(chunk // 2 if threads > 1 else 0, n, chunk)
 
         def work(share: Sequence[Tuple[int, int]]) -> int:
@@ -88,7 +98,7 @@ class Operand:
             # behind says nothing about them.
             with np.errstate(invalid="ignore"):
                 return sum(
-                    columns.multiply_chunk(codes[first:last], result[first:last], noise, start + first, buffers)
+                    columns.multiply_chunk(codes[first:last], result[first:last], start + first, buffers)
                     for first, last in share
                 )
 
@@ -227,88 +237,3 @@ def _in_threads(work: Callable[[Sequence[Tuple[int, int]]], int], shares: Sequen
         raise
     pool.shutdown(wait=False)  # all have answered: nothing is left to wait for
     return total
-
-
-class _Columns:
-    """What one call of `multiply` needs per converted column: conductances, variances, ADC, plane weights."""
-
-    def __init__(
-        self, operand: Operand, adc: Adc, errors: Optional[ColumnErrors], input_bits: int, adds: bool = False
-    ) -> None:
-        self.adds = adds
-        self.adc = adc
-        self.errors = errors
-        self.input_bits = input_bits
-        self.is_pair = adc.arrangement == "pair"
-        self.block = block_samples(input_bits, operand.grid.shape)
-        self.conductance, self.variance = operand.converted(adc.arrangement)
-        # While the shifted sum stays below 2^24 the shift-and-add may run in float32 and still be exact.
-        exact = (2**input_bits - 1) * adc.top < EXACT_FLOAT32
-        self.plane_weights = (2 ** np.arange(input_bits)).astype(np.float32 if exact else np.float64)
-
-    def multiply_chunk(
-        self, codes: np.ndarray, result: np.ndarray, noise: Optional[ReadNoise], position: int, buffers: Buffers
-    ) -> int:
-        """Fill `result` (n, pairs) for a few samples, a block of columns at a time; returns the saturations."""
-        n, rows = codes.shape
-        planes = bit_planes(codes, self.input_bits, out=buffers.take("planes", (self.input_bits, n, rows)))
-        stacked = planes.reshape(-1, rows)
-        width = self.conductance.shape[1]
-        saturated = 0
-        for first in range(0, width, read_noise.STACKED_COLS):
-            cols = slice(first, min(first + read_noise.STACKED_COLS, width))
-            shape = (len(stacked), cols.stop - first)
-            current = np.matmul(stacked, self.conductance[:, cols], out=buffers.take("current", shape))
-            current = current.reshape(self.input_bits, n, -1)
-            if noise is not None:
-                normals = noise.normals(
-                    position,
-                    position + n,
-                    planes=self.input_bits,
-                    cols=cols,
-                    samples=self.block,
-                    buffers=buffers,
-                )
-                current += self._noise(planes, cols, normals, noise.held, buffers)
-            saturated += self.adc.convert(current, self._errors_of(cols))
-            sums = self._shift_and_add(current)
-            if not self.is_pair:
-                sums = sums[:, 0::2] - sums[:, 1::2]
-                cols = slice(first // 2, cols.stop // 2)
-            if self.adds:  # in float64, exact to 2^53
-                np.add(result[:, cols], sums, out=result[:, cols], casting="unsafe")
-            else:
-                result[:, cols] = sums
-        return saturated
-
-    def _shift_and_add(self, codes: np.ndarray) -> np.ndarray:
-        """sum_b 2^b code_b of codes (planes, n, columns): one vector-matrix product, exact in its dtype."""
-        if self.input_bits == 1:
-            return codes[0]
-        flat = codes.reshape(self.input_bits, -1).astype(self.plane_weights.dtype, copy=False)
-        return np.matmul(self.plane_weights, flat).reshape(codes.shape[1:])
-
-    def _errors_of(self, cols: slice) -> Optional[ColumnErrors]:
-        if self.errors is None:
-            return None
-        return type(self.errors)(self.errors.offset_lsb[cols], self.errors.gain[cols])
-
-    def _noise(
-        self,
-        planes: np.ndarray,
-        cols: slice,
-        normals: Iterator[Tuple[slice, np.ndarray]],
-        held: bool,
-        buffers: Buffers,
-    ) -> np.ndarray:
-        """Noise currents (planes, n, columns): normal numbers times the standard deviation of each column's sum."""
-        bits, n, rows = planes.shape
-        variance = np.asarray(self.variance)[:, cols]
-        if held:
-            return held_noise(planes, variance, normals=normals, buffers=buffers)
-        std = buffers.take("noise", (bits * n, variance.shape[1]))
-        np.sqrt(np.matmul(planes.reshape(-1, rows), variance, out=std), out=std)
-        std = std.reshape(bits, n, -1)
-        for samples, block in normals:
-            std[:, samples] *= block
-        return std

@@ -74,11 +74,12 @@ class ReadNoise:
         for index in range(first // samples, -(-last // samples)):
             origin = index * samples
             key = (index, cols.start) + shape
+            goes_on = origin + samples > last
             block = self._take_begun(key)
             if block is None:
                 block = fast_normals(stream(self.seed, *self.name, index, cols.start, *shape), shape, buffers=buffers)
-            if origin + samples > last:
-                block = block.copy()
+                block = block.copy() if goes_on else block
+            if goes_on:  # nobody writes to it: a read beside this one may have it, too
                 with self._lock:
                     self._begun[key] = block
             start, stop = max(origin, first), min(origin + samples, last)

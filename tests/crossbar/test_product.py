@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram import rng
-from minirram.crossbar import converters, product
+from minirram.crossbar import columns, converters, product
 from minirram.crossbar import read_noise as read_noise_module
 from minirram.crossbar.converters import Adc, ColumnErrors
 from minirram.crossbar.product import multiply, multiply_tiles
@@ -264,14 +264,42 @@ def test_noise_differs_between_reads_names_planes_and_polarities():
 
 def noise_currents(codes, cells_grid, bits, std_grid, held, n_reads):
     """The noise currents of the fast path, before the ADC: (n_reads, bits, columns)."""
-    variance = read_variance(std_grid)
-    columns = product._Columns(product.Operand(cells_grid, variance), Adc(8, 1.0, "polarity"), None, bits)
-    planes = converters.bit_planes(np.repeat(codes, n_reads, axis=0), bits)
-    cols = slice(0, cells_grid.shape[1])
-    normals = ReadNoise(11, "law").normals(
-        5, 5 + n_reads, planes=bits, cols=cols, samples=64, buffers=read_noise_module.Buffers()
+    noise = ReadNoise(11, "law", held=held)
+    parts = product.Operand(cells_grid, read_variance(std_grid)).blocks("polarity")
+    of_noise, bare = (
+        columns.Columns(parts, Adc(8, 1.0, "polarity"), input_bits=bits, noise=source, samples=64)
+        for source in (noise, None)
     )
-    return columns._noise(planes, cols, normals, held, read_noise_module.Buffers()).transpose(1, 0, 2)
+    planes = converters.bit_planes(np.repeat(codes, n_reads, axis=0), bits)
+    noisy, ideal = (
+        one.currents(parts[0], planes, np.arange(bits), position=5, buffers=read_noise_module.Buffers())
+        for one in (of_noise, bare)
+    )
+    return (noisy - ideal).transpose(1, 0, 2)
+
+
+@pytest.mark.parametrize("which", [0b000, 0b001, 0b0110, 0b1000, 0b1010])
+@pytest.mark.parametrize("arrangement", ["pair", "polarity"])
+def test_planes_that_drive_no_row_change_nothing(which, arrangement):
+    """A plane without a bit is left out; beside a sample that drives all planes it is not."""
+    codes, cells_grid = draw(8, 20, 70, 4, n=6)
+    codes &= which
+    adc, variance = Adc(10, 400.0, arrangement), read_variance(0.02 * cells_grid)
+    beside = np.concatenate([codes, np.full((1, 20), 15, np.uint8)])
+    for own in ({}, {"variance": variance}):
+        (alone, n_alone), (among, n_among) = (
+            multiply(x, cells_grid, input_bits=4, adc=adc, noise=ReadNoise(2, "left out") if own else None, **own)
+            for x in (codes, beside)
+        )
+        assert np.array_equal(alone, among[:-1]) and n_alone <= n_among
+        assert alone.any() == (which > 0)
+
+
+def test_planes_that_drive_no_row_are_converted_where_converters_have_offsets():
+    errors = ColumnErrors(np.full(3, 5, np.float32), np.ones(3, np.float32))
+    _, cells_grid = draw(8, 4, 3, 2, n=1)
+    y, _ = multiply(np.zeros((1, 4), np.uint8), cells_grid, input_bits=2, adc=Adc(8, 100.0), errors=errors)
+    assert np.array_equal(y, np.full((1, 3), 5 * (1 + 2)))
 
 
 @pytest.mark.parametrize("held", [False, True])
