@@ -112,8 +112,6 @@ class Builder:
         """Let the last layer give what layer `name` gave."""
         if name == self.last:
             return
-        if name == INPUT:
-            self.fail("the input is needed again")
         self._append(Recall(self.name(name + "_again"), name))
 
     def codes_of(self, value: Value) -> Value:

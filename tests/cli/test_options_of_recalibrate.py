@@ -69,6 +69,9 @@ def test_the_new_run_is_the_chip_as_read_back_and_bound_to_the_file(runs, held, 
     # The scores are those of the commands that look at either folder.
     assert found["programmed"]["accuracy"] == figures("evaluate", folder)["accuracy"]
     assert found["recalibrated"]["accuracy"] == figures("evaluate", out)["accuracy"] == Run(out).evaluate().accuracy
+    held_S = np.load(readback)
+    read = accuracy_of_readback(folder, held_S, data=None).read_back.to_json()["confusion"]
+    assert found["read_back"]["confusion"] == read != found["recalibrated"]["confusion"]
     again = figures("recalibrate", folder, "--readback", readback, "--out", out)  # an earlier one is replaced
     assert {key: again[key] for key in ("recovered", "lost")} == {key: found[key] for key in ("recovered", "lost")}
 
