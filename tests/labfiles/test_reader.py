@@ -479,7 +479,7 @@ def test_spreadsheets(tmp_path):
 @pytest.mark.parametrize("name, package", [("a.mat", "scipy"), ("a.xlsx", "openpyxl")])
 def test_a_missing_package_names_the_extra(file, monkeypatch, name, package):
     monkeypatch.setitem(__import__("sys").modules, package, None)
-    with pytest.raises(ConfigError, match=f"needs {package}, of the extra 'lab'"):
+    with pytest.raises(ConfigError, match=rf"needs {package}: pip install '\.\[lab\]'"):
         read_map(file(b"", name), "uS")
 
 
@@ -517,3 +517,10 @@ def test_labels_that_number_nothing_are_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(DataError, match=message):
         read_map(path)
+
+
+def test_nothing_is_replaced_in_a_map_that_is_kept(tmp_path):
+    read_S = np.array([[1e-5, -1e-9], [np.inf, np.nan], [0.0, 2e-5]])
+    np.save(tmp_path / "map.npy", read_S)
+    found = read_map(tmp_path / "map.npy", "S", policy=KEEP)
+    assert np.array_equal(found.conductances_S, read_S, equal_nan=True) and found.reading.replaced == 0

@@ -2,6 +2,8 @@
 
 import json
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,14 @@ pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]
 
 from minirram.programming.readback import read_program  # noqa: E402
 from minirram.runs.folder import RunFolder  # noqa: E402
+from minirram.study.placed_transfer import home_score  # noqa: E402
 
 from ..support.onnx_models import model_of, node, numbers, save, small_network  # noqa: E402
 from ..support.options import call, figures  # noqa: E402
 
 FAULTS = ("--stuck-lrs", "0.01", "--know-faults")
 X = numbers((60, 3, 8, 8), 3)
+X_CODES = np.random.default_rng(4).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +201,15 @@ def test_a_network_that_answers_pixels_of_three_classes_is_a_run_too(tmp_path: A
     found = figures("evaluate", str(tmp_path / "run"), "--split", "test")
     assert found["primary"] == "dice" and found["dice"] > 0.85 and found["accuracy"] > 0.9
     assert np.array(found["confusion"]).sum() == 12 * 12 * found["samples"] == 12 * 12 * written["score"]["samples"]
+
+
+def test_the_score_at_home_is_read_with_the_runs_seed(placed: Any) -> None:
+    run = RunFolder.open(placed[1])
+    chip, model, _ = run.load_trained()
+    reads = []
+    training = SimpleNamespace(validation_score=lambda predict: reads.append(predict(X_CODES)) or 0.0)
+    for seed in (0, 0, 5):
+        recipe = replace(run.config.recipe, seed=seed)
+        here = SimpleNamespace(config=replace(run.config, recipe=recipe))
+        home_score(here, chip, model, training=training, threads=1)
+    assert np.array_equal(reads[0], reads[1]) and not np.array_equal(reads[0], reads[2])
