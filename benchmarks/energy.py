@@ -189,7 +189,10 @@ def paper_figures(name, costs_name, threads):
         "array_dense_J": dense_J,
         "activity": total.cell_reads / all_cells(network),
         "conversions": total.conversions,
-        **{key: getattr(total, key) for key in ("lines_J", "drive_J", "adc_J", "digital_J", "buffer_J", "total_J")},
+        **{
+            key: getattr(total, key)
+            for key in ("lines_J", "drive_J", "adc_J", "digital_J", "buffer_J", "links_J", "total_J")
+        },
         "total_low_J": total.range["total_J"].low,
         "total_high_J": total.range["total_J"].high,
         "latency_s": total.latency_s,

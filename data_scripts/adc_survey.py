@@ -6,7 +6,8 @@
 The survey is at https://github.com/bmurmann/ADC-survey, in xls/. All costs but those of the converters are taken from
 `macro-40nm`. Used are single-channel SARs of 20 to 70 nm. Energy: percentiles of F in energy = F 2^bits (1 +
 2^(bits - 13)), over all of them; that form and its corner at 13 bits are assumed. Time and area: percentiles within
-1 bit. The package's `adc-survey` was made so from the survey of June 2025.
+1 bit; a typical conversion is one at the median sampling rate. The package's `adc-survey` was made so from the survey
+of June 2025.
 """
 
 import argparse
@@ -97,6 +98,7 @@ def costs(found):
         time = [f"{survey}: one over the {name} of the sampling rate within 1 bit" for name in NAMES[::-1]]
         area = [f"{survey}: {name} of area within 1 bit" for name in NAMES]
         table[f"adc_{n}b_J"] = _entry(law_J * _growth(n), energy)
+        table[f"adc_{n}b_J"]["typical"].append(float(f"{np.median(rates_Hz[near]):.4g}"))
         table[f"adc_{n}b_s"] = _entry(1.0 / np.percentile(rates_Hz[near], PERCENTILES)[::-1], time)
         table[f"adc_{n}b_um2"] = _entry(np.percentile(areas, PERCENTILES), area)
     return table

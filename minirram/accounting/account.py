@@ -9,7 +9,7 @@ from ..nn.layers.base import DigitalEvents
 from ..nn.operations import buffer_bits
 from ..rng import stream
 from .costs import Costs, load_costs
-from .events import MatrixEvents, expected_events, on_fewer_macros, reprogramming
+from .events import MatrixEvents, bits_moved, expected_events, on_fewer_macros, reprogramming
 from .figures import (
     JOULES,
     TRAINING_MACS,
@@ -133,6 +133,7 @@ def _matrix(
         "partial_adds": counted.partial_adds,
         "line_pitches": counted.line_pitches,
         "bits_read": counted.bits_read,
+        "bits_moved": bits_moved(counted, adc_bits),
     }
     joules = matrix_energy(counted, costs, adc_bits=adc_bits, pulse=pulse)
     return counts, dict(joules, **matrix_latency(counted, costs, adc_bits=adc_bits, adcs_per_macro=adcs, pulse=pulse))
@@ -322,10 +323,11 @@ def shapes_account(
     adc_bits: int,
     activity: float = ACTIVITY,
     density: float = 0.5,
+    arrangement: str = "pair",
 ) -> ShapesAccount:
     """An account from shapes alone, at pair level: mean conductances, a stated share of set bits.
 
-    costs: named technology file, or the path of one.
+    costs: named technology file, or the path of one. arrangement: of the ADCs.
     """
     table = load_costs(costs)
     pulse = read_pulse(cell_model, table)
@@ -333,12 +335,22 @@ def shapes_account(
         median_S * np.exp(sigma_ln**2 / 2) for median_S, sigma_ln in (cell_model.lrs_spread(), cell_model.hrs_spread())
     )
     pair_S = density * (on_S + off_S) + (1.0 - density) * 2 * off_S
-    pair, bits = "pair", network_shapes.bits
     events = expected_events(
-        placement, network_shapes.positions, bits=bits, activity=activity, pair_S=pair_S, arrangement=pair
+        placement,
+        network_shapes.positions,
+        bits=network_shapes.bits,
+        activity=activity,
+        pair_S=pair_S,
+        arrangement=arrangement,
     )
     account = inference_account(
-        events, network_shapes, placement=placement, costs=table, adc_bits=adc_bits, pulse=pulse, arrangement=pair
+        events,
+        network_shapes,
+        placement=placement,
+        costs=table,
+        adc_bits=adc_bits,
+        pulse=pulse,
+        arrangement=arrangement,
     )
     total = account.total
     return ShapesAccount(

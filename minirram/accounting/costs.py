@@ -3,6 +3,9 @@
 A technology file is JSON: {"format": "minirram-costs", "version": 1, "name": ..., "about": ..., "costs": {name:
 {"low": [number, source], "typical": [number, source], "high": [number, source]}}}. The named ones lie in the package,
 in `cost_files`; users pass the path of their own. A file may leave out what is never asked of it.
+
+The typical energy of a conversion states a third item: up to how many samples per second it holds. The typical time of
+a conversion may not be shorter: energy and time of a converter belong to one operating point.
 """
 
 import os
@@ -17,7 +20,7 @@ import numpy as np
 from ..errors import ConfigError, DataError, did_you_mean
 from ..files import json_of, read_json
 
-NAMED = ("macro-40nm", "adc-survey", "paper-board", "digital-baselines")
+NAMED = ("macro-40nm", "adc-survey", "paper-board", "neurosim-45nm", "neurosim-32nm", "digital-baselines")
 """technology files in the package"""
 
 CASES = ("low", "typical", "high")
@@ -40,6 +43,8 @@ MEANINGS = {
     "buffer_access_s": "one access of the buffer",
     "buffer_width_bits": "bits of one access",
     "buffer_bit_um2": "one bit of the buffer",
+    "link_bit_J": "one bit on the wires of a macro: of a code from the buffer to the rows, of a sum back from the ADCs",
+    "net_bit_J": "the same bit on its way between macros, where a network fills more than one",
     "multiply_J": "one multiplication of the digital layers",
     "add_J": "one addition of the digital layers",
     "compare_J": "one comparison of the digital layers: pooling, activation, clipping",
@@ -68,6 +73,11 @@ BOUNDS = {
 }
 """last word of a cost's name -> its smallest and largest number. The last three are counts: whole numbers"""
 
+MOST_SAMPLES_HZ = 1e12
+"""of one converter"""
+ROUNDING = 1e-3
+"""of times and rates that are stated with four digits"""
+
 _COUNTS = ("adc", "bits", "lanes")
 
 _DIGITAL_HARDWARE = ("gpu_", "cpu_", "mcu_", "accelerator_")
@@ -75,6 +85,7 @@ LEAST_OPERATION_J = 1e-21
 """of digital hardware, whose energy divides that of the chip; kT ln 2 is 3e-21 J at 300 K"""
 
 _ADC = re.compile(r"adc_\d+b_(J|s|um2)$")
+_ADC_ENERGY = re.compile(r"adc_\d+b_J$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,13 +154,39 @@ def costs_from_json(value: Any, where: str) -> Costs:
     for key, kind in (("name", str), ("about", str), ("costs", dict)):
         if not isinstance(value.get(key), kind):
             raise DataError(f"{where}: {key!r} is {value.get(key)!r}, expected {kind.__name__}")
-    values, sources = {}, {}
+    values, sources, rates_Hz = {}, {}, {}
     for name, entry in value["costs"].items():
         if name not in MEANINGS and not _ADC.match(name):
             known = ", ".join(MEANINGS)
             raise DataError(f"{where}: no event costs {name!r}; known are {known} and adc_<bits>b_J, _s, _um2")
+        if _ADC_ENERGY.match(name):
+            entry, rates_Hz[name] = _split_rate(entry, name, where)
         values[name], sources[name] = _checked(entry, name, where)
+    _check_operating_points(values, rates_Hz, where)
     return Costs(value["name"], value["about"], values, sources)
+
+
+def _split_rate(entry: Any, name: str, where: str) -> Tuple[Any, float]:
+    """(entry without it, samples per second up to which the typical energy of a conversion holds)."""
+    typical = entry.get("typical") if isinstance(entry, dict) else None
+    rate_Hz = typical[2] if isinstance(typical, list) and len(typical) == 3 else None
+    if isinstance(rate_Hz, bool) or not isinstance(rate_Hz, (int, float)) or not 0 < rate_Hz <= MOST_SAMPLES_HZ:
+        raise DataError(
+            f"{where}: cost {name}, typical: {reprlib.repr(typical)}, expected [joules, source, samples per second "
+            "up to which they hold]"
+        )
+    return dict(entry, typical=entry["typical"][:2]), float(rate_Hz)
+
+
+def _check_operating_points(values: Dict[str, np.ndarray], rates_Hz: Dict[str, float], where: str) -> None:
+    """DataError where a conversion is typically faster than its energy holds."""
+    for name, rate_Hz in rates_Hz.items():
+        time = name[:-1] + "s"
+        if time in values and values[time][1] * rate_Hz < 1.0 - ROUNDING:
+            raise DataError(
+                f"{where}: {time} is {values[time][1]:g} s, but {name} holds up to {rate_Hz:g} samples/s; energy and "
+                "time of a converter belong to one operating point"
+            )
 
 
 def _checked(entry: Any, name: str, where: str) -> Tuple[np.ndarray, Tuple[str, str, str]]:

@@ -39,6 +39,10 @@ class MatrixEvents:
     its macro's height at every read"""
     bits_read: float
     """bits of input codes taken from the buffer: each column of tiles takes the whole input"""
+    sums: float
+    """sums of row tiles that leave the converters, all planes and polarities added up"""
+    between_macros: bool
+    """whether codes and sums pass between macros: the network fills more than one"""
     converted: Dict[int, Tuple[int, ...]]
     """macro -> converted columns of each of the matrix's tiles on it; they are read one after another"""
 
@@ -130,8 +134,15 @@ def matrix_events(
             by_plane.sum() * col_tiles * 2 * placement.macro_pairs + columns_read * placement.macro_rows
         ),
         bits_read=float(vectors * driven.shape[1] * planes * col_tiles),
+        sums=float(vectors * fan_out * row_tiles),
+        between_macros=placement.n_macros > 1,
         converted=converted,
     )
+
+
+def bits_moved(events: MatrixEvents, adc_bits: int) -> float:
+    """Bits over the wires of macros: codes to the rows, and sums back, each wide enough for all planes added up."""
+    return events.bits_read + events.sums * (adc_bits + len(events.conversions))
 
 
 def row_conductance_S(chip: Any, name: str) -> np.ndarray:
@@ -185,7 +196,7 @@ def on_fewer_macros(events: MatrixEvents, n_macros: int) -> MatrixEvents:
     for macro, columns in events.converted.items():
         last = min(macro, n_macros - 1)
         converted[last] = converted.get(last, ()) + columns
-    return replace(events, converted=converted)
+    return replace(events, converted=converted, between_macros=events.between_macros and n_macros > 1)
 
 
 def reprogramming(on: np.ndarray, used: np.ndarray, *, n_macros: int) -> Tuple[int, int, int, int]:

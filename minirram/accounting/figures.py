@@ -11,10 +11,10 @@ import numpy as np
 from ..errors import ConfigError
 from ..nn.layers.base import DigitalEvents
 from .costs import Costs, load_costs
-from .events import MatrixEvents
+from .events import MatrixEvents, bits_moved
 
-JOULES = ("array_J", "lines_J", "drive_J", "adc_J", "digital_J", "buffer_J")
-"""terms of the energy: cells, row and column lines, row drivers, conversions, arithmetic, code buffers"""
+JOULES = ("array_J", "lines_J", "drive_J", "adc_J", "digital_J", "buffer_J", "links_J")
+"""terms of the energy: cells, lines, row drivers, conversions, arithmetic, code buffers, interconnect"""
 
 KIND_OF = {
     "form": "form",
@@ -70,6 +70,7 @@ def matrix_energy(events: MatrixEvents, costs: Costs, *, adc_bits: int, pulse: R
     """
     conversions = events.conversions.sum()
     square_V: np.ndarray = pulse.voltage_V**2
+    bit_J = costs["link_bit_J"] + events.between_macros * costs["net_bit_J"]
     joules = {
         "array_J": events.siemens_read.sum() * square_V * pulse.time_s,
         "lines_J": events.line_pitches * costs["line_F"] * square_V,
@@ -77,6 +78,7 @@ def matrix_energy(events: MatrixEvents, costs: Costs, *, adc_bits: int, pulse: R
         "adc_J": conversions * costs.adc(adc_bits, "J"),
         "digital_J": conversions * costs["shift_add_J"] + events.partial_adds * costs["partial_add_J"],
         "buffer_J": events.bits_read * costs["buffer_bit_J"],
+        "links_J": bits_moved(events, adc_bits) * bit_J,
     }
     joules["total_J"] = sum(joules.values())
     return joules

@@ -59,6 +59,8 @@ class Part(Result):
     """cell pitches of row and column lines that are charged"""
     bits_read: float
     """bits of input codes taken from the buffer"""
+    bits_moved: float
+    """bits of codes and sums over the wires of macros"""
     multiplies: float
     """multiplications of the digital layers"""
     adds: float
@@ -85,6 +87,8 @@ class Part(Result):
     """joules of the arithmetic"""
     buffer_J: float
     """joules of the buffer of codes"""
+    links_J: float
+    """joules of the interconnect within and between macros"""
     total_J: float
     """the sum of the joules"""
     read_s: float
@@ -283,6 +287,8 @@ class DensityRow(Result):
     """joules of the arithmetic"""
     buffer_J: float
     """joules of the buffer of codes"""
+    links_J: float
+    """joules of the interconnect within and between macros"""
     reprogramming_J: float
     """joules of macros that are programmed in turn"""
     total_J: float

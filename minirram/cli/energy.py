@@ -16,6 +16,22 @@ EXAMPLES = (
     ("minirram energy runs/mine --costs paper-board --adc-bits 14", "with the parts of the paper's board"),
 )
 COLUMNS = JOULES + ("total_J",)
+TERMS = COLUMNS + ("latency_s",)
+COUNTS = (
+    *("rows_driven", "cell_reads", "conversions", "partial_adds"),
+    *("bits_read", "bits_moved", "bits_written", "bits_kept"),
+)
+SHOWN = {
+    "array": ("array_J",),
+    "lines": ("lines_J", "drive_J"),
+    "adc": ("adc_J",),
+    "digital": ("digital_J",),
+    "buffer": ("buffer_J",),
+    "links": ("links_J",),
+    "total": ("total_J",),
+    "latency": ("latency_s",),
+}
+"""columns of the table -> the terms that they add up; lines stand with their drivers, so that 80 columns hold it"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -74,23 +90,22 @@ def _head(found: EnergyAccount) -> Iterator[str]:
 
 def _table(found: EnergyAccount) -> Iterator[str]:
     """Joules and seconds by layer: a matrix and the arithmetic behind it share a row."""
-    columns = COLUMNS + ("latency_s",)
     yield ""
-    yield _row("", [name.rsplit("_", 1)[0] for name in columns])
+    yield _row("", list(SHOWN))
     names = list(found.by_matrix) + [name for name in found.digital_layers if name not in found.by_matrix]
     for name in names:
         parts = [rows[name] for rows in (found.by_matrix, found.digital_layers) if name in rows]
-        yield _row(name, _figures({key: sum(getattr(part, key) for part in parts) for key in columns}))
+        yield _row(name, _figures({key: sum(getattr(part, key) for part in parts) for key in TERMS}))
     total = found.total
-    yield _row("total", _figures({key: getattr(total, key) for key in columns}))
+    yield _row("total", _figures({key: getattr(total, key) for key in TERMS}))
     for case in ("low", "high"):
-        yield _row(case, _figures({key: getattr(total.range[key], case) for key in columns}))
+        yield _row(case, _figures({key: getattr(total.range[key], case) for key in TERMS}))
 
 
 def _counts(found: EnergyAccount) -> Iterator[str]:
     yield ""
     yield f"{'activity':14s}{found.activity:>14.3f}"
-    for name in ("rows_driven", "cell_reads", "conversions", "partial_adds", "bits_read", "bits_written", "bits_kept"):
+    for name in COUNTS:
         yield f"{name:14s}{getattr(found.total, name):>14.0f}"
     turns = found.reprogramming
     if turns is not None:
@@ -137,7 +152,7 @@ def shortly(number: float) -> str:
 
 
 def _figures(row: Dict[str, float]) -> List[str]:
-    return [_si(value, name.rsplit("_", 1)[1]) for name, value in row.items()]
+    return [_si(sum(row[key] for key in terms), terms[0].rsplit("_", 1)[1]) for terms in SHOWN.values()]
 
 
 def _si(value: float, unit: str) -> str:

@@ -13,7 +13,7 @@ from ..report.text import percent, ratio, score, si, size
 from ..runs.energy import EnergyAccount
 from ..runs.evaluate import Evaluation
 
-EVENTS = ("array", "lines", "drive", "adc", "digital", "buffer")
+EVENTS = ("array", "lines", "drive", "adc", "digital", "buffer", "links")
 """of an inference: each has a field EVENT_J"""
 NAMES = {
     "array": "cells",
@@ -22,6 +22,7 @@ NAMES = {
     "adc": "ADCs",
     "digital": "digital",
     "buffer": "buffer",
+    "links": "interconnect",
 }
 BAUD = 115_200
 

@@ -41,7 +41,8 @@ def test_every_number_of_the_package_has_a_source(name):
 def test_macros_hold_all_that_an_account_asks():
     baselines = {name for name in costs.MEANINGS if re.match("gpu|cpu|mcu|accelerator", name)}
     assert set(costs.load_costs("digital-baselines").values) == baselines
-    for name, bits in (("macro-40nm", range(4, 17)), ("adc-survey", range(4, 17)), ("paper-board", [14])):
+    scaled, peers = [(name, range(4, 17)) for name in ("macro-40nm", "adc-survey")], ("neurosim-45nm", "neurosim-32nm")
+    for name, bits in (*scaled, ("paper-board", [14]), *[(name, [8]) for name in peers]):
         table = costs.load_costs(name)
         wanted = set(costs.MEANINGS) - baselines
         wanted |= {f"adc_{b}b_{unit}" for b in bits for unit in ("J", "s", "um2")}
@@ -140,9 +141,50 @@ def test_the_account_is_finite_at_the_bounds_of_every_cost(end, tmp_path):
         if end == 0 and re.match("gpu|cpu|mcu|accelerator", name):
             number = costs.LEAST_OPERATION_J
         entries[name] = {case: [number, "x"] for case in costs.CASES}
+    entries["adc_8b_J"]["typical"].append(costs.MOST_SAMPLES_HZ)
+    if end == 0:  # no conversion is faster than the fastest converter
+        entries["adc_8b_s"] = {case: [1 / costs.MOST_SAMPLES_HZ, "x"] for case in costs.CASES}
     path = tmp_path / "costs.json"
     path.write_text(json.dumps(dict(GOOD, costs=entries)))
     assert json.dumps(bare(describe_networks("fashion-mnist", costs=str(path))), allow_nan=False)
+
+
+def converter(joules, rate_Hz, seconds):
+    """A file with one converter of 9 bits, its energy up to `rate_Hz`, its time."""
+    entries = {
+        name: {case: [number, "a source"] for case in costs.CASES}
+        for name, number in (("adc_9b_J", joules), ("adc_9b_s", seconds))
+    }
+    if rate_Hz is not None:
+        entries["adc_9b_J"]["typical"].append(rate_Hz)
+    return dict(GOOD, costs=entries)
+
+
+@given(st.floats(-12, -1), st.floats(-3, 3))
+def test_energy_and_time_of_a_converter_belong_to_one_operating_point(exponent, decades):
+    """3.55 pJ up to 100 MS/s with 1 ns was such a mistake. A slower conversion is taken; a faster one is not."""
+    rate_Hz, seconds = 10.0**-exponent, min(10.0 ** (exponent + decades), 1.0)
+    value = converter(3.55e-12, rate_Hz, seconds)
+    if seconds * rate_Hz >= 1 - costs.ROUNDING:
+        assert costs.costs_from_json(value, "here").adc(9, "s")[1] == seconds
+        return
+    with pytest.raises(DataError, match=r"here: adc_9b_s is .* s, but adc_9b_J holds up to .*one operating point"):
+        costs.costs_from_json(value, "here")
+
+
+@pytest.mark.parametrize("rate_Hz", [None, 0, -1e9, True, "1e9", 1e13, 10**400, float("nan")])
+def test_a_conversion_states_up_to_which_rate_its_energy_holds(rate_Hz):
+    with pytest.raises(
+        DataError, match=r"here: cost adc_9b_J, typical: .*expected \[joules, source, samples per second"
+    ):
+        costs.costs_from_json(converter(1e-12, rate_Hz, 1e-9), "here")
+
+
+def test_the_step_from_ten_to_eleven_bits_is_small():
+    """At 1 ns the plug-in gives 7.15 and 21.2 pJ; the survey goes on with 21.7 pJ."""
+    macro = costs.load_costs()
+    assert [macro.adc(bits, "J")[1] for bits in (9, 10)] == [7.15e-12, 21.2e-12]
+    assert 1 < macro.adc(11, "J")[1] / macro.adc(10, "J")[1] < 1.1
 
 
 def test_case_23():

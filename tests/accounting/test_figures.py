@@ -28,10 +28,12 @@ def costs_of(generator, missing=()):
 PULSE = figures.ReadPulse(np.array([0.1, 0.2, 0.3]), np.array([10e-9, 50e-9, 100e-9]))
 
 
-@given(st.integers(1, 4), st.integers(0, 99), st.sampled_from(["pair", "polarity"]))
-def test_joules_are_the_sum_over_single_events(bits, seed, arrangement):
+@given(st.integers(1, 4), st.integers(0, 99), st.sampled_from(["pair", "polarity"]), st.sampled_from([0, 1]))
+def test_joules_are_the_sum_over_single_events(bits, seed, arrangement, between):
     generator = np.random.default_rng(seed)
-    costs, placement = costs_of(generator), place((("w", (530, 5)),))
+    costs = costs_of(generator)
+    placement = place((("w", (530, 5)), *[("v", (512, 256))] * between))
+    assert placement.n_macros == 1 + between
     driven, row_S = generator.random((bits, 530)), generator.random(530) * 1e-5
     events = matrix_events(placement, "w", vectors=3, driven=driven, row_S=row_S, arrangement=arrangement)
     got = figures.matrix_energy(events, costs, adc_bits=8, pulse=PULSE)
@@ -47,6 +49,8 @@ def test_joules_are_the_sum_over_single_events(bits, seed, arrangement):
         joules["digital_J"] += 3 * 5 * costs["partial_add_J"][case]
         joules["lines_J"] = events.line_pitches * costs["line_F"][case] * PULSE.voltage_V[case] ** 2
         joules["buffer_J"] = 3 * 530 * bits * costs["buffer_bit_J"][case]
+        moved = 3 * 530 * bits + 3 * 5 * 2 * (8 + bits)  # codes to two row tiles, a sum back from each
+        joules["links_J"] = moved * (costs["link_bit_J"][case] + between * costs["net_bit_J"][case])
         for key, value in joules.items():
             assert got[key][case] == pytest.approx(value, rel=1e-9), key
         assert got["total_J"][case] == pytest.approx(sum(joules.values()), rel=1e-9)
