@@ -88,7 +88,7 @@ def _gather(node: Node, arrays: Arrays) -> np.ndarray:
         raise DataError(
             f"{node} takes {arrays[1].size} of a constant of shape {arrays[0].shape}; some of a list are taken"
         )
-    return np.take(arrays[0], arrays[1])
+    return arrays[0][arrays[1]]
 
 
 def _slice(node: Node, arrays: Arrays) -> np.ndarray:

@@ -178,5 +178,5 @@ def test_the_port_of_pyserial():
 
 def test_without_pyserial_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "serial", None)
-    with pytest.raises(BenchError, match=r"minirram\[driver\]"):
+    with pytest.raises(BenchError, match=r"\.\[driver\]"):
         SerialDriver("/dev/ttyUSB0")

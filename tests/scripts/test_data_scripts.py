@@ -55,7 +55,7 @@ def test_official_files_become_one_npz_with_the_known_statistics(tmp_path):
     whole = np.concatenate([train.inputs, validation.inputs]), np.concatenate([train.labels, validation.labels])
     for (images, labels), known in ((whole, statistics["train"]), ((test.inputs, test.labels), statistics["t10k"])):
         assert len(images) == known["n"] and labels[:10].tolist() == known["first10"]
-        assert np.bincount(labels).tolist() == [known["per_class"]] * 10
+        assert np.bincount(labels.astype(np.intp)).tolist() == [known["per_class"]] * 10
         assert int(images.sum(dtype=np.int64)) == known["pixel_sum"]
 
 

@@ -49,7 +49,7 @@ def test_the_real_set_keeps_its_own_split(tmp_path, monkeypatch):
     train, validation, test = prepare(monkeypatch, data_folder("fsdd.zip"), tmp_path)
     assert (len(train), len(validation), len(test)) == (2400, 300, 300)
     for part, each in ((train, 240), (validation, 30), (test, 30)):
-        assert np.bincount(part.labels).tolist() == [each] * 10
+        assert np.bincount(part.labels.astype(np.intp)).tolist() == [each] * 10
         codes = np.rint(7 * part.inputs)
         assert part.inputs.dtype == np.float32 and set(np.unique(codes)) == set(range(8))
     assert "CC BY-SA 4.0" in train.origin

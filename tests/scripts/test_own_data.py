@@ -32,7 +32,10 @@ def test_a_folder_per_class_of_images_keeps_pixels_and_channels(tmp_path, monkey
     save_images(tmp_path / "pictures")
     data = made(monkeypatch, tmp_path / "pictures")
     assert data.training.class_names == ("cat", "dog") and data.training.inputs.shape == (12, 5, 7, 3)
-    assert [np.bincount(part.labels).tolist() for part in (data.validation, data.test)] == [[1, 1], [1, 1]]
+    assert [np.bincount(part.labels.astype(np.intp)).tolist() for part in (data.validation, data.test)] == [
+        [1, 1],
+        [1, 1],
+    ]
     own = imageio.imread(str(tmp_path / "pictures" / "dog" / "3.png"))
     everywhere = np.concatenate([part.inputs for part in (data.training, data.validation, data.test)])
     assert everywhere.dtype == np.uint8 and (everywhere == own).all(axis=(1, 2, 3)).sum() == 1

@@ -53,7 +53,7 @@ class StripeData:
         labels = generator.integers(0, 3, n)
         phase = generator.integers(0, 2, n)[:, None, None]
         row, col = np.mgrid[0:6, 0:6]
-        pattern = np.choose(labels[:, None, None], [row + phase, col + phase, row + col + phase]) % 2
+        pattern = np.choose(labels[:, None, None].astype(np.intp), [row + phase, col + phase, row + col + phase]) % 2
         codes = pattern * 9 + generator.integers(0, 7, (n, 6, 6))
         return codes.astype(np.uint8)[..., None], labels.astype(np.int64)
 

@@ -108,7 +108,10 @@ def test_parts_that_are_not_there_are_drawn_from_the_training_part(seed, n):
     np.testing.assert_array_equal(data.test.inputs[:, 0], np.arange(2 * n - 4, 2 * n))
     everywhere = np.concatenate([part.inputs[:, 0] for part in parts(data)])
     np.testing.assert_array_equal(np.sort(everywhere), np.arange(2 * n))
-    assert np.ptp(np.bincount(data.validation.labels)) == 0 and "validation from train" in data.reading.split
+    assert (
+        np.ptp(np.bincount(data.validation.labels.astype(np.intp))) == 0
+        and "validation from train" in data.reading.split
+    )
 
 
 HOLED = [(0.5 * k if k not in (3, 8) else "NaN", -k if k != 8 else "", "ab"[k % 2]) for k in range(40)]

@@ -15,7 +15,7 @@ from minirram.tasks.metrics import accuracy
 def test_clips_are_audible_bounded_and_balanced(n, seed):
     clips, labels = drawn_digits.spoken_digits(rng.stream(seed, "digits"), n)
     assert len(clips) == n and labels.shape == (n,) and labels.dtype == np.int64
-    counts = np.bincount(labels, minlength=10)
+    counts = np.bincount(labels.astype(np.intp), minlength=10)
     assert counts.max() - counts.min() <= 1
     for clip in clips:
         assert clip.dtype == np.float64 and clip.ndim == 1

@@ -17,7 +17,7 @@ def test_any_number_of_garments_is_balanced_and_bright(n, seed):
     images, labels = drawn_garments.garments(rng.stream(seed, "garments"), n)
     assert images.shape == (n, 28, 28) and images.dtype == np.uint8
     assert labels.shape == (n,) and labels.dtype == np.int64
-    counts = np.bincount(labels, minlength=10)
+    counts = np.bincount(labels.astype(np.intp), minlength=10)
     assert counts.sum() == n and counts.max() - counts.min() <= 1
     assert (images.reshape(n, -1).max(1) > 60).all()
 

@@ -59,7 +59,7 @@ def test_ranges_are_calibrated_on_every_class_of_a_sorted_set():
     data, labels = sorted_set()
     chosen = number_of(data.calibration_codes())
     assert len(chosen) == len(set(chosen)) == 200
-    np.testing.assert_array_equal(np.bincount(labels[chosen]), np.full(10, 20))
+    np.testing.assert_array_equal(np.bincount(labels[chosen].astype(np.intp)), np.full(10, 20))
     np.testing.assert_array_equal(number_of(data.calibration_codes(3000)), np.arange(1000))
 
 
