@@ -28,6 +28,7 @@ from ..files import (
 from ..files.budgets import LOG
 from ..progress.stages import stage
 from . import format1
+from .checkpoints import Checkpoints
 from .config import FORMAT, check_same, checked_format, document
 from .environment import environment, from_json
 
@@ -80,6 +81,7 @@ class LearningFolder:
         self.folder = os.fspath(folder)
         self.config = config
         self.file_format = file_format
+        self._checkpoints = Checkpoints(self.folder)
 
     @staticmethod
     def config_from_json(value: Any) -> Any:
@@ -171,8 +173,8 @@ class LearningFolder:
         self.file_format = FORMAT
 
     def save_checkpoint(self, learner: "Learner") -> None:
-        """Write `checkpoint.npz` and `history.csv`."""
-        write_npz(self.path("checkpoint.npz"), learner.checkpoint(), compress=False)
+        """Write `checkpoint.npz`, after the first epoch `checkpoint-chip.npz`, and `history.csv`."""
+        self._checkpoints.save(learner.checkpoint())
         self._save_history(learner)
 
     def _save_history(self, learner: "Learner") -> None:
@@ -184,8 +186,8 @@ class LearningFolder:
             handle.write(text.getvalue())
 
     def load_checkpoint(self) -> Dict[str, np.ndarray]:
-        """The arrays of `checkpoint.npz`, for `Learner.restore`."""
-        return self.arrays("checkpoint.npz")
+        """The arrays of `checkpoint.npz` and of what lies beside it, for `Learner.restore`."""
+        return self._checkpoints.load(self.arrays("checkpoint.npz"))
 
     def learn(self, learner: "Learner", data: "TrainingData", *, progress: Optional[Progress] = None) -> None:
         """Take `learner` from its checkpoint, if there is one, to its last epoch; save after each."""

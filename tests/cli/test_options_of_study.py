@@ -322,7 +322,7 @@ def test_all_arms_share_the_measured_chip(runs, many, measured, tmp_path):
     assert len(summary["lines"]["dead_rows"]) == 2 and summary["faults"].startswith("a-faults.txt ")
     assert as_measured(runs, "a", 0, str(tmp_path / "out" / "pair" / "seed0"))
     (folder,) = [name for name in os.listdir(tmp_path / "out" / "wo-ideal") if name.startswith("seed0")]
-    with np.load(str(tmp_path / "out" / "wo-ideal" / folder / "checkpoint.npz")) as archive:
+    with np.load(str(tmp_path / "out" / "wo-ideal" / folder / "checkpoint-chip.npz")) as archive:
         written = archive["chip/macro0/lrs_grid"]
     assert written.shape == (ROWS - 1, 2 * PAIRS - 2)
     assert np.array_equal(written[0, :6], np.rint(1e3 * np.load(runs.path("a-0.npy"))[0, :6]).astype(np.float32))

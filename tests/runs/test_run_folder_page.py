@@ -61,7 +61,7 @@ def test_the_fields_of_config_json(run):
 
 @pytest.mark.parametrize("file", ["chip.npz", "model.npz", "masks.npz", "checkpoint.npz"])
 def test_the_fields_of_arrays(run, file):
-    arrays, listed = read_npz(run.path(file)), table(file)
+    arrays, listed = run.load_checkpoint() if file == "checkpoint.npz" else read_npz(run.path(file)), table(file)
     found = {general(name, run.config.network): array for name, array in arrays.items()}
     if listed.pop("chip/...", None):
         inner = {name[len("chip/") :] for name in found if name.startswith("chip/")}

@@ -12,7 +12,7 @@ from minirram.chip.dead_lines import ChipLines
 from minirram.cli import main
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
-from minirram.files import read_json, read_npz, write_json
+from minirram.files import read_json, write_json
 from minirram.learn.recipe import Recipe
 from minirram.runs.config import RunConfig
 from minirram.runs.evaluate import evaluate
@@ -86,7 +86,7 @@ def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
         assert whole[key] == results[key]
     assert whole["test"]["after"]["accuracy"] == results["test"]["after"]["accuracy"]
     chip, _, masks = RunFolder.open(str(tmp_path / "whole")).load_trained()
-    learned = read_npz(RunFolder.open(home).path("checkpoint.npz"))
+    learned = RunFolder.open(home).load_checkpoint()
     pruned = sum(int((~learned["best_masks/" + name]).sum()) for name in masks)  # all cells are on once they are formed
     assert pruned <= chip.pulses["set"] + chip.pulses["reset"] <= pruned + 2 * sum(whole["pulses"])
     score = evaluate(str(tmp_path / "whole"))
