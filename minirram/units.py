@@ -1,6 +1,8 @@
 """Physical constants (SI) and the formatting of quantities for people. Inside the package everything is SI."""
 
 import math
+import re
+from typing import List, Sequence
 
 BOLTZMANN_J_K = 1.380649e-23  # exact, SI 2019
 ELECTRON_CHARGE_C = 1.602176634e-19  # exact, SI 2019
@@ -17,3 +19,26 @@ def si_format(value: float, unit: str, *, digits: int = 4) -> str:
     exponent = 3 * math.floor(math.log10(abs(value)) / 3 + 1e-12)
     exponent = min(max(exponent, min(_PREFIXES)), max(_PREFIXES))
     return f"{value / 10.0**exponent:.{digits}g} {_PREFIXES[exponent]}{unit}"
+
+
+def with_units_bound(text: str, space: str = "\u00a0") -> str:
+    """Text whose numbers stay with their units where lines are broken: `space` in place of the space between."""
+    return re.sub(r"(?<=\d) (?=%|[fpnu\u00b5mkMG]?[JsVSAW]\b|bytes\b|kB\b)", space, text)
+
+
+def in_ranges(numbers: Sequence[int], most: int = 8) -> str:
+    """Ascending numbers as `3, 7, 288 to 511`, neighbours together; behind `most` ranges how many are left."""
+    ranges: List[List[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    parts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in ranges[:most]]
+    left = sum(map(len, ranges[most:]))
+    return ", ".join(parts) + (f" and {left} more" if left else "")
+
+
+def named_lines(kind: str, numbers: Sequence[int], most: int = 8) -> str:
+    """Lines by their ascending numbers: `row 3`, `columns 3, 7, 288 to 511`."""
+    return f"{kind}{'s' if len(numbers) > 1 else ''} {in_ranges(numbers, most)}"

@@ -53,6 +53,12 @@ class Chip:
         self._voltage_share: Optional[List[np.ndarray]] = None
         self._share_updates = 0
 
+    def __repr__(self) -> str:
+        macros = f"{len(self.macros)} macro{'s' if len(self.macros) > 1 else ''}"
+        rows, cols = self.macros[0].rows, self.macros[0].cols
+        weights = f"{self.placement.n_pairs:,} weights at {self.level} level"
+        return f"<Chip: {macros} of {rows} x {cols} cells of {self.cell_model.name}, {weights}>"
+
     @property
     def changes(self) -> Tuple[int, ...]:
         """Grows with every change of a conductance or of the IR drop: what follows from them is kept by this stamp."""

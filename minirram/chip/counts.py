@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Dict, Iterable, List, Tuple
 
 from ..json_codec import Result
+from ..units import named_lines
 from .chip import Chip
 
 
@@ -64,17 +65,14 @@ def unformed_lines(chip: Chip) -> Tuple[UnformedLine, ...]:
 
 
 def line_names(lines: Iterable[UnformedLine]) -> str:
-    """For people: "rows 3, 7 to 9 of macro 0; column 5 of macro 1"."""
+    """For people: "rows 3, 7 to 9 of macro 0; column 5 of macro 1", as a fit names its lines."""
     groups: Dict[Tuple[int, str], List[int]] = {}
     for one in lines:
         groups.setdefault((one.macro, one.line), []).append(one.number)
     parts = []
-    for (macro, line), numbers in groups.items():
-        ordered = sorted(set(numbers))
-        starts = [k for k, number in enumerate(ordered) if k == 0 or number != ordered[k - 1] + 1]
-        spans = [(ordered[k], ordered[end - 1]) for k, end in zip(starts, [*starts[1:], len(ordered)])]
-        named = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
-        parts.append(f"{line}{'s' if len(ordered) > 1 else ''} {named} of macro {macro}")
+    for (macro, line), found in groups.items():
+        numbers = sorted(set(found))
+        parts.append(f"{named_lines(line, numbers, len(numbers))} of macro {macro}")
     return "; ".join(parts)
 
 

@@ -60,7 +60,8 @@ def text(made: Bench) -> str:
     lines = [
         f"bench                   {made.bench}",
         f"cells to pulse          {ask.cells} in {ask.steps} steps: {pulses}",
-        f"time                    {ask.seconds:.3g} s when cells answer at once, at most {ask.most_seconds:.3g} s",
+        f"time                    {ask.seconds:.3g} s on this bench, which may pulse many cells at once, when each "
+        f"answers to its first pulse; at most {ask.most_seconds:.3g} s",
         f"serial line             {sum(sizes.values()):,} bytes, {made.line_minutes:.3g} minutes at 115,200 baud: "
         + ", ".join(f"{size:,} {what}" for what, size in sizes.items()),
         f"wear                    at most {ask.most_pulses} pulses of one cell",
@@ -71,7 +72,8 @@ def text(made: Bench) -> str:
         lines.append(f"went on after a stop    {made.interrupted} cells may have got pulses that are not counted")
     lines += [
         f"pulses given            {made.pulses}, at most {made.most_pulses} to one cell",
-        f"state                   {made.state} with {made.new_state}, read back {made.readback_id}",
+        f"state                   {made.state}; the program leaves state {made.new_state}",
+        f"read-back               {'none' if made.readback_id is None else f'digest {made.readback_id} of its values'}",
         f"cells                   {len(made.failed)} of {made.checked} failed; results in {made.folder}",
     ]
     lines += [f"  macro {cell.macro} row {cell.row} col {cell.col}: {cell.why}" for cell in made.failed[:MOST_LISTED]]

@@ -8,9 +8,12 @@ import sys
 import textwrap
 from typing import Any, Callable, Iterator, List, Optional
 
+from ..units import with_units_bound
+
 WIDTH = 80
 """columns of text, also on wider terminals, unless COLUMNS states others"""
 RED, YELLOW = "31", "33"
+_BOUND = "\x1f"  # between a number and its unit while lines are broken
 _PLAIN_TERMINALS = ("", "dumb", "unknown", "vt52", "vt100", "vt102", "vt220")
 
 _clear: Optional[Callable[[], None]] = None
@@ -131,12 +134,13 @@ def _broken(line: str, columns: int) -> List[str]:
     indent = " " * _hanging(line)
     head = line[: len(indent)]
     parts = textwrap.wrap(
-        line[len(indent) :],
+        with_units_bound(line[len(indent) :], _BOUND),
         columns - len(indent),
         break_long_words=False,
         break_on_hyphens=False,
         drop_whitespace=True,
     )
+    parts = [part.replace(_BOUND, " ") for part in parts]
     return [(head if number == 0 else indent) + part for number, part in enumerate(parts)] or [line]
 
 

@@ -91,7 +91,7 @@ COUNTS: Tuple[Count, ...] = (
         "`transfer --know-faults` reads them out and learns around them.",
     ),
     Count(
-        "rows and pairs moved",
+        "moved off dead lines",
         _of("moved", "train", "demo", "transfer", "place"),
         "Nothing: they stand in for dead lines; program files and maps name the physical lines.",
     ),

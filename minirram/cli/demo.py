@@ -51,6 +51,8 @@ def _lines(results: DemoResults) -> Iterator[str]:
     yield from results_lines(results)
     yield f"linear classifier       {results.linear_accuracy:.2%}, of the same images"
     yield f"unpruned random chip    {results.unpruned_accuracy:.2%}, every connection kept"
+    if results.test.chance is not None:
+        yield f"chance level            {results.test.chance:.2%}, always the most frequent class"
     array, total, gpu = (si_format(joules, "J") for joules in (results.array_J, results.total_J, results.gpu_J))
     yield f"energy of an image      {total} at {results.adc_bits} ADC bits, of that {array} in the cells"
     yield f"the same on a GPU       {gpu} in INT8, {beside_chip(results.gpu_J / results.total_J)}"

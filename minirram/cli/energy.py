@@ -134,7 +134,9 @@ def _beside(found: EnergyAccount) -> Iterator[str]:
         yield f"compensating drift once: {once.cell_reads:.0f} reads, {_si(once.total_J, 'J')}, {share:.2g} inferences"
     training = found.training
     joules = _si(training.total_J, "J")
-    yield f"training: {training.read_outs} read-outs and pulses {joules}; the host's arithmetic:"
+    times = shortly(training.total_J / found.total_J) if found.total_J else "no"
+    yield f"training: {joules} on the chip, as much as {times} inferences"
+    yield f"  all pulses and {training.read_outs} read-outs of the weights; the host's arithmetic comes on top:"
     for name, figure in training.host.items():
         yield f"  {name:16s}{_si(figure.typical, 'J'):>10s}"
 

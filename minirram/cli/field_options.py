@@ -62,13 +62,18 @@ def field_options(parser: "argparse._ActionsContainer", kind: type, *, defaults:
     for field in fields(kind):  # type: ignore[arg-type]
         flag = field.name.replace("_", "-")
         if _without_none(types[field.name]) is not bool:
-            more = f"default {field.default or chr(34) * 2}" if defaults and field.default != () else ""
+            more = f"default {_shown(field.default)}" if defaults and field.default != () else ""
             field_option(parser, "--" + flag, kind, field.name, more=more)
             continue
         field_option(parser, "--" + flag, kind, field.name, default=None)
         parser.add_argument(
             "--no-" + flag, action="store_false", default=None, dest=field.name, help=f"the opposite of --{flag}"
         )
+
+
+def _shown(default: Any) -> str:
+    """A default as one would write it."""
+    return '""' if default == "" else str(default)
 
 
 def _as_option(text: str) -> str:

@@ -1,7 +1,7 @@
 """minirram inspect: show a program file."""
 
 import argparse
-from typing import Any, Iterator
+from typing import Any, Dict, Iterator
 
 from ..programming import readback
 from ..programming.readback import read_bytes
@@ -31,7 +31,8 @@ def text(shown: ProgramSummary) -> str:
     """One line per entry, recipe and tile."""
     lines = [f"{name:14s} {_plain(value)}" for name, value in vars(shown).items() if name not in ("recipes", "tiles")]
     lines += [_recipe(recipe) for recipe in shown.recipes]
-    lines += [line for tile in shown.tiles for line in _tile(tile)]
+    kinds = {recipe.id: recipe.kind for recipe in shown.recipes}
+    lines += [line for tile in shown.tiles for line in _tile(tile, kinds)]
     return "\n".join(lines)
 
 
@@ -47,8 +48,8 @@ def _recipe(recipe: RecipeSummary) -> str:
     return f"recipe  {recipe.id} {recipe.kind}: {volts}, {recipe.width_ns} ns, at most {recipe.max_pulses} pulse(s)"
 
 
-def _tile(tile: TileSummary) -> Iterator[str]:
+def _tile(tile: TileSummary, kinds: Dict[int, str]) -> Iterator[str]:
     rows, cols = f"rows {tile.row0}..{tile.row0 + tile.n_row - 1}", f"columns {tile.col0}..{tile.col0 + tile.n_col - 1}"
     yield f"tile    {tile.number}: macro {tile.macro}, {rows}, {cols}, {tile.level} level, {tile.n_keep} cells on"
     for number, one in enumerate(tile.passes):
-        yield f"  pass {number}  recipe {one.recipe}, {one.cells} cells"
+        yield f"  pass {number}  {kinds.get(one.recipe, 'pulses')} of {one.cells} cells, by recipe {one.recipe}"

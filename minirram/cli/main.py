@@ -160,7 +160,7 @@ def _parsed(words: List[str]) -> argparse.Namespace:
     command = next((word for word in words if not word.startswith("-")), None)
     if command in COMMANDS:
         parser = build_parser([str(command)])
-        check_options(command_parser(parser, str(command)), [word for word in words if word != command])
+        check_options(command_parser(parser, str(command)), [word for word in words if word != command], _elsewhere)
         return parser.parse_args(words)
     parser = build_parser([])
     if command is None:
@@ -172,6 +172,13 @@ def _parsed(words: List[str]) -> argparse.Namespace:
         return parser.parse_args(words)
     close = did_you_mean(command, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
     return _refuse(f"no command {command!r}{close}")
+
+
+def _elsewhere(option: str) -> str:
+    """Which commands have an option, for those who look for it in another."""
+    parser = build_parser()
+    names = [name for name in COMMANDS if option in command_parser(parser, name).known()]
+    return f"; it is an option of {', '.join(names)}" if names else ""
 
 
 def _check_word(word: str) -> None:

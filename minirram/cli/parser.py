@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 import textwrap
-from typing import Any, Dict, List, NoReturn, Optional, Sequence
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence
 
 from ..errors import did_you_mean
 from .arguments import COMMAND_LINE, at_once, positive, threads
@@ -104,12 +104,12 @@ def pasted(command: str) -> List[str]:
     return [("  " if k == 0 else "    ") + part + (" \\" if k < len(parts) - 1 else "") for k, part in enumerate(parts)]
 
 
-def check_options(parser: Parser, words: Sequence[str]) -> None:
-    """End with one line for options that the parser does not have."""
+def check_options(parser: Parser, words: Sequence[str], elsewhere: Callable[[str], str] = lambda name: "") -> None:
+    """End with one line for options that the parser does not have. elsewhere: who has an option, in words."""
     known = parser.known()
     words = words[: words.index("--")] if "--" in words else words
     names = [word.split("=")[0] for word in words if re.match("--[^=]|-[A-Za-z]$", word)]
     unknown = [name for name in names if name not in known]
     if unknown:
-        close = "".join(sorted({did_you_mean(name, known) for name in unknown}))
+        close = "".join(sorted({did_you_mean(name, known) or elsewhere(name) for name in unknown}))
         parser.error(f"unknown option {', '.join(unknown)}{close}")

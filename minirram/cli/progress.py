@@ -149,14 +149,16 @@ def working(command: str, seconds: float) -> str:
 
 
 def line_of(stages: Sequence[Stage]) -> str:
-    """The stages in words: share, time that is left, what is done, the last note."""
+    """The stages in words: what is done, its share, what is done within it, time that is left, the last note.
+
+    The share stands behind the name of what it is the share of: the next stage begins at 0 % again.
+    """
     part, left_s = share(stages), remaining_s(stages)
-    words = [] if part is None else [f"{100 * part:.0f} %"]
-    if left_s is not None:
-        words.append(f"{duration(left_s)} left")
-    words.append(" > ".join(one.what for one in stages))
+    names = [one.what for one in stages]
+    names[0] += "" if part is None else f" {100 * part:.0f} %"
+    left = [] if left_s is None else [f"{duration(left_s)} left"]
     notes = [one.note for one in stages if one.note]
-    return ", ".join([*words, *notes[-1:]])
+    return ", ".join([" > ".join(names), *left, *notes[-1:]])
 
 
 def duration(seconds: float) -> str:

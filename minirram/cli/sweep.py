@@ -205,6 +205,7 @@ def text(results: SweepReport) -> str:
         lines.append(f"repeated  {results.repeated}, each run once")
     if results.failed:
         lines.append(f"failed    {results.failed}; their rows say why; --retry-failed runs them again")
+        lines.append(f"          the first: {results.first_error}")
     if results.run:
         lines.append(f"time      {results.seconds:.1f} s, {results.point_seconds / results.run:.2f} s a point")
     lines.append(f"table     {results.table}")

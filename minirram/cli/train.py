@@ -101,7 +101,6 @@ def run(options: argparse.Namespace) -> TrainingResults:
     files = chip_files(options)
     config, arrays = _config(options, files)
     warn(config.cell_model)
-    _tell_of_more_epochs(options, config)
     with contextlib.ExitStack() as stack:
         session = None
         if options.driver is not None:
@@ -116,22 +115,19 @@ def run(options: argparse.Namespace) -> TrainingResults:
             files=files,
             session=session,
             arrays=arrays,
+            more=_tell_of_more_epochs,
         )
     if not options.quiet:
         tell(f"run folder {options.out}; one page with all of it: minirram report {options.out}")
     return results
 
 
-def _tell_of_more_epochs(options: argparse.Namespace, config: RunConfig) -> None:
-    """Say what becomes of a run in `--out` that is to take more epochs."""
-    if not options.resume or not RunFolder.exists(options.out):
-        return
-    had, asked = RunFolder.open(options.out).config.recipe.epochs, config.recipe.epochs
-    if asked > had:
-        tell(
-            f"{had} epoch(s) become {asked}: the learning rate falls over all of them; "
-            f"results so far stay in results-{had}-epochs.json"
-        )
+def _tell_of_more_epochs(had: int, asked: int) -> None:
+    """Say what becomes of a run that takes more epochs."""
+    tell(
+        f"{had} epoch(s) become {asked}: the learning rate falls over all of them; "
+        f"results so far stay in results-{had}-epochs.json"
+    )
 
 
 def _config(options: argparse.Namespace, files: ChipFiles) -> Tuple[RunConfig, Optional[LabelledData]]:

@@ -111,12 +111,14 @@ class Case(NamedTuple):
     input_bits: int
     adc_bits: int
     lsb: float
+    tile_rows: int
 
     def __repr__(self) -> str:
         rows, pairs = self.plus.shape
+        tiles = -(-rows // self.tile_rows)
         return (
-            f"{rows} x {pairs} pairs, batch {len(self.codes)}, {self.input_bits} input bits, {self.adc_bits} ADC bits, "
-            f"LSB of {self.lsb:g} grid units"
+            f"{rows} x {pairs} pairs in {tiles} row tile{'s' if tiles > 1 else ''} of {self.tile_rows}, batch "
+            f"{len(self.codes)}, {self.input_bits} input bits, {self.adc_bits} ADC bits, LSB of {self.lsb:g} grid units"
         )
 
 
@@ -189,12 +191,15 @@ def within_budget(problem: Problem) -> Problem:
     return problem._replace(pairs=pairs, batch=batch)
 
 
-def draw(problem: Problem, *, lsb: float, g_max: int) -> Case:
-    """A random case; `g_max` in grid units. Cells and inputs are of one of several kinds, dense to nearly empty."""
+def draw(problem: Problem, *, lsb: float, g_max: int, tile_rows: int) -> Case:
+    """A random case; `g_max` in grid units; tile_rows: of an array.
+
+    Cells and inputs are of one of several kinds, dense to nearly empty.
+    """
     random = problem.random()
     plus, minus = (draw_cells(random, (problem.rows, problem.pairs), g_max) for _ in range(2))
     codes = draw_codes(random, (problem.batch, problem.rows), problem.input_bits)
-    return Case(plus, minus, codes, problem.input_bits, problem.adc_bits, lsb)
+    return Case(plus, minus, codes, problem.input_bits, problem.adc_bits, lsb, tile_rows)
 
 
 def draw_cells(random: np.random.Generator, shape: Tuple[int, int], g_max: int) -> np.ndarray:
@@ -224,7 +229,7 @@ def unsaturated(spec: Spec, problem: Problem) -> Case:
     """A case with an LSB of one grid unit and cells so small that nothing saturates: the product is exact."""
     top = largest_code(spec, problem.adc_bits)
     g_max = min(top // min(problem.rows, spec.tile_rows), spec.g_max)
-    case = draw(problem, lsb=1, g_max=max(g_max, 1))
+    case = draw(problem, lsb=1, g_max=max(g_max, 1), tile_rows=spec.tile_rows)
     if g_max == 0:  # more rows than codes: leave on only as many rows of each tile as the ADC can count
         allowed = np.arange(problem.rows) % spec.tile_rows < top
         case = case._replace(plus=case.plus * allowed[:, None], minus=case.minus * allowed[:, None])
@@ -235,7 +240,7 @@ def coarse(spec: Spec, problem: Problem, *, squeeze: float = 1.0) -> Case:
     """A case with large cells and an LSB that fits their currents; `squeeze` below 1 makes it saturate."""
     full_scale = squeeze * spec.g_max * min(problem.rows, spec.tile_rows)
     lsb = odd_lsb(full_scale / largest_code(spec, problem.adc_bits), problem.fraction_bits)
-    return draw(problem, lsb=lsb, g_max=spec.g_max)
+    return draw(problem, lsb=lsb, g_max=spec.g_max, tile_rows=spec.tile_rows)
 
 
 def odd_lsb(about: float, fraction_bits: int) -> float:

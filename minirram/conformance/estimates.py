@@ -87,7 +87,7 @@ def _asked(spec: Spec, seed: int) -> Tuple[Case, np.ndarray]:
     sides = [np.maximum(sign * (plus - minus), 0).sum(axis=0).max() for sign in (1, -1)]
     problem = Problem(rows, pairs, 1, max(spec.input_bits), max(spec.adc_bits), 3, seed)
     lsb = odd_lsb(1.1 * max(sides) / largest_code(spec, problem.adc_bits), 3)
-    case = draw(problem, lsb=lsb, g_max=spec.g_max)._replace(plus=plus, minus=minus)
+    case = draw(problem, lsb=lsb, g_max=spec.g_max, tile_rows=spec.tile_rows)._replace(plus=plus, minus=minus)
     towards = (plus - minus).T[random.integers(0, pairs, PATTERNS)] > 0
     share = random.random((PATTERNS, 1))
     patterns = random.random((PATTERNS, rows)) < np.where(towards, share, 1 - share)

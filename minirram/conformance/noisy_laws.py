@@ -60,7 +60,7 @@ def _random_case(spec: Spec, seed: int, rows: int) -> Case:
     rows, pairs = _shape(spec, rows)
     problem = Problem(rows, pairs, 1, max(spec.input_bits), max(spec.adc_bits), 0, seed)
     lsb = odd_lsb(1.2 * spec.g_max * min(rows, spec.tile_rows) / largest_code(spec, problem.adc_bits), 3)
-    case = draw(problem, lsb=lsb, g_max=spec.g_max)
+    case = draw(problem, lsb=lsb, g_max=spec.g_max, tile_rows=spec.tile_rows)
     random = problem.random()
     shape = (2,) + case.plus.shape
     plus, minus = random.integers(0, spec.g_max + 1, shape) * (random.random(shape) < 0.7)
@@ -101,7 +101,8 @@ def _quiet_case(spec: Spec, seed: int, rows: int, driven: Optional[np.ndarray] =
     sides = 2 if spec.arrangement == "pair" else 1
     std = spec.read_noise * np.sqrt(sides * np.median((in_tile**2).sum(axis=0)))
     error = 2 * spec.mean_tolerance * np.median(in_tile.sum(axis=0)) / top  # what wrong cells may add to the current
-    case = Case(plus, minus, drives[None].astype(np.uint8), max(spec.input_bits), max(spec.adc_bits), max(std, error))
+    bits, codes = (max(spec.input_bits), max(spec.adc_bits)), drives[None].astype(np.uint8)
+    case = Case(plus, minus, codes, *bits, max(std, error), spec.tile_rows)
     if moments(spec, case, case.codes).finest < _LEAST_STD:
         raise NotTried(f"{case}: the noise of one read is lost in the steps of the ADC")
     return case

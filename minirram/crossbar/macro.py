@@ -59,6 +59,10 @@ class Macro:
         self.changes += 1
         return self._state.cells
 
+    def __repr__(self) -> str:
+        of = f"{self.rows} x {self.cols} cells of {self.model.name}, seed {self.seed}"
+        return f"<Macro {self.index}: {of}; {self.formed.sum()} formed, {self.on.sum()} on, {self.stuck.sum()} stuck>"
+
     @property
     def seed(self) -> int:
         """Seed of the draws."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Optional, Tuple
 import numpy as np
 
 from ..errors import ConfigError
-from ..units import BOLTZMANN_J_K, ELECTRON_CHARGE_C, ROOM_TEMPERATURE_K
+from ..units import BOLTZMANN_J_K, ELECTRON_CHARGE_C, ROOM_TEMPERATURE_K, si_format
 from .interface import Cell, Shape
 
 _NOT_NUMBERS = ("name", "re_set", "sources")
@@ -107,6 +107,11 @@ class CellModel(Cell):
     """(field, where its number comes from); "assumed" where nothing was found"""
 
     ageing_numbers: ClassVar[Tuple[str, ...]] = ("drift_normal", "relaxation_normal")
+
+    def __repr__(self) -> str:
+        on, off = (si_format(value, "S", digits=3) for value in (self.lrs_median_S, self.hrs_median_S))
+        spread = f"spread of ln G {self.lrs_sigma_ln:g} and {self.hrs_sigma_ln:g}"
+        return f"<CellModel {self.name}: on {on}, off {off}, {spread}, read noise {self.read_noise:.3%}>"
 
     def __post_init__(self) -> None:
         for field, value in vars(self).items():

@@ -3,7 +3,7 @@
 import math
 from typing import List, Optional, Sequence, Tuple
 
-from ..units import si_format
+from ..units import named_lines, si_format
 from .cell import CellModel
 from .fit_cells import MeasuredCells
 from .fit_forming import Forming
@@ -27,8 +27,8 @@ def exclusions_of(cells: MeasuredCells, reads: Optional[Reads], forming: Optiona
     """What was left out of the fit."""
     found: List[str] = []
     for k, lines in enumerate(cells.lines):
-        found += [f"{_lines('row', lines.rows)} of map {k}"] if lines.rows else []
-        found += [f"{_lines('column', lines.cols)} of map {k}"] if lines.cols else []
+        found += [f"{named_lines('row', lines.rows)} of map {k}"] if lines.rows else []
+        found += [f"{named_lines('column', lines.cols)} of map {k}"] if lines.cols else []
     counts = [(cells.outliers, "outliers, cells in no state"), (cells.shorted, "shorted cells")]
     counts += [(cells.not_read, "cells without a value")]
     if reads is not None:
@@ -111,24 +111,6 @@ def remarks_on(
         if one.explained < _LEAST_EXPLAINED:
             found.append(f"the {one.direction} pulse response explains {one.explained:.0%} of its variance")
     return tuple(found)
-
-
-def _lines(kind: str, lines: Sequence[int]) -> str:
-    """Lines by their numbers."""
-    return f"{kind}{'s' if len(lines) > 1 else ''} {in_ranges(lines)}"
-
-
-def in_ranges(numbers: Sequence[int], most: int = 8) -> str:
-    """Ascending numbers as `3, 7, 288 to 511`, neighbours together; behind `most` ranges how many are left."""
-    ranges: List[List[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1].append(number)
-        else:
-            ranges.append([number])
-    parts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in ranges[:most]]
-    left = sum(map(len, ranges[most:]))
-    return ", ".join(parts) + (f" and {left} more" if left else "")
 
 
 def _S(conductance_S: float) -> str:

@@ -85,6 +85,13 @@ class Score(Figures):
         """The primary figure."""
         return float(getattr(self, self.primary))
 
+    @property
+    def chance(self) -> Optional[float]:
+        """Accuracy of the answer that is always the most frequent class; None without a confusion."""
+        if not self.confusion or not np.sum(self.confusion):
+            return None
+        return float(np.sum(self.confusion, axis=1).max() / np.sum(self.confusion))
+
 
 def examine(
     config: Any,

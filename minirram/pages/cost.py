@@ -8,8 +8,8 @@ from ..inference.examine import Score
 from ..programming.results import ProgramSummary
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Part, Section, Side, Table
-from ..report.svg import SERIES, labels_below, picture, score_ticks, si_ticks
-from ..report.text import percent, ratio, score, si, size
+from ..report.svg import SERIES, labels_below, picture, score_ticks, si_ticks, stated_ticks
+from ..report.text import count, percent, ratio, score, si, size
 from ..runs.energy import EnergyAccount
 from ..runs.evaluate import Evaluation
 
@@ -85,7 +85,6 @@ def energy_section(found: EnergyAccount) -> Section:
             ("energy of one of them", si(total.total_J / found.macs, "J")),
             ("read of a row", f"{si(found.read_voltage_V, 'V')} for {si(found.read_time_s, 's')}"),
             ("set bits among those of input codes", percent(found.activity, 1)),
-            ("learning the masks", si(found.training.total_J, "J")),
         )
     )
     matrices = {name: parts for name, parts in layers.items() if name in found.by_matrix}
@@ -107,6 +106,7 @@ def energy_section(found: EnergyAccount) -> Section:
         _events(found, "Events of the digital side in one inference, mean", _DIGITAL, layers),
         facts,
         _hardware(found),
+        _learning(found),
     ]
     return Section("Energy", tuple(shown))
 
@@ -166,6 +166,18 @@ def _events(found: EnergyAccount, title: str, columns: Dict[str, str], layers: D
     return Table(title, ("layer", *columns.values()), rows)
 
 
+def _learning(found: EnergyAccount) -> str:
+    """The energy of learning in words."""
+    spent = found.training
+    host = {name.replace("_", " "): si(one.typical, "J") for name, one in spent.host.items()}
+    beside = ", ".join(f"{joules} on {name}" for name, joules in host.items())
+    as_many = f", as much as {count(round(spent.total_J / found.total_J), 'inference')}" if found.total_J else ""
+    return (
+        f"Training took {si(spent.total_J, 'J')} on the chip{as_many}: all pulses and "
+        f"{count(spent.read_outs, 'read-out')} of the weights. The host's arithmetic comes on top: {beside}."
+    )
+
+
 def _hardware(found: EnergyAccount) -> Table:
     rows = []
     for name, one in found.digital_hardware.items():
@@ -201,7 +213,7 @@ def program_section(shown: ProgramSummary, n_bytes: int, targets_bytes: int, not
         (
             ("program file", size(n_bytes)),
             ("conductance targets beside it", size(targets_bytes)),
-            ("pulses, one cell after another", si(seconds, "s")),
+            ("pulses, one cell after another", f"{si(seconds, 's')}; a bench that pulses many cells at once is faster"),
             (f"transfer at {BAUD:,} baud", si(10 * n_bytes / BAUD, "s")),
             ("cells that must be on", f"{shown.cells_on:,} of {shown.cells:,}"),
             ("cells to keep that never formed", not_formed),
@@ -221,23 +233,30 @@ def drift_section(points: Sequence[Tuple[float, Evaluation, Optional[Evaluation]
     def draw(axes: Any) -> None:
         axes.plot(ages, plain, color=SERIES[1], marker="o", markersize=4, label="as it is")
         if None not in gained:
-            axes.plot(ages, gained, color=SERIES[0], marker="s", markersize=4, linestyle="--", label="compensated")
-        axes.set(xscale="log", xlabel="time since programming (s)", ylabel=f"validation {name}")
+            axes.plot(ages, gained, color=SERIES[0], marker="s", markersize=4, linestyle="--", label=_COMPENSATED)
+        axes.set(xscale="log", xlabel="time since programming", ylabel=f"validation {name}")
+        stated_ticks(axes.xaxis, ages, [age_text(age, short=True) for age in ages])
         score_ticks(axes.yaxis, name)
         labels_below(axes)
 
     said = f"From {score(plain[0], name)} to {score(plain[-1], name)}."
-    rows = [(_age(age), score(one, name), score(two, name)) for age, one, two in zip(ages, plain, gained)]
-    head = ("time since programming", "as it is", "with one gain per matrix")
+    rows = [(age_text(age), score(one, name), score(two, name)) for age, one, two in zip(ages, plain, gained)]
+    head = ("time since programming", "as it is", _COMPENSATED)
     drawn = picture(draw, "Drift", said)
     first = points[0][1]
     rests = f"Validation {name} on {first.samples:,} inputs, one draw of the read noise at each age."
-    return Section("Drift", (rests, Figure(drawn, "Score over time."), Table(f"Validation {name} by age", head, rows)))
+    figure = Figure(drawn, f"Validation {name} over the time since programming.")
+    return Section("Drift", (rests, figure, Table(f"Validation {name} by age", head, rows)))
 
 
-def _age(seconds: float) -> str:
-    for unit, length in (("year", 31_557_600), ("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            number = seconds / length
-            return f"{number:.3g} {unit}{'s' if number > 1 else ''}"
-    return f"{seconds:g} second{'s' if seconds != 1 else ''}"
+_COMPENSATED = "with one gain per matrix"
+
+
+def age_text(seconds: float, *, short: bool = False) -> str:
+    """`30 days`; short: `30 d`."""
+    lengths = {"year": 31_557_600.0, "day": 86_400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0}
+    unit = next((name for name, length in lengths.items() if seconds >= length), "second")
+    number = seconds / lengths[unit]
+    if short:
+        return f"{number:.3g} {'min' if unit == 'minute' else unit[0]}"
+    return f"{number:.3g} {unit}{'s' if number != 1 else ''}"

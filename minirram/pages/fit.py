@@ -4,12 +4,13 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..device.fit_verdict import NOT_USABLE, in_ranges
+from ..device.fit_verdict import NOT_USABLE
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Page, Part, Section, Side, Table
 from ..report.svg import INK, SERIES, labels_below, picture
 from ..report.text import count, percent, si
 from ..runs.fit_file import FitReport
+from ..units import in_ranges
 
 _COLOURS = {"pristine": SERIES[4], "off": SERIES[1], "on": SERIES[0], "short": SERIES[3]}
 

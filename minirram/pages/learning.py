@@ -74,6 +74,8 @@ def _curve(history: History, column: str, title: str, label: str) -> Optional[Ma
         axes.set(xlabel="epoch", ylabel=label)
         whole_ticks(axes.xaxis)
         if column == "kept_fraction":
+            middle, half = (values.min() + values.max()) / 2, max(0.01, 0.6 * (values.max() - values.min()))
+            axes.set_ylim(middle - half, middle + half)  # a fraction that stays is shown as one that stays
             score_ticks(axes.yaxis)
 
     return picture(draw, title, f"{label} goes from {values[0]:.4g} to {values[-1]:.4g} over {len(values)} epochs.")

@@ -14,6 +14,7 @@ from .comparison import comparison_page
 from .fit import fit_page
 from .run import Wishes, run_page
 from .sweep import sweep_page
+from .words import with_words
 
 NO_PICTURES = (
     f"Figures are left out: matplotlib is not installed. {how_to_install('report')}, then write the page anew."
@@ -26,7 +27,7 @@ def make_page(what: str, wishes: Wishes) -> Page:
 
     ConfigError for what none of them left, MissingFileError for what is not there.
     """
-    page = _page(what, wishes)
+    page = with_words(_page(what, wishes))
     return page if can_draw() else _noted(page)
 
 

@@ -22,6 +22,7 @@ from ..progress.stages import stage
 from ..report.page import Facts, Page, Section, Table
 from ..report.text import percent, score, si, size
 from ..runs import bench
+from ..runs.beside import read_beside
 from ..runs.energy import ENERGY_IMAGES, EnergyAccount, WhatIf, account
 from ..runs.evaluate import evaluate
 from ..runs.export import build_program
@@ -156,6 +157,7 @@ def _results_sections(opened: _Opened) -> List[Section]:
     """All figures, and what came before them in a run that was transferred or recalibrated."""
     head, rows = outcome.figure_rows(opened.outcome)
     parts: List[Any] = [Table("Figures, noisy reads and ideal ones", head, rows)]
+    parts += _measures(opened)
     results = opened.outcome.results
     if isinstance(results, Recalibration):
         steps = [("as programmed", results.programmed), ("as read back", results.read_back)]
@@ -196,6 +198,18 @@ def _results_sections(opened: _Opened) -> List[Section]:
         unit = "Pixels" if opened.run.config.data_layout.per_pixel else "Samples"
         parts.append(Table(f"{unit} of each class", ("class", "train", "validation", "test"), rows_))
     return [Section("Result", tuple(parts))]
+
+
+def _measures(opened: _Opened) -> List[Table]:
+    """What an accuracy is to be measured by: the chance level, and what a demo set beside it."""
+    found, beside = opened.outcome.score, read_beside(opened.run)
+    if found.primary != "accuracy" or opened.run.config.data_layout.per_pixel:
+        return []
+    rows = [] if found.chance is None else [("chance level", percent(found.chance))]
+    if beside is not None and opened.outcome.split == "test":
+        rows.append(("unpruned random chip", percent(beside.unpruned_accuracy)))
+        rows.append(("linear classifier", percent(beside.linear_accuracy)))
+    return [Table(f"Beside it, on the same {opened.outcome.split} set", ("what", "accuracy"), rows)] if rows else []
 
 
 def _learning_sections(opened: _Opened) -> List[Section]:
@@ -245,13 +259,14 @@ def _drift(opened: _Opened, wishes: Wishes) -> Section:
     """The score at several ages, as it is and compensated."""
     if not opened.chip.cell_model.ages:
         raise ConfigError(f"{opened.chip.cell_model.name} does not age")
-    points = []
-    with stage("ages of the chip", len(AGES_S)) as going:
+    points, ways = [], (False, True) if opened.model.probes else (False,)
+    with stage("ages of the chip", len(AGES_S) * len(ways)) as going:
         for age_s in AGES_S:
             both = []
-            for compensated in (False, True) if opened.model.probes else (False,):
+            for compensated in ways:
+                going.note = f"{cost.age_text(age_s)} after programming"
                 use = Conditions(age_s=age_s, compensated=compensated, wires=opened.run.config.wires)
                 both.append(evaluate(opened.run.folder, data=wishes.data, threads=wishes.threads, conditions=use))
+                going.advance()
             points.append((age_s, both[0], both[1] if len(both) > 1 else None))
-            going.advance(note=f"{age_s:g} s after programming")
     return cost.drift_section(points, outcome.NAMES.get(points[0][1].primary, points[0][1].primary))

@@ -59,6 +59,9 @@ def _lead(found: Findings, rows: Sequence[Dict[str, Any]], named: str) -> str:
     names = [name for name in found.best if name not in (KEY, found.figure)]
     at = ", ".join(f"{name} {_cell(row.get(name))}" for name in names)
     highest = score(float(found.best[found.figure]), named)
+    if found.equals > 1:
+        first = f", the first of them with {at}" if at else ""
+        return f"The highest {named}, {highest}, is reached by {found.equals:,} of {found.points:,} points{first}."
     return f"The highest {named}, {highest}, is reached with {at or 'the one setting'}."
 
 

@@ -11,7 +11,7 @@ class Stage:
 
     def __init__(self, what: str, total: Optional[float] = None, done: float = 0.0) -> None:
         self.what, self.total, self.done = what, total, done
-        self.first, self.note = done, ""
+        self.first, self.note, self.most = done, "", 0.0
         self.started_s = time.monotonic()
 
     def advance(self, amount: float = 1.0, note: Optional[str] = None) -> None:
@@ -67,8 +67,14 @@ def _tell() -> None:
 
 
 def share(stages: Sequence[Stage]) -> Optional[float]:
-    """Share of the outermost stage that is done, 0..1, those within it counted; None where it is not known."""
-    return _share(stages, [one.done for one in stages])
+    """Share of the outermost stage that is done, 0..1, those within it counted; None where it is not known.
+
+    It never falls: where several stages follow each other within one step, it stays until they are past what was said.
+    """
+    now = _share(stages)
+    if now is not None:
+        stages[0].most = now = max(stages[0].most, now)
+    return now
 
 
 def remaining_s(stages: Sequence[Stage]) -> Optional[float]:
@@ -81,8 +87,7 @@ def remaining_s(stages: Sequence[Stage]) -> Optional[float]:
     return None if seconds < 1.0 or now <= at_first else seconds * (1.0 - now) / (now - at_first)
 
 
-def _share(stages: Sequence[Stage], done: Sequence[float]) -> Optional[float]:
+def _share(stages: Sequence[Stage]) -> Optional[float]:
     if not stages or not stages[0].total:
         return None
-    within = _share(stages[1:], done[1:]) or 0.0
-    return min(1.0, (done[0] + (within if len(stages) > 1 else 0.0)) / stages[0].total)
+    return min(1.0, (stages[0].done + (_share(stages[1:]) or 0.0)) / stages[0].total)

@@ -8,7 +8,11 @@ from typing import Any, Optional, Sequence, Tuple, Union
 
 from .. import __version__
 from ..files import atomic_writer
+from ..units import with_units_bound
 from .html import Markup, joined, tag
+
+MOST_UNBROKEN = 28
+"""characters of the name of a row that is not broken: it stays in place while the rest scrolls"""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Table:
         return joined(scrolling(table, self.caption, "scroll" if self.shade is None else "scroll matrix"), note)
 
     def _row(self, index: int, row: Sequence[Any]) -> Markup:
-        cells = [tag("th", shown(row[0]), scope="row")]
+        long = isinstance(row[0], str) and len(row[0]) > MOST_UNBROKEN
+        cells = [tag("th", shown(row[0]), scope="row", cls="long" if long else None)]
         for k, value in enumerate(row[1:], 1):
             tint = None if self.shade is None else self.shade[index][k - 1]
             style = f"--tint:{tint:.3f}" if tint else None
@@ -60,7 +65,7 @@ class Facts:
 
     def html(self) -> Markup:
         """A description list."""
-        rows = [tag("div", tag("dt", name), tag("dd", shown(value))) for name, value in self.items]
+        rows = [tag("div", tag("dt", name), tag("dd", _prose(shown(value)))) for name, value in self.items]
         return tag("dl", *rows, cls="figures" if self.large else "facts")
 
 
@@ -79,7 +84,7 @@ class Figure:
         """The figure, or nothing."""
         if self.picture is None:
             return Markup("")
-        return tag("figure", self.picture, tag("figcaption", self.caption), cls="wide" if self.wide else None)
+        return tag("figure", self.picture, tag("figcaption", _prose(self.caption)), cls="wide" if self.wide else None)
 
 
 @dataclass(frozen=True)
@@ -155,10 +160,10 @@ class Page:
             "header",
             tag("p", f"minirram \u00b7 {self.kind}", cls="kind"),
             tag("h1", self.title),
-            tag("p", self.lead, cls="lead"),
-            tag("p", self.basis, cls="basis"),
+            tag("p", _prose(self.lead), cls="lead"),
+            tag("p", _prose(self.basis), cls="basis"),
             Facts(self.key, large=True).html() if self.key else None,
-            *(tag("p", note, cls="note") for note in self.notes),
+            *(tag("p", _prose(note), cls="note") for note in self.notes),
         )
         contents = tag("nav", tag("ul", *links), aria_label="Contents")
         body = [joined(section.html(), Markup("\n")) for section in self.sections]
@@ -180,7 +185,12 @@ def part_html(part: Part) -> Markup:
     """The HTML of a part of a section."""
     if isinstance(part, Markup):
         return part
-    return tag("p", part) if isinstance(part, str) else part.html()
+    return tag("p", _prose(part)) if isinstance(part, str) else part.html()
+
+
+def _prose(value: Any) -> Any:
+    """Text whose numbers keep their units where a line ends; all else as it is."""
+    return with_units_bound(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def scrolling(content: Markup, label: str, cls: str) -> Markup:

@@ -4,7 +4,7 @@ import contextlib
 import io
 import re
 import warnings
-from typing import Any, Callable, Iterator, Optional, Tuple
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
 from .html import Markup, joined, tag, visible
 from .text import SHARES, si
@@ -137,11 +137,11 @@ def _named(inner: str, prefix: str) -> str:
 
 def _plain_powers(axes: Any) -> None:
     """Numbers on logarithmic axes as 0.1, 1, 10; on short ones as 1, 2, 5, 10. Units of `si_ticks` stay."""
-    from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, LogLocator, MaxNLocator, NullFormatter
 
     axes.autoscale_view()
     for axis in (axes.xaxis, axes.yaxis):
-        if axis.get_scale() != "log":
+        if axis.get_scale() != "log" or isinstance(axis.get_major_locator(), FixedLocator):
             continue
         low, high = sorted(axis.get_view_interval())
         subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 6 * low else (1.0, 2.0, 5.0) if high < 40 * low else (1.0,)
@@ -165,6 +165,15 @@ def score_ticks(axis: Any, name: str = "accuracy") -> None:
 
     if name in SHARES:
         axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+
+
+def stated_ticks(axis: Any, at: Sequence[float], labels: Sequence[str]) -> None:
+    """Ticks at stated values alone, on a logarithmic axis, each with its label."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    axis.set_major_locator(FixedLocator(list(at)))
+    axis.set_major_formatter(FixedFormatter(list(labels)))
+    axis.set_minor_locator(NullLocator())
 
 
 def whole_ticks(axis: Any) -> None:

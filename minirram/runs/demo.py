@@ -14,6 +14,7 @@ from ..progress.stages import stage
 from ..rng import stream
 from ..tasks.metrics import accuracy
 from ..tasks.registry import task
+from .beside import Beside, read_beside, write_beside
 from .config import RunConfig
 from .energy import account
 from .export import export
@@ -71,20 +72,18 @@ def demo(
     """
     chip = make_chip(config)
     results, test_set = learn(folder, config, chip=chip, threads=threads, resume=resume, progress=progress)
-    data = open_training(config)
-    if test_set is None:  # the training had ended before the stop
-        run = RunFolder.open(folder)
-        run.log_test_opening("beside the demo")
-        test_set, results = open_test(config), replace(results, test_openings=run.test_openings())
+    run = RunFolder.open(folder)
+    beside = read_beside(run)
+    if beside is None:
+        if test_set is None:  # the training had ended before the stop
+            run.log_test_opening("beside the demo")
+            test_set = open_test(config)
+        beside = _beside(config, open_training(config), test_set)
+        write_beside(run, beside)
     found, exported = account(folder, threads=threads), export(folder)
-    with stage("what stands beside the result", 2) as going:
-        linear = _linear(config, data, test_set)
-        going.advance(note="linear classifier")
-        unpruned = _unpruned(config, data, test_set)
     return DemoResults(
-        **vars(results),
-        linear_accuracy=linear,
-        unpruned_accuracy=unpruned,
+        **dict(vars(results), test_openings=run.test_openings()),
+        **vars(beside),
         array_J=found.total.array_J,
         total_J=found.total.total_J,
         gpu_J=found.digital_hardware["gpu_int8"].typical,
@@ -92,6 +91,14 @@ def demo(
         program_bytes=exported.bytes or 0,
         report=None,
     )
+
+
+def _beside(config: RunConfig, data: Any, test_set: Any) -> Beside:
+    """The linear classifier and the unpruned chip on a test set."""
+    with stage("what stands beside the result", 2) as going:
+        linear = _linear(config, data, test_set)
+        going.advance(note="linear classifier")
+        return Beside(linear, _unpruned(config, data, test_set))
 
 
 def softmax_regression(

@@ -131,6 +131,8 @@ class TrainingResults(Result):
 
 Progress = Callable[[Dict[str, Any]], None]
 """called with each row of the history"""
+More = Callable[[int, int], None]
+"""called with the epochs that a run had and is to have, once nothing speaks against it"""
 
 
 def train(
@@ -143,18 +145,27 @@ def train(
     progress: Optional[Progress] = None,
     session: Optional[Session] = None,
     arrays: Optional[LabelledData] = None,
+    more: Optional[More] = None,
 ) -> TrainingResults:
     """Learn the masks of `config` in `folder`, then evaluate on validation and, once, on the test set.
 
     resume: continue the run in the folder, if there is one; its configuration must be `config`, which may have more
     epochs: a finished run, too, learns on, and the learning rate falls over all of them. files: those of the
     chip that `config` names. session: the bench whose chip learns; None: a simulated chip. arrays: data that the run
-    folder is to carry. Returns what `results.json` holds.
+    folder is to carry. more: is told of more epochs. Returns what `results.json` holds.
     """
     chip = chip_of(folder, config, files=files, session=session, resume=resume)
     readings = files.readings
     return learn(
-        folder, config, chip=chip, threads=threads, resume=resume, progress=progress, arrays=arrays, readings=readings
+        folder,
+        config,
+        chip=chip,
+        threads=threads,
+        resume=resume,
+        progress=progress,
+        arrays=arrays,
+        readings=readings,
+        more=more,
     )[0]
 
 
@@ -187,6 +198,7 @@ def learn(
     progress: Optional[Progress] = None,
     arrays: Optional[LabelledData] = None,
     readings: Tuple[Reading, ...] = (),
+    more: Optional[More] = None,
 ) -> Tuple[TrainingResults, Any]:
     """What `train` does on a formed chip: (results, test set opened for them, None when the run had ended before).
 
@@ -211,6 +223,7 @@ def learn(
             resume=resume,
             progress=progress,
             readings=readings,
+            told=more,
         )
 
 
@@ -225,6 +238,7 @@ def _learned(
     resume: bool,
     progress: Optional[Progress],
     readings: Tuple[Reading, ...],
+    told: Optional[More],
 ) -> Tuple[TrainingResults, Any]:
     """What `learn` does in a folder that is this process's alone."""
     run = RunFolder.open(folder) if resume and RunFolder.exists(folder) else RunFolder.create(folder, config)
@@ -234,6 +248,8 @@ def _learned(
     note_bench(run, chip)
     if more:  # all else is as it was: now files may move
         run.take_more_epochs(asked)
+        if told is not None:
+            told(had, asked)
     if run.has("results.json"):
         return read_results(run.path("results.json")), None
     if arrays is not None and not run.has(DATA_FILE):

@@ -51,6 +51,8 @@ class SweepResults(Result):
     """points that were run now"""
     failed: int
     """points of the study whose row is an error"""
+    first_error: Optional[str]
+    """what the first of them says; None: none failed"""
     seconds: float
     """of this sweep"""
     point_seconds: float
@@ -111,12 +113,17 @@ def sweep(
                     there=there,
                     run=len(seconds),
                     failed=sum(key in table.failed for key in plan.keys),
+                    first_error=_first_error(plan, table),
                     seconds=time.perf_counter() - started,
                     point_seconds=sum(seconds),
                     dashboard=dashboard,
                 )
     finally:
         forget()
+
+
+def _first_error(plan: "Plan", table: Table) -> Optional[str]:
+    return next((table.error_of(key) for key in plan.keys if key in table.failed), None)
 
 
 def columns_of(study: Study) -> Tuple[str, ...]:
@@ -139,6 +146,7 @@ def left_in(study: Study, out: Path) -> SweepResults:
             there=there,
             run=0,
             failed=sum(key in table.failed for key in plan.keys),
+            first_error=_first_error(plan, table),
             seconds=0.0,
             point_seconds=0.0,
             dashboard=None,
@@ -166,6 +174,7 @@ class Plan:
         base = None if runs else _base_of(study, folder)
         setup = Setup(RunFolder.open(next(iter(runs.values()))).config if base is None else base)
         keys = {point.key: point for point in _typed(study, setup)}
+        _check_chips(runs, keys)
         _remember(study, folder, runs, base)
         return cls(study, folder, runs, base, keys)
 
@@ -183,6 +192,25 @@ def _finished(run: str) -> str:
     if not opened.has("results.json"):
         raise ConfigError(f"{run}: its training has not ended; train it on with --resume")
     return os.path.abspath(run)
+
+
+def _check_chips(runs: Dict[str, str], keys: Dict[str, Point]) -> None:
+    """ConfigError where other individuals are asked for of a chip that is a measured map: there are none."""
+    for name, folder in runs.items():
+        config = RunFolder.open(folder).config
+        if not config.maps:
+            continue
+        asked = {
+            value
+            for point in keys.values()
+            for parameter, value in point.values
+            if parameter in ("chip_seed", "recipe.chip_seed") and dict(point.values)["run"] == name
+        }
+        if asked - {config.recipe.chip_seed}:
+            raise ConfigError(
+                f"{name}: its chip is the measured map {', '.join(config.maps)}, which has no other individuals; leave "
+                f"out --chips and chip_seed, or sweep a --task, whose chips are drawn"
+            )
 
 
 def _base_of(study: Study, folder: str) -> RunConfig:

@@ -38,6 +38,8 @@ class Findings(Result):
     """Pareto front of the figure over the energy; none: energy was not accounted for"""
     yields: Tuple[Yield, ...]
     """share of chips at or above a threshold; none: no threshold was asked for"""
+    equals: int = 1
+    """rows that reach the largest figure; `best` is the first of them"""
 
 
 def study_in(folder: Path) -> Study:
@@ -81,6 +83,7 @@ def findings(folder: Path, *, figure: str = "value", threshold: Optional[float] 
         maps=tuple(two_way(rows, one, other, figure=figure) for one, other in pairs),
         front=pareto_front(rows, figure=figure),
         yields=() if threshold is None else yields(rows, parameters, threshold=threshold, figure=figure),
+        equals=1 if best is None else sum(row[figure] == best[figure] for row in good),
     )
 
 

@@ -33,7 +33,7 @@ class PointFigures(Result):
     standard_error: Optional[float] = None
     """of its mean over the draws; of an analytic point: of the figure of one draw"""
     sampling_error: Optional[float] = None
-    """of an accuracy, for want of more samples: sqrt(a (1 - a) / samples)"""
+    """of an accuracy, for want of more samples: sqrt(a (1 - a) / samples), at 0 and 1 half of 1 / (samples + 1)"""
     accuracy: Optional[float] = None
     """share of right answers"""
     roc_auc: Optional[float] = None
@@ -153,7 +153,7 @@ def _expected(folder: str, setup: Setup, as_if: AsIf) -> Dict[str, Any]:
         primary="accuracy",
         value=found.accuracy,
         standard_error=found.standard_deviation,
-        sampling_error=math.sqrt(found.accuracy * (1 - found.accuracy) / found.samples),
+        sampling_error=_sampling_error(found.accuracy, found.samples),
         accuracy=found.accuracy,
         samples=found.samples,
         clipped_conductances=found.clipped_conductances,
@@ -163,7 +163,7 @@ def _expected(folder: str, setup: Setup, as_if: AsIf) -> Dict[str, Any]:
 def _of_score(score: Score) -> Dict[str, Any]:
     """What is taken from an examination."""
     accuracy = score.accuracy
-    error = math.sqrt(accuracy * (1 - accuracy) / score.samples) if score.primary == "accuracy" else None
+    error = _sampling_error(accuracy, score.samples) if score.primary == "accuracy" else None
     return dict(
         primary=score.primary,
         value=score.value,
@@ -176,6 +176,13 @@ def _of_score(score: Score) -> Dict[str, Any]:
         saturated=sum(map(sum, score.saturated.values())),
         clipped=sum(score.clipped.values()),
     )
+
+
+def _sampling_error(accuracy: float, samples: int) -> float:
+    """Standard error of an accuracy on so many samples; where none or all are right, that of Wilson's interval."""
+    if accuracy in (0.0, 1.0):
+        return 0.5 / (samples + 1)
+    return math.sqrt(accuracy * (1 - accuracy) / samples)
 
 
 def _energy(folder: str, setup: Setup) -> Dict[str, float]:

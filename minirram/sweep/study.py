@@ -195,6 +195,8 @@ def values_of(text: str) -> Tuple[Value, ...]:
         if not found:
             raise ConfigError(f"{text} holds no value; a range is FIRST:END[:STEP] and leaves END out")
         return found
+    if len(parts) in (2, 3) and all(isinstance(value_of(part), (int, float)) for part in parts):
+        raise ConfigError(f"{text}: a range has whole numbers; list other values, such as 0,0.05,0.1")
     return tuple(value_of(part) for part in text.split(","))
 
 

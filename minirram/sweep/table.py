@@ -70,6 +70,11 @@ class Table:
         self._append(line)
         self._take(line)
 
+    def error_of(self, key: str) -> str:
+        """Why a point has no figures."""
+        (cells,) = csv.reader([self.lines[key].decode("utf-8", "replace")])
+        return cells[-1]
+
     def drop(self, keys: Iterable[str]) -> None:
         """Take rows away, so that their points are run again."""
         gone = set(keys)

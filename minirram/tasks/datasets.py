@@ -79,6 +79,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.inputs.shape[1:])) or "1"
+        classes = f"{len(self.class_names)} classes; {self.origin}"
+        return f"<Dataset: {len(self):,} of {shape} {self.inputs.dtype}, {classes}>"
+
 
 def load_training(layout: Layout, folder: str) -> Tuple[Dataset, Dataset]:
     """The training and the validation part in `folder/NAME.npz`. The test part is not read.

@@ -79,6 +79,15 @@ class TileRecords:
         return cells
 
 
+_OTHERS = (
+    (b"\x89XDI", "digital.bin, the digital side of a network; the program is the file program.xbp"),
+    (b"\x93NUMPY", "an array of NumPy, .npy"),
+    (b"PK\x03\x04", "an archive such as .npz or .xlsx"),
+    (b"{", "a JSON file"),
+)
+"""first bytes of files that are taken for programs, and what they are"""
+
+
 class Reader:
     """State while a file is read; `run` makes all streaming checks."""
 
@@ -120,7 +129,8 @@ class Reader:
         values = self._fields(table.HEADER, table.HEADER_FIELDS, 0)
         if values["magic"] != table.MAGIC:
             message = "not a program file (or one damaged by a text-mode transfer): it starts with"
-            self._fail("MAGIC", 0, f"{message} {values['magic']!r}")
+            other = next((f", as {what} does" for start, what in _OTHERS if self.data[:8].startswith(start)), "")
+            self._fail("MAGIC", 0, f"{message} {values['magic']!r}{other}")
         if values["major"] != table.MAJOR:
             self._fail(
                 "VERSION", 8, f"format version {values['major']}, this reader takes {table.MAJOR}{_advice(values)}"

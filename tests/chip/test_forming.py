@@ -85,8 +85,8 @@ def test_a_run_resumed_from_before_signs_followed_keeps_its_drawn_signs():
 @given(chip_lines(), st.integers(0, 9))
 def test_lines_in_use_without_a_formed_cell_are_found_by_a_loop_over_lines(lines, seed):
     generator, shape = np.random.default_rng(seed), (lines.rows, 2 * lines.pairs)
-    maps_S = generator.lognormal(np.log(12e-6), 0.2, (9, *shape))
-    maps_S *= (generator.random((9, shape[0], 1)) < 0.8) * (generator.random((9, 1, shape[1])) < 0.8)
+    maps_S = generator.lognormal(np.log(12e-6), 0.2, (12, *shape))
+    maps_S *= (generator.random((12, shape[0], 1)) < 0.8) * (generator.random((12, 1, shape[1])) < 0.8)
     shapes = matrices(tiny_network())
     chip = Chip.from_maps(TAOX_40NM, list(maps_S), shapes=shapes, level="pair", seed=0, lines=lines)
     used, formed = chip.physical(chip.used), chip.physical(chip.formed())

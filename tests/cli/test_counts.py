@@ -106,7 +106,7 @@ def results_with(runs, **changes):
         ("pairs without a weight", {"dead_pairs": 8}, 8),
         ("lines that never formed", {"unformed_lines": (UnformedLine(0, "row", 3), UnformedLine(1, "row", 3))}, 2),
         ("stuck cells", {"stuck_cells": 5}, 5),
-        ("rows and pairs moved", {"moved": (MovedLine(0, "row", 3, 9),)}, 1),
+        ("moved off dead lines", {"moved": (MovedLine(0, "row", 3, 9),)}, 1),
     ],
 )
 def test_a_training_shows_what_it_counted(runs, name, changes, count):
@@ -178,7 +178,7 @@ def poor(runs, tmp_path_factory):
 def test_a_training_tells_what_is_out_of_order_on_its_chip(runs, poor):
     out = runs.trained(*poor.options)
     shown, _, found = both(*runs.arguments(out, "--resume", *poor.options))
-    assert shown["stuck cells"] == 2 and shown["rows and pairs moved"] == len(found["moved"]) > 0
+    assert shown["stuck cells"] == 2 and shown["moved off dead lines"] == len(found["moved"]) > 0
     assert min(shown[name] for name in ("conductances cut", "unformed pairs", "signs given by forming")) > 0
     assert shown["pairs without a weight"] > 0
     taken = [reading["file"] for reading in found["readings"]]
@@ -200,7 +200,7 @@ def test_a_transfer_tells_them_of_the_other_chip(runs, poor):
     figures(*command)
     shown, _, _ = both(*command)
     assert shown["stuck cells"] == 2
-    for name in ("conductances cut", "unformed pairs", "signs given by forming", "rows and pairs moved"):
+    for name in ("conductances cut", "unformed pairs", "signs given by forming", "moved off dead lines"):
         assert shown[name] > 0, name
 
 

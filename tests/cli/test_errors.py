@@ -62,6 +62,7 @@ def test_every_code_is_stated_at_the_top_of_the_command_line():
         (["trian"], "did you mean train?"),
         (["evaluate", "RUN", "--wire-om", "1"], "did you mean --wire-ohm?"),
         (["task", "fashion-mnis"], "did you mean fashion-mnist?"),
+        (["task", "mine.json", "--map", "x.csv"], "unknown option --map; it is an option of train, place, compare,"),
         (["train", "retinas", "--data", "synthetic", "--out", "OUT"], "did you mean retina?"),
         (["train", "retina", "--data", "synthetic", "--out", "OUT", "--preset", "quik"], "did you mean quick?"),
         (["train", "retina", "--data", "synthetic", "--out", "O", "--technology", "hfox"], "hfox-1t1r"),
@@ -82,6 +83,21 @@ def test_what_is_misspelt_gets_a_hint(words, hint, runs, tmp_path, monkeypatch):
     answer = call(*[runs.trained() if word == "RUN" else word for word in words])
     assert answer.code == 2 and hint in answer.err and answer.out == ""
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "start, what",
+    [
+        (b"\x89XDI\r\n\x1a\n", "digital.bin, the digital"),
+        (b"PK\x03\x04", "an archive such as .npz"),
+        (b'{"a": 1}', "a JSON file"),
+    ],
+)
+def test_what_is_taken_for_a_program_is_called_by_its_kind(start, what, tmp_path):
+    path = tmp_path / "other"
+    path.write_bytes(start + bytes(64))
+    answer = call("inspect", str(path))
+    assert answer.code == 3 and what in answer.err and "does (byte offset 0, MAGIC)" in answer.err
 
 
 def test_options_before_the_command_and_no_command_are_told():

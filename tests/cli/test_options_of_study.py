@@ -272,7 +272,7 @@ def test_a_measured_chip_is_source_and_target(runs, measured, tmp_path):
     assert {line["physical"] for line in results["moved"] if line["line"] == "row"} >= {5, ROWS - 1}
     assert results["maps_left_out"] == 0
     again = call("transfer", source, "--out", other, "--epochs", "1", "--know-faults", *measured["b"])
-    assert "other chip   maps b-0.npy" in again.out and "rows and pairs moved" in again.out
+    assert "other chip   maps b-0.npy" in again.out and "moved off dead lines" in again.out
     wrong = call("transfer", source, "--out", other, "--epochs", "1", "--know-faults", *measured["a"])
     assert wrong.code == 2 and "is a run with faults" in wrong.err
     results = figures("transfer", source, "--out", drawn, "--epochs", "1", "--chip-seed", "3")

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 
+import numpy as np
 import pytest
 
 from minirram.cli import compare as compare_command
@@ -55,6 +56,20 @@ def test_points_are_evaluations_of_the_run_under_their_values(runs, tmp_path, mo
     assert not any(row["error"] for row in rows)
     # The run's own seed is 0, but cells that are stuck make it another chip, too.
     assert [chip.macros[0].seed for chip in made] == [0, 1, 2] and all(chip.stuck_cells() > 100 for chip in made)
+
+
+def test_what_failed_is_said_and_no_other_individual_of_a_map_is_tried(runs, tmp_path):
+    run, out = runs.trained(), str(tmp_path / "study")
+    some = call("sweep", "--run", run, "--vary", "recipe.density=0.5,0.3", "--set", "samples=10", "--out", out)
+    assert some.code == 0 and "failed    1;" in some.out
+    assert "the first: " + table(out)[1]["error"] in " ".join(some.out.split())
+    none = call("sweep", "--run", run, "--vary", "recipe.density=0.3", "--out", str(tmp_path / "none"))
+    assert none.code == 3 and "the first: " in none.out
+    np.save(tmp_path / "map.npy", runs.chip("formed"))
+    measured = runs.trained("--map", str(tmp_path / "map.npy"), "--unit", "S")
+    refused = call("sweep", "--run", measured, "--chips", "0:3", "--out", str(tmp_path / "chips"))
+    assert refused.code == 2 and "has no other individuals" in refused.err
+    assert call("sweep", "--run", measured, "--chips", "0", "--set", "samples=10", "--out", out + "-own").code == 0
 
 
 @shows("sweep", "STUDY.json", "--energy", "--figure", "--threshold")

@@ -7,6 +7,8 @@ import types
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minirram.cli import console, main, progress
 from minirram.cli.evaluate import _confusion
@@ -26,7 +28,7 @@ def test_in_a_log_the_first_and_the_last_epoch_are_lines(runs):
     *told, last = call(*runs.arguments(runs.path("lines"), "--epochs", "3")).err.splitlines()
     assert last.endswith(f"minirram report {runs.path('lines')}")
     assert [re.search("epoch ./3", line).group() for line in told] == ["epoch 1/3", "epoch 3/3"]
-    assert told[0].startswith("33 %") and "loss" in told[0] and "validation" in told[0]
+    assert told[0].startswith("training 33 %, ") and "loss" in told[0] and "validation" in told[0]
     assert not any("\r" in line or "epoch/s" in line for line in told)
 
 
@@ -43,7 +45,7 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(runs, monkeypatch):
         assert main.main(runs.arguments(runs.path("bar"), "--epochs", "2")) == 0
     *drawn, last = screen.getvalue().split("\r")
     assert max(map(len, drawn)) <= 59 and "\n" not in "".join(drawn) and last.split()[:2] == ["run", "folder"]
-    half = re.compile(r"\[##########\.{10}\] 50 %, (\d+ s left, )?training, epoch 1/2")
+    half = re.compile(r"\[##########\.{10}\] training 50 %, (\d+ s left, )?epoch 1/2")
     assert any(half.search(line) for line in drawn)  # a slow machine says how long, too
     assert any("examining test" in line for line in drawn) and drawn[-1].strip() == ""
 
@@ -62,6 +64,27 @@ def test_what_an_earlier_session_did_says_nothing_of_the_speed(monkeypatch):
                 inner.advance()
                 assert seen[-1][0] == pytest.approx(0.955)
     assert seen[-1] == (None, None)
+
+
+def advanced(total, done):
+    """A stage that gets so far."""
+    with stages.stage("within", total) as inner:
+        for _ in range(min(done, total)):
+            inner.advance()
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4)), min_size=1, max_size=6))
+def test_the_share_of_a_stage_never_falls(within):
+    """Stages of any length follow each other within the steps of one, and some of them stop early."""
+    shares = []
+    with stages.watch(lambda open_: shares.append(stages.share(open_))):
+        with stages.stage("steps", len(within)) as going:
+            for total, done in within:
+                advanced(total, done)
+                advanced(total, done)
+                going.advance()
+    *shares, after = shares
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and after is None
 
 
 def test_a_transfer_tells_each_stage_and_both_sets(runs):
@@ -115,10 +138,10 @@ def test_a_long_step_names_itself_and_so_does_a_command_without_a_stage(monkeypa
 
     assert at(1.9, ()) == "" and at(10.0, ()) == "fit, 10 s\n"
     outer = stages.Stage("trainings", 4)
-    assert at(11.9, (outer,)) == "" and at(12.1, (outer,)) == "0 %, trainings\n"
+    assert at(11.9, (outer,)) == "" and at(12.1, (outer,)) == "trainings 0 %\n"
     inner = stages.Stage("training")
-    assert at(13.0, (outer, inner)) == "" and at(14.2, (outer, inner)) == "0 %, trainings > training\n"
-    assert at(20.0, (outer,)) == "" and at(24.3, (outer,)) == "0 %, trainings\n"  # ten seconds since the last line
+    assert at(13.0, (outer, inner)) == "" and at(14.2, (outer, inner)) == "trainings 0 % > training\n"
+    assert at(20.0, (outer,)) == "" and at(24.3, (outer,)) == "trainings 0 %\n"  # ten seconds since the last line
     bar = progress.BarShower("fit")
     clock[0] = 30.0
     bar.tick(tuple)

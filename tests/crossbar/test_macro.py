@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minirram import rng
+from minirram.chip.chip import Chip
 from minirram.crossbar.converters import Adc
 from minirram.crossbar.macro import Macro
 from minirram.crossbar.region import Reading, Region
@@ -15,6 +16,7 @@ from minirram.crossbar.wires import Wires, column_currents_A, transfer_S
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DataError, ShapeError
 from minirram.learn.recipe import Recipe
+from minirram.tasks.labelled_data import LabelledData
 
 from ..support.places import data_folder
 
@@ -366,6 +368,20 @@ def test_read_noise_has_its_law_and_is_fresh():
     ratio = reads.std(axis=0) / (0.0065 * truth)
     assert np.allclose(ratio, 1, atol=6 / np.sqrt(8000))
     assert np.allclose(reads.mean(axis=0), truth, rtol=6 * 0.0065 / np.sqrt(4000), atol=0)
+
+
+def test_at_a_prompt_each_thing_is_one_line_with_its_numbers():
+    macro = Macro.sample(TAOX_40NM, 3, rows=4, cols=8)
+    assert repr(macro) == "<Macro 0: 4 x 8 cells of taox-40nm, seed 3; 0 formed, 0 on, 0 stuck>"
+    macro.form()
+    macro.reset(np.arange(32).reshape(4, 8) < 10)
+    assert "32 formed, 22 on, 0 stuck" in repr(macro)
+    assert repr(TAOX_40NM).startswith("<CellModel taox-40nm: on 12.2 uS, off 1 uS, spread of ln G 0.1474 and 0.5")
+    chip = Chip.sample(TAOX_40NM, (("fc", (4, 2)),), level="pair", seed=0)
+    assert repr(chip) == "<Chip: 1 macro of 512 x 512 cells of taox-40nm, 8 weights at pair level>"
+    data = LabelledData.split(np.zeros((40, 3)), np.arange(40) % 2)
+    assert repr(data.test) == "<Dataset: 6 of 3 float32, 2 classes; arrays of the caller>"
+    assert "array(" not in repr(data)
 
 
 def test_a_measured_map_becomes_a_macro():

@@ -5,14 +5,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minirram import rng
 from minirram.device.fit import fit_maps
 from minirram.device.fit_lines import bad_lines
 from minirram.device.fit_reads import ORIENTATIONS
-from minirram.device.fit_verdict import NOT_USABLE, USABLE, WITH_EXCLUSIONS, in_ranges
+from minirram.device.fit_verdict import NOT_USABLE, USABLE, WITH_EXCLUSIONS
 from minirram.device.presets import HFOX_1T1R, PCM, SONOS_40NM, TAOX_40NM
 from minirram.errors import DataError
 
@@ -242,21 +240,6 @@ def test_random_maps_have_no_bad_lines():
         lines = bad_lines(formed, ln_G, odd=odd, read=np.ones(shape, bool))
         found += bool(lines.rows or lines.cols)
     assert found <= 6
-
-
-@given(numbers=st.sets(st.integers(0, 30)))
-def test_ranges_name_every_number_once(numbers):
-    text = in_ranges(sorted(numbers), most=99)
-    found = []
-    for part in text.split(", ") if text else []:
-        ends = [int(one) for one in part.split(" to ")]
-        assert len(ends) == 1 or ends[1] >= ends[0] + 2
-        found += range(ends[0], ends[-1] + 1)
-    assert found == sorted(numbers)
-
-
-def test_of_many_ranges_the_first_are_named():
-    assert in_ranges([3, 5, 7, 8, 9, 20, 22, 24], most=3) == "3, 5, 7 to 9 and 3 more"
 
 
 def test_many_bad_lines_are_not_usable():

@@ -74,6 +74,7 @@ def test_a_page_of_a_task_of_ones_own_has_every_section(page):
         "On the bench",
         "Program",
         "Provenance",
+        "Words",
     ]
     assert found.notes == (NO_PICTURES,) and found.pictures() == 0
 

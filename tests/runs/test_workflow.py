@@ -275,7 +275,7 @@ def test_dead_lines_and_stuck_cells(few, capsys, tmp_path):
     assert call_json(capsys, "evaluate", out)["accuracy"] == results["validation"]["accuracy"]
     assert call_json(capsys, *train, "--resume", *faults) == results
     code, text, _ = call(capsys, *train, "--resume", *faults)
-    assert code == 0 and "stuck cells             2" in text and "rows and pairs moved    1" in text
+    assert code == 0 and "stuck cells             2" in text and "moved off dead lines    1" in text
     code, _, err = call(capsys, *train, "--resume")
     assert code == 2 and "faults = 'faults.txt" in err
     chip, model, masks = RunFolder.open(out).load_trained()
@@ -523,6 +523,17 @@ def test_demo_opens_the_test_set_once(tmp_path, capsys, monkeypatch):
     assert RunFolder.open(out).test_openings() == results["test_openings"] == 1
     assert results["test"]["accuracy"] > results["unpruned_accuracy"] and 0.7 < results["linear_accuracy"] < 0.85
     assert os.path.exists(os.path.join(out, "program.xbp")) and os.path.exists(os.path.join(out, "digital.json"))
+    again = call_json(capsys, "demo", "--out", out, "--resume")
+    assert again == results and RunFolder.open(out).test_openings() == 1
+    beside = demo.read_beside(RunFolder.open(out))
+    assert vars(beside) == {name: results[name] for name in ("linear_accuracy", "unpruned_accuracy")}
+    with open(os.path.join(out, "report.html"), encoding="utf-8") as handle:
+        page = handle.read()
+    for accuracy in (*vars(beside).values(), max(map(sum, results["test"]["confusion"])) / 300):
+        assert f'<td class="number">{100 * accuracy:.2f} %</td>' in page
+    (tmp_path / "demo" / "beside.json").write_text('{"linear_accuracy": 0.5, "unpruned_accuracy": 2.0}')
+    with pytest.raises(DataError, match="unpruned_accuracy is 2.0; an accuracy lies between 0 and 1"):
+        demo.read_beside(RunFolder.open(out))
 
 
 def test_the_unpruned_chip_is_judged_with_statistics_of_its_own(trained, monkeypatch):

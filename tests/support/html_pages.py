@@ -39,6 +39,7 @@ class Seen(HTMLParser):
             self.tables[self._caption] = self._rows
 
     def handle_data(self, text: str) -> None:
+        text = text.replace("\u00a0", " ")  # a number and its unit: a reader sees a space
         self.texts.append((self._open[-1] if self._open else "", text))
         if "caption" in self._open:
             self._caption += text

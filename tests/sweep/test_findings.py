@@ -16,3 +16,4 @@ def test_a_map_is_that_of_its_pair_and_of_the_figure(monkeypatch):
         pairs = [tuple(effect.parameter for effect in found.effects)]
         assert found.maps == tuple(two_way(rows, one, other, figure=figure) for one, other in pairs)
         assert found.best["point"] == ("21" if figure == "value" else "01")
+        assert found.equals == (1 if figure == "value" else 3)

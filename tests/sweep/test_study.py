@@ -16,11 +16,13 @@ from minirram.files import write_json
 from minirram.json_codec import built, plain
 from minirram.learn.recipe import Recipe
 from minirram.nn.network import input_bits, matrices
+from minirram.pages.outcome import sampling_interval
 from minirram.runs.config import RunConfig
 from minirram.sweep import driver
 from minirram.sweep import table as tables
 from minirram.sweep.findings import study_in
 from minirram.sweep.parameters import Setup, find, names_of, parameters, with_values
+from minirram.sweep.points import _sampling_error
 from minirram.sweep.study import Point, Samples, Study, value_of, values_of
 from minirram.sweep.table import Table, alone, read_rows
 
@@ -147,6 +149,16 @@ def test_values_of_the_command_line():
     assert value_of("1e-3") == 1e-3 and value_of(" a:b ") == "a:b"
     with pytest.raises(ConfigError):
         values_of("4:4")
+    with pytest.raises(ConfigError, match="0:0.1:0.05: a range has whole numbers; list other values"):
+        values_of("0:0.1:0.05")
+    assert values_of("C:data") == ("C:data",)
+
+
+def test_an_accuracy_of_all_or_none_has_a_sampling_error():
+    assert _sampling_error(0.8, 400) == pytest.approx(0.02)
+    for samples in (1, 10, 1000):
+        low, high = sampling_interval(1.0, samples, z=1.0)
+        assert _sampling_error(1.0, samples) == _sampling_error(0.0, samples) == pytest.approx((high - low) / 2)
 
 
 TEXTS = ["", "a", 'b,"c', "d\n\re", "\u00b5\u2028"]
@@ -160,6 +172,7 @@ def test_a_table_cut_anywhere_keeps_its_whole_rows(tmp_path_factory, rows, data)
         for number, (a, b, error) in enumerate(rows):
             table.add({"point": f"{number:012x}", "a": a, "b": b, "error": error})
         assert table.failed == {f"{k:012x}" for k, row in enumerate(rows) if row[2]}
+        assert {table.error_of(key) for key in table.failed} <= {'it failed,\\n"so"'}
         lines = list(table.lines.values())
     whole = (folder / "sweep.csv").read_bytes()
     assert whole.count(b"\n") == len(rows) + 1
