@@ -1,6 +1,6 @@
-"""Make retina.npz: python data_scripts/retina.py --out DIR --source FOLDER_OR_ZIP [--strict].
+"""Make retina.npz: python data_scripts/retina.py --out DIR --source FOLDER_OR_ZIP [--strict] [--shrink N].
 
-The source is one of two data sets of fundus images with vessels marked by hand; which one is seen from its files:
+The source is a data set of fundus images with vessels marked by hand; which one is seen from its files:
 
 DRIVE in its official layout (training/ and test/, each with images, 1st_manual and mask). Its terms forbid passing
 it on, so everyone gets it from its site. Files whose SHA-256 differs from drive_sha256sums.txt are named in a
@@ -9,18 +9,31 @@ warning; with --strict that is an error. Images 38-40 are for validation. The si
 
 HRF, the reduced PNG set (images, vessels, fov and MANIFEST.tsv, whose split is kept and whose checksums of the
 pixels are checked alike). Patients numbered 05 are for validation: one healthy, one with glaucoma, one with diabetic
-retinopathy.
+retinopathy. It was made from 26 of the 45 published images, as its LICENCE-NOTICE.txt tells: means of 6 x 6 pixels
+without the first and the last row, masks where at least half of the 36 are marked. --shrink 6 does the same.
 
-Each patient is in one part alone. The green channel is stored with its contrast normalised.
+HRF as its authors publish it: images, manual1 and mask, JPEG and TIFF of 3504 x 2336 pixels. Numbers 01 to 04 train,
+05 is for validation, 06 to 15 for the test, of each of the three groups.
+
+STARE (im0001.ppm.gz and im0001.ah.ppm.gz in any folders) and CHASE_DB1 (Image_01L.jpg, Image_01L_1stHO.png), with the
+vessels of the first observer. They have no fields of view: where the mean of the colours is above 25, gaps filled.
+
+Each patient is in one part alone, as far as a set names patients: CHASE_DB1 does, HRF has numbers; DRIVE and STARE hold
+out images. What is held out stands with the data, and on the page of a report. The green channel is stored with its
+contrast normalised. --shrink N takes means of N x N pixels, borders that do not fill one cut on both sides.
 """
 
 import argparse
 import csv
+import gzip
 import hashlib
+import io
 import os
+import zlib
 
 import numpy as np
-from _common import DataError, Source, check_picture, optional, run, warn
+from _common import MAX_FILE_BYTES, ConfigError, DataError, Source, check_picture, optional, run, warn
+from retina_layouts import PUBLISHED, needed, unchecked
 
 from minirram.files import budgets, read_bytes
 from minirram.tasks import datasets, fundus
@@ -31,22 +44,40 @@ DRIVE_HELD_OUT = {"validation": ("33", "34", "35"), "test": ("36", "37", "38", "
 HRF_VALIDATION_PATIENT = "05"
 REGION_SHARE = (0.4, 0.98)  # of the image; both data sets have 0.69 to 0.85
 VESSEL_SHARE = (0.01, 0.4)  # of the region; both data sets have 0.06 to 0.17
+DARK = 25  # mean of the colours outside of a field of view, as in the reduced HRF set
+USUAL_WIDTH_PX = 584  # contrast is smoothed over so many times more pixels as an image is wider
+SMALLEST_PX = 48  # of a shrunk image: a crop of the network
 
 
 def read_image(source, name):
     """Pixels of an image file, uint8; DataError naming the file when it cannot be decoded."""
     imageio = optional("imageio.v3")
-    data = source.read(name)
+    data, ending = contents(source, name)
     check_picture(data, source.where(name), "an image")
     try:
         # Pillow reads LZW-compressed TIFF; imageio's own TIFF reader would need one more package.
-        pixels = imageio.imread(data, extension=os.path.splitext(name)[1], plugin="pillow")
+        pixels = imageio.imread(data, extension=ending, plugin="pillow")
     except Exception as error:  # a decoder may raise anything on damaged data
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{source.where(name)}: cannot be read as an image ({reason})") from None
     if pixels.dtype != np.uint8:
         raise DataError(f"{source.where(name)}: the pixels are {pixels.dtype}, they must be uint8")
     return pixels
+
+
+def contents(source, name):
+    """(bytes, ending) of a file; those inside of a .gz. DataError for a damaged one, or one that is too large."""
+    data, (stem, ending) = source.read(name), os.path.splitext(name)
+    if ending != ".gz":
+        return data, ending
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            data = packed.read(MAX_FILE_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{source.where(name)}: damaged gzip ({error})") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise DataError(f"{source.where(name)}: unpacks to more than any file of this set")
+    return data, os.path.splitext(stem)[1]
 
 
 def read_colour(source, name):
@@ -81,21 +112,50 @@ def check_share(part, whole, limits, source, name, what):
         raise DataError(message.format(source.where(name), share, what, *limits))
 
 
-def read_eye(source, names):
-    """One eye from its (image, vessels, region) files: (colours uint8 (height, width, 3), vessels, region bool)."""
+def read_eye(source, names, shrink=1):
+    """One eye from its (image, vessels, region) files: (colours uint8 (height, width, 3), vessels, region bool).
+
+    A region of None is derived from the image. shrink: pixels along an edge that become one.
+    """
     colours = read_colour(source, names[0])
     shape = colours.shape[:2]
-    vessels, region = (read_mask(source, name, shape) for name in names[1:])
-    check_share(region, np.ones(shape, bool), REGION_SHARE, source, names[2], "image")
+    vessels = read_mask(source, names[1], shape)
+    region = derived_region(colours) if names[2] is None else read_mask(source, names[2], shape)
+    check_share(region, np.ones(shape, bool), REGION_SHARE, source, names[2] or names[0], "image")
     check_share(vessels, region, VESSEL_SHARE, source, names[1], "field of view")
-    return colours, vessels, region
+    if shrink == 1:
+        return colours, vessels, region
+    if min(shape) // shrink < SMALLEST_PX:
+        message = "{}: {} x {} pixels leave less than {} after --shrink {}"
+        raise DataError(message.format(source.where(names[0]), *shape, SMALLEST_PX, shrink))
+    small = np.rint(block_means(colours, shrink)).astype(np.uint8)
+    return (small, *(block_means(mask, shrink) >= 0.5 for mask in (vessels, region)))
 
 
-def read_flat_eye(source, names):
+def block_means(image, n):
+    """Means of n x n pixels, float64; of rows and columns that do not fill a block, the first half is cut less one."""
+    for axis in (0, 1):
+        length = image.shape[axis]
+        first = length % n // 2
+        image = np.take(image, range(first, first + length // n * n), axis=axis)
+    height, width = (length // n for length in image.shape[:2])
+    return image.reshape(height, n, width, n, *image.shape[2:]).mean(axis=(1, 3))
+
+
+def derived_region(colours):
+    """bool (height, width): where the mean of the colours is above DARK, gaps filled along rows and then columns."""
+    seen = colours.mean(axis=2) > DARK
+    for axis in (1, 0):
+        seen = np.maximum.accumulate(seen, axis) & np.flip(np.maximum.accumulate(np.flip(seen, axis), axis), axis)
+    return seen
+
+
+def read_flat_eye(source, names, shrink=1):
     """The same as it is stored: (flat image uint8, vessels uint8, region bool)."""
-    colours, vessels, region = read_eye(source, names)
+    colours, vessels, region = read_eye(source, names, shrink)
+    radius_px = fundus.SMOOTHING_PX * max(1, round(region.shape[1] / USUAL_WIDTH_PX))
     try:
-        flat = fundus.normalise_contrast(colours[:, :, 1], region, smooth=None)
+        flat = fundus.normalise_contrast(colours[:, :, 1], region, smooth=None, radius_px=radius_px)
     except DataError as error:
         raise DataError(f"{source.where(names[0])}: {error}") from None
     return flat, vessels.astype(np.uint8), region
@@ -113,9 +173,8 @@ def drive_files(source, root):
             part = "test" if folder == "test" else next(held, "train")
             patterns = ("{0}/images/{1}_{0}.tif", "{0}/1st_manual/{1}_manual1.gif", "{0}/mask/{1}_{0}_mask.gif")
             names = tuple(root + pattern.format(folder, number) for pattern in patterns)
-            for name in names:
-                if not source.holds(name):
-                    raise DataError(f"{source.where(name)}: there is no such file (DRIVE's layout)")
+            for name, kind in zip(names, ("image", "vessels", "field of view")):
+                needed(source, names[0], kind, [name])
             eyes[part].append(names)
     return eyes
 
@@ -193,14 +252,19 @@ def find_set(source):
         roots = [name[: -len(landmark)] for name in source.names if ("/" + name).endswith("/" + landmark)]
         if roots:
             return origin, min(roots, key=len), files, check
-    raise DataError(f"{source.path}: holds neither {kinds[0][0]} (HRF) nor {kinds[1][0]} (DRIVE)")
+    for pattern, _, origin, files in PUBLISHED:
+        found = [match.groups()[0] for match in map(pattern.match, source.names) if match]
+        if found:
+            return origin, min((root or "" for root in found), key=len), files, unchecked
+    known = (f"{kinds[0][0]} (HRF, reduced)", f"{kinds[1][0]} (DRIVE)", *(words for _, words, _, _ in PUBLISHED))
+    raise DataError(f"{source.path}: holds no set that is known; looked for {', '.join(known)}")
 
 
-def read_part(source, eyes, part):
+def read_part(source, eyes, part, shrink=1):
     """The arrays of one part; DataError when an eye differs in size or appears twice."""
     if not eyes:
         raise DataError(f"{source.path}: no images for the {part} part")
-    columns = list(zip(*(read_flat_eye(source, names) for names in eyes)))
+    columns = list(zip(*(read_flat_eye(source, names, shrink) for names in eyes)))
     for names, flat in zip(eyes, columns[0]):
         if flat.shape != columns[0][0].shape:
             message = "{}: {} pixels, {} has {}"
@@ -222,9 +286,12 @@ def check_distinct(source, eyes):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for retina.npz")
-    parser.add_argument("--source", required=True, metavar="PATH", help="DRIVE's folder, or HRF's zip or folder")
+    parser.add_argument("--source", required=True, metavar="PATH", help="folder or zip of a data set")
     parser.add_argument("--strict", action="store_true", help="a file that is not the official one is an error")
+    parser.add_argument("--shrink", type=int, default=1, metavar="N", help="means of N x N pixels; HRF as published: 6")
     options = parser.parse_args(arguments)
+    if options.shrink < 1:
+        raise ConfigError(f"--shrink is {options.shrink}; it must be at least 1")
     source = Source(options.source)
     origin, root, files, check = find_set(source)
     eyes = files(source, root)
@@ -234,9 +301,13 @@ def main(arguments=None):
             raise DataError(difference)
         warn(difference)
     if files is drive_files and not drive_has_test_labels(source, root):
-        origin += ", without test labels: images 36-40 are the test part"
+        origin += ", without test labels: images 36-40 are the test part, 33-35 validation; the set names no patients"
         warn(f"{source.where(root + 'test/1st_manual')}: there is none; images 36-40 of training are the test part")
-    parts = {part: read_part(source, eyes[part], part) for part in datasets.PARTS}
+    if any(names[2] is None for names in sum(eyes.values(), [])):
+        warn(f"{source.path}: has no fields of view; taken where the mean of the colours is above {DARK}")
+    if options.shrink > 1:
+        origin += f", shrunk by {options.shrink}"
+    parts = {part: read_part(source, eyes[part], part, options.shrink) for part in datasets.PARTS}
     path = datasets.save(options.out, TASK.layout, parts=parts, origin=origin)
     sizes = ", ".join(f"{len(parts[part]['labels'])} {part}" for part in parts)
     print(f"{path}: {sizes}")

@@ -66,7 +66,7 @@ TASK = Task(
         CLASS_NAMES,
         CodeRule(high=(255.0,)),
         per_pixel=True,
-        script="retina.py --out DIR --source DRIVE (or the HRF zip)",
+        script="retina.py --out DIR --source FOLDER_OR_ZIP (of DRIVE, HRF, STARE or CHASE_DB1)",
     ),
     recipes={"full": _RECIPE, "quick": replace(_RECIPE, epochs=3, samples_per_epoch=480)},
     drawn=Drawing(draw, training=24, test=8),

@@ -212,7 +212,9 @@ def test_each_fault_names_its_file(copy, tmp_path, monkeypatch, spoil, message):
 
 def test_an_unknown_folder_says_what_is_looked_for(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_text("nothing")
-    with pytest.raises(DataError, match=r"holds neither MANIFEST\.tsv .HRF. nor training/images/21_training\.tif"):
+    with pytest.raises(
+        DataError, match=r"looked for MANIFEST\.tsv .*training/images/21_training\.tif .*Image_01L\.jpg.*im0001"
+    ):
         prepare(monkeypatch, tmp_path, tmp_path / "out")
 
 
