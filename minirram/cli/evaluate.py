@@ -8,6 +8,7 @@ from ..crossbar.conditions import Conditions
 from ..crossbar.wires import MODELS, Wires
 from ..device.cell import CellModel
 from ..errors import ConfigError
+from ..inference.examine import Score
 from ..runs.evaluate import AsIf, Evaluation, evaluate
 from ..tasks.metrics import iou_by_class
 from ..units import ZERO_CELSIUS_K
@@ -44,6 +45,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="samples that are answered; every opening of the test set is logged",
     )
     data_option(samples)
+    samples.add_argument(
+        "--ideal",
+        action="store_true",
+        help="answer whole images with ideal reads, too, in half the time again; samples with one label always are",
+    )
     samples.add_argument("--digital", metavar="FILE", help="also write digital.json of the chip at that age there")
     changed = group(parser, "what if", "in place of what the run has")
     field_option(changed, "--adc-bits", AsIf, "adc_bits")
@@ -84,6 +90,7 @@ def run(options: argparse.Namespace) -> Evaluation:
         threads=options.threads,
         conditions=replace(conditions_of(options), compensated=options.compensate),
         digital=options.digital,
+        ideal=options.ideal,
         as_if=AsIf(adc_bits=options.adc_bits, input_bits=options.input_bits),
     )
 
@@ -136,10 +143,14 @@ def _in_column(name: str) -> str:
     return printable(name.replace("\n", "\\n").replace("\t", "\\t"))[:18]
 
 
+def ideal_reads(score: Score) -> str:
+    """The primary figure with ideal reads, where it was asked for."""
+    return "" if score.ideal is None else f"   (ideal reads {getattr(score.ideal, score.primary):.2%})"
+
+
 def _lines(score: Evaluation) -> Iterator[str]:
     spread = "" if score.standard_error is None else f" +- {score.standard_error:.3%}"
-    ideal = getattr(score.ideal, score.primary)
-    yield f"{score.split} {score.primary}  {score.value:.2%}{spread}   (ideal reads {ideal:.2%})"
+    yield f"{score.split} {score.primary}  {score.value:.2%}{spread}{ideal_reads(score)}"
     yield f"converters              {score.adc_bits} ADC bits, {score.input_bits} input bits"
     if score.compensation is not None:
         factors = ", ".join(f"{name} {factor:.3f}" for name, factor in score.compensation.items())

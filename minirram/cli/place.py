@@ -141,7 +141,8 @@ def _written_lines(written: Written) -> Iterator[str]:
     yield f"ranges                  from the first {written.calibration_samples} sample(s), which are not examined"
     score, noise = written.score, _percent(written.read_noise)
     yield f"accuracy                {score.value:.2%} by {written.judged_by}, {score.samples} samples, {noise}"
-    yield f"ideal reads             {score.ideal.accuracy:.2%}"
+    if score.ideal is not None:
+        yield f"ideal reads             {score.ideal.accuracy:.2%}"
     if written.float_accuracy is not None:
         yield f"float network           {written.float_accuracy:.2%}"
     yield f"agreement               {written.agreement:.2%} of the float network's answers"

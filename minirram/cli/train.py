@@ -42,6 +42,7 @@ from .arguments import (
     warn,
 )
 from .counts import count_lines
+from .evaluate import ideal_reads
 from .field_options import field_option, field_options, finite
 from .network_file import graph_of
 
@@ -190,7 +191,7 @@ def results_lines(results: TrainingResults) -> Iterator[str]:
     validation, test, bits = results.validation, results.test, results.adc_bits
     noise = "" if results.read_noise is None else f", read noise {results.read_noise:.2%}"
     yield f"validation {validation.primary:12s} {validation.value:.2%}   on the macro, {bits} ADC bits{noise}"
-    yield f"test {test.primary:18s} {test.value:.2%}   (ideal reads {getattr(test.ideal, test.primary):.2%})"
+    yield f"test {test.primary:18s} {test.value:.2%}{ideal_reads(test)}"
     yield f"kept fraction           {results.kept_fraction:.3f}    best epoch {results.best_epoch} of {results.epochs}"
     pulses = ", ".join(f"{count} {kind}" for kind, count in results.pulses.items() if count)
     yield f"pulses                  {pulses}"

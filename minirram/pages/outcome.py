@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from ..errors import DataError
 from ..files import read_json
@@ -107,7 +107,8 @@ def basis(outcome: Outcome, *, adc_bits: int, arrangement: str, read_noise: Opti
     if score.primary == "accuracy" and not per_pixel:
         low, high = sampling_interval(score.accuracy, score.samples)
         parts.append(f"So many samples bound it to {100 * low:.1f} to {100 * high:.1f} %, at 95 % confidence.")
-    parts.append(f"With ideal reads it is {value_text(score.ideal, score.primary)}.")
+    if score.ideal is not None:
+        parts.append(f"With ideal reads it is {value_text(score.ideal, score.primary)}.")
     if outcome.split == "test":
         times = "once" if outcome.openings == 1 else f"{outcome.openings:,} times"
         parts.append(f"The test set was opened {times}.")
@@ -122,16 +123,19 @@ def sampling_interval(share: float, samples: int, z: float = 1.96) -> Tuple[floa
 
 
 def figure_rows(outcome: Outcome) -> Tuple[Tuple[str, ...], Tuple[Tuple[str, ...], ...]]:
-    """(head, rows) of all figures: one row each, a column per split with noisy and with ideal reads."""
-    head = ["figure"]
-    for split in outcome.scores:
-        head += [split, f"{split}, ideal reads"]
+    """(head, rows) of all figures: one row each, a column per split with noisy and, where asked for, with ideal
+    reads."""
+    head: List[str] = ["figure"]
+    columns: List[Figures] = []
+    for split, one in outcome.scores.items():
+        head.append(split)
+        columns.append(one)
+        if one.ideal is not None:
+            head.append(f"{split}, ideal reads")
+            columns.append(one.ideal)
     rows = []
     for name, shown in NAMES.items():
         if getattr(outcome.score, name) is None:
             continue
-        row = [shown]
-        for one in outcome.scores.values():
-            row += [value_text(one, name), value_text(one.ideal, name)]
-        rows.append(tuple(row))
+        rows.append((shown, *(value_text(column, name) for column in columns)))
     return tuple(head), tuple(rows)

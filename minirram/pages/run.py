@@ -11,7 +11,7 @@ from ..chip.chip import Chip
 from ..crossbar.conditions import Conditions
 from ..device.thresholds import thresholds
 from ..errors import ConfigError, MinirramError
-from ..inference.examine import answering
+from ..inference.examine import image_answers
 from ..inference.model import Model
 from ..nn.network import weights_by_layer
 from ..programming import build
@@ -129,11 +129,10 @@ def _page(
     weights, macros = sum(weights_by_layer(config.network).values()), chip_.placement.n_macros
     name = config.network.name if config.task == PLACED else config.task
     named = outcome.NAMES.get(ended.score.primary, ended.score.primary)
-    key: List[Tuple[str, Any]] = [
-        (f"{ended.split} {named}", outcome.value_text(ended.score, ended.score.primary)),
-        ("with ideal reads", outcome.value_text(ended.score.ideal, ended.score.primary)),
-        ("kept", percent(kept / of, 1)),
-    ]
+    key: List[Tuple[str, Any]] = [(f"{ended.split} {named}", outcome.value_text(ended.score, ended.score.primary))]
+    if ended.score.ideal is not None:
+        key.append(("with ideal reads", outcome.value_text(ended.score.ideal, ended.score.primary)))
+    key.append(("kept", percent(kept / of, 1)))
     key += [] if found is None else [("energy of one inference", si(found.total_J, "J"))]
     key += [] if n_bytes is None else [("program file", size(n_bytes))]
     return Page(
@@ -230,8 +229,10 @@ def _pixels(opened: _Opened, wishes: Wishes) -> Section:
     config = opened.run.config
     asked = open_training(config, opened.run.source(wishes.data)).validation.first(ENERGY_IMAGES)
     with stage(f"answering {len(asked)} validation images"):
-        predict = answering(config, opened.chip, model=opened.model, split="validation", threads=wishes.threads)
-        found = answers.PixelAnswers(asked, asked.probabilities(predict))
+        maps = image_answers(
+            config, opened.chip, model=opened.model, examination=asked, split="validation", threads=wishes.threads
+        )
+        found = answers.PixelAnswers(asked, maps)
     return answers.segmentation_section(found, config.data_layout.class_names)
 
 

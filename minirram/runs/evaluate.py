@@ -91,14 +91,15 @@ def evaluate(
     threads: int = 1,
     conditions: Optional[Conditions] = None,
     digital: Optional[Folder] = None,
+    ideal: bool = False,
     as_if: Optional[AsIf] = None,
 ) -> Evaluation:
     """Accuracy of a run on its simulated macros. Opening the test set is logged in the run folder.
 
     data: folder of the data set or "synthetic", instead of the run's. read_noise: instead of the run's technology's.
     draws: independent repetitions of the read noise. conditions: of use; the run's wires where they state none.
-    digital: file to write `digital.json` to, of the chip at that age, with the factors of a compensation. as_if: what
-    the run would be, where that is not what it is.
+    digital: file to write `digital.json` to, of the chip at that age, with the factors of a compensation. ideal: see
+    `examine`. as_if: what the run would be, where that is not what it is.
     """
     if split not in ("validation", "test"):
         raise ConfigError(f"split {split!r}: choose 'validation' or 'test'")
@@ -123,6 +124,7 @@ def evaluate(
         threads=threads,
         draws=draws,
         conditions=conditions,
+        ideal=ideal,
     )
     if described:
         write_json(str(digital), described)

@@ -133,6 +133,7 @@ def evaluate(
     conditions: Optional[Conditions] = None,
     adc_bits: Optional[int] = None,
     input_bits: Optional[int] = None,
+    ideal: bool = False,
     threads: int = THREADS,
 ) -> Evaluation:
     """How a run answers "validation" or "test" on its simulated macros. Opening the test set is logged in its folder.
@@ -140,6 +141,7 @@ def evaluate(
     run: a `Run`, or its folder. data: folder of the data, or "synthetic", instead of the run's. read_noise: instead of
     the technology's. draws: repetitions of the read noise. conditions: of use; the run's wires where they state none.
     adc_bits, input_bits: of ADCs and input codes instead of the run's; ADCs are calibrated anew.
+    ideal: whole images are answered with ideal reads, too; samples with one label always are.
     """
     return evaluate_step.evaluate(
         _folder(run),
@@ -149,6 +151,7 @@ def evaluate(
         draws=draws,
         conditions=conditions,
         threads=threads,
+        ideal=ideal,
         as_if=evaluate_step.AsIf(adc_bits=adc_bits, input_bits=input_bits),
     )
 

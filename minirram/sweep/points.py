@@ -171,7 +171,7 @@ def _of_score(score: Score) -> Dict[str, Any]:
         accuracy=accuracy,
         roc_auc=score.roc_auc,
         pr_auc=score.pr_auc,
-        ideal=getattr(score.ideal, score.primary),
+        ideal=None if score.ideal is None else getattr(score.ideal, score.primary),
         samples=score.samples,
         saturated=sum(map(sum, score.saturated.values())),
         clipped=sum(score.clipped.values()),

@@ -10,13 +10,17 @@ from ..nn.network import Network
 from . import metrics
 from .codes import answer_shape
 from .datasets import Dataset, Layout
-from .fundus import predict_by_tiles
+from .fundus import predict_by_tiles, predict_by_windows
 
 TILE_PX, TILE_STEP_PX = 96, 64
-"""side and distance of the overlapping tiles from which a whole image is answered"""
+"""side and distance of the overlapping tiles from which a whole image is answered while a network learns"""
+WINDOW_PX, WINDOW_OVERLAP_PX = 464, 32
+"""largest side and least overlap of the windows of an examination: at most 1.3 times the pixels are computed"""
 TILES = {"size": TILE_PX, "step": TILE_STEP_PX}
 
 Images = TypeVar("Images", bound="WholeImages")
+Fits = Callable[[Tuple[int, int]], Tuple[int, int]]
+"""(height, width) -> the next size that a network takes, as `network.fitting_size`"""
 Predict = Callable[[np.ndarray], np.ndarray]
 """uint8 codes (n, height, width, channels) -> logits (n, classes), or (n, height, width, classes)"""
 
@@ -65,8 +69,30 @@ class WholeImages:
 
     @property
     def calls(self) -> int:
-        """How often `predict` is called for one set of figures: once for each image."""
+        """How many images are answered, each alone, for one set of figures."""
         return len(self.codes)
+
+    def answer(self, index: int, predict: Predict, *, fits: Optional[Fits] = None) -> np.ndarray:
+        """What `predict` (codes -> logits per pixel) says of one image: (height, width), or with classes behind.
+
+        fits: for few large windows; None for tiles, as while a network learns.
+        """
+        image, answered = self.codes[index], self._of_logits(predict)
+        if fits is None:
+            return predict_by_tiles(answered, image, **TILES)
+        return predict_by_windows(answered, image, fits=fits, largest=WINDOW_PX, overlap=WINDOW_OVERLAP_PX)
+
+    def _of_logits(self, predict: Predict) -> Predict:
+        """Codes -> what is blended."""
+        raise NotImplementedError
+
+    def scores(self, answers: np.ndarray) -> Dict[str, Any]:
+        """How good the `answers` (n, height, width, ...) of all images are, pooled."""
+        raise NotImplementedError
+
+    def figures(self, predict: Predict) -> Dict[str, Any]:
+        """How good `predict` is, asked in tiles."""
+        return self.scores(np.stack([self.answer(index, predict) for index in range(len(self))]))
 
     def first(self: Images, n: int) -> Images:
         """The examination's first `n` images."""
@@ -77,35 +103,34 @@ class WholeImages:
 
 
 class PixelExamination(WholeImages):
-    """Of two classes, of which class 1 is looked for."""
+    """Of two classes, of which class 1 is looked for: an answer is its probability."""
 
     primary = "roc_auc"
 
-    def figures(self, predict: Predict) -> Dict[str, Any]:
-        """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.segmentation_scores`."""
-        return metrics.segmentation_scores(self.probabilities(predict), self.labels, region=self.region)
-
-    def probabilities(self, predict: Predict) -> np.ndarray:
-        """What `predict` says of each pixel: probability of the class that is looked for, (n, height, width)."""
-
-        def probability(tiles: np.ndarray) -> np.ndarray:
-            logits = predict(tiles)
+    def _of_logits(self, predict: Predict) -> Predict:
+        def probability(codes: np.ndarray) -> np.ndarray:
+            logits = predict(codes)
             return 1.0 / (1.0 + np.exp(np.clip(logits[..., 0] - logits[..., 1], -80, 80)))
 
-        return np.stack([predict_by_tiles(probability, image, **TILES) for image in self.codes])
+        return probability
+
+    def scores(self, answers: np.ndarray) -> Dict[str, Any]:
+        """`metrics.segmentation_scores`"""
+        return metrics.segmentation_scores(answers, self.labels, region=self.region)
 
 
 class PixelClassExamination(WholeImages):
-    """Of more than two classes, all of which have names."""
+    """Of more than two classes, all of which have names: an answer is the probability of each."""
 
     primary = "dice"
 
-    def figures(self, predict: Predict) -> Dict[str, Any]:
-        """How good `predict` (codes -> logits per pixel) is, all images pooled: `metrics.class_scores`."""
-        maps = [predict_by_tiles(lambda x: softmax(predict(x)), image, **TILES) for image in self.codes]
-        predicted = np.stack([image.argmax(axis=-1) for image in maps])
+    def _of_logits(self, predict: Predict) -> Predict:
+        return lambda codes: softmax(predict(codes))
+
+    def scores(self, answers: np.ndarray) -> Dict[str, Any]:
+        """`metrics.class_scores`"""
         classes = len(self.class_names or ())
-        return metrics.class_scores(predicted, self.labels, region=self.region, classes=classes)
+        return metrics.class_scores(answers.argmax(axis=-1), self.labels, region=self.region, classes=classes)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ Arrays are (n, height, width): grey uint8 images, labels uint8 (1 = vessel), reg
 Crops and tiles are cut from images (n, height, width, channels), too.
 """
 
-from typing import Callable, Optional, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -116,26 +116,69 @@ def tile_starts(length: int, size: int, *, step: int) -> np.ndarray:
     return np.unique(np.minimum(np.arange(0, length, step, dtype=np.int64), max(length - size, 0)))
 
 
+def even_windows(length: int, *, largest: int, overlap: int) -> Tuple[int, np.ndarray]:
+    """(size, starts) of as few windows as cover 0..length - 1 with none above `largest`: evenly spread, int64.
+
+    overlap: what neighbours share at least.
+    """
+    count = 1 if length <= largest else -(-(length - overlap) // (largest - overlap))
+    size = -(-(length + (count - 1) * overlap) // count)
+    return size, np.rint(np.linspace(0, length - size, count)).astype(np.int64)
+
+
 def predict_by_tiles(
     predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, *, size: int, step: int, batch: int = 16
 ) -> np.ndarray:
     """A whole image's answer from overlapping tiles, blended: float32 (height, width), or with classes behind.
 
     predict: (m, size, size, ...) -> float (m, size, size) or (m, size, size, classes), m <= batch. image: (height,
-    width, ...); a side shorter than `size` is continued by reflection. Tiles count most in their middle (a pyramid),
-    where they see the most surroundings.
+    width, ...); a side shorter than `size` is continued by reflection.
     """
     if not 1 <= step <= size:
         raise ConfigError(f"tiles of {size} pixels every {step}: the step must be 1..{size}")
+    places = [tile_starts(max(length, size), size, step=step) for length in image.shape[:2]]
+    return blended(predict, image, size=(size, size), starts=places, batch=batch)
+
+
+def predict_by_windows(
+    predict: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    *,
+    fits: Callable[[Tuple[int, int]], Tuple[int, int]],
+    largest: int,
+    overlap: int,
+) -> np.ndarray:
+    """The same from few large windows, one after the other. fits: the next size that the network takes."""
+    rows, cols = (even_windows(length, largest=largest, overlap=overlap) for length in image.shape[:2])
+    size = fits((rows[0], cols[0]))
+    # A window that was made larger moves inwards; where it is larger than the image, that is continued.
+    starts = [
+        np.minimum(own, max(length - side, 0)) for (_, own), length, side in zip((rows, cols), image.shape[:2], size)
+    ]
+    return blended(predict, image, size=size, starts=starts, batch=1)
+
+
+def blended(
+    predict: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    *,
+    size: Tuple[int, int],
+    starts: Sequence[np.ndarray],
+    batch: int,
+) -> np.ndarray:
+    """An image's answer from windows of `size` (rows, columns) that begin at every pair of `starts` (rows, columns).
+
+    Windows count most in their middle (a pyramid), where they see the most surroundings.
+    """
     height, width = image.shape[:2]
     whole = [(0, 0)] * (image.ndim - 2)
-    padded = np.pad(image, [(0, max(size - height, 0)), (0, max(size - width, 0)), *whole], mode="symmetric")
-    ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)).astype(np.float32)
-    weight = np.outer(ramp, ramp)
+    beyond = [(0, max(side - length, 0)) for side, length in zip(size, (height, width))]
+    padded = np.pad(image, [*beyond, *whole], mode="symmetric")
+    ramps = [np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)).astype(np.float32) for side in size]
+    weight = np.outer(*ramps)
     total: Optional[np.ndarray] = None
     weights: np.ndarray = np.zeros(padded.shape[:2], np.float32)
-    rows, cols = (tile_starts(length, size, step=step) for length in padded.shape[:2])
-    places = [(slice(row, row + size), slice(col, col + size)) for row in rows for col in cols]
+    places = [(slice(row, row + size[0]), slice(col, col + size[1])) for row in starts[0] for col in starts[1]]
     for start in range(0, len(places), batch):
         group = places[start : start + batch]
         for place, answer in zip(group, predict(np.stack([padded[place] for place in group]))):

@@ -19,6 +19,7 @@ from ..support.options import (
     call,
     figures,
     pools_made,
+    save_spots,
     shows,
 )
 from ..support.places import ROOT
@@ -50,6 +51,17 @@ def test_the_run_and_the_split_are_those_asked_for(runs, tmp_path):
     assert score["test_openings"] == before + 1
     other = figures("evaluate", runs.trained("--seed", "5"))
     assert seen(other) == seen(runs.results("--seed", "5")["validation"]) != seen(results["validation"])
+
+
+@shows("evaluate", "--ideal")
+def test_whole_images_are_answered_with_ideal_reads_where_asked(runs):
+    folder = runs.path("spots-run")
+    arguments = ["--data", save_spots(runs.path("spots")), "--out", folder, "--threads", "1"]
+    results = figures("train", "retina", *arguments, "--epochs", "1", "--samples-per-epoch", "8")
+    assert results["test"]["ideal"] is None
+    assert "ideal reads" not in call("evaluate", folder).out
+    quiet = figures("evaluate", folder, "--ideal", "--read-noise", "0")
+    assert quiet["ideal"]["roc_auc"] == quiet["roc_auc"]
 
 
 @shows("evaluate", "--data")

@@ -168,6 +168,31 @@ def test_tiles_cover_everything_and_stay_inside(length, size, data):
     assert starts[-1] + size == max(length, size)
 
 
+@given(st.integers(1, 3000), st.integers(100, 600), st.integers(1, 32))
+def test_even_windows_cover_everything_with_little_overlap(length, largest, overlap):
+    size, starts = fundus.even_windows(length, largest=largest, overlap=overlap)
+    assert size <= largest and starts[0] == 0 and starts[-1] + size == length
+    assert len(starts) == 1 or (starts[:-1] + size - starts[1:] >= overlap).all()
+    assert size * len(starts) <= length + (len(starts) - 1) * overlap + len(starts) - 1
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(6, 40), st.integers(1, 8))
+def test_windows_of_a_pixelwise_answer_give_the_whole_image(height, width, largest, multiple):
+    image = rng.stream(height, width, "image").random((height, width)).astype(np.float32)
+    sizes = set()
+
+    def predict(windows):
+        sizes.add(windows.shape)
+        return 1 - windows
+
+    whole = fundus.predict_by_windows(
+        predict, image, fits=lambda size: tuple(-(-n // multiple) * multiple for n in size), largest=largest, overlap=5
+    )
+    np.testing.assert_allclose(whole, 1 - image, rtol=0, atol=1e-5)
+    ((count, *size),) = sizes
+    assert count == 1 and all(n % multiple == 0 and n < largest + multiple for n in size)
+
+
 def test_tiles_count_most_in_their_middle():
     """Two tiles that disagree: near its own middle each wins, half way they balance."""
     calls = iter([0.0, 1.0])

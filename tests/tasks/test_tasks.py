@@ -9,7 +9,7 @@ import pytest
 from minirram.chip.placement import place
 from minirram.errors import ConfigError, DataError
 from minirram.learn.recipe import Recipe
-from minirram.nn.network import matrices
+from minirram.nn.network import fitting_size, matrices
 from minirram.rng import stream
 from minirram.tasks import datasets, drawn_vessels, metrics
 from minirram.tasks.datasets import Dataset
@@ -169,6 +169,20 @@ def test_a_network_is_asked_in_tiles_of_codes():
     assert shapes == {(TILE_PX, TILE_PX, 1, "uint8")}
     first = examination.first(1)
     assert (len(examination), len(first)) == (2, 1) and np.array_equal(first.region, data.region[:1])
+
+
+@pytest.mark.parametrize("size", [(584, 565), (449, 449), (450, 1000), (481, 897), (130, 110)])
+def test_an_examination_computes_few_pixels_twice(size):
+    codes, seen = np.zeros((1, *size, 1), np.uint8), []
+    asked = PixelExamination(codes, codes[..., 0], codes[..., 0] == 0)
+
+    def predict(windows):
+        seen.append(windows[..., 0].size)
+        return np.zeros(windows.shape[:3] + (2,), np.float32)
+
+    answer = asked.answer(0, predict, fits=lambda size: fitting_size(retina_unet(width=1), size))
+    assert answer.shape == size and (answer == 0.5).all()
+    assert sum(seen) <= 1.3 * codes.size and max(seen) <= 464**2
 
 
 def crop_data(size=48):
