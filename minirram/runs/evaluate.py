@@ -110,9 +110,7 @@ def evaluate(
     cell_model = config.cell_model if read_noise is None else config.cell_model.changed(read_noise=read_noise)
     config = replace(config, cell_model=cell_model)
     source = run.source(data)
-    conditions = Conditions() if conditions is None else conditions
-    if conditions.wires is None:
-        conditions = replace(conditions, wires=config.wires)
+    conditions = _with_wires(conditions, config)
     chip, model = _in_use(run, config, conditions, source=source, files=as_if.files, threads=threads)
     described = digital_json.describe(config.network, model, chip=chip, wires=conditions.wires) if digital else {}
     score = examine(
@@ -145,6 +143,12 @@ def evaluate(
     )
 
 
+def _with_wires(conditions: Optional[Conditions], config: RunConfig) -> Conditions:
+    """Conditions of use, on the run's own wires where they state none."""
+    conditions = Conditions() if conditions is None else conditions
+    return conditions if conditions.wires is not None else replace(conditions, wires=config.wires)
+
+
 @dataclass(frozen=True)
 class Expectation(Result):
     """What the read noise leaves of the right answers, without a draw: see `inference.propagation`."""
@@ -172,9 +176,7 @@ def expected(
 
     run, as_if = RunFolder.open(folder), AsIf() if as_if is None else as_if
     config, source = as_if.adapted(run.config), run.source(data)
-    conditions = Conditions() if conditions is None else conditions
-    if conditions.wires is None:
-        conditions = replace(conditions, wires=config.wires)
+    conditions = _with_wires(conditions, config)
     propagation.check(config.network, conditions)
     chip, model = _in_use(run, config, conditions, source=source, files=as_if.files, threads=1)
     asked = _first(_split(run, split, source, config, logged=as_if.logs), as_if.samples)
