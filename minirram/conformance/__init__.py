@@ -4,6 +4,7 @@
 of a bench.
 """
 
+from .cases import Converters
 from .cells import check_cell
 from .drivers import check_driver
 from .estimates import Estimate, estimate
@@ -11,6 +12,7 @@ from .kit import FALSE_ALARM, Report, Result, Simulator, Spec, check, simulator_
 
 __all__ = [
     "FALSE_ALARM",
+    "Converters",
     "Estimate",
     "Report",
     "Result",

@@ -21,6 +21,31 @@ MOST_PRODUCTS = 6_000_000
 """additions of one case, over samples, bit planes, rows and pairs"""
 
 
+@dataclass(frozen=True, eq=False)
+class Converters:
+    """What each converter of one array is known to do. Pair p of a matrix meets number p modulo their count."""
+
+    curve_lsb: np.ndarray
+    """float64 (4, converters): what is rounded is sum_k curve[k] (I / I_M)^k; I_M is the current of the largest code"""
+    silent_lsb: np.ndarray
+    """float64 (converters,): code of a conversion that no row drives"""
+
+    def __post_init__(self) -> None:
+        curve, silent = np.shape(self.curve_lsb), np.shape(self.silent_lsb)
+        if len(curve) != 2 or curve[0] != 4 or silent != curve[1:] or not silent[0]:
+            raise ConfigError(f"converters: curves {curve} and silent codes {silent}; expected (4, n) and (n,)")
+
+    def of_pairs(self, pairs: int) -> "Converters":
+        """Those that the pairs of a matrix meet."""
+        number = np.arange(pairs) % len(self.silent_lsb)
+        return Converters(self.curve_lsb[:, number], self.silent_lsb[number])
+
+    def read(self, share: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """(what is rounded, its slope) at currents as shares of I_M, (n, converters), LSB."""
+        c = self.curve_lsb
+        return c[0] + share * (c[1] + share * (c[2] + share * c[3])), c[1] + share * (2 * c[2] + 3 * share * c[3])
+
+
 @dataclass(frozen=True)
 class Spec:
     """What the device claims to be."""
@@ -53,6 +78,9 @@ class Spec:
     """largest relative gain error of a converter; statistical checks only"""
     adc_inl_lsb: float = 0.0
     """largest integral non-linearity of a converter, LSB; statistical checks only"""
+    converters: Optional[Converters] = None
+    """what each converter is known to do, `estimate` says; tolerances are then those about it; statistical checks only
+    """
     max_rows: int = 4700
     """largest matrix to try: nine tiles of 512 rows and a remainder"""
     max_pairs: int = 600
@@ -63,6 +91,8 @@ class Spec:
     def __post_init__(self) -> None:
         if self.arrangement not in ARRANGEMENTS:
             raise ConfigError(f"arrangement {self.arrangement!r}: choose 'pair' or 'polarity'")
+        if self.converters is not None and self.arrangement != "pair":
+            raise ConfigError("known converters are those of pairs; the arrangement is 'polarity'")
         for field in ("tile_rows", "tile_pairs", "max_rows", "max_pairs", "max_batch"):
             if getattr(self, field) < 1:
                 raise ConfigError(f"{field} is {getattr(self, field)}; it must be at least 1")

@@ -6,13 +6,15 @@ from typing import Tuple
 import numpy as np
 
 from ..errors import ConfigError
-from .cases import Case, Factory, Problem, Spec, draw, largest_code, make_device, odd_lsb
+from .cases import Case, Converters, Factory, Problem, Spec, draw, largest_code, make_device, odd_lsb
 from .moments import rounded
 
 LARGEST_ROWS = 64
 """rows that are driven: each is one unknown of a column"""
 PATTERNS = 3000
 """inputs of different rows; together they smooth the steps of the converters"""
+TURNS = 5
+"""of fitting cells and curves of converters one after the other"""
 MARGIN_LSB = 0.1
 """what an estimated offset or INL may be off"""
 
@@ -33,16 +35,26 @@ class Estimate:
     """float64 (rows, pairs): G+ - G- of each pair, without the gain"""
     cell_error: float
     """relative standard deviation of those against what was asked for, over the mean of a cell"""
+    gain_error: float
+    """what a gain may be off: four standard errors, of reads and of cells"""
+    converters: Converters
+    """the curve of each converter, and its code where no row is driven"""
 
     def spec(self, claimed: Spec) -> Spec:
-        """`claimed` with this noise and with tolerances as large as what was found: the device's own model."""
+        """`claimed` with this noise and these converters, for matrices of one array: the device's own model.
+
+        Tolerances are what an estimate may be off: MARGIN_LSB of offset and INL each, `gain_error`, `cell_error`.
+        """
         return replace(
             claimed,
+            converters=self.converters,
             read_noise=self.read_noise,
-            adc_offset_lsb=float(np.abs(self.offset_lsb).max()) + MARGIN_LSB,
-            adc_gain=float(np.abs(self.gain - 1).max()),
-            adc_inl_lsb=float(self.inl_lsb.max()) + MARGIN_LSB,
+            adc_offset_lsb=MARGIN_LSB,
+            adc_gain=self.gain_error,
+            adc_inl_lsb=MARGIN_LSB,
             mean_tolerance=self.cell_error,
+            max_rows=min(claimed.max_rows, claimed.tile_rows),
+            max_pairs=min(claimed.max_pairs, claimed.tile_pairs),
         )
 
 
@@ -58,7 +70,7 @@ def estimate(factory: Factory, spec: Spec, *, reads: int = 16, seed: int = 0) ->
     if reads < 2:
         raise ConfigError(f"{reads} reads of each input; noise needs at least 2")
     case, patterns = _asked(spec, seed)
-    found = _read(factory, spec, case, patterns, reads=reads)
+    found, silent = _read(factory, spec, case, patterns, reads=reads)
     nominal = (case.plus - case.minus).astype(np.float64)
     mean = found.mean(axis=0)
     design = np.concatenate([np.ones((len(patterns), 1)), patterns], axis=1)
@@ -67,13 +79,16 @@ def estimate(factory: Factory, spec: Spec, *, reads: int = 16, seed: int = 0) ->
     gain = (solution[1:] * nominal).sum(axis=0) * case.lsb / (nominal**2).sum(axis=0)
     cells_grid = solution[1:] * case.lsb / gain
     error = np.std(cells_grid - nominal) / np.mean((case.plus + case.minus) / 2)
+    top = largest_code(spec, case.adc_bits)
     return Estimate(
         offset_lsb=solution[0],
         gain=gain,
         inl_lsb=_smooth_inl(mean - line, line),
-        read_noise=_noise(spec, case, patterns, found.var(axis=0, ddof=1), line),
+        read_noise=_noise(case, patterns, found.var(axis=0, ddof=1), line, gain),
         cells_S=cells_grid * spec.grid_S,
         cell_error=float(error),
+        gain_error=_gain_error(case, design, found, np.std(cells_grid - nominal, axis=0)),
+        converters=Converters(_curves(case, patterns, mean, cells_lsb=cells_grid / case.lsb, top=top), silent),
     )
 
 
@@ -89,21 +104,55 @@ def _asked(spec: Spec, seed: int) -> Tuple[Case, np.ndarray]:
     lsb = odd_lsb(1.1 * max(sides) / largest_code(spec, problem.adc_bits), 3)
     case = draw(problem, lsb=lsb, g_max=spec.g_max, tile_rows=spec.tile_rows)._replace(plus=plus, minus=minus)
     towards = (plus - minus).T[random.integers(0, pairs, PATTERNS)] > 0
-    share = random.random((PATTERNS, 1))
+    share = random.beta(0.4, 0.4, (PATTERNS, 1))
     patterns = random.random((PATTERNS, rows)) < np.where(towards, share, 1 - share)
     patterns[::3] = random.random(patterns[::3].shape) < 2 / rows
     return case, patterns.astype(np.float64)
 
 
-def _read(factory: Factory, spec: Spec, case: Case, patterns: np.ndarray, *, reads: int) -> np.ndarray:
-    """float64 (reads, PATTERNS, pairs): codes of the lowest plane. What the silent planes read as is taken back."""
+def _read(
+    factory: Factory, spec: Spec, case: Case, patterns: np.ndarray, *, reads: int
+) -> Tuple[np.ndarray, np.ndarray]:
+    """(codes of the lowest plane (reads, PATTERNS, pairs), codes of a silent plane (pairs,)), float64.
+
+    What the silent planes read as is taken back.
+    """
     multiply = make_device(factory, spec, case)
     planes = 2**case.input_bits - 1
     silent = multiply(np.zeros((min(100, spec.max_batch), len(case.plus)), np.uint8))[0].mean(axis=0) / planes
     codes = patterns.astype(np.uint8)
     parts = range(0, len(codes), spec.max_batch)
     found = [np.concatenate([multiply(codes[k : k + spec.max_batch])[0] for k in parts]) for _ in range(reads)]
-    return np.array(found, np.float64) - (planes - 1) * silent
+    return np.array(found, np.float64) - (planes - 1) * silent, silent
+
+
+def _curves(case: Case, patterns: np.ndarray, mean: np.ndarray, *, cells_lsb: np.ndarray, top: int) -> np.ndarray:
+    """float64 (4, pairs): polynomials of third order through the means, over currents as shares of that of `top`.
+
+    cells_lsb: first estimate (rows, pairs). A line through a bent converter bends the cells: so cells and curves are
+    fitted in turn. The cells keep their scale, that of the cells as asked for.
+    """
+    nominal = (case.plus - case.minus) / case.lsb
+    inverse, curve = np.linalg.pinv(patterns), np.zeros((4, mean.shape[1]))
+    for _ in range(TURNS):
+        cells_lsb = cells_lsb * (nominal**2).sum(axis=0) / (cells_lsb * nominal).sum(axis=0)
+        share = patterns @ cells_lsb / top
+        for pair in range(mean.shape[1]):
+            powers = np.stack([share[:, pair] ** k for k in range(4)], axis=1)
+            curve[:, pair] = np.linalg.lstsq(powers, mean[:, pair], rcond=None)[0]
+        seen, slope = Converters(curve, curve[0]).read(share)
+        cells_lsb = cells_lsb + inverse @ ((mean - seen) / slope) * top
+    return curve
+
+
+def _gain_error(case: Case, design: np.ndarray, found: np.ndarray, cells_grid: np.ndarray) -> float:
+    """Four standard errors of the worst gain: what reads leave open, and cells with these deviations (pairs,)."""
+    nominal = (case.plus - case.minus).astype(np.float64)
+    covariance = np.linalg.inv(design.T @ design)[1:, 1:]
+    squares = (nominal**2).sum(axis=0)
+    reads = np.einsum("ip,ij,jp->p", nominal, covariance, nominal) * case.lsb**2 / squares**2
+    variance = reads * found.var(axis=0, ddof=1).mean(axis=0) / len(found) + cells_grid**2 / squares
+    return 4 * float(np.sqrt(variance.max()))
 
 
 def _smooth_inl(residual: np.ndarray, line: np.ndarray) -> np.ndarray:
@@ -118,11 +167,11 @@ def _smooth_inl(residual: np.ndarray, line: np.ndarray) -> np.ndarray:
     return np.array(inl)
 
 
-def _noise(spec: Spec, case: Case, patterns: np.ndarray, variance: np.ndarray, line: np.ndarray) -> float:
+def _noise(case: Case, patterns: np.ndarray, variance: np.ndarray, line: np.ndarray, gain: np.ndarray) -> float:
     """The relative noise with which rounded reads would vary as they do; by bisection."""
     some = slice(None, None, 10)
     squares = case.plus.astype(np.float64) ** 2 + case.minus.astype(np.float64) ** 2
-    relative = np.sqrt(patterns[some] @ squares) / case.lsb
+    relative = gain * np.sqrt(patterns[some] @ squares) / case.lsb
     seen, low, high = variance[some].mean(), 0.0, 1.0
     for _ in range(24):
         middle = (low + high) / 2

@@ -5,7 +5,7 @@ from typing import Iterator, NamedTuple, Tuple
 import numpy as np
 
 from ..device.cell import normal_cdf
-from .cases import Case, Spec
+from .cases import Case, Spec, largest_code
 
 WIDE = 1.0
 """LSB; above this standard deviation rounding adds 1/12 LSB^2 and no bias (to 1e-8: Widrow's theorem)"""
@@ -29,8 +29,16 @@ def moments(spec: Spec, case: Case, codes: np.ndarray) -> Moments:
     """
     mean, rounding, fresh, held = (np.zeros((len(codes), case.plus.shape[1])) for _ in range(4))
     finest = np.inf
+    known = None if spec.converters is None else spec.converters.of_pairs(case.plus.shape[1])
     for b, sign, current, std in _conversions(spec, case, codes):
+        driven = std > 0
+        if known is not None:
+            top = largest_code(spec, case.adc_bits)
+            current, slope = known.read(current / top)
+            std = std * slope / top
         code, variance = rounded(current, std)
+        if known is not None:
+            code = np.where(driven, code, known.silent_lsb)
         mean += sign * 2.0**b * code
         fresh += 4.0**b * variance
         rounding += 4.0**b * (variance - std**2)
