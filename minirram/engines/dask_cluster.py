@@ -9,11 +9,14 @@ import numpy as np
 
 from .. import __version__
 from ..errors import ConfigError, MissingFileError, how_to_install
+from ..progress.stages import stage
 from .running import RETRIES, Running
 from .shared import InMemory
 
 CONNECT_S = 10
 """how long a scheduler is waited for"""
+WORKER_S = 300
+"""how long the first worker is waited for: an adaptive cluster starts one when there is work"""
 ASK_S = 5.0
 """how often the number of workers is asked for"""
 AHEAD = 2
@@ -63,12 +66,25 @@ def dask_running(where: str, arrays: Dict[str, np.ndarray]) -> Iterator[Running]
     except Exception as error:  # of its own code, whatever a file or an address makes it raise
         raise ConfigError(f"no Dask scheduler at {where}: {error or type(error).__name__}") from None
     try:
+        _await_worker(client, where)
         _check_versions(client)
         shared = client.scatter(InMemory(arrays), broadcast=True) if arrays else InMemory()
         yield DaskRunning(client, shared, where)
     finally:
         with contextlib.suppress(Exception):  # a scheduler that is gone is no reason to hide what happened
             client.close(timeout=5)
+
+
+def _await_worker(client: Any, where: str) -> None:
+    """Give the cluster a task, which makes an adaptive one grow; ConfigError when no worker takes it."""
+    if client.nthreads():
+        return
+    with stage("waiting for a worker"):
+        try:
+            client.submit(os.getpid, pure=False).result(timeout=WORKER_S)
+        except Exception as error:  # of another class in each version of distributed
+            text = str(error) or f"none within {WORKER_S} s"
+            raise ConfigError(f"the scheduler at {where} has no worker ({text}); start one: dask worker") from None
 
 
 def _check_versions(client: Any) -> None:

@@ -282,6 +282,8 @@ def _run(plan: Plan, table: Table, engine: Engine, *, progress: Optional[Tell]) 
         return [], None
     opens = _opens_test(plan)
     arrays = _supplies(plan, opens_test=opens, with_files=engine.dask is not None)
+    for folder in plan.runs.values() if opens else ():  # what is not there was not opened
+        RunFolder.open(folder).log_test_opening("sweep")
     clock, seconds = _Clock(plan, table, progress), []
     with running(engine, arrays=arrays, folder=plan.folder) as started:
         del arrays
@@ -308,13 +310,9 @@ def supplies_of(study: Study, folder: str) -> Dict[str, np.ndarray]:
 
 
 def _opens_test(plan: Plan) -> bool:
-    """Whether points look at the test set; its opening is then noted in each run, once per start."""
-    opens = any(
-        dict(point.values).get(name) == "test" for point in plan.keys.values() for name in ("split", "look.split")
-    )
-    for folder in plan.runs.values() if opens else ():
-        RunFolder.open(folder).log_test_opening("sweep")
-    return opens
+    """Whether points look at the test set; its opening is noted in each run, once per start."""
+    looked_at = (dict(point.values).get(name) for point in plan.keys.values() for name in ("split", "look.split"))
+    return "test" in looked_at
 
 
 class _Clock:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -223,3 +224,22 @@ def test_what_training_decided_is_no_condition_of_use(runs, tmp_path):
     answer = call("sweep", "--run", runs.trained(), "--vary", "density=0.5,0.4", "--out", out)
     assert answer.code == 0 and "decided in training" in table(out)[1]["error"] and not table(out)[0]["error"]
     assert call("sweep", "--run", runs.trained(), "--set", "density=0.4", "--out", str(tmp_path / "all")).code == 3
+
+
+def test_a_test_set_that_is_not_there_was_not_opened(runs, tmp_path):
+    """The opening is noted before a point is answered, and not where the data cannot be read."""
+    data = shutil.copytree(runs.data, tmp_path / "data")
+    run = shutil.copytree(runs.trained(), tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "data": str(data)}))
+    study = ["sweep", "--run", str(run), "--vary", "split=test", "--set", "samples=5"]
+    openings = run / "test-openings.jsonl"
+    before = openings.read_text() if openings.exists() else ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINIRRAM_TRUST", str(tmp_path))
+        data.rename(tmp_path / "elsewhere")
+        assert call(*study, "--out", str(tmp_path / "lost")).code == 2
+        assert (openings.read_text() if openings.exists() else "") == before
+        (tmp_path / "elsewhere").rename(data)
+        figures(*study, "--out", str(tmp_path / "found"))
+    assert len(openings.read_text()) > len(before)
