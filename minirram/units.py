@@ -26,6 +26,25 @@ def with_units_bound(text: str, space: str = "\u00a0") -> str:
     return re.sub(r"(?<=\d) (?=%|[fpnu\u00b5mkMG]?[JsVSAW]\b|bytes\b|kB\b)", space, text)
 
 
+def in_columns(table: Sequence[Sequence[str]], *, width: int = 80, indent: str = "") -> List[str]:
+    """Lines of a table whose first row is the head: the first column to the left, the others to the right.
+
+    Where it is wider than `width`, it is cut into several below each other, each with the first column.
+    """
+    sizes = [max(map(len, column)) for column in zip(*table)]
+    blocks: List[List[int]] = [[]]
+    for k in range(1, len(sizes)):
+        if blocks[-1] and len(indent) + sizes[0] + sum(2 + sizes[one] for one in (*blocks[-1], k)) > width:
+            blocks.append([])
+        blocks[-1].append(k)
+    lines = []
+    for block in blocks:
+        for row in table:
+            cells = [row[0].ljust(sizes[0])] + [row[k].rjust(sizes[k]) for k in block]
+            lines.append((indent + "  ".join(cells)).rstrip())
+    return lines
+
+
 def in_ranges(numbers: Sequence[int], most: int = 8) -> str:
     """Ascending numbers as `3, 7, 288 to 511`, neighbours together; behind `most` ranges how many are left."""
     ranges: List[List[int]] = []

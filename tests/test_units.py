@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from minirram.cli import console
 from minirram.report.page import Page
-from minirram.units import in_ranges, named_lines, si_format, with_units_bound
+from minirram.units import in_columns, in_ranges, named_lines, si_format, with_units_bound
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,16 @@ def test_a_number_and_its_unit_stand_on_one_line(parts):
     assert with_units_bound(text).replace("\u00a0", " ") == text
     page = Page("Run", "t", text, "b", ()).html()
     assert with_units_bound("95.3 %") == "95.3\u00a0%" and page.count("95.3\u00a0%") == parts.count("95.3 %")
+
+
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(40, 90))
+def test_a_table_is_cut_where_it_is_too_wide(columns, rows, width):
+    table = [
+        [f"{'name' * (k + 1)}"] + [f"{k}.{column}" * (1 + column % 4) for column in range(columns)] for k in range(rows)
+    ]
+    lines = in_columns(table, width=width, indent="  ")
+    assert max(map(len, lines)) <= width and all(line.startswith("  name") for line in lines)
+    found = [[] for _ in table]
+    for number, line in enumerate(lines):
+        found[number % rows] += line.split()[1:]
+    assert found == [row[1:] for row in table]

@@ -58,6 +58,7 @@ class Builder:
         self.notes: List[str] = []
         self.node = Node("input", "Input", (), (), {})
         self.uses = 1  # of the output of the present node
+        self.named = set(self.shapes)  # names that are given away
 
     @property
     def last(self) -> str:
@@ -69,11 +70,12 @@ class Builder:
         raise DataError(f"{self.node}: {text}")
 
     def name(self, of: str = "") -> str:
-        """A name for a layer of the present node that no other layer has."""
+        """A name for a layer of the present node that no other layer has, nor one that comes before it in the end."""
         plain = re.sub(r"\W+", "_", of or self.node.name, flags=re.ASCII).strip("_").lower()[:60] or "layer"
         name, number = plain, 2
-        while name in self.shapes:
+        while name in self.named:
             name, number = f"{plain}_{number}", number + 1
+        self.named.add(name)
         return name
 
     def emit(self, layer: Layer, value: Value, *others: Value, **changes: Any) -> Value:

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from ..errors import ConfigError, how_to_install
 from ..files import atomic_writer
 from ..runs.learning_folder import Path
+from ..units import in_columns
 from .summary import ArmRow, Comparison, Paper
 
 _SHOWN = {"accuracy": ("accuracy",), "roc_auc": ("roc_auc", "pr_auc"), "dice": ("dice", "accuracy")}
@@ -68,12 +69,8 @@ def as_text(summary: Comparison) -> str:
     heads = ["arm"] + [head for figure in shown for head in (figure, "spread", "below pair")]
     heads += ["programs/weight", "of every step", "of pair", "of best", "most/cell", "J", "s"]
     table = [heads] + [_cells(row, shown) for row in summary.arms]
-    widths = [max(map(len, column)) for column in zip(*table)]
     seeds = ", ".join(map(str, summary.seeds))
-    lines = [f"{summary.task}, {summary.network}, {summary.epochs} epochs, seeds {seeds}"]
-    for first, *others in table:
-        cells = [first.ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(others, widths[1:])]
-        lines.append("  ".join(cells).rstrip())
+    lines = [f"{summary.task}, {summary.network}, {summary.epochs} epochs, seeds {seeds}", *in_columns(table)]
     if summary.best_weights is not None:
         lines.append(f"best: {summary.best_weights}, the written weights with the highest validation")
     edges = [f"{row.arm} ({', '.join(row.at_edge)})" for row in summary.arms if row.at_edge]

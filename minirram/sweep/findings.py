@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from ..errors import DataError
 from ..files import Path, blaming, read_json, write_json
 from ..json_codec import Result, built
+from ..units import in_columns
 from .analysis import CHIP, FrontPoint, MainEffect, Map, Yield, main_effects, pareto_front, two_way, varied, yields
 from .points import ABOUT, FIGURES, NUMBERS
 from .study import Study
@@ -119,8 +120,7 @@ def lines_of(found: Findings) -> List[str]:
 
 
 def _map_lines(one: Map) -> List[str]:
-    lines = [f"{one.down} down, {one.across} across"]
-    lines.append("  " + " " * 12 + "".join(f"{value:>10s}" for value in one.across_values))
+    table = [["", *one.across_values]]
     for value, means in zip(one.down_values, one.means):
-        lines.append(f"  {value:>12s}" + "".join("         -" if mean is None else f"{mean:10.4f}" for mean in means))
-    return lines
+        table.append([value, *("-" if mean is None else f"{mean:.4f}" for mean in means)])
+    return [f"{one.down} down, {one.across} across", *in_columns(table, indent="  ")]

@@ -13,7 +13,7 @@ from minirram.errors import DataError  # noqa: E402
 from minirram.nn.forward import plain_forward  # noqa: E402
 from minirram.onnx_import import network_from_onnx  # noqa: E402
 
-from ..support.onnx_models import model_of, node, numbers, runtime_answer, save, small_network  # noqa: E402
+from ..support.onnx_models import model_of, node, numbers, runtime_answer, save, small_network, with_long_names  # noqa: E402
 
 CONV = node("Conv", "x w b", pads=[1, 1, 1, 1])
 KERNELS = {"w": numbers((6, 3, 3, 3), scale=0.3), "b": numbers((6,), 1)}
@@ -192,6 +192,15 @@ def test_a_network_with_batch_norms_kept_and_folded(tmp_path: Any) -> None:
     model.graph.output[0].name = "l"
     expected = np.concatenate([runtime_answer(model, x[k : k + 1]) for k in range(4)])
     assert np.abs(one - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_layers_whose_names_begin_with_the_same_sixty_letters_have_names_of_their_own(tmp_path: Any) -> None:
+    path = save(small_network(), tmp_path / "m.onnx")
+    long = save(with_long_names(small_network(), "/backbone/stage/" * 5), tmp_path / "long.onnx")
+    x = numbers((4, 3, 8, 8), 3)
+    assert np.array_equal(ours(path, x), ours(long, x))
+    names = [layer.name for layer in network_from_onnx(long).network.layers]
+    assert len(set(names)) == len(names) and max(map(len, names)) <= 64
 
 
 def test_the_graph_alone_has_state_before_training(tmp_path: Any) -> None:

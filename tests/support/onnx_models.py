@@ -130,3 +130,16 @@ def runtime_answer(model: Any, x: np.ndarray) -> np.ndarray:
 def names_of(graph: Any) -> List[str]:
     """Names of the nodes."""
     return [one.name for one in graph.node]
+
+
+def with_long_names(model: Any, start: str) -> Any:
+    """The same model; the names of its nodes and of what passes between them begin with `start`."""
+    kept = {value.name for value in (*model.graph.input, *model.graph.output)}
+    for one in model.graph.node:
+        one.name = start + one.name
+        for names in (one.input, one.output):
+            for k, name in enumerate(names):
+                names[k] = name if name in kept or not name else start + name
+    for array in model.graph.initializer:
+        array.name = start + array.name
+    return model
