@@ -13,7 +13,15 @@ from minirram.errors import DataError  # noqa: E402
 from minirram.nn.forward import plain_forward  # noqa: E402
 from minirram.onnx_import import network_from_onnx  # noqa: E402
 
-from ..support.onnx_models import model_of, node, numbers, runtime_answer, save, small_network, with_long_names  # noqa: E402
+from ..support.onnx_models import (  # noqa: E402
+    model_of,
+    node,
+    numbers,
+    runtime_answer,
+    save,
+    small_network,
+    with_long_names,
+)
 
 CONV = node("Conv", "x w b", pads=[1, 1, 1, 1])
 KERNELS = {"w": numbers((6, 3, 3, 3), scale=0.3), "b": numbers((6,), 1)}
