@@ -32,7 +32,7 @@ def atomic_writer(path: Path, mode: str = "wb") -> Iterator[Any]:
     path = os.fspath(path)
     _refuse_devices(path)
     temporary = f"{path}.{os.getpid()}.tmp"
-    options: Dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    options: Dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n", "errors": "surrogateescape"}
     try:
         for left in _left_of(path):
             sweep(left)
@@ -191,10 +191,15 @@ class _Named(io.FileIO):
             raise
 
 
+def utf8(text: str) -> bytes:
+    """A text as UTF-8. Where the locale could not decode the name of a file, it gets its bytes back."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode("utf-8")
+
+
 def append_line(path: Path, text: str) -> None:
     """Add a line to a file; it is on disk when this returns. Errors as of `append_descriptor`."""
     with open_to_append(path) as handle:
-        handle.write(text.encode("utf-8") + b"\n")
+        handle.write(utf8(text) + b"\n")
         handle.flush()
         os.fsync(handle.fileno())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Optional, Sequence, Tuple, Union
 
 from .. import __version__
-from ..files import atomic_writer
+from ..files import atomic_writer, utf8
 from ..units import with_units_bound
 from .html import Markup, joined, tag
 
@@ -209,7 +209,7 @@ def shown(value: Any) -> Any:
 
 def write_page(path: "Union[str, os.PathLike[str]]", page: Page) -> int:
     """Write the page, whole or not at all; returns its size in bytes."""
-    data = page.html().encode("utf-8")
+    data = utf8(page.html())
     with atomic_writer(path) as handle:
         handle.write(data)
     return len(data)

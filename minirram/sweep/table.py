@@ -13,7 +13,7 @@ import time
 from typing import Any, ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import ConfigError, DataError
-from ..files import Path, atomic_writer, blaming, locks, read_bytes
+from ..files import Path, atomic_writer, blaming, locks, read_bytes, utf8
 from ..files.budgets import SWEEP
 from ..files.writing import append_descriptor
 
@@ -166,7 +166,7 @@ def _whole_lines(path: str) -> Tuple[List[bytes], int]:
 def _line(cells: Sequence[str]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow([cell.replace("\r", "\\r").replace("\n", "\\n") for cell in cells])
-    return text.getvalue().encode("utf-8")
+    return utf8(text.getvalue())
 
 
 def _text(value: Any) -> str:

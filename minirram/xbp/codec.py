@@ -10,6 +10,7 @@ from typing import Any, List, Optional, Tuple
 import numpy as np
 
 from ..errors import ConfigError
+from ..files import utf8
 from . import packbits, rules, sparse, table
 from .host import program_of
 from .reader import Reader
@@ -74,7 +75,7 @@ def _size(record: Record) -> int:
 
 
 def _metadata(key: str, text: str) -> bytes:
-    encoded = text.encode("utf-8")
+    encoded = utf8(text)
     return bytes((len(key), len(encoded))) + key.encode("ascii") + encoded
 
 

@@ -10,6 +10,7 @@ from typing import Dict, Iterable, Mapping, Optional, Tuple, Union
 import numpy as np
 
 from ..errors import ConfigError, ShapeError
+from ..files import utf8
 from . import digests, rules, table
 
 _LINES = ("row", "col", "select")
@@ -232,7 +233,7 @@ class Program:
         for contradiction in rules.contradictions(self.tiles, kinds, change=rules.changes(chip)):
             raise rules.Contradiction(*contradiction)
         for key, text in self.meta.items():
-            size = len(text.encode("utf-8"))
+            size = len(utf8(text))
             if not good_key(key) or size > 255 or len(key) + size + 2 > self.max_payload:
                 raise ConfigError(
                     f"metadata {key!r}: the key is 1..255 visible ASCII characters, the text at most 255 bytes, "
