@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import ConfigError, DataError, MinirramError, MissingFileError
 from ..nn.layers.base import Codes, Shape
 from ..nn.layers.bias import Bias
+from ..nn.layers.checks import check_bits
 from ..nn.layers.convolution import Conv2d
 from ..nn.layers.join import Flatten, Recall
 from ..nn.layers.linear import Linear
@@ -65,7 +66,11 @@ def network_from_onnx(
     weights: whether the trained weights are wanted, too. bits: of the codes that enter a matrix; input_bits,
     input_zero: of the input's codes. size: (height, width) of the input, instead of the file's. output: name of the
     output tensor; None: there is one. fold_batch_norms: a batch norm behind a matrix becomes part of it and a bias.
+    ConfigError for bits and codes that there are not.
     """
+    check_bits("input", input_bits)
+    if not 0 <= input_zero < 2**input_bits:
+        raise ConfigError(f"input_zero {input_zero} is no {input_bits}-bit code")
     try:
         graph = read_graph(path, weights=weights, output=output)
         return _imported(graph, weights, bits, Codes(input_bits, input_zero), size, fold_batch_norms)

@@ -122,7 +122,7 @@ def test_graphs_that_are_none(tmp_path: Any) -> None:
     circle = [node("Add", "x b", "a"), node("Relu", "a", "b"), node("Relu", "b")]
     assert re.search(r"node Add_a \(Add\) takes 'b'.*a circle", refusal(model_of(circle, {}), tmp_path))
     assert re.search("both give 'y'", refusal(model_of([node("Relu", "x", "y"), node("Relu", "x", "y")], {}), tmp_path))
-    assert re.search("0 inputs|nothing gives", refusal(model_of([node("Relu", "x", "z")], {}), tmp_path))
+    assert re.search("0 inputs", refusal(model_of([node("Relu", "x", "z")], {}), tmp_path))
     assert re.search("0 inputs", refusal(model_of([node("Identity", "c")], {"c": numbers((3,))}), tmp_path))
     assert re.search("operator set 6", refusal(model_of([node("Relu", "x")], {}, opset=6), tmp_path))
     twice = model_of([node("Conv", "x w")], {"w": numbers((4, 3, 3, 3))})

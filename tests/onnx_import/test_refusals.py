@@ -1,11 +1,16 @@
 """Each thing that an operator does not do here is refused by the name of its node, with what would be right."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
 
-from ..support.onnx_models import helper, model_of, node, numbers
+from minirram.errors import ConfigError, DataError
+from minirram.onnx_import import graph, network_from_onnx
+from minirram.onnx_import.graph import MOST_NUMBERS
+
+from ..support.onnx_models import TensorProto, helper, model_of, node, numbers, save, small_network
 from .test_hostile_files import refusal
 
 W = {"w": numbers((4, 3, 3, 3)), "k": numbers((4, 3, 1, 1))}
@@ -106,7 +111,29 @@ REFUSED = [
     ("follows a softmax", [node("Softmax", "x", "s", axis=1), node("Relu", "s")], {}),
     ("cannot be used", [node("LRN", "x")], {}),
     ("cannot be used", [node("Softmax", "x", axis="classes")], {}),
+    # constants
+    ("works on constants alone; of these Add, Cast", [node("Sigmoid", "w", "v"), node("Conv", "x v")], W),
+    ("states no number", [node("Constant", "", "w"), node("Conv", "x w")], {}),
+    (
+        f"takes more than {MOST_NUMBERS} numbers",
+        [node("ConstantOfShape", "s", "w"), node("Add", "w w", "v"), node("Conv", "x v")],
+        ints(s=[MOST_NUMBERS]),
+    ),
+    ("takes 1 of a constant of shape", [node("Gather", "w i", "v"), node("Conv", "x v")], {**W, **ints(i=[0])}),
+    ("takes 3 of a constant of shape", [node("Gather", "s i", "v"), node("Conv", "x v")], ints(s=[1, 2], i=[0, 0, 0])),
+    (r"Reshape_v .*: cannot reshape", [node("Reshape", "w s", "v"), node("Conv", "x v")], {**W, **ints(s=[5])}),
+    (
+        r"would make \(4, 3\)",
+        [node("Add", "a b", "w"), node("Conv", "x w")],
+        ints(a=np.ones((4, 1)), b=np.ones((1, 3))),
+    ),
     # the network
+    ("size is 16777217; at most 16777216", [node("LRN", "x", size=2**24 + 1)], {}),
+    ("a graph without a layer", [node("Identity", "x")], {}),
+    ("its output does not depend on its input", [node("Shape", "x")], {}),
+    ("input 'x' has 5 axes", [node("Relu", "x")], {}, (1, 3, 8, 8, 8)),
+    ("input 'x' has 1 axes", [node("Relu", "x")], {}, (3,)),
+    ("tensor 'w' is object; floats and integers are read", [node("Conv", "x w")], {"w": np.array([["a"]], object)}),
     ("ends? with the image, or with a matrix", [node("Conv", "x w", "c"), node("Flatten", "c")], W),
 ]
 
@@ -116,3 +143,66 @@ def test_what_an_operator_does_not_do_is_refused(case, tmp_path):
     said, nodes, constants, *shape = case
     text = refusal(model_of(nodes, constants, *shape), tmp_path)
     assert re.search(said, text), text
+
+
+def test_as_many_nodes_as_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(graph, "MOST_NODES", 2)
+    assert network_from_onnx(save(model_of([node("Relu", "x", "a"), node("Relu", "a")], {}), tmp_path / "m.onnx"))
+    three = model_of([node("Relu", "x", "a"), node("Relu", "a", "b"), node("Relu", "b")], {})
+    assert "3 nodes; at most 2" in refusal(three, tmp_path)
+
+
+def elsewhere(name, *dims):
+    """A tensor whose numbers are not in the file."""
+    tensor = helper.make_tensor(name, TensorProto.FLOAT, [0], [])
+    del tensor.dims[:]
+    tensor.dims.extend(dims)
+    tensor.data_location = TensorProto.EXTERNAL
+    return tensor
+
+
+def test_as_many_numbers_as_are_read(tmp_path):
+    """Of all constants together; none of them takes memory here."""
+    model = model_of([node("Relu", "x")], {})
+    model.graph.initializer.extend([elsewhere("a", 2**27), elsewhere("b", 2**27)])
+    assert network_from_onnx(save(model, tmp_path / "m.onnx"))
+    model.graph.initializer.extend([elsewhere("c", 1)])
+    with pytest.raises(DataError, match=f"more than {MOST_NUMBERS} numbers in its initialisers"):
+        network_from_onnx(save(model, tmp_path / "m.onnx"))
+
+
+def test_sparse_constants(tmp_path):
+    model = model_of([node("Conv", "x w")], {})
+    values, places = (helper.make_tensor("w", kind, [1], [1]) for kind in (TensorProto.FLOAT, TensorProto.INT64))
+    model.graph.sparse_initializer.extend([helper.make_sparse_tensor(values, places, [4, 3, 3, 3])])
+    assert "sparse initialisers; dense ones are read" in refusal(model, tmp_path)
+
+
+def test_the_graph_alone_has_no_weights(tmp_path):
+    path = save(small_network(), tmp_path / "m.onnx")
+    assert network_from_onnx(path, weights=True).trained_weights
+    with pytest.raises(ConfigError, match="the graph alone was read; ask for weights"):
+        network_from_onnx(path).trained_weights  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        (dict(input_bits=1), dict(input_bits=0), "layer input: 0 bits, expected 1 to 8"),
+        (dict(input_bits=8), dict(input_bits=9), "layer input: 9 bits, expected 1 to 8"),
+        (dict(input_zero=255), dict(input_zero=256), "input_zero 256 is no 8-bit code"),
+        (dict(bits=8), dict(bits=9), "9 bits, expected 1 to 8"),
+    ],
+)
+def test_codes_that_there_are_not(good, bad, said, tmp_path):
+    """They were asked for: the file is not to blame."""
+    path = save(small_network(), tmp_path / "m.onnx")
+    assert network_from_onnx(path, **good)
+    with pytest.raises(ConfigError, match=f"^(?!.*onnx).*{said}"):
+        network_from_onnx(path, **bad)
+
+
+def test_without_the_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ConfigError, match="reading ONNX files needs the package onnx: "):
+        network_from_onnx(tmp_path / "m.onnx")
