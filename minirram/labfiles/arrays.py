@@ -42,8 +42,7 @@ def read_array(path: PathLike, variable: Optional[str]) -> np.ndarray:
 
 
 def _from_npy(data: bytes, where: str, variable: Optional[str]) -> np.ndarray:
-    if variable is not None:
-        raise ConfigError(f"{where} holds one array, without a name: leave out --variable")
+    # One array, without a name: `read_table` refuses a variable.
     return array_in(data, LAB, Clock(where, LAB, len(data)), kinds="fiu")
 
 
