@@ -63,6 +63,8 @@ def read(data: bytes) -> Program:
     header, records = _records(data)
     try:
         return _program(header, records)
+    except FormatError:
+        raise
     except (struct.error, ValueError, IndexError, KeyError, MinirramError) as error:
         raise FormatError(
             f"not a file of format 1 that can be written in format 2: {error}", 0, kind="VERSION"
@@ -108,7 +110,8 @@ def _program(header: Tuple[int, ...], records: List[Record]) -> Program:
         elif kind == "TILE":
             tiles.append(_Tile(number, payload))
         elif kind in ("MASK", "GTAR", "OPS"):
-            cells += tiles[-1].shape[0] * tiles[-1].shape[1] if row == 0 else 0
+            begins = payload[1] == len(tiles[-1].passes) if kind == "OPS" else row == 0
+            cells += tiles[-1].shape[0] * tiles[-1].shape[1] if begins else 0
             if cells > _MOST_CELLS:
                 raise FormatError(f"its maps cover more than {_MOST_CELLS} cells", 0, kind="LIMIT")
             tiles[-1].add(kind, row, n_row, payload)
