@@ -192,8 +192,6 @@ def read_npy(path: Path, *, follow: bool = True) -> np.ndarray:
     with handle:
         try:
             return fill_array(handle, read_header(handle, size, ARRAY), Clock(path, ARRAY, size))
-        except DataError as error:
-            raise DataError(f"{os.fspath(path)}: {error}") from None
         except DAMAGE as error:
             raise DataError(f"{os.fspath(path)}: not a .npy file ({error})") from None
 
