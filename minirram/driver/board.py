@@ -85,8 +85,9 @@ class Board:
         try:
             status, contents = GOOD, self._do(operation, arguments)
             self.carried_out += 1
-        except (MinirramError, ValueError) as error:
-            status, contents = REFUSED, str(error).encode("utf-8")[: self.frame_bytes // 2]
+        except Exception as error:  # of a request that is none, or of the driver's own code, whatever it raises
+            what = str(error) if isinstance(error, (MinirramError, ValueError)) else f"{type(error).__name__}: {error}"
+            status, contents = REFUSED, what.encode("utf-8")[: self.frame_bytes // 2]
         finally:
             done.set()
             telling.join()

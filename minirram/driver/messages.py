@@ -71,7 +71,8 @@ def packed_request(request: Request, unit_S: float) -> bytes:
 def unpacked_request(data: bytes, cols: int, unit_S: float) -> Request:
     """The inverse; BenchError for arguments that are none."""
     try:
-        kind, verified, macro, row, rows, limit = ROWS.unpack_from(data)
+        number, verified, macro, row, rows, limit = ROWS.unpack_from(data)
+        kind = KINDS[number]
         own = unpacked_recipe(data[ROWS.size : ROWS.size + table.RECIPE.size])
         at = ROWS.size + 2 * table.RECIPE.size
         read = unpacked_recipe(data[ROWS.size + table.RECIPE.size : at])
@@ -80,7 +81,7 @@ def unpacked_request(data: bytes, cols: int, unit_S: float) -> Request:
         raise BenchError(f"a request that is none: {error}") from None
     mask = np.unpackbits(bits, axis=1, count=cols, bitorder="little").astype(bool)
     verify = Verify(read, limit * unit_S) if verified else None
-    return Request(KINDS[kind], macro, row, mask, own, verify)
+    return Request(kind, macro, row, mask, own, verify)
 
 
 def packed_pulsed(mask: np.ndarray, done: Pulsed) -> bytes:

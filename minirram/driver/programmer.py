@@ -13,6 +13,7 @@ from ..chip.cell_results import FAILURES, CellResults
 from ..device.pulses import PulseRecipe
 from ..device.thresholds import Thresholds
 from ..errors import ConfigError, DataError
+from ..files import blaming
 from ..json_codec import Result
 from ..programming.recipes import pulse_recipe
 from ..xbp import table
@@ -165,7 +166,8 @@ def run(driver: Driver, program: Program, journal: Journal, *, progress: Optiona
     for step in everything:
         if step.number not in journal.done:
             _do(driver, step, journal)
-        _book(made, step, journal)
+        with blaming(journal.path):
+            _book(made, step, journal)
         if progress is not None:
             progress(step.number + 1, len(everything))
     return made
@@ -205,10 +207,10 @@ def _book(made: Programming, step: Step, journal: Journal) -> None:
     pulses[step.cells] = unpacked(entry["pulses"], count)
     made.pulses[step.macro][region] += pulses
     flags: np.ndarray = np.zeros(count, bool)
-    if entry["failed"]:
+    if entry["n_failed"]:
         failed = unpacked(entry["failed"], min(entry["n_failed"], count))
         if failed.max() >= count:
-            raise DataError(f"{journal.path}: step {step.number} has {count} cells, and cell {failed.max()} failed")
+            raise DataError(f"step {step.number} has {count} cells, and cell {failed.max()} failed")
         flags[failed] = True
     made.failed[step.macro][region][step.cells] = flags
     if step.number in journal.interrupted:

@@ -7,13 +7,15 @@ session was restarted; then nobody knows what the last call did, and BenchError 
 
 import os
 import time
+from operator import index
 from typing import Any, Iterator, Optional, Protocol, Tuple
 
 import numpy as np
 
 from ..device.pulses import PulseRecipe
-from ..errors import BenchError, ConfigError, MinirramError
+from ..errors import BenchError, ConfigError, DataError, MinirramError
 from ..files import json_of
+from ..json_codec import built
 from ..xbp import table
 from . import messages
 from .frames import Receiver, frame
@@ -105,10 +107,9 @@ class SerialDriver:
         """HELLO: who is there, and how long its frames may be."""
         try:
             said = json_of(self._ask(HELLO, b""))
-            self._most_body = int(said.pop("frame_bytes"))
-            self._knows_bad = bool(said.pop("known_bad"))
-            self._capabilities = Capabilities(**said)
-        except (ValueError, KeyError, TypeError) as error:
+            self._most_body, self._knows_bad = index(said.pop("frame_bytes")), bool(said.pop("known_bad"))
+            self._capabilities = built(Capabilities, said)
+        except (ValueError, KeyError, TypeError, AttributeError, DataError) as error:
             raise BenchError(f"the board's greeting is not one: {error}") from None
         if not self._capabilities.read_unit_S > 0:
             raise BenchError("the board does not say in which steps it reads (read_unit_S)")

@@ -10,7 +10,7 @@ from ..device.interface import Cell
 from ..device.pulses import PulseRecipe
 from ..device.thresholds import thresholds
 from ..errors import ConfigError, DataError
-from ..files import part, prefixed, read_npz, write_npz
+from ..files import blaming, part, prefixed, read_npz, write_npz
 from .protocol import Capabilities, Pulsed, Verify, check_call, check_recipe
 
 SWITCHING_SHARE = 0.8
@@ -43,7 +43,9 @@ class SimulatedDriver:
         if keep is not None and os.path.isdir(keep):
             raise ConfigError(f"{keep}: a folder; the state of a simulated chip is kept in a file")
         if keep is not None and os.path.exists(keep):
-            self.restore(read_npz(keep))
+            arrays = read_npz(keep)
+            with blaming(keep):
+                self.restore(arrays)
         rows, cols = self.macros[0].physical_shape
         self.model: Cell = self.macros[0].model
         self.least_current_A = thresholds(self.model).on_min_S * self.model.read_voltage_V
