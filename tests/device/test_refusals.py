@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minirram.device.cell_json import cell_from_json, cell_to_json
-from minirram.device.interface import Cell
+from minirram.device.interface import KINDS, Cell
 from minirram.device.presets import TAOX_40NM
 from minirram.device.pulses import pulse_recipes
 from minirram.errors import ConfigError, DataError
@@ -14,39 +14,41 @@ from minirram.errors import ConfigError, DataError
 SET = pulse_recipes(TAOX_40NM)["SET"]
 
 
-class Plain(Cell):
-    """A cell without parameters that can be saved."""
+@pytest.fixture(scope="module")
+def plain():
+    """A cell without parameters that can be saved; no other module knows its class."""
 
-    def __init__(self):
-        pass
+    class Plain(Cell):
+        def sample_forming_V(self, generator, shape):
+            return np.ones(shape)
 
-    def sample_forming_V(self, generator, shape):
-        return np.ones(shape)
+        sample_lrs_S = sample_hrs_S = sample_forming_V
 
-    sample_lrs_S = sample_hrs_S = sample_forming_V
+        def read_std(self, conductance, unit_S=1.0):
+            return 0 * conductance
 
-    def read_std(self, conductance, unit_S=1.0):
-        return 0 * conductance
+    yield Plain()
+    del KINDS["Plain"]
 
 
-def test_cells_that_cannot_be_saved_or_read():
+def test_cells_that_cannot_be_saved_or_read(plain):
     assert cell_from_json(cell_to_json(TAOX_40NM)) == TAOX_40NM
     with pytest.raises(ConfigError, match="Plain is no dataclass: what its parameters are cannot be saved"):
-        cell_to_json(Plain())
+        cell_to_json(plain)
     for value in ("taox-40nm", [1], None):
         with pytest.raises(DataError, match="a cell is described by a dict of its parameters, not by "):
             cell_from_json(value)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, float("nan")])
-def test_shares_of_formed_cells(share):
+def test_shares_of_formed_cells(plain, share):
     assert TAOX_40NM.forming_voltage_V(1e-9) < TAOX_40NM.forming_voltage_V(1 - 1e-9)
-    assert Plain().forming_voltage_V(1 - 1e-9) == 1.0
-    for cell in (Plain(), TAOX_40NM):
+    assert plain.forming_voltage_V(1 - 1e-9) == 1.0
+    for cell in (plain, TAOX_40NM):
         with pytest.raises(ConfigError, match="share"):
             cell.forming_voltage_V(share)
     with pytest.raises(ConfigError, match=f"the share of formed cells is {share}; it must lie between 0 and 1"):
-        Plain().forming_voltage_V(share)
+        plain.forming_voltage_V(share)
 
 
 @pytest.mark.parametrize(
