@@ -171,21 +171,21 @@ def blended(
     Windows count most in their middle (a pyramid), where they see the most surroundings.
     """
     height, width = image.shape[:2]
+    if not image.size:
+        raise ShapeError("an image without a pixel has no answer")
     whole = [(0, 0)] * (image.ndim - 2)
     beyond = [(0, max(side - length, 0)) for side, length in zip(size, (height, width))]
     padded = np.pad(image, [*beyond, *whole], mode="symmetric")
     ramps = [np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)).astype(np.float32) for side in size]
     weight = np.outer(*ramps)
-    total: Optional[np.ndarray] = None
+    total: np.ndarray = np.zeros(0, np.float32)
     weights: np.ndarray = np.zeros(padded.shape[:2], np.float32)
     places = [(slice(row, row + size[0]), slice(col, col + size[1])) for row in starts[0] for col in starts[1]]
     for start in range(0, len(places), batch):
         group = places[start : start + batch]
         for place, answer in zip(group, predict(np.stack([padded[place] for place in group]))):
             behind = (1,) * (answer.ndim - 2)
-            total = np.zeros((*padded.shape[:2], *answer.shape[2:]), np.float32) if total is None else total
+            total = total if total.size else np.zeros((*padded.shape[:2], *answer.shape[2:]), np.float32)
             total[place] += weight.reshape(*weight.shape, *behind) * answer
             weights[place] += weight
-    if total is None:  # an image of no pixel has no tile
-        raise ShapeError("an image without a pixel has no answer")
     return (total / weights.reshape(*weights.shape, *(1,) * (total.ndim - 2)))[:height, :width]
