@@ -9,38 +9,11 @@ of updates is this one up to there.
 
 import argparse
 import json
-import time
+import shlex
+import sys
 
-from results_kept import keep
-
-from minirram.device.presets import load_cell_model
-from minirram.learn.optim import cosine_rate
-from minirram.rng import stream
-from minirram.runs.config import RunConfig
-from minirram.runs.folder import open_training
-from minirram.study.arms import ARMS, PLAIN, weight_config
-from minirram.study.weight_runs import make_learner
-from minirram.tasks import registry
-
-
-def looks(arm, task, *, data_folder, seed, updates, epochs):
-    """Validation after each number of `updates`: list of (updates, score, seconds since the start)."""
-    chosen = registry.task(task)
-    recipe = chosen.recipe("full")
-    base = RunConfig(task, data_folder, chosen.network, recipe, load_cell_model("taox-40nm"))
-    config = weight_config(ARMS[arm], base, seed=seed, settings=PLAIN, n_steps=1, budget=2**40, updates=None)
-    learner, data = make_learner(config, threads=1), open_training(config.run)
-    plan, found, step, started = learner.recipe, [], 0, time.perf_counter()
-    per_epoch = data.steps_per_epoch(plan)
-    while True:
-        for codes, labels, weight in data.batches(stream(seed, "batches", step // per_epoch), plan):
-            rate = cosine_rate(plan.learning_rate, step, n_steps=epochs * per_epoch)
-            learner.step(codes, labels, weight=weight, rate=rate)
-            step += 1
-            if step in updates:
-                found.append((step, data.validation_score(learner.predict), round(time.perf_counter() - started, 1)))
-            if step >= max(updates):
-                return found
+from minirram.study.kept import keep
+from minirram.study.paper_runs import looks
 
 
 def main():
@@ -59,16 +32,17 @@ def main():
             found = looks(
                 arm,
                 options.task,
-                data_folder=options.data,
+                data=options.data,
                 seed=seed,
-                updates=set(options.updates),
+                updates=tuple(options.updates),
                 epochs=options.epochs,
             )
             for updates, score, seconds in found:
                 rows.append({"arm": arm, "seed": seed, "updates": updates, "validation": score, "seconds": seconds})
             print(json.dumps(rows[-len(found) :]), flush=True)
             if options.out:
-                keep(options.out, {"task": options.task, "rows": rows})
+                command = "python benchmarks/plain_baseline.py " + shlex.join(sys.argv[1:])
+                keep(options.out, {"task": options.task, "rows": rows}, command=command)
 
 
 if __name__ == "__main__":

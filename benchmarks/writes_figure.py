@@ -1,7 +1,7 @@
 """Accuracy over writes per weight as SVG, from kept results: python benchmarks/writes_figure.py FOLDER --out FILE.
 
 Plain weight optimisation from `plain_baseline.py`. Masks and the tuned baseline from `writes-per-weight.json`, which
-was typed from the tables of docs/results.md. Needs matplotlib.
+was typed from the tables of docs/measurements.md. Needs matplotlib.
 """
 
 import argparse

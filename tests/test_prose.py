@@ -93,7 +93,7 @@ def test_the_readme_is_one_screen_long():
 
 
 def test_each_section_of_the_results_has_a_command_for_its_tables():
-    _, *parts = re.split(r"^## ", text_of("docs/results.md"), flags=re.M)
+    _, *parts = re.split(r"^## ", text_of("docs/measurements.md"), flags=re.M)
     assert len(parts) > 15
     for part in parts:
         heading = part.splitlines()[0]

@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "one page on a run, a comparison, a sweep or a fit, with figures",
     "place": "put a network from an ONNX file on macros, with its weights",
     "compare": "set masks, free weights and weight optimisation side by side",
+    "paper": "each claim of the paper, beside ours",
     "transfer": "take the masks of a run to another chip and learn on",
     "sweep": "many points, evaluated or trained, in one table",
     "energy": "energy, latency and area of a run by matrix and event",
@@ -56,7 +57,7 @@ A name that Python keeps for itself has an underscore behind it there.
 
 GROUPS = {
     "from data to a program file": ("demo", "task", "train", "evaluate", "energy", "export"),
-    "more chips than one": ("transfer", "compare", "sweep"),
+    "more chips than one": ("transfer", "compare", "sweep", "paper"),
     "a chip on the bench": ("bench", "verify", "recalibrate", "repair"),
     "networks": ("networks", "fit-network", "place"),
     "program files": ("inspect", "diff", "dump", "convert"),

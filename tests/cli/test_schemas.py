@@ -67,6 +67,7 @@ def outputs(runs, tmp_path_factory):
     maps = [str(data_folder("devices", f"random_conductance_50x{k}.csv")) for k in (50, 8)]
     found["fit"] = figures("fit", *maps, "--unit", "uS")
     found["import"] = figures("import", maps[0], "--unit", "uS", "--out", str(folder / "map.npy"))
+    found["paper"] = figures("paper", "--out", str(folder / "p"), "--results", str(ROOT / "docs" / "results"))
     found["transfer"] = figures("transfer", run, "--out", str(folder / "t"), "--epochs", "1", "--chip-seed", "3")
     return found
 

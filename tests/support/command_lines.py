@@ -26,7 +26,7 @@ from minirram.tasks import registry
 
 from .hostile_files import small_images, whole_run
 from .options import SMALL, parsers, small_task
-from .places import inside
+from .places import ROOT, inside
 
 NUMBERS = (
     *("0", "1", "2", "-1", "7", "16", "17", "255", "256", "65536", "2147483648", "4294967296", "1" + "0" * 40, " 4 "),
@@ -248,6 +248,7 @@ LINES = {
     "report": "RUN --out OUT",
     "place": "RUN --out OUT",
     "compare": "fashion-mnist --data synthetic --out OUT --preset quick --epochs 1 --seeds 0 --arms pair --threads 1",
+    "paper": f"--out OUT --results {ROOT / 'docs' / 'results'}",
     "transfer": "RUN --out OUT --epochs 1 --chip-seed 3",
     "sweep": "--run RUN --vary read_noise=0,0.01 --out OUT",
     "energy": "RUN",

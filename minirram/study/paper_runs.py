@@ -1,0 +1,144 @@
+"""What the claims of the paper rest on, made anew: masks, the plain baseline, energies, each kept with its command."""
+
+import os
+import time
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+
+from ..accounting.account import shapes_account
+from ..accounting.shapes import of_network
+from ..chip.placement import place
+from ..device.presets import technology
+from ..learn.optim import cosine_rate
+from ..rng import stream
+from ..runs.config import RunConfig
+from ..runs.folder import open_training
+from ..runs.run import train
+from ..tasks import registry
+from ..tasks.datasets import SYNTHETIC
+from .arms import ARMS, PLAIN, weight_config
+from .kept import keep
+from .weight_runs import make_learner
+
+PRESETS = ("quick", "full")
+
+
+class _Plan(NamedTuple):
+    """The plain arms of one preset."""
+
+    seeds: Tuple[int, ...]
+    epochs: int
+    """over which the rate falls"""
+    fashion: Tuple[int, ...]
+    free: Tuple[int, ...]
+    digits: Tuple[int, ...]
+    retina: Tuple[int, ...]
+    """numbers of whole updates; none: not run"""
+
+
+PLANS = {
+    "quick": _Plan((0,), 8, (3, 11, 37), (75, 150), (3, 40, 100), ()),
+    "full": _Plan((0, 1, 2), 40, (3, 6, 11, 20, 37), (75, 300, 900, 1800), (3, 10, 40, 80, 100, 120, 160), (3, 10, 20)),
+}
+
+
+def looks(
+    arm: str, task: str, *, data: str, seed: int, updates: Tuple[int, ...], epochs: int
+) -> List[Tuple[int, float, float]]:
+    """Validation of a plain arm after each number of `updates`: (updates, score, seconds since the start).
+
+    The authors' recipe; in the training forward, with read noise and without converters. The rate falls over `epochs`.
+    """
+    chosen = registry.task(task)
+    base = RunConfig(task, data, chosen.network, chosen.recipe("full"), technology("taox-40nm"))
+    config = weight_config(ARMS[arm], base, seed=seed, settings=PLAIN, n_steps=1, budget=2**40, updates=None)
+    learner, samples = make_learner(config, threads=1), open_training(config.run)
+    plan, found, step, started = learner.recipe, [], 0, time.perf_counter()
+    per_epoch = samples.steps_per_epoch(plan)
+    while True:
+        for codes, labels, weight in samples.batches(stream(seed, "batches", step // per_epoch), plan):
+            rate = cosine_rate(plan.learning_rate, step, n_steps=epochs * per_epoch)
+            learner.step(codes, labels, weight=weight, rate=rate)
+            step += 1
+            if step in updates:
+                found.append((step, samples.validation_score(learner.predict), round(time.perf_counter() - started, 1)))
+            if step >= max(updates):
+                return found
+
+
+def make(out: str, preset: str, *, data: str, threads: int = 1) -> Iterator[str]:
+    """Make the results in `out`/results that are not there yet; yields the name of each when it is done.
+
+    preset: "quick", minutes on built-in data, or "full". data: folder of the data sets, or "synthetic".
+    """
+    command = f"minirram paper --out paper --run {preset}" + ("" if data == SYNTHETIC else " --data data")
+    for name, made in _steps(out, preset, data, threads):
+        path = os.path.join(out, "results", f"{name}.json")
+        if not os.path.exists(path):
+            keep(path, dict(made(), data=data if data == SYNTHETIC else ""), command=command)
+            yield name
+
+
+def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[Tuple[str, Callable[[], Dict[str, Any]]]]:
+    """(name, what makes it) of each result, short ones first."""
+    plan = PLANS[preset]
+    for task in ("fashion-mnist", "spoken-digits", "retina"):
+        yield f"energy-{task}", lambda task=task: energy(task)  # type: ignore[misc]
+    for task in ("fashion-mnist", "spoken-digits"):
+        folder = os.path.join(out, "runs", task)
+        yield (
+            f"masks-{task}",
+            lambda task=task, folder=folder: _masks(  # type: ignore[misc]
+                task, folder, preset=preset, data=data, threads=threads
+            ),
+        )
+    arms = (
+        ("plain-fashion-mnist", "fashion-mnist", "wo-plain-budget-0.15", plan.seeds, plan.fashion),
+        ("plain-fashion-mnist-free", "fashion-mnist", "wo-plain-free-0.15", (0,), plan.free),
+        ("plain-spoken-digits", "spoken-digits", "wo-plain-budget-0.15", plan.seeds, plan.digits),
+        ("plain-retina", "retina", "wo-plain-budget-0.15", (0,), plan.retina),
+    )
+    for name, task, arm, seeds, updates in arms:
+        if updates:
+            how = dict(data=data, seeds=seeds, updates=updates, epochs=plan.epochs)
+            yield name, lambda task=task, arm=arm, how=how: _plain(task, arm, **how)  # type: ignore[misc]
+
+
+def energy(task: str) -> Dict[str, Any]:
+    """Cuts against a GPU and energy in the array of a task's network, from its shapes: 8 ADC bits, half of it kept."""
+    started, network = time.perf_counter(), of_network(registry.task(task).network)
+    half, dense = (
+        shapes_account(
+            network, place(network.matrices), cell_model=technology("taox-40nm"), adc_bits=8, density=density
+        )
+        for density in (0.5, 1.0)
+    )
+    return {
+        "cut_gpu_int8": half.digital_hardware["gpu_int8"].saved_fraction.typical,
+        "cut_gpu_fp32": half.digital_hardware["gpu_fp32"].saved_fraction.typical,
+        "total_J": half.total_J.typical,
+        "array_J": half.energy_terms_J["array_J"],
+        "array_dense_J": dense.energy_terms_J["array_J"],
+        "seconds": round(time.perf_counter() - started, 2),
+    }
+
+
+def _masks(task: str, folder: str, *, preset: str, data: str, threads: int) -> Dict[str, Any]:
+    """Accuracy of learned masks on the simulated chip."""
+    results = train(task, data=data, recipe=preset, out=folder, threads=threads).results
+    return {
+        "validation": results.validation.value,
+        "test": results.test.value,
+        "flips_per_weight": results.flips_per_weight,
+        "seconds": results.training_seconds,
+    }
+
+
+def _plain(
+    task: str, arm: str, *, data: str, seeds: Tuple[int, ...], updates: Tuple[int, ...], epochs: int
+) -> Dict[str, Any]:
+    """Validation of a plain arm over whole updates."""
+    rows = []
+    for seed in seeds:
+        for step, score, seconds in looks(arm, task, data=data, seed=seed, updates=updates, epochs=epochs):
+            rows.append({"arm": arm, "seed": seed, "updates": step, "validation": score, "seconds": seconds})
+    return {"task": task, "rows": rows}

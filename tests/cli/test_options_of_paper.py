@@ -1,0 +1,70 @@
+"""Every option of `paper`, changed, and its effect as predicted."""
+
+import pytest
+
+from minirram.files import read_json
+from minirram.study import paper, paper_runs
+
+from ..support.options import call, figures, shows
+from ..support.places import ROOT
+
+KEPT = str(ROOT / "docs" / "results")
+
+
+@shows("paper", "--out", "--results")
+def test_the_table_from_the_kept_results_lies_where_it_was_asked_for(tmp_path):
+    out = tmp_path / "paper"
+    shown, whole = figures("paper", "--out", str(out), "--results", KEPT), paper.table([KEPT])
+    assert shown == read_json(out / "paper.json") == whole.to_json()
+    assert set(shown["claims"][0]) == {"claim", "paper", "ours", "status", "why", "command"}
+    assert (out / "paper.md").read_text(encoding="utf-8").splitlines() == list(paper.markdown(whole))
+    refused = call("paper", "--out", str(out), "--results", str(tmp_path))
+    assert refused.code == 2 and "masks-fashion-mnist.json: there are no such results" in refused.err
+
+
+class Trained:
+    """A run that was not trained."""
+
+    class results:
+        """Its figures."""
+
+        flips_per_weight, training_seconds = 1.0, 2.0
+
+        class validation:
+            """Of the validation set."""
+
+            value = 0.9
+
+        test = validation
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What is asked of trainings and plain arms, which give the same at once."""
+    found = []
+    monkeypatch.setattr(paper_runs, "train", lambda task, **how: found.append((task, how)) or Trained)
+    monkeypatch.setattr(paper_runs, "looks", lambda arm, task, **how: found.append((task, how)) or [(37, 0.7, 1.0)])
+    return found
+
+
+@shows("paper", "--run", "--data", "--threads")
+def test_results_are_made_once_with_the_data_and_the_preset_asked_for(tmp_path, asked):
+    options = ["--out", str(tmp_path), "--results", KEPT, "--run", "full", "--data", "there", "--threads", "3"]
+    first = figures("paper", *options)
+    masks = [how for _, how in asked if "recipe" in how]
+    assert [how["recipe"] for how in masks] == ["full"] * 2 and {how["threads"] for how in masks} == {3}
+    assert {how["data"] for _, how in asked} == {"there"}
+    assert {how["seed"] for _, how in asked if "seed" in how} == {0, 1, 2}
+    made = {path.stem for path in (tmp_path / "results").iterdir()}
+    assert made == set(paper.FILES) - {"writes-per-weight", "typed-tables"}
+    assert first["claims"][0]["ours"] == "90.00% (test)" and "--run full --data data" in first["claims"][0]["command"]
+    before = len(asked)
+    assert figures("paper", *options) == first and len(asked) == before
+    assert call("paper", *options[:4], "--data", "there").code == 2
+
+
+def test_quick_results_are_of_built_in_data_and_said_to_be(tmp_path, asked):
+    shown = figures("paper", "--out", str(tmp_path), "--results", KEPT, "--run", "quick")
+    assert {how["data"] for _, how in asked} == {"synthetic"}
+    assert shown["claims"][0]["ours"] == "90.00% (test) on built-in data"
+    assert not (tmp_path / "results" / "plain-retina.json").exists()
