@@ -323,7 +323,7 @@ ROWS = (
         "accuracy rises with width",
         ("typed-tables",),
         _typed("width", True),
-        "12 of 20 points of the study are run: one seed, three epochs.",
+        "20 trainings of three epochs, one seed.",
     ),
     _Row(
         "Masks work on other memories",
