@@ -5,6 +5,7 @@ import argparse
 from ..programming import readback
 from ..programming.readback import read_program
 from ..programming.results import Differences, TileDifference
+from ..xbp import table
 from .arguments import FAILED, GOOD
 
 RESULT = Differences
@@ -28,13 +29,20 @@ def run(options: argparse.Namespace) -> Differences:
 def text(found: Differences) -> str:
     """Cells that turn on and off, then fields and tiles that differ."""
     lines = ["equal" if found.equal else f"{found.turned_on} cells turn on, {found.turned_off} off"]
-    lines += [f"{name}: {a} -> {b}" for name, (a, b) in found.fields.items()]
+    lines += [f"{name}: {_shown(name, a)} -> {_shown(name, b)}" for name, (a, b) in found.fields.items()]
     if found.meta is not None:
         lines.append(f"meta: {found.meta[0]} -> {found.meta[1]}")
     if found.recipes is not None:
         lines.append("recipes differ")
     lines += [_tile(tile) for tile in found.tiles]
     return "\n".join(lines)
+
+
+def _shown(name: str, value: int) -> str:
+    """A field as `inspect` shows it: digests in hexadecimal, states by their names."""
+    if name == "before":
+        return next((word for word, number in table.BEFORE.items() if number == value), str(value))
+    return f"{value:08x}" if name.endswith(("_id", "_state")) else str(value)
 
 
 def _tile(tile: TileDifference) -> str:

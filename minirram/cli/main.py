@@ -56,7 +56,7 @@ A name that Python keeps for itself has an underscore behind it there.
 
 
 GROUPS = {
-    "from data to a program file": ("demo", "task", "train", "evaluate", "energy", "export"),
+    "from data to a program file": ("demo", "task", "train", "evaluate", "energy", "report", "export"),
     "more chips than one": ("transfer", "compare", "sweep", "paper"),
     "a chip on the bench": ("bench", "verify", "recalibrate", "repair"),
     "networks": ("networks", "fit-network", "place"),

@@ -263,8 +263,9 @@ def check_state(driver: Driver, program: Program, readback_S: Optional[np.ndarra
     if other > MOST_OTHER * cells:
         state = next(name for name, value in table.BEFORE.items() if value == program.before)
         raise ConfigError(
-            f"the program is for a chip that is {state}: {other} of {cells} cells are in another state. Read the chip "
-            "and write a program from what it is: minirram repair"
+            f"the program is for a chip that is {state}: {other} of {cells} cells are in another state. Write a "
+            "program from what the chip is: minirram repair RUN READBACK.npy, then bench --program RUN/repair.xbp "
+            "--readback READBACK.npy; of a simulated chip, minirram chip RUN --out READBACK.npy reads it"
         )
 
 

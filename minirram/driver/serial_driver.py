@@ -51,7 +51,9 @@ class SerialLine:
         try:
             self._port: Any = serial.serial_for_url(name, baudrate=int(baud or BAUD), timeout=0)
         except (OSError, ValueError) as error:
-            raise BenchError(f"port {port}: {error}") from None
+            number = getattr(error, "errno", None)
+            why = error if number is None else os.strerror(number)  # pyserial says it three times
+            raise BenchError(f"port {port}: {why}") from None
         self._error = serial.SerialException
 
     def send(self, data: bytes) -> None:

@@ -56,6 +56,10 @@ class Learner:
         self.history: List[Dict[str, Any]] = []
         self._best: Optional[Learned] = None
 
+    def __repr__(self) -> str:
+        done = f"{len(self.history)} of {self.recipe.epochs} epochs done"
+        return f"<{type(self).__name__}: network {self.network.name}, {done}>"
+
     def learned_groups(self) -> Groups:
         """What is learned, as it is now. The names stand in checkpoints."""
         raise NotImplementedError

@@ -89,7 +89,8 @@ def _fitted(network: Network, lines: ChipLines, macros: int) -> Tuple[Network, P
         raise ConfigError(
             f"no network of the family of {network.name} fits {macros} macro(s) of {lines.logical_rows} x "
             f"{2 * lines.logical_pairs} live cells: with one channel everywhere it takes "
-            f"{sum(weights_by_layer(with_widths(network, chosen)).values())} weights"
+            f"{sum(weights_by_layer(with_widths(network, chosen)).values())} weights in more lines than there are; "
+            "name more maps or larger ones, or a task with fewer inputs"
         )
     placement = None
     for parts in _proportions(own):

@@ -129,7 +129,7 @@ class Reader:
         values = self._fields(table.HEADER, table.HEADER_FIELDS, 0)
         if values["magic"] != table.MAGIC:
             message = "not a program file (or one damaged by a text-mode transfer): it starts with"
-            other = next((f", as {what} does" for start, what in _OTHERS if self.data[:8].startswith(start)), "")
+            other = next((f": {what}" for start, what in _OTHERS if self.data[:8].startswith(start)), "")
             self._fail("MAGIC", 0, f"{message} {values['magic']!r}{other}")
         if values["major"] != table.MAJOR:
             self._fail(

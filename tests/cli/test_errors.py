@@ -97,7 +97,7 @@ def test_what_is_taken_for_a_program_is_called_by_its_kind(start, what, tmp_path
     path = tmp_path / "other"
     path.write_bytes(start + bytes(64))
     answer = call("inspect", str(path))
-    assert answer.code == 3 and what in answer.err and "does (byte offset 0, MAGIC)" in answer.err
+    assert answer.code == 3 and what in answer.err and answer.err.endswith("(byte offset 0, MAGIC)\n")
 
 
 def test_options_before_the_command_and_no_command_are_told():
