@@ -16,6 +16,9 @@ FALSE_ALARM = 1e-3
 READS = 400
 """repetitions behind each mean and variance"""
 
+FEWEST_PRODUCTS, MOST_PRODUCTS = 2000, 2**20
+"""products of deviations behind a correlation at any distance"""
+
 Numbers = Union[float, np.ndarray]
 _FOUND = NormalDist().inv_cdf(0.99)
 _SMOOTHED = 2e-3  # by which the sum of two rounded polarities is no rounded normal number
@@ -369,12 +372,31 @@ def independent_columns(factory: Factory, spec: Spec, reads: int) -> Power:
     return Power(100 * float((quantile(tests) + 2 + _FOUND) * error), "% of the variance, common to all columns")
 
 
+def _no_distance(calls: np.ndarray, case: Case) -> None:
+    """No deviations of (calls, reads, columns) are alike those at any distance, counted conversion by conversion.
+
+    A stream of random numbers that begins again is found by the distance at which it does. As many distances as leave
+    FEWEST_PRODUCTS, whose sum is normal.
+    """
+    flat = calls.reshape(-1)[:MOST_PRODUCTS]
+    distances = np.arange(1, max(1, len(flat) - FEWEST_PRODUCTS))
+    if not len(distances):
+        return
+    size = 2 ** int(np.ceil(np.log2(2 * len(flat))))
+    products = np.fft.irfft(np.abs(np.fft.rfft(flat, size)) ** 2, size)[distances]
+    scores = products / np.sqrt(len(flat) - distances)
+    slack = quantile(2 * len(distances)) + np.sqrt(len(flat) - distances) / calls.shape[1]  # what taking the mean costs
+    worst = int(np.argmax(np.abs(scores) - slack))
+    what = f"the correlation of conversions {distances[worst]} apart, in standard errors,"
+    _must_lie(scores[worst : worst + 1], 0.0, slack[worst], case, what)
+
+
 def independent_reads(factory: Factory, spec: Spec, reads: int) -> Power:
-    """Successive reads share no noise: at any small distance, at powers of two, and from call to call."""
+    """Reads share no noise: at any distance, from call to call, and at some distances in each column."""
     case, calls = _deviations(factory, spec, 14, reads=reads, calls=2)
     z, columns = calls[0], calls.shape[2]
     lags = sorted({1, 2, 3, 4, 5, *(2**k for k in range(3, 20) if 2**k <= reads // 2)})
-    q = quantile((len(lags) + 1) * (columns + 1))
+    q = quantile(2 * (len(lags) + 1) * (columns + 1))
     for lag in lags:
         each = (z[lag:] * z[:-lag]).sum(axis=0) / (reads - 1) + (1 - lag / reads) / reads  # what taking the mean costs
         _must_lie(each, 0.0, q / np.sqrt(reads), case, f"the correlation of reads {lag} apart")
@@ -383,6 +405,7 @@ def independent_reads(factory: Factory, spec: Spec, reads: int) -> Power:
     each = (calls[0] * calls[1]).sum(axis=0) / (reads - 1)
     _must_lie(each, 0.0, q / np.sqrt(reads), case, "the correlation of two calls")
     _must_lie(each.mean(keepdims=True), 0.0, q * error, case, "the mean correlation of two calls")
+    _no_distance(calls, case)
     return Power(100 * float((q + _FOUND) * error), "% of the variance, shared by two reads")
 
 

@@ -138,6 +138,31 @@ EXACT = {
         PLANE,
         PLANE.replace("codes[chunk, tile]", "codes.ravel(order='K').reshape(codes.shape)[chunk, tile]"),
     ),
+    "every 100th call is one off": (RETURN, "        y = y + (self.calls % 100 == 99)\n" + RETURN),
+    "a call in 256 is one off": (RETURN, "        y = y + (self.calls % 256 == 255)\n" + RETURN),
+    "code 128 is lost": (
+        PLANE,
+        PLANE.replace("codes[chunk, tile] >> b", "np.where(codes == 128, 0, codes)[chunk, tile] >> b"),
+    ),
+    "the last of the most pairs is dead": (RETURN, "        y[:, 39:] = 0\n" + RETURN),
+    "the last of the most pairs has the other sign": (
+        RETURN,
+        "        y[:, -1] *= -1 if y.shape[1] == 40 else 1\n" + RETURN,
+    ),
+    "quotients by a float32 reciprocal": (CODE, "code = np.rint(current * np.float32(1 / self.lsb))"),
+    "an overload of eight times reads zero": (
+        ADD,
+        ADD.replace(
+            "np.clip(code, -self.top, self.top)",
+            "np.where(np.abs(code) > 8 * self.top, 0, np.clip(code, -self.top, self.top))",
+        ),
+    ),
+    "a dead band": (CODE, CODE + " * (np.abs(current) > 0.75 * self.lsb)"),
+    "the last chunk of one sample is zero": (
+        RETURN,
+        "        y[-1] *= not (len(y) % 50 == 1 and len(y) > 1)\n" + RETURN,
+    ),
+    "halves away from zero": (CODE, "code = np.sign(current) * np.floor(np.abs(current) / self.lsb + 0.5)"),
     "writes to its input": ("self.calls += 1", "self.calls += 1; codes &= 0xFF"),
     "floats": (RETURN, "        y = y * 1.0\n" + RETURN),
     "fails": (RETURN, "        raise IndexError('tile 7 of 6')\n" + RETURN),
@@ -192,7 +217,30 @@ NOISY = {
         "for row in range(0, codes.shape[1], TILE_ROWS):",
         "for row, self.generator in [(row, deepcopy(self.generator)) for row in range(0, codes.shape[1], TILE_ROWS)]:",
     ),
+    "noise that begins again after 500 reads": (
+        NORMALS,
+        "self.n = getattr(self, 'n', 0) + 1; self.generator = np.random.default_rng(self.n % 240); " + NORMALS,
+    ),
+    "reads in opposite twos": (NORMALS, NORMALS + "; normals[1::2] = -normals[: len(normals) // 2 * 2 : 2]"),
+    "the same noise in each device": (
+        "self.generator = np.random.default_rng(len(MADE))",
+        "self.generator = np.random.default_rng(5)",
+    ),
     # noise of another law
+    "noise of odd and even columns 0.8 and 1.17": (
+        NOISE,
+        NOISE.replace("READ_NOISE", "np.where(np.arange(normals.shape[1]) % 2, 1.17, 0.8) * READ_NOISE"),
+    ),
+    "noise of samples in turn 1.3 and 0.56": (
+        NOISE,
+        NOISE.replace("READ_NOISE", "np.where(np.arange(len(plane))[:, None] % 2, 1.3, 0.56) * READ_NOISE"),
+    ),
+    "noise cut at 3 sigma": (NORMALS, NORMALS + "; normals = np.clip(normals, -3, 3)"),
+    "2 % of the sample before": (CODE, "current[1:] += 0.02 * current[:-1]; " + CODE),
+    "a converter that bends by 3 %": (
+        CODE,
+        CODE.replace("current / self.lsb", "(current / self.lsb) * (1 - 0.03 * (current / self.lsb / self.top) ** 2)"),
+    ),
     "uniform noise": (NORMALS, "normals = self.generator.uniform(-np.sqrt(3), np.sqrt(3), variance.shape)"),
     "noise of two values": (NORMALS, "normals = self.generator.choice([-1.0, 1.0], variance.shape)"),
     "Laplace noise": (NORMALS, "normals = self.generator.laplace(0, np.sqrt(0.5), variance.shape)"),
