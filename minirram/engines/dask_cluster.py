@@ -64,7 +64,7 @@ def dask_running(where: str, arrays: Dict[str, np.ndarray]) -> Iterator[Running]
     try:
         client = Client(timeout=CONNECT_S, set_as_default=False, **named)
     except Exception as error:  # of its own code, whatever a file or an address makes it raise
-        raise ConfigError(f"no Dask scheduler at {where}: {error or type(error).__name__}") from None
+        raise ConfigError(f"no Dask scheduler at {where}: {str(error) or type(error).__name__}") from None
     try:
         _await_worker(client, where)
         _check_versions(client)
