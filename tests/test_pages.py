@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from minirram.cli.main import build_parser
@@ -27,6 +28,8 @@ BLOCKS = [block for page in pages() for block in blocks(page)]
 SHELL = ("sh", "console")
 TOOLS = ("iverilog", "vvp", "ngspice", "make")
 """that a block may need, and CI has"""
+GIVES = [block.place for block in BLOCKS if block.page == "docs/conformance.md" and block.text.startswith("holds")]
+"""what a block prints with one of its expressions exchanged"""
 TREE = ("benchmarks", "data_scripts", "docs", "export", "minirram", "tests")
 """folders of the checkout that commands name by their path from its root"""
 
@@ -72,6 +75,15 @@ def test_a_block_of_commands_runs_or_says_why_not():
     assert len(runs) > 30
     for block in BLOCKS:
         assert block.not_run is None or len(block.not_run.split()) > 1, block.place
+
+
+def test_what_a_page_shows_is_compared_or_says_why_not():
+    """Consoles by tests/cli/test_fit_cases.py, texts behind "prints" and those of GIVES here; files are written."""
+    for block in BLOCKS:
+        shown = block.language in ("text", "console") and not block.file
+        compared = block.printed or block.place in GIVES or block.page == "docs/measured-chip.md"
+        assert bool(shown and not compared) == bool(block.not_compared), f"{block.place}: compared, or why not"
+    assert all(block.not_compared is None or len(block.not_compared.split()) > 2 for block in BLOCKS)
 
 
 def test_a_command_that_is_not_there_is_seen():
@@ -179,6 +191,35 @@ def test_every_block_of_a_page_runs(page, given, shell, tmp_path, monkeypatch, c
             printed = run_block(block, folder, shell=shell, names=names, capsys=capsys)
         except Exception as error:
             pytest.fail(f"{block.place}: {type(error).__name__}: {error}")
+
+
+@pytest.mark.slow
+def test_the_simulator_of_the_conformance_page_is_mended_by_what_the_page_says(tmp_path, capsys):
+    page = list(blocks("docs/conformance.md"))
+    (broken,) = [block for block in page if "class MySimulator" in block.text and "check(MySimulator" in block.text]
+    (given,) = [block for block in page if block.place in GIVES]
+    wrong = "len(self.difference_S) // SPEC.tile_rows"
+    assert broken.text.count(wrong) == 1
+    script = tmp_path / "mended.py"
+    script.write_text(broken.text.replace(wrong, f"-(-{wrong})"))
+    runpy.run_path(str(script))
+    check_shown(given, capsys.readouterr().out)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("cc") or not shutil.which("make"), reason="needs make and a C compiler")
+@pytest.mark.parametrize("formed", [False, True])
+def test_the_loop_of_the_firmware_page_runs(formed, shell, tmp_path):
+    """From a run folder to a verified chip; a chip from a map is formed, which its programmer is told."""
+    folder = tmp_path / "export"
+    shutil.copytree(str(ROOT / "export"), str(folder), ignore=shutil.ignore_patterns("build"))
+    np.save(str(folder / "map.npy"), np.random.default_rng(0).lognormal(np.log(12.0), 0.15, (512, 512)))
+    measured = " --map map.npy --unit uS" if formed else ""
+    run_shell(f"minirram train fashion-mnist --data synthetic --out RUN --quiet{measured}", folder, shell)
+    (text,) = [block.text for block in blocks("export/README.md") if block.language == "sh"]
+    assert "# --chip map.npy --formed" in text
+    text = text.replace("--chip map.npy --out", "--chip map.npy --formed --out") if formed else text
+    assert "none differ" in run_shell(text, folder, shell)
 
 
 @pytest.mark.slow

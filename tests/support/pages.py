@@ -36,6 +36,8 @@ class Block(NamedTuple):
     """why a test cannot run it: the comment `<!-- not run: WHY -->` above it"""
     file: Optional[str]
     """name that the sentence above saves it by: "Save this as `NAME`" """
+    not_compared: Optional[str]
+    """why what it shows is not held against a command: the comment `<!-- not compared: WHY -->` above it"""
     printed: bool
     """the line above says that what stands before prints it"""
 
@@ -52,6 +54,7 @@ def blocks(page: str) -> Iterator[Block]:
         above = text[: found.start()].rstrip().rsplit("\n\n", 1)[-1]
         above = above.rsplit("```", 1)[-1]
         why = re.search(r"<!-- not run: (.+?) -->$", above, flags=re.S)
+        reason = re.search(r"<!-- not compared: (.+?) -->$", above, flags=re.S)
         file = re.search(r"[Ss]ave this as `([^`]+)`", above)
         line = text[: found.start()].count("\n") + 1
         yield Block(
@@ -61,6 +64,7 @@ def blocks(page: str) -> Iterator[Block]:
             text=found[2],
             not_run=why[1] if why else None,
             file=file[1] if file else None,
+            not_compared=reason[1] if reason else None,
             printed=bool(re.search(r"\bprints:?$", above)),
         )
 
