@@ -46,6 +46,9 @@ def learn_anything(learner: MaskLearner, random: np.random.Generator) -> None:
 
 def main() -> None:
     """Print a row for each way."""
+    import machine
+
+    machine.tell()
     network, recipe, random = TASKS["retina"].network, Recipe(), np.random.default_rng(0)
     chip = Chip.sample(TAOX_40NM, matrices(network), level=recipe.level, seed=1)
     chip.form(5.0)

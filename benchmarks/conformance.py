@@ -27,10 +27,16 @@ def main(arguments=None):
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[library + "_NUM_THREADS"] = "1"
     sys.path.insert(0, str(ROOT))
+    import machine
+
+    found = machine.tell(1)
     started = time.perf_counter()
     results = {**mutation_score(), **false_alarms(options.good_devices), "power": power()}
     results["seconds"] = time.perf_counter() - started
-    print(json.dumps(results, indent=2) if options.json else "\n".join(f"{key}: {results[key]}" for key in results))
+    if options.json:
+        print(json.dumps(dict(results, machine=found), indent=2))
+    else:
+        print("\n".join(f"{key:24s} {value}" for key, value in results.items()))
 
 
 def mutation_score():

@@ -35,11 +35,14 @@ def main(arguments=None):
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[library + "_NUM_THREADS"] = str(options.blas_threads)
     sys.path.insert(0, str(ROOT))
+    import machine
+
+    found = machine.tell(options.threads)
     clock = time.process_time if options.cpu_time else time.perf_counter
     results = measure(options.threads, options.quick, clock)
     results["blas_threads"] = options.blas_threads
     if options.json:
-        print(json.dumps(results, indent=2, sort_keys=True))
+        print(json.dumps(dict(results, machine=found), indent=2, sort_keys=True))
     else:
         for name in sorted(results):
             print(f"{name:24s} {results[name]:.4g}")

@@ -18,6 +18,9 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--seed", type=int, default=13)
     options = parser.parse_args()
+    import machine
+
+    machine.tell()
     cells_S = read_map(options.cells, "uS").conductances_S
     formed_S = cells_S[cells_S > FORMED_S]
     np.save(options.out, np.random.default_rng(options.seed).choice(formed_S, (512, 512)))

@@ -59,8 +59,11 @@ def main():
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args()
     ages_s = {name: AGES_s[name] for name in {"0": None, **dict.fromkeys(options.ages)}}
+    import machine
+
+    on = machine.tell(options.threads)
     found = dict(over_time(folder, ages_s, options.data, options.threads) for folder in options.runs)
-    print(json.dumps(found) if options.json else table(found))
+    print(json.dumps(dict(found, machine=on)) if options.json else table(found))
 
 
 if __name__ == "__main__":

@@ -41,11 +41,14 @@ def main(arguments=None):
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[library + "_NUM_THREADS"] = "1"
     sys.path.insert(0, str(ROOT))
+    import machine
+
+    found = machine.tell(options.threads)
     if options.paper:
         results = {name: paper_figures(name, options.costs, options.threads) for name in SAMPLES}
     else:
         results = overhead(options.repetitions, options.threads)
-    print(json.dumps(results, indent=2) if options.json else "\n".join(lines(results)))
+    print(json.dumps(dict(results, machine=found), indent=2) if options.json else "\n".join(lines(results)))
 
 
 def lines(results, indent=""):

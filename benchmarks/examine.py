@@ -4,7 +4,8 @@
 
 A U-Net of 33 macros and a CNN, both with random masks, answer with read noise of every read. `unet_gemm`: seconds of
 one whole image over those of the float32 matrix products of all its bit planes and of their variances, with every
-pixel counted once. The products are timed on a part of the pixels, before and after the image, with the same threads.
+pixel counted once. The products are timed on a part of the pixels, before, between and after its windows, with the same
+threads.
 `batch1_ms`: one `Macro.multiply` of one sample with noise, 512 x 512 cells, 8 bits; `batch1_gemm`: over its products.
 """
 
@@ -16,6 +17,7 @@ import resource
 import statistics
 import sys
 import time
+from functools import partial
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PART = 16  # of the rows of every product, timed for the limit
@@ -33,6 +35,9 @@ def main(arguments=None):
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[library + "_NUM_THREADS"] = "1"
     sys.path.insert(0, str(ROOT))
+    import machine
+
+    found = machine.tell(options.threads)
     clock = time.process_time if options.cpu_time else time.perf_counter
     figures = {"height": options.height, "width": options.width, "clock": clock.__name__}
     figures.update(batch1(clock))
@@ -40,7 +45,7 @@ def main(arguments=None):
     figures.update(unet(clock, (options.height, options.width), options.threads))
     figures["peak_MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if options.json:
-        print(json.dumps(figures, indent=2, sort_keys=True))
+        print(json.dumps(dict(figures, machine=found), indent=2, sort_keys=True))
     else:
         for name in sorted(figures):
             print(f"{name:24s} {figures[name]}")
@@ -96,7 +101,7 @@ def unet(clock, size, threads):
     import numpy as np
     from random_run import random_codes, random_run
 
-    from minirram.inference.examine import image_answers
+    from minirram.nn.network import fitting_size
     from minirram.tasks.examinations import PixelExamination
     from minirram.tasks.retina import retina_unet
 
@@ -105,10 +110,20 @@ def unet(clock, size, threads):
     codes = random_codes(network, 1, shape=size + (1,))
     inside = np.ones((1,) + size, bool)
     asked = PixelExamination(codes, (codes[..., 0] > 30).astype(np.int64), inside)
-    use = dict(model=model, split="validation", threads=threads)
-    limits = [bare_products(clock, network, model, size, threads)]
-    seconds = timed(clock, lambda: image_answers(config, chip, examination=asked, **use))
+    answer = noisy(config, chip, model, threads)
+    limits, spent = [], 0.0
+
+    def answered(windows):
+        nonlocal spent
+        limits.append(bare_products(clock, network, model, size, threads))
+        started = clock()
+        found = answer(windows)
+        spent += clock() - started
+        return found
+
+    asked.answer(0, answered, fits=partial(fitting_size, network))
     limits.append(bare_products(clock, network, model, size, threads))
+    seconds = spent
     megapixels = codes.size / 1e6
     return {
         "unet_gemm": seconds / statistics.mean(limits),
@@ -121,8 +136,6 @@ def unet(clock, size, threads):
 
 def pixels_computed(asked, network):
     """Pixels of all windows of the first image."""
-    from functools import partial
-
     import numpy as np
 
     from minirram.nn.network import fitting_size

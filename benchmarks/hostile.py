@@ -77,6 +77,9 @@ def main():
     parser.add_argument("--all", action="store_true", help="a row per file")
     parser.add_argument("--kind", help="of the files: xbp, npz, npy, json, config, table, bench, sweep, onnx, media")
     options = parser.parse_args()
+    import machine
+
+    found = machine.tell(1)
     with tempfile.TemporaryDirectory() as folder:
         found = cases(os.path.join(folder, "files"), whole_run(os.path.join(folder, "run")))
         chosen = [case for case in found if options.kind in (None, case.kind)]
@@ -90,7 +93,7 @@ def main():
         "wrong": [row["name"] for row in rows if not row["right"]],
     }
     if options.json:
-        print(json.dumps(dict(summary, rows=rows) if options.all else summary))
+        print(json.dumps(dict(summary, machine=found, **({"rows": rows} if options.all else {}))))
         return
     for row in rows if options.all else ():
         flag = "" if row["right"] and not row["traceback"] else "  <-"

@@ -33,6 +33,9 @@ def crc(arrays):
 
 def main():
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    import machine
+
+    machine.tell()
     task = registry.TASKS["fashion-mnist"]
     task = registry.TASKS[task.name] = replace(task, drawn=replace(task.drawn, training=1200, test=100))
     config = RunConfig(task.name, "synthetic", task.network, task.recipe("quick"), technology("taox-40nm"))

@@ -96,6 +96,9 @@ def main():
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument("--epochs", type=int, default=6)
     options = parser.parse_args()
+    import machine
+
+    machine.tell()
     os.makedirs(options.out, exist_ok=True)
     to_onnx(learn(options.epochs), os.path.join(options.out, "garments.onnx"))
     test = TASK.draw_test()

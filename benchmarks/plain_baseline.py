@@ -26,6 +26,9 @@ def main():
     parser.add_argument("--epochs", type=int, default=40, help="over which the rate falls")
     parser.add_argument("--out", help="file of results that is kept, see docs/results")
     options = parser.parse_args()
+    import machine
+
+    machine.tell()
     rows = []
     for arm in options.arms:
         for seed in options.seeds:

@@ -200,9 +200,12 @@ def main():
     parser.add_argument("--macros", type=int, default=33)
     parser.add_argument("--max-payload", type=int, default=1024)
     options = parser.parse_args()
+    import machine
+
+    found = machine.tell(1)
     figures = dict(measure(options.macros, options.max_payload), **sizes())
     if options.json:
-        print(json.dumps(figures, indent=2))
+        print(json.dumps(dict(figures, machine=found), indent=2))
         return
     steps = figures.pop("slow_steps")
     for name, value in figures.items():

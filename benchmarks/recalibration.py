@@ -24,6 +24,9 @@ def main() -> None:
     parser.add_argument("--data", help="instead of the run's")
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES, help="of the own on conductance")
     options = parser.parse_args()
+    import machine
+
+    machine.tell()
     run = RunFolder.open(options.run)
     config, data = run.config, open_training(replace(run.config, data_crc=0), options.data)
     engine = Engine(config.network, config.recipe.batch_size)

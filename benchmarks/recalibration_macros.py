@@ -26,6 +26,9 @@ def main():
     parser.add_argument("run")
     parser.add_argument("--data", help="instead of the run's")
     options = parser.parse_args()
+    import machine
+
+    machine.tell()
     chip, _, _ = RunFolder.open(options.run).load_trained()
     own_S, normal = chip.formed_S(), np.random.default_rng(7).normal(size=chip.formed_S().shape)
     on = np.stack([macro.on for macro in chip.macros])

@@ -56,6 +56,9 @@ def main() -> None:
     parser.add_argument("page", type=Path, help="page of a run, as minirram demo writes it")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", metavar="FOLDER", help="default: docs")
     options = parser.parse_args()
+    import machine
+
+    machine.tell()
     with browser() as chromium:
         for name, scheme, top, above in PICTURES:
             path = options.out / f"report-{name}.png"

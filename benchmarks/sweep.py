@@ -34,9 +34,15 @@ def main(arguments=None):
         os.environ[library + "_NUM_THREADS"] = "1"
     sys.path.insert(0, str(ROOT))
     os.environ["PYTHONPATH"] = str(ROOT)
+    import machine
+
+    found = machine.tell(1)
     with tempfile.TemporaryDirectory() as folder:
         results = measured(folder, options.run or small_run(folder), options)
-    print(json.dumps(results, indent=2) if options.json else "\n".join(f"{k:24s} {v}" for k, v in results.items()))
+    if options.json:
+        print(json.dumps(dict(results, machine=found), indent=2))
+    else:
+        print("\n".join(f"{key:24s} {value}" for key, value in results.items()))
 
 
 def small_run(folder):

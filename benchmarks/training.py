@@ -302,7 +302,9 @@ def main():
         side, task = options.child
         print(json.dumps(run_check(task) if side == "check" else run_side(side, task, options.threads)))
         return 0
-    figures = {"threads": options.threads}
+    import machine
+
+    figures = {"threads": options.threads, "machine": machine.tell(options.threads)}
     for task in options.tasks:
         figures.update(compare(task, options.rounds, options.threads))
         if not options.json:

@@ -25,9 +25,12 @@ def main(arguments=None):
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[library + "_NUM_THREADS"] = "1"
     sys.path.insert(0, str(ROOT))
+    import machine
+
+    found = machine.tell(1)
     results = measure(options.size)
     if options.json:
-        print(json.dumps(results, indent=2, sort_keys=True))
+        print(json.dumps(dict(results, machine=found), indent=2, sort_keys=True))
     else:
         for name in sorted(results):
             print(f"{name:24s} {results[name]:.4g}")

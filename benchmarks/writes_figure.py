@@ -35,6 +35,9 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
+    import machine
+
+    machine.tell()
     matplotlib.rcParams["svg.hashsalt"] = "minirram"  # the same bytes each time
     with open(os.path.join(options.folder, "writes-per-weight.json"), encoding="utf-8") as handle:
         points = json.load(handle)["found"]["rows"]

@@ -1,5 +1,6 @@
 """The benchmarks run, and print the fields that their pages and the release checks rely on."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import sys
 import pytest
 
 import minirram as mr
+from minirram.accounting import shapes
+from minirram.nn.network import matrices, positions
 
 from ..support.places import ROOT
 from ..support.tiny import save_garments
@@ -32,6 +35,66 @@ def test_wires():
     results = run("wires.py", "--size", "48")
     assert results["error_48"] < 1e-4 and results["current_lost"] > 0
     assert {"seconds_48", "spsolve_ratio", "reduced_error"} <= set(results)
+
+
+@pytest.mark.slow
+def test_examine():
+    results = run("examine.py", "--height", "40", "--width", "36", "--threads", "1")
+    assert {"unet_s_per_megapixel", "cnn_images_per_s", "batch1_ms"} <= set(results)
+    assert results["unet_gemm"] > 0.5 and 1 <= results["unet_pixels_computed"] < 1.8
+    assert {"processor", "python", "numpy", "blas", "kernel", "blas_threads", "threads"} <= set(results["machine"])
+
+
+@pytest.mark.slow
+def test_growth():
+    results = run("growth.py", "--cpu-time")
+    assert {"exponent_macros", "exponent_width", "exponent_images", "image_MB", "read_s_per_macro"} <= set(results)
+    assert results["macro_used_MB"] > results["macro_MB"] > 5 and "evaluate" in results["start_s"]
+
+
+@pytest.mark.slow
+def test_a_small_resnet50():
+    results = run("resnet50.py", "--size", "32", "--channels", "8", "--threads", "1")
+    assert results["macros"] == 4 and results["noisy_s"] > 0
+    assert len(results["saturated_share"]) == 1 + 16 * 3 + 4 + 1
+
+
+def test_the_benchmark_of_resnet50_has_its_macros():
+    network = imported("resnet50").resnet50(224, 64)
+    products = shapes.of_products("resnet50", shapes.resnet50())
+    assert dict(matrices(network)) == dict(products.matrices) and positions(network) == products.positions
+
+
+def test_ratios_that_became_worse_are_named():
+    compared = imported("all")
+    before, after = (
+        {
+            "one.py": {"found": {"noise_512": noise, "unet": unet, "noisy_s": noise, "exponent_batch": 1.0}},
+            "two.py": {"failed": "no such module"},
+        }
+        for noise, unet in ((2.0, 1.2), (2.4, 1.0))
+    )
+    assert compared.worse(before, after) == ["one.py: noise_512 2 -> 2.4", "one.py: unet 1.2 -> 1"]
+    assert not compared.worse(after, before) and not compared.worse(before, before)
+    del after["one.py"]["found"]["unet"]
+    assert "one.py: unet was 1.2, now there is none" in compared.worse(before, after)
+    named = {
+        "ideal_512": 1,
+        "ideal_s": 0,
+        "noisy_peak_MB": 0,
+        "unet_gemm": 1,
+        "unet_gemm_s_per_megapixel": 0,
+        "cnn": -1,
+    }
+    assert {name: compared.direction(name) for name in named} == named
+
+
+def imported(name):
+    """A benchmark as a module."""
+    spec = importlib.util.spec_from_file_location("benchmark_" + name, str(ROOT / "benchmarks" / (name + ".py")))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.slow
