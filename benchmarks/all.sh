@@ -1,5 +1,5 @@
 #!/bin/sh
-# All benchmarks in under 20 minutes on two idle cores, into one JSON that docs/results.md quotes; ratios that became more than
+# All benchmarks in under 20 minutes on two idle cores, into one JSON that docs/measurements.md quotes; ratios that became more than
 # 15 % worse are named. Options go to all.py: `benchmarks/all.sh --quick` is what CI runs.
 set -eu
 cd "$(dirname "$0")/.."

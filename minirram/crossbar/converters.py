@@ -64,10 +64,9 @@ def bit_planes(codes: np.ndarray, bits: Union[int, np.ndarray], *, out: Optional
     """
     wanted = np.arange(bits) if np.ndim(bits) == 0 else np.asarray(bits)
     planes = np.empty((len(wanted),) + codes.shape, np.float32) if out is None else out
-    # Three calls over all planes: many small ones make two threads wait for each other.
+    # Two calls over all planes: many small ones make two threads wait for each other.
     values = (1 << wanted).astype(np.uint8).reshape((-1,) + (1,) * codes.ndim)
-    np.copyto(planes, np.bitwise_and(codes, values) != 0)
-    return planes
+    return np.not_equal(np.bitwise_and(codes, values), 0, out=planes)
 
 
 @dataclass(frozen=True)
