@@ -8,7 +8,7 @@ from ..inference.examine import Score
 from ..programming.results import ProgramSummary
 from ..report.html import Markup
 from ..report.page import Facts, Figure, Part, Section, Side, Table
-from ..report.svg import SERIES, labels_below, picture, score_ticks, si_ticks, stated_ticks
+from ..report.svg import SERIES, labels_below, picture, score_ticks, si_ticks
 from ..report.text import count, percent, ratio, score, si, size
 from ..runs.energy import EnergyAccount
 from ..runs.evaluate import Evaluation
@@ -235,7 +235,9 @@ def drift_section(points: Sequence[Tuple[float, Evaluation, Optional[Evaluation]
         if None not in gained:
             axes.plot(ages, gained, color=SERIES[0], marker="s", markersize=4, linestyle="--", label=_COMPENSATED)
         axes.set(xscale="log", xlabel="time since programming", ylabel=f"validation {name}")
-        stated_ticks(axes.xaxis, ages, [age_text(age, short=True) for age in ages])
+        axes.set(xticks=ages)
+        axes.set_xticklabels([age_text(age, short=True) for age in ages])
+        axes.minorticks_off()
         score_ticks(axes.yaxis, name)
         labels_below(axes)
 

@@ -4,7 +4,7 @@ import contextlib
 import io
 import re
 import warnings
-from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Optional, Tuple
 
 from .html import Markup, joined, tag, visible
 from .text import SHARES, si
@@ -165,15 +165,6 @@ def score_ticks(axis: Any, name: str = "accuracy") -> None:
 
     if name in SHARES:
         axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-
-
-def stated_ticks(axis: Any, at: Sequence[float], labels: Sequence[str]) -> None:
-    """Ticks at stated values alone, on a logarithmic axis, each with its label."""
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
-    axis.set_major_locator(FixedLocator(list(at)))
-    axis.set_major_formatter(FixedFormatter(list(labels)))
-    axis.set_minor_locator(NullLocator())
 
 
 def whole_ticks(axis: Any) -> None:
