@@ -57,6 +57,8 @@ def rows_in(folder: Path) -> Tuple[Tuple[str, ...], List[Dict[str, Any]]]:
     cells = {name: typed([row[name] for row in rows], name) for name in columns}
     for name in set(NUMBERS) & set(columns):
         for number, value in enumerate(cells[name], 2):
+            if isinstance(value, str):  # the column holds a text: is it this one?
+                value = typed([value], name)[0]
             if isinstance(value, str) or (value is not None and not math.isfinite(value)):
                 path = os.path.join(os.fspath(folder), TABLE)
                 raise DataError(f"{path}, line {number}: {name} is {rows[number - 2][name]!r}, which is no number")
