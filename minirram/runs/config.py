@@ -107,10 +107,8 @@ def document(config: Any) -> Dict[str, Any]:
     return dict(config.to_json(), format=FORMAT, version=__version__, environments=[environment().to_json()])
 
 
-def checked_format(value: Any) -> int:
+def checked_format(value: Dict[str, Any]) -> int:
     """The format of the run folder whose `config.json` is `value`; DataError for one that is not read."""
-    if not isinstance(value, dict):
-        raise DataError("not the configuration of a run")
     found = value.get("format")
     if found not in FORMATS:
         raise DataError(f"run folder format {found!r}; this version reads {' and '.join(map(str, FORMATS))}")

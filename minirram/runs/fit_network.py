@@ -85,21 +85,19 @@ def _fitted(network: Network, lines: ChipLines, macros: int) -> Tuple[Network, P
         raise ConfigError(f"no width of network {network.name} can be chosen")
     room = _Room(network, lines, macros)
     chosen = {name: 1 for name in own}
-    if room.placed(chosen) is None:
+    placement = room.placed(chosen)
+    if placement is None:
         raise ConfigError(
             f"no network of the family of {network.name} fits {macros} macro(s) of {lines.logical_rows} x "
             f"{2 * lines.logical_pairs} live cells: with one channel everywhere it takes "
             f"{sum(weights_by_layer(with_widths(network, chosen)).values())} weights in more lines than there are; "
             "name more maps or larger ones, or a task with fewer inputs"
         )
-    placement = None
     for parts in _proportions(own):
         tried = _grown(room, parts, _scaled(room, parts))
         found = room.placed(tried)
-        if found is not None and (placement is None or found.n_pairs > placement.n_pairs):
+        if found is not None and found.n_pairs > placement.n_pairs:
             chosen, placement = tried, found
-    if placement is None:
-        raise ConfigError(f"no network of the family of {network.name} fits")
     size = f"{lines.logical_rows}x{2 * lines.logical_pairs}" + (f"x{macros}" if macros > 1 else "")
     return replace(with_widths(network, chosen), name=f"{network.name}-{size}"), placement
 
