@@ -25,18 +25,20 @@ def test_answers_of_another_form(answer):
         make_device(factory, EXACT, case)(case.codes)
 
 
-def test_a_device_that_answers_in_another_way_when_it_is_asked_again(monkeypatch):
+@pytest.mark.parametrize("call", [3, None], ids=["of the covering cases", "of the drawn ones"])
+def test_a_device_that_answers_in_another_way_when_it_is_asked_again(monkeypatch, call):
     pytest.importorskip("hypothesis", reason="the kit needs hypothesis, of the extra 'conformance'")
+    call = call or max(kit.FEWEST_COVERING, 2 * kit.EFFORTS["quick"] // 5) + 1
     tried = []
 
     def law(factory, spec, problem):
         tried.append(problem)
-        if len(tried) == 3:
+        if len(tried) == call:
             raise Violation("once")
 
     monkeypatch.setattr(kit, "EXACT_LAWS", (law,))
     (found,) = check(simulator_factory(EXACT), EXACT, effort="quick", seed=1).results
-    assert found.verdict == "BROKEN" and "the device is not deterministic" in found.message and len(tried) > 3
+    assert found.verdict == "BROKEN" and "the device is not deterministic" in found.message and len(tried) > call
 
 
 OPEN = [
