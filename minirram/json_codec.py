@@ -146,9 +146,28 @@ class Result:
     has a docstring line (unit, meaning): `schema` takes its description from it.
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__repr__ = _brief  # type: ignore[method-assign]  # dataclass leaves it: at a prompt a result fits the screen
+
     def to_json(self) -> Dict[str, Any]:
         """A JSON-ready dict; `schema` describes it."""
         return bare(self)
+
+
+def _brief(result: Any) -> str:
+    """Fields that hold plain values as they are, long ones cut, and of those that hold more how much it is."""
+    shown = []
+    for field in fields(result):
+        value = getattr(result, field.name)
+        if is_dataclass(value):
+            shown.append(f"{field.name}={type(value).__name__}(...)")
+        elif isinstance(value, (dict, list, tuple)) and len(value) > 4:
+            shown.append(f"{field.name}={type(value).__name__} of {len(value)}")
+        else:
+            text = repr(value)
+            shown.append(f"{field.name}={text if len(text) <= 80 else text[:77] + '...'}")
+    return f"{type(result).__name__}({', '.join(shown)})"
 
 
 def bare(value: Any) -> Any:

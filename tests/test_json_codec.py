@@ -268,3 +268,20 @@ def test_annotations_may_be_text(tmp_path, monkeypatch):
     assert built(type(late), plain(late)) == late
     with pytest.raises(DataError, match="limit is 'x', not an integer"):
         built(type(late), dict(plain(late), limit="x"))
+
+
+def test_a_result_at_a_prompt_is_short():
+    @dataclass(frozen=True)
+    class Inner(Result):
+        share: float
+
+    @dataclass(frozen=True)
+    class Outer(Result):
+        name: str
+        inner: Inner
+        rows: Tuple[int, ...]
+        few: Tuple[int, ...]
+
+    shown = repr(Outer("x" * 200, Inner(0.5), tuple(range(9)), (1, 2)))
+    assert shown == f"Outer(name='{'x' * 76}..., inner=Inner(...), rows=tuple of 9, few=(1, 2))"
+    assert repr(Inner(0.5)) == "Inner(share=0.5)"

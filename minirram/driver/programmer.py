@@ -241,11 +241,14 @@ def masks_to_read(program: Program, shape: Tuple[int, int]) -> Dict[int, np.ndar
     return masks
 
 
-def check_state(driver: Driver, program: Program, readback_S: Optional[np.ndarray]) -> None:
+def check_state(
+    driver: Driver, program: Program, readback_S: Optional[np.ndarray], *, formed: Optional[np.ndarray] = None
+) -> None:
     """ConfigError unless a read shows the chip in the state that the program is for; before the first pulse alone.
 
-    readback_S: what the chip was last read to be, (macros, rows, cols), for a repair program or an increment. Of the
-    cells a share of `MOST_OTHER` may be in another state.
+    readback_S: what the chip was last read to be, (macros, rows, cols), for a repair program or an increment. formed:
+    bool, the same shape: the cells of a formed chip that conduct; None: all. A share of `MOST_OTHER` of cells may be
+    in another state.
     """
     found_S, other, cells = read_back(driver, program), 0, 0
     for tile in program.tiles:
@@ -258,7 +261,7 @@ def check_state(driver: Driver, program: Program, readback_S: Optional[np.ndarra
         elif program.before == table.BEFORE["unformed"]:
             other += int(np.count_nonzero(on))
         elif program.before == table.BEFORE["formed"]:
-            other += int(np.count_nonzero(read & ~on))
+            other += int(np.count_nonzero(read & (on != (True if formed is None else formed[where]))))
         cells += int(np.count_nonzero(read))
     if other > MOST_OTHER * cells:
         state = next(name for name, value in table.BEFORE.items() if value == program.before)

@@ -173,7 +173,10 @@ def manifest_beside(readback: Path, named: Optional[Path] = None) -> Optional[st
     if os.path.exists(path):
         return path
     if os.path.exists(os.path.join(folder, JOURNAL)):
-        raise DataError(f"{folder}: a programming that has not ended: no {NAME}. Run the same bench command again")
+        raise DataError(
+            f"{folder}: a programming that has not ended: no {NAME}. The same bench command goes on; "
+            "where it is refused, look at what it says first"
+        )
     return None
 
 

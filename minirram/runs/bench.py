@@ -126,7 +126,8 @@ def bench(
             write_json(os.path.join(out, "digital.json"), described)
             session.log_to(os.path.join(out, "driver.log"))
             if not begun:
-                programmer.check_state(session, built, None if readback is None else _map(readback))
+                last_S = None if readback is None else _map(readback)
+                programmer.check_state(session, built, last_S, formed=_conducting(chip) if run.config.maps else None)
             made = programmer.run(session, built, journal, progress=progress)
             readback_S = programmer.read_back(session, built)
             session.safe_idle()
@@ -164,6 +165,11 @@ def _has_begun(out: str) -> bool:
     """Whether the bench was asked for anything: the log says what, and the journal goes on."""
     log = os.path.join(out, "driver.log")
     return os.path.isfile(log) and os.path.getsize(log) > 0
+
+
+def _conducting(chip: Chip) -> np.ndarray:
+    """Bool (macros, physical rows, physical columns): the cells of a measured chip that were formed."""
+    return chip.physical(np.stack([macro.formed for macro in chip.macros]), elsewhere=False)
 
 
 def pristine_macros(chip: Chip, *, formed: bool) -> Tuple[Macro, ...]:

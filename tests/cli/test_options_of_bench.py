@@ -20,7 +20,7 @@ from minirram.programming.readback import read_program, verify
 from minirram.runs.bench import SIMULATED_CHIP, pristine_macros
 from minirram.runs.folder import RunFolder
 
-from ..support.options import call, figures, shows
+from ..support.options import PAIRS, ROWS, call, figures, shows
 from ..support.places import ROOT
 
 SIMULATED = ("--driver", "simulated")
@@ -342,3 +342,20 @@ def test_an_increment_takes_a_chip_on_from_the_state_that_its_manifest_says(runs
     assert np.array_equal((chip_S > 5e-6)[used], on.reshape(chip_S.shape)[used])
     again = call(*program, "--readback", os.path.join(runs.path("bench-second"), "readback.npy"))
     assert again.code == 3 and "is for a chip that holds" in again.err
+
+
+def test_a_measured_chip_with_cells_that_did_not_form_is_programmed(runs, tmp_path):
+    """Every fourth cell of the map conducts nothing: that is the chip, and no other state of it."""
+    draw = np.random.default_rng(8)
+    map_uS = draw.lognormal(np.log(12), 0.2, (2, ROWS, 2 * PAIRS))
+    map_uS[draw.random(map_uS.shape) < 0.25] = 0
+    np.save(runs.path("quarter.npy"), map_uS)
+    run = runs.trained("--map", runs.path("quarter.npy"), "--unit", "uS")
+    made = figures("bench", run, *SIMULATED, "--out", str(tmp_path / "bench"))
+    assert made["failed"] == [] and made["pulses"] > 0
+    np.save(runs.path("whole.npy"), np.where(map_uS == 0, 12.0, map_uS))
+    other = runs.trained("--map", runs.path("whole.npy"), "--unit", "uS")
+    port = str(tmp_path / "chip.npz")
+    figures("bench", other, *SIMULATED, "--port", port, "--out", str(tmp_path / "other"))
+    refused = call("bench", run, *SIMULATED, "--port", port, "--out", str(tmp_path / "refused"))
+    assert refused.code == 2 and "in another state" in refused.err
