@@ -73,7 +73,7 @@ ARRAYS = {
         of_pixels(region=PIXELS > 0),
         of_pixels(region=PIXELS),
         ShapeError,
-        r"region int64 \(3, 8, 8\); it must be bool \(3, 8, 8\)",
+        r"region int\d+ \(3, 8, 8\); it must be bool \(3, 8, 8\)",
     ),
     "its shape": (
         {},
@@ -150,7 +150,7 @@ def test_a_layout_that_cannot_be(name):
 def test_what_a_file_was_made_of_is_one_text(tmp_path):
     arrays = {f"{part}_inputs": np.zeros((2, 28, 28), np.uint8) for part in datasets.PARTS}
     arrays.update({f"{part}_labels": np.zeros(2, np.uint8) for part in datasets.PARTS})
-    for origin, said in ((["a", "b"], r"<U1 \(2,\)"), (7, r"int64 \(\)")):
+    for origin, said in ((["a", "b"], r"<U1 \(2,\)"), (7, r"int\d+ \(\)")):
         np.savez(str(tmp_path / "fashion-mnist.npz"), origin=np.array(origin), **arrays)
         with pytest.raises(DataError, match=rf"fashion-mnist.npz: 'origin' must be one text, not {said}"):
             datasets.load_training(GARMENTS, str(tmp_path))
