@@ -4,7 +4,7 @@ from typing import List, Tuple
 
 import numpy as np
 
-from ..errors import DataError, ShapeError
+from ..errors import ShapeError
 from ..learn.recipe import Recipe
 from ..nn.layers.activation import Quantize, Relu
 from ..nn.layers.base import Layer
@@ -36,8 +36,6 @@ def draft(name: str, data: LabelledData) -> Task:
     if data.training.region is not None:
         raise ShapeError("images labelled by pixel have no draft; start from: minirram task retina")
     inputs = data.training.inputs
-    if inputs.dtype.kind == "f" and inputs.min() == inputs.max():
-        raise DataError("the training inputs are all alike; there is nothing to learn from")
     shape = _input_shape(inputs.shape[1:])
     classes = len(data.training.class_names)
     layers = (

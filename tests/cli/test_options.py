@@ -26,6 +26,7 @@ from . import (
     test_options_of_train,
     test_options_of_use,
     test_options_of_vectors,
+    test_options_of_verify,
     test_what_is_told,
 )
 
@@ -47,6 +48,7 @@ FOLLOWED = (
     test_options_of_train,
     test_options_of_use,
     test_options_of_vectors,
+    test_options_of_verify,
     test_what_is_told,
 )
 """modules whose tests follow options to their effect"""

@@ -127,7 +127,7 @@ def test_lines_of_a_map_that_never_formed_are_named_unless_they_are_stated_as_de
     options = ["--map", runs.path("lines.npy")] * 3 + ["--unit", "uS"]
     told = call(*runs.arguments(runs.path("unstated"), *options)).out
     line = re.search(r"lines that never formed +8: (.*)", told)
-    assert line and line[1] == "; ".join(f"rows 3 to 4, 8 of macro {k}; column 5 of macro {k}" for k in (0, 1))
+    assert line and line[1] == "; ".join(f"rows 3, 4, 8 of macro {k}; column 5 of macro {k}" for k in (0, 1))
     stated = runs.results(*options, "--dead-lines", runs.path("stated.json"))
     found = {(one["macro"], one["line"], one["number"]) for one in stated["unformed_lines"]}
     assert {(0, "column", 5), (1, "column", 5)} <= found and "row" not in {line for _, line, _ in found}

@@ -92,12 +92,13 @@ class Place:
         np.save(self.path("back.npy"), np.load(self.path("formed.npy")))
         with open(self.path("map.csv"), "w") as handle:
             np.savetxt(handle, 1e6 * np.load(self.path("formed.npy"))[0], delimiter=",")
+        shutil.copytree(str(ROOT / "docs" / "results"), self.path("results"))
         os.mkdir(self.path("empty"))
         with open(self.path("nothing"), "w"):
             pass
         if hasattr(os, "mkfifo"):
             os.mkfifo(self.path("fifo"))
-        names = ("mine.npz", "formed.npy", "task.json", "back.npy", "map.csv", "empty", "nothing", "fifo")
+        names = ("mine.npz", "formed.npy", "task.json", "back.npy", "map.csv", "results", "empty", "nothing", "fifo")
         return {
             "RUN": self.run,
             "XBP": os.path.join(self.run, "program.xbp"),
@@ -248,7 +249,7 @@ LINES = {
     "report": "RUN --out OUT",
     "place": "RUN --out OUT",
     "compare": "fashion-mnist --data synthetic --out OUT --preset quick --epochs 1 --seeds 0 --arms pair --threads 1",
-    "paper": f"--out OUT --results {ROOT / 'docs' / 'results'}",
+    "paper": "--out OUT --results results",
     "transfer": "RUN --out OUT --epochs 1 --chip-seed 3",
     "sweep": "--run RUN --vary read_noise=0,0.01 --out OUT",
     "energy": "RUN",
