@@ -75,11 +75,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--all", action="store_true", help="a row per file")
-    parser.add_argument("--kind", help="of the files: xbp, npz, npy, json, config, table, bench, sweep, onnx, media")
+    parser.add_argument(
+        "--kind", help="of the files: xbp, npz, npy, json, config, table, bench, sweep, onnx, media, checkpoint"
+    )
     options = parser.parse_args()
     import machine
 
-    found = machine.tell(1)
+    here = machine.tell(1)
     with tempfile.TemporaryDirectory() as folder:
         found = cases(os.path.join(folder, "files"), whole_run(os.path.join(folder, "run")))
         chosen = [case for case in found if options.kind in (None, case.kind)]
@@ -93,7 +95,7 @@ def main():
         "wrong": [row["name"] for row in rows if not row["right"]],
     }
     if options.json:
-        print(json.dumps(dict(summary, machine=found, **({"rows": rows} if options.all else {}))))
+        print(json.dumps(dict(summary, machine=here, **({"rows": rows} if options.all else {}))))
         return
     for row in rows if options.all else ():
         flag = "" if row["right"] and not row["traceback"] else "  <-"

@@ -50,19 +50,29 @@ class Checkpoints:
     def load(self, arrays: Arrays) -> Arrays:
         """What was saved, from the arrays of `FILE`; older ones hold all. DataError without the `FORMED` it needs."""
         path, beside = self._paths
-        found = unpacked(arrays, most_bytes=ARRAYS.unpacks_to(os.path.getsize(path)))
+        found = _unpacked_of(path, arrays)
         named = found.pop(NAMED, None)
         if named is None:
             return found
         if not os.path.lexists(beside):
             raise MissingFileError(f"{beside}: missing; {FILE} goes on from it")
-        held = read_npz(beside, follow=False)
-        formed = unpacked(held, most_bytes=ARRAYS.unpacks_to(os.path.getsize(beside)))
+        formed = _unpacked_of(beside, read_npz(beside, follow=False))
         digests = {name: _digest(array) for name, array in formed.items()}
         if _whole(digests) != str(named):
             raise DataError(f"{beside}: of another chip than {path}, or damaged")
         self._formed = digests
-        return _put_together(formed, found)
+        try:
+            return _put_together(formed, found)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+
+def _unpacked_of(path: str, arrays: Arrays) -> Arrays:
+    """`unpacked` within the budget of a file; DataError names it."""
+    try:
+        return unpacked(arrays, most_bytes=ARRAYS.unpacks_to(os.path.getsize(path)))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def _differences(name: str, before: np.ndarray, array: np.ndarray) -> Arrays:

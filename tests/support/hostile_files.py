@@ -195,6 +195,23 @@ def archives(good: bytes) -> Iterator[Tuple[str, bytes, str]]:
     yield "no-archive", b"not an archive", "it is no archive"
 
 
+def checkpoints(good: bytes) -> Iterator[Tuple[str, bytes, str]]:
+    """(name, bytes of a checkpoint whose packed arrays are refused, words of the error). good: one that is not."""
+
+    def added(**arrays: Any) -> bytes:
+        members = {}
+        for name, array in arrays.items():
+            file = io.BytesIO()
+            np.save(file, array)
+            members[f"{name}.npy"] = file.getvalue()
+        return zipped(members, base=good)
+
+    yield "counts", added(**{f"x{k}~uint64": np.zeros(2_000_000, np.uint8) for k in range(20)}), "unpacks|beyond"
+    yield "bits", added(**{"x~bits9": np.zeros((4, 1), np.uint8)}), r"checkpoint\.npz: x~bits9.*bits of 9 columns"
+    yield "bits-of-nothing", added(**{"x~bits99999999999": np.zeros((0, 1), np.uint8)}), r"checkpoint\.npz: x.*bits of"
+    yield "no-places", added(**{"x~values": np.zeros(3)}), r"checkpoint\.npz: x.*which cells"
+
+
 # -- JSON -----------------------------------------------------------------------------------------------
 
 
@@ -353,7 +370,8 @@ def _of_runs(folder: str, run: str) -> Iterator[Case]:
         assert len(data) <= MOST_BYTES, (name, len(data))
         made = os.path.join(folder, "run-" + name)
         os.makedirs(made)
-        for known in ("config.json", "chip.npz", "model.npz", "masks.npz", "data.npz", "results.json"):
+        kept = ("checkpoint.npz", "checkpoint-chip.npz") if "checkpoint" in file else ()
+        for known in ("config.json", "chip.npz", "model.npz", "masks.npz", "data.npz", "results.json", *kept):
             with open(os.path.join(run, known), "rb") as source:
                 contents = data if known == file else source.read()
             with open(os.path.join(made, known), "wb") as target:
@@ -367,6 +385,18 @@ def _of_runs(folder: str, run: str) -> Iterator[Case]:
     for name, data, error in archives(contents("masks.npz")):
         made = other("npz-" + name, "masks.npz", data)
         yield Case("run-" + name, "npz", ("chip", made, "--out", made + ".npy"), (3,), error)
+    for name, data, error in checkpoints(contents("checkpoint.npz")):
+        made = other("checkpoint-" + name, "checkpoint.npz", data)
+        learn = ("transfer", made, "--out", made + "-on", "--epochs", "1", "--chip-seed", "1")
+        yield Case("checkpoint-" + name, "checkpoint", learn, (3,), error)
+    swapped = zipped({"x.npy": b""}, base=contents("masks.npz"))
+    for name, data, error in (
+        ("another-chip", contents("masks.npz"), "another chip"),
+        ("no-array", swapped, "readable"),
+    ):
+        made = other("beside-" + name, "checkpoint-chip.npz", data)
+        learn = ("transfer", made, "--out", made + "-on", "--epochs", "1", "--chip-seed", "1")
+        yield Case("beside-" + name, "checkpoint", learn, (3,), error)
     for name, data in texts():
         made = other("json-" + name, "config.json", data)
         yield Case("config-" + name, "json", ("evaluate", made), (3,), r"config\.json")
