@@ -148,7 +148,7 @@ class Result:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.__repr__ = _brief  # type: ignore[method-assign]  # dataclass leaves it: at a prompt a result fits the screen
+        cls.__repr__ = _brief  # type: ignore[method-assign]  # which dataclass leaves: short at a prompt
 
     def to_json(self) -> Dict[str, Any]:
         """A JSON-ready dict; `schema` describes it."""
