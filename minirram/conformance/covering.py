@@ -44,6 +44,11 @@ def _in_turn(random: np.random.Generator, values: Sequence[int], count: int) -> 
     return [int(value) for value in np.concatenate(rounds)[:count]]
 
 
+def breaks(problem: Problem, law: Callable[[Problem], None]) -> bool:
+    """Whether a problem breaks the law."""
+    return _violation(problem, law) is not None
+
+
 def shrunk(problem: Problem, law: Callable[[Problem], None]) -> Tuple[Problem, Violation]:
     """The smallest problem found that breaks the law as this one does, and how; Violation where this one passes now."""
     first = _violation(problem, law)

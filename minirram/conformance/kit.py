@@ -22,7 +22,7 @@ from ..crossbar.product import multiply_tiles
 from ..crossbar.read_noise import ReadNoise, read_variance
 from ..errors import ConfigError, how_to_install
 from .cases import PAPER_ROWS, Factory, NotTried, Problem, Spec, Violation, largest_code, within_budget
-from .covering import cover, shrunk
+from .covering import breaks, cover, shrunk
 from .exact_laws import EXACT_LAWS
 from .noisy_laws import FALSE_ALARM, READS, STATISTICAL_LAWS, Power
 
@@ -148,19 +148,23 @@ def _sizes(tile: int, largest: int, others: Sequence[int] = ()) -> Any:
 
 
 def _search(law: Callable[..., None], factory: Factory, spec: Spec, examples: int, seed: int) -> None:
-    """Look for a case that breaks `law`, and shrink it: among those that cover the `Spec`, then let hypothesis draw."""
-    hypothesis = _hypothesis()
+    """Look for a case that breaks `law`, among those that cover the `Spec` and by hypothesis, which shrinks best."""
     covering = max(FEWEST_COVERING, 2 * examples // 5)
-    for problem in cover(spec, covering, seed):
-        try:
-            law(factory, spec, problem)
-        except Violation:
-            raise shrunk(problem, partial(law, factory, spec))[1] from None
+    tried = partial(law, factory, spec)
+    broken = next((problem for problem in cover(spec, covering, seed) if breaks(problem, tried)), None)
+    _draw(tried, spec, max(1, examples - covering), seed)
+    if broken is not None:
+        raise shrunk(broken, tried)[1]
+
+
+def _draw(law: Callable[[Problem], None], spec: Spec, examples: int, seed: int) -> None:
+    """Let hypothesis draw cases and shrink one that breaks `law`."""
+    hypothesis = _hypothesis()
     st = hypothesis.strategies
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
-        max_examples=max(1, examples - covering),
+        max_examples=examples,
         deadline=None,
         database=None,
         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
@@ -181,7 +185,7 @@ def _search(law: Callable[..., None], factory: Factory, spec: Spec, examples: in
         )
     )
     def attempt(problem: Problem) -> None:
-        law(factory, spec, within_budget(problem))
+        law(within_budget(problem))
 
     try:
         attempt()

@@ -48,7 +48,8 @@ def asked(monkeypatch):
 
 
 @shows("paper", "--run", "--data", "--threads")
-def test_results_are_made_once_with_the_data_and_the_preset_asked_for(tmp_path, asked):
+def test_results_are_made_once_with_the_data_and_the_preset_asked_for(tmp_path, asked, monkeypatch):
+    monkeypatch.setattr(paper_runs, "open_training", lambda config: None)  # the data are there
     options = ["--out", str(tmp_path), "--results", KEPT, "--run", "full", "--data", "there", "--threads", "3"]
     first = figures("paper", *options)
     masks = [how for _, how in asked if "recipe" in how]
@@ -68,3 +69,10 @@ def test_quick_results_are_of_built_in_data_and_said_to_be(tmp_path, asked):
     assert {how["data"] for _, how in asked} == {"synthetic"}
     assert shown["claims"][0]["ours"] == "90.00% (test) on built-in data"
     assert not (tmp_path / "results" / "plain-retina.json").exists()
+
+
+def test_data_that_are_not_there_are_told_before_anything_is_made(tmp_path):
+    for preset in ("quick", "full"):
+        out = tmp_path / preset
+        refused = call("paper", "--out", str(out), "--run", preset, "--data", str(tmp_path / "none"))
+        assert refused.code == 2 and "fashion-mnist.npz" in refused.err and not out.exists()
