@@ -38,6 +38,7 @@ def main(arguments=None):
 
     found = machine.tell(1)
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["MINIRRAM_TRUST"] = folder  # the data of its run lie there
         results = measured(folder, options.run or small_run(folder), options)
     if options.json:
         print(json.dumps(dict(results, machine=found), indent=2))
@@ -95,7 +96,11 @@ def swept(study, out, engine):
     ends = []
     sweep(Study(**study), out, engine=engine, progress=lambda _: ends.append(time.perf_counter()))
     rate = (len(ends) - 4) / (ends[-1] - ends[3])
-    return [{k: v for k, v in row.items() if k not in UNLIKE} for row in read_rows(out)[1]], rate
+    rows = read_rows(out)[1]
+    failed = [row["error"] for row in rows if row["error"]]
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(rows)} points failed: {failed[0]}")
+    return [{k: v for k, v in row.items() if k not in UNLIKE} for row in rows], rate
 
 
 def nothing(shared, item):
