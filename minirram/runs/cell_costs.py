@@ -52,10 +52,11 @@ def samples(network: Network, data: Any, recipe: Any) -> Batches:
     count = min(MOST_SAMPLES, max(BATCH, int(MOST_MACS / macs(network))))
     found: List[Any] = []
     crops = None if recipe.samples_per_epoch is None else MOST_SAMPLES
-    asked = replace(recipe, batch_size=BATCH, samples_per_epoch=crops)
+    size = BATCH if crops else min(BATCH, len(data.codes))
+    asked = replace(recipe, batch_size=size, samples_per_epoch=crops)
     for batch in data.batches(stream(recipe.seed, "cell costs"), asked):
         found.append(batch)
-        if BATCH * len(found) >= count:
+        if size * len(found) >= count:
             break
     return found
 
