@@ -59,7 +59,9 @@ def test_a_draw_is_that_of_its_seed(tree):
 def test_a_fault_is_caught_by_a_test_and_no_fault_by_none(tmp_path):
     copy, test = copy_of(ROOT, str(tmp_path)), "tests/files/test_files.py"
     (replaced,) = [
-        one for one in faults(copy) if str(one).startswith("minirram/files/writing.py") and "os.replace" in one.what
+        one
+        for one in faults(copy)
+        if str(one).startswith("minirram/files/writing.py") and "os.replace(temporary" in one.what
     ]
     whole = (copy / replaced.path).read_bytes()
     assert seen_by(replaced, copy, [test]).startswith(test)
