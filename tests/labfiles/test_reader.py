@@ -18,18 +18,6 @@ from minirram.labfiles.units import known, stated
 GRID_uS = np.array([[12.5, 13.25], [11.75, 0.5]])
 
 
-@pytest.fixture
-def file(tmp_path):
-    """file(contents, name): a file of text or bytes."""
-
-    def write(contents, name="lab.csv"):
-        path = tmp_path / name
-        path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
-        return path
-
-    return write
-
-
 def uS(path, unit="uS", **options):
     return np.round(read_map(path, unit, **options).conductances_S * 1e6, 9).tolist()
 

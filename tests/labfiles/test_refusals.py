@@ -14,18 +14,6 @@ from minirram.labfiles.maps import read_column, read_map
 GRID_uS = np.array([[12.5, 13.25], [11.75, 0.5]])
 
 
-@pytest.fixture
-def file(tmp_path):
-    """file(contents, name): a file of text or bytes."""
-
-    def write(contents, name="lab.csv"):
-        path = tmp_path / name
-        path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
-        return path
-
-    return write
-
-
 def npy(array):
     out = io.BytesIO()
     np.save(out, array)
