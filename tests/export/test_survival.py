@@ -172,7 +172,7 @@ def passed(bench):
     return made.bit_errors == 0 and made.checked == np.count_nonzero(changed(bench)) and whole.passed and right_cells
 
 
-@pytest.mark.parametrize("read_all", [True, False])
+@pytest.mark.parametrize("read_all", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_kill_at_any_write_is_survived(crash, tmp_path, read_all):
     right, extra = kill_at(crash, Bench(tmp_path, read_all), 12, np.random.Generator(np.random.PCG64(1)))
     assert right == 12 and extra < 0.01

@@ -89,6 +89,7 @@ def test_a_zip_and_its_folder_give_the_same(folder, tmp_path, monkeypatch):
         np.testing.assert_array_equal(one.labels, other.labels)
 
 
+@pytest.mark.slow
 def test_other_rates_and_two_channels_hardly_change_the_features(folder, monkeypatch, tmp_path):
     signal = pytest.importorskip("scipy.signal")
     script = script_module("spoken_digits", monkeypatch)

@@ -287,6 +287,7 @@ def test_images_are_compared_by_both_areas(eyes):
     assert "0.020 in roc_auc and 0.098 in pr_auc below pruning" in text and "relative is not said" in text
 
 
+@pytest.mark.slow
 def test_a_budget_of_less_than_a_write_per_weight_is_spent_all_the_same(eyes):
     base, summary, _ = eyes
     n_weights = sum(weights_by_layer(base.network).values())

@@ -130,7 +130,7 @@ def test_from_drawn_data_to_a_verified_program(
 
 @pytest.mark.parametrize(
     "build, batch",
-    [(fashion_mnist_cnn, 24), (spoken_digit_crnn, 12), (retina_unet, 2)],
+    [(fashion_mnist_cnn, 24), (spoken_digit_crnn, 12), pytest.param(retina_unet, 2, marks=pytest.mark.slow)],
 )
 def test_float32_gradients_of_the_papers_networks_are_those_of_float64(build, batch):
     """Without quantisers: where one code falls on the other side of an edge, all layers above it see other codes.
