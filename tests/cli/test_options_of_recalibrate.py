@@ -122,6 +122,7 @@ def test_masks_that_learn_on_are_an_increment_of_the_program_that_the_chip_holds
         assert refused.code == 2 and message in refused.err
 
 
+@pytest.mark.slow
 def test_masks_learn_on_through_the_wires_of_the_run(runs, tmp_path, monkeypatch):
     """From the first step on: what it reads is what the chip reads behind its wires."""
     wired = LEARNED + ("--wire-ohm", "100")

@@ -127,6 +127,7 @@ def test_data_may_have_moved_for_every_command(runs, tmp_path):
         assert here["accuracy"] == there["accuracy"]
 
 
+@pytest.mark.slow
 def test_wires_of_a_run_go_with_it_to_another_chip(runs):
     source, out = runs.trained("--read-noise", "0", "--wire-ohm", "300"), runs.path("wired-transfer")
     # On lines of 512 cells no current is left that the converters could measure: the transfer ends after the learning.

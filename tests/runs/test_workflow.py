@@ -105,6 +105,7 @@ def test_each_opening_of_the_test_set_is_logged(trained, capsys, tmp_path):
     assert call_json(capsys, "evaluate", folder, "--split", "test")["test_openings"] == before + 1
 
 
+@pytest.mark.slow
 def test_four_files_are_enough_elsewhere(trained, data, capsys, tmp_path):
     for name in ("chip.npz", "model.npz", "masks.npz", "config.json"):
         shutil.copy(os.path.join(trained, name), str(tmp_path))
@@ -141,6 +142,7 @@ def test_export_inspect_verify(trained, capsys, tmp_path):
     assert {"macro": 0, "row": int(row), "col": int(col), "why": "off"} in found["cells"]
 
 
+@pytest.mark.slow
 def test_the_simulated_chip_reads_back_as_programmed(trained, data, capsys, tmp_path):
     file, readback = str(tmp_path / "p.xbp"), str(tmp_path / "r.npy")
     call_json(capsys, "export", trained, "--out", file)
@@ -181,6 +183,7 @@ def test_incremental_program_diff_and_dump(trained, data, capsys, tmp_path):
         assert files and all(os.path.getsize(name) > 0 for name in files)
 
 
+@pytest.mark.slow
 def test_fit_writes_a_technology_that_trains(few, capsys, tmp_path):
     maps = [str(data_folder("devices", f"random_conductance_50x{k}.csv")) for k in (50, 8)]
     forming = str(data_folder("devices", "breakdown_voltage_400.csv"))
@@ -237,6 +240,7 @@ def test_a_finished_run_is_not_trained_again(trained, data, capsys):
     assert RunFolder.open(trained).test_openings() == before
 
 
+@pytest.mark.slow
 def test_cell_level_and_measured_maps(few, capsys, tmp_path):
     generator = np.random.default_rng(0)
     np.save(str(tmp_path / "map.npy"), np.exp(generator.normal(np.log(12.2), 0.147, (512, 512))))
@@ -258,6 +262,7 @@ def test_cell_level_and_measured_maps(few, capsys, tmp_path):
     assert call_json(capsys, "export", out)["tiles"][0]["level"] == "cell"
 
 
+@pytest.mark.slow
 def test_dead_lines_and_stuck_cells(few, capsys, tmp_path):
     """They are remembered and reported, felt, needed to resume; a program file has physical numbers."""
     (tmp_path / "dead.json").write_text('{"dead_rows": [[0, 3]], "dead_cols": [[0, 511]], "policy": "spare"}')

@@ -127,6 +127,7 @@ def test_processes_give_the_same_results(done, base, tmp_path):
     assert row_of(both, names[1])["by_seed"]["0"] == row_of(alone, names[1])["by_seed"]["0"]
 
 
+@pytest.mark.slow
 def test_short_trainings_choose_and_long_ones_are_compared(done, base, tmp_path):
     _, summary, _ = done
     names, folder = ["pair", "wo-step-budget-5"], "tuning-1-epochs"

@@ -67,6 +67,7 @@ def test_an_equal_chip_gives_the_same_accuracy(home, tmp_path):
     assert results["test"]["before"]["accuracy"] == at_home["test"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
     def stop_at_one(row):
         raise Stopped

@@ -1,6 +1,7 @@
 """The synthetic digits: what a clip is, that clips vary, and that digits can be told apart from their features."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,7 @@ def test_a_vowel_peaks_at_its_formants():
     np.testing.assert_allclose(np.array(peaks) * bin_Hz, [700, 1200, 2500], atol=bin_Hz)
 
 
+@pytest.mark.slow
 def test_digits_are_told_apart_by_their_features():
     sets = []
     for part, n in (("train", 600), ("test", 200)):
