@@ -14,7 +14,7 @@ from ..device.fit_unit import likely_unit
 from ..device.fit_verdict import NOT_USABLE
 from ..device.presets import load_cell_model, save_cell_model
 from ..errors import ConfigError, DataError
-from ..files import blaming
+from ..files import blaming, check_replaceable
 from ..labfiles.maps import LabMap, Policy, read_column, read_map
 from ..labfiles.table import read_table
 from ..labfiles.units import UNITS, of_cells
@@ -68,6 +68,9 @@ def run(options: argparse.Namespace) -> FitReport:
         raise ConfigError("--forming-unit is that of the voltages in --forming: name that, too")
     if options.repeated and len(options.maps) < 2:
         raise ConfigError("--repeated compares reads of one array: give at least two maps")
+    for path in (options.out, options.plot):
+        if path is not None:
+            check_replaceable(path)
     base = load_cell_model(options.base)
     if not isinstance(base, CellModel):
         raise ConfigError(f"{options.base} is a {type(base).__name__}; a fit gives the numbers of a CellModel")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..chip.dead_lines import ChipLines
 from ..device.presets import load_cell_model
 from ..errors import ConfigError
-from ..files import read_json, write_json
+from ..files import check_replaceable, read_json, write_json
 from ..json_codec import bare
 from ..nn.layers.widths import widths
 from ..nn.network import weights_by_layer
@@ -49,6 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> FittedNetwork:
     """Propose, check, and write where a file is named."""
+    if options.out is not None:
+        check_replaceable(options.out)
     files = chip_files(options)
     maps_S = files.maps_S()
     stated = chip_lines(options)

@@ -6,6 +6,7 @@ from .reading import Path, blaming, crc_of, json_of, open_file, read_bytes, read
 from .writing import (
     append_line,
     atomic_writer,
+    check_replaceable,
     check_writable,
     copy_file,
     open_to_append,
@@ -24,6 +25,7 @@ __all__ = [
     "archive_of",
     "atomic_writer",
     "blaming",
+    "check_replaceable",
     "check_writable",
     "copy_file",
     "crc_of",

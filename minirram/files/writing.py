@@ -211,6 +211,17 @@ def check_writable(folder: Path) -> None:
     os.unlink(os.path.join(os.fspath(folder), ".trial"))
 
 
+def check_replaceable(path: Path) -> None:
+    """Errors that `atomic_writer` would have with this file, before the work whose result it is to hold."""
+    path = os.fspath(path)
+    _refuse_devices(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    with atomic_writer(f"{path}.trial"):
+        pass
+    os.unlink(f"{path}.trial")
+
+
 def copy_file(source: Path, path: Path) -> None:
     """Copy a file, whole or not at all; MissingFileError when there is none."""
     original, _ = open_file(source, ARRAYS, follow=False)

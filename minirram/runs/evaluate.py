@@ -10,7 +10,7 @@ from ..chip.chip import Chip
 from ..crossbar.conditions import Conditions
 from ..device.unusual import unusual
 from ..errors import ConfigError
-from ..files import write_json
+from ..files import check_replaceable, write_json
 from ..inference import digital_json
 from ..inference.compensation import measured_factors
 from ..inference.examine import Score, examine
@@ -110,6 +110,8 @@ def evaluate(
     cell_model = config.cell_model if read_noise is None else config.cell_model.changed(read_noise=read_noise)
     config = replace(config, cell_model=cell_model)
     source = run.source(data)
+    if digital is not None:
+        check_replaceable(digital)  # the test set is not opened for an answer that cannot be written
     conditions = _with_wires(conditions, config)
     chip, model = _in_use(run, config, conditions, source=source, files=as_if.files, threads=threads)
     described = digital_json.describe(config.network, model, chip=chip, wires=conditions.wires) if digital else {}

@@ -45,6 +45,7 @@ LISTED = (
     ("energy RUN --read-voltage 1e300", 2),
     ("evaluate RUN --split test --data 1375992517777558", 2),
     ("demo --out RUN --json --resume", 2),
+    ("evaluate RUN --split test --digital RUN", 2),
     ("evaluate RUN --threads 4294967296", 2),
     ("evaluate RUN --threads 1024", 0),
     ("sweep --run RUN --vary read_noise=0,0.01 --out OUT --processes 65536", 2),
