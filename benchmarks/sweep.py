@@ -3,7 +3,8 @@
     python benchmarks/sweep.py --json          same, processes, dask, overhead_ms_per_point; a few minutes
 
 same: whether the tables of all engines are equal, apart from seconds and host. processes, dask: speed-up of two workers
-over one process, their start left out; dask is null where it is not installed. overhead_ms_per_point: time of the
+over one process, their start left out; dask is null where it is not installed. limit: the same of two processes that
+have each their own study and no engine, what the cores give. All take turns, a quarter of the points each. overhead_ms_per_point: time of the
 driver and of a pipe for a point that computes nothing, its row written. worker_mb: largest resident memory of a worker.
 The run is a small Fashion-MNIST network, trained for one epoch on drawn garments; --run takes another.
 """
@@ -20,6 +21,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 UNLIKE = {"seconds", "host"}
+TURNS = 4
 
 
 def main(arguments=None):
@@ -63,44 +65,62 @@ def small_run(folder):
 
 
 def measured(folder, run, options):
-    """The figures of all engines."""
+    """The figures of all engines, each over the same quarters of the points in turn."""
     from minirram.engines.engine import SERIAL, Engine
 
-    noises = tuple(round(0.02 * k / options.points, 9) for k in range(options.points))
-    study = {"run": (run,), "grid": {"read_noise": noises}, "fixed": {"samples": options.samples}}
-    tables, rates = {}, {}
+    noises = [round(0.02 * k / options.points, 9) for k in range(options.points)]
     with contextlib.ExitStack() as stack:
         engines = {"one": SERIAL, "processes": Engine(2)}
         file = stack.enter_context(cluster(folder))
         if file is not None:
             engines["dask"] = Engine(dask=file)
-        for name, engine in engines.items():
-            tables[name], rates[name] = swept(study, os.path.join(folder, name), engine)
-    gains = {name: rates[name] / rates["one"] if name in rates else None for name in ("processes", "dask")}
+        tables = {name: [] for name in engines}
+        seconds = dict.fromkeys((*engines, "limit"), 0.0)
+        for turn in range(TURNS):
+            some = noises[turn::TURNS]
+            for name, engine in engines.items():
+                rows, of_point = swept(run, some, options.samples, os.path.join(folder, f"{name}{turn}"), engine)
+                tables[name] += rows
+                seconds[name] += of_point / TURNS
+            seconds["limit"] += two_alone(run, some, options.samples, os.path.join(folder, f"alone{turn}")) / TURNS
+    gains = {
+        name: seconds["one"] / seconds[name] if name in seconds else None for name in ("processes", "dask", "limit")
+    }
     same = all(table == tables["one"] for table in tables.values())
     return dict(
         same=same,
         **gains,
         overhead_ms_per_point=overhead_ms(os.path.join(folder, "nothing")),
-        seconds_per_point=1 / rates["one"],
+        seconds_per_point=seconds["one"],
         worker_mb=worker_mb(),
     )
 
 
-def swept(study, out, engine):
-    """(rows without what depends on where they ran, points per second behind the first two)."""
+def two_alone(run, noises, samples, out):
+    """Seconds per point of two processes at a time that know nothing of one another."""
+    import multiprocessing
+
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        halves = [(run, noises[k::2], samples, f"{out}-{k}") for k in range(2)]
+        return sum(of_point for _, of_point in pool.starmap(swept, halves, chunksize=1)) / 4
+
+
+def swept(run, noises, samples, out, engine=None):
+    """(rows without what depends on where they ran, seconds per point behind the first four)."""
+    from minirram.engines.engine import SERIAL
     from minirram.sweep.driver import sweep
     from minirram.sweep.study import Study
     from minirram.sweep.table import read_rows
 
+    study = Study(run=(run,), grid={"read_noise": tuple(noises)}, fixed={"samples": samples})
     ends = []
-    sweep(Study(**study), out, engine=engine, progress=lambda _: ends.append(time.perf_counter()))
-    rate = (len(ends) - 4) / (ends[-1] - ends[3])
+    sweep(study, out, engine=engine or SERIAL, progress=lambda _: ends.append(time.perf_counter()))
+    of_point = (ends[-1] - ends[3]) / (len(ends) - 4)
     rows = read_rows(out)[1]
     failed = [row["error"] for row in rows if row["error"]]
     if failed:
         raise SystemExit(f"{len(failed)} of {len(rows)} points failed: {failed[0]}")
-    return [{k: v for k, v in row.items() if k not in UNLIKE} for row in rows], rate
+    return [{k: v for k, v in row.items() if k not in UNLIKE} for row in rows], of_point
 
 
 def nothing(shared, item):

@@ -247,13 +247,20 @@ def test_a_fit_takes_a_pulse_response_in_the_unit_of_the_maps(measured, tmp_path
 
 @pytest.mark.slow  # matplotlib takes its time to load
 @shows("fit", "--plot")
-def test_a_fit_is_drawn(measured, tmp_path):
+def test_a_fit_is_drawn(measured, monkeypatch, tmp_path):
     pytest.importorskip("matplotlib", reason="pictures are drawn with matplotlib, of the extra 'report'")
     command = ["fit", measured["first"], "--unit", "uS", "--forming", measured["forming"]]
     file = str(tmp_path / "fit.png")
     assert figures(*command, "--plot", file)["picture_file"] == file
     with open(file, "rb") as handle:
         assert handle.read(8) == b"\x89PNG\r\n\x1a\n"
+    from matplotlib.figure import Figure
+
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    call(*command, "--plot", file)
+    shown = [axes.get_xlabel() for axes in drawn[0].axes if axes.get_xlabel()]
+    assert shown == ["conductance (uS)", "column", "forming voltage (V)"] and drawn[0].axes[0].lines
     refused = call(*command, "--plot", str(tmp_path / "fit.doc"))
     assert refused.code == 2 and "the ending must be one of" in refused.err and not (tmp_path / "fit.doc").exists()
 

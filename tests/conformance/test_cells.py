@@ -50,6 +50,11 @@ class StatesAnotherSpread(CellModel):
         return super().sample_hrs_S(generator, shape) ** 0.9 * self.hrs_median_S**0.1
 
 
+class StatesNoSpread(CellModel):
+    def lrs_spread(self):
+        return self.lrs_median_S, float("nan")
+
+
 class NoiseOfPairsOfItsOwn(CellModel):
     def pair_read_std(self, plus, minus, *, unit_S=1.0):
         return self.read_std(plus, unit_S) + self.read_std(minus, unit_S)
@@ -127,6 +132,7 @@ PLANTED = [
     (FormsEarlier, TAOX_40NM, "forming"),
     (Negative, TAOX_40NM, "conductance"),
     (StatesAnotherSpread, TAOX_40NM, "distributions"),
+    (StatesNoSpread, TAOX_40NM, "distributions"),
     (NoiseOfPairsOfItsOwn, TAOX_40NM, "read noise"),
     (NoiseInSiemens, TAOX_40NM, "read noise"),
     (RemembersWhatItRedraws, PCM, "writing"),

@@ -61,7 +61,9 @@ def test_verified_pulses_stop_at_the_limit_and_name_what_fails(verifies):
     stuck[2, 5] = True
     bench.macros[0].stick(lrs=stuck)
     recipe, verify = replace(RECIPES["RESET"], max_pulses=7), Verify(READ, LIMITS.off_max_S)
-    done = pulse(bench, 0, ALL, recipe=recipe, verify=verify)
+    told = []
+    done = pulse(bench, 0, ALL, recipe=recipe, verify=verify, before=told.append)
+    assert told == ([0] if verifies else list(range(7)))  # one call of a bench that verifies gives them all
     assert np.array_equal(done.failed, stuck)
     assert done.pulses[2, 5] == 7 and (done.pulses[~stuck] == 1).all()
     again = pulse(bench, 0, ALL, recipe=recipe, verify=verify, read_first=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirram.crossbar.wires import Wires
+from minirram.crossbar.wires import Wires, column_currents_A
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
 from minirram.vectors import formats
@@ -145,3 +145,16 @@ def test_a_netlist_is_one_tile():
     assert stimulus.tiles == (Span(0, 512, 0, 1), Span(512, 88, 0, 1))
     with pytest.raises(ConfigError, match="one tile"):
         formats.write("nowhere", "spice", stimulus, answer(stimulus), wires=FLAT, about="")
+
+
+def test_the_currents_of_a_netlist_are_exact_to_their_digits(tmp_path):
+    """They are compared with a simulator's to 1e-6; what they are wrong by must not count."""
+    stimulus = draw(TAOX_40NM, (40, 4), samples=6, input_bits=2)
+    wires = Wires(300.0, 300.0)
+    formats.write(str(tmp_path / "v"), "spice", stimulus, answer(stimulus), wires=wires, about="")
+    planes = (stimulus.codes[:, None, :] >> np.arange(2)[:, None]) & 1
+    inputs_V = planes.reshape(12, 40) * stimulus.read_voltage_V
+    cells_S = stimulus.cells_grid.astype(float) * stimulus.grid_S
+    exact_A = column_currents_A(cells_S, inputs_V, wires=wires, tolerance=1e-13)
+    found_A = np.loadtxt(str(tmp_path / "v" / "expected_A.txt"))
+    assert np.abs(found_A - exact_A).max() <= 1e-9 * exact_A.max()
