@@ -4,8 +4,9 @@
 
 same: whether the tables of all engines are equal, apart from seconds and host. processes, dask: speed-up of two workers
 over one process, their start left out; dask is null where it is not installed. limit: the same of two processes that
-have each their own study and no engine, what the cores give. All take turns, a quarter of the points each. overhead_ms_per_point: time of the
-driver and of a pipe for a point that computes nothing, its row written. worker_mb: largest resident memory of a worker.
+have each their own study and no engine, what the cores give. All take turns, a quarter of the points each.
+overhead_ms_per_point: time of the driver and of a pipe for a point that computes nothing, its row written. worker_mb:
+largest resident memory of a worker.
 The run is a small Fashion-MNIST network, trained for one epoch on drawn garments; --run takes another.
 """
 
