@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import ConfigError, DataError, did_you_mean
 from ..files import json_of, read_json
 
-NAMED = ("macro-40nm", "adc-survey", "paper-board", "neurosim-45nm", "neurosim-32nm", "digital-baselines")
+NAMED = ("macro-40nm", "adc-survey", "paper-board", "neurosim-45nm", "neurosim-32nm", "mnsim-2", "digital-baselines")
 """technology files in the package"""
 
 CASES = ("low", "typical", "high")

@@ -41,8 +41,9 @@ def test_every_number_of_the_package_has_a_source(name):
 def test_macros_hold_all_that_an_account_asks():
     baselines = {name for name in costs.MEANINGS if re.match("gpu|cpu|mcu|accelerator", name)}
     assert set(costs.load_costs("digital-baselines").values) == baselines
-    scaled, peers = [(name, range(4, 17)) for name in ("macro-40nm", "adc-survey")], ("neurosim-45nm", "neurosim-32nm")
-    for name, bits in (*scaled, ("paper-board", [14]), *[(name, [8]) for name in peers]):
+    scaled = [(name, range(4, 17)) for name in ("macro-40nm", "adc-survey")]
+    peers = [("neurosim-45nm", [8]), ("neurosim-32nm", [8]), ("mnsim-2", [6])]
+    for name, bits in (*scaled, ("paper-board", [14]), *peers):
         table = costs.load_costs(name)
         wanted = set(costs.MEANINGS) - baselines
         wanted |= {f"adc_{b}b_{unit}" for b in bits for unit in ("J", "s", "um2")}
