@@ -1,14 +1,13 @@
 """README and docs: every command is one that the package has; every block runs as it stands, unless it says why not.
 
 A block runs where the blocks above it on its page have left their files. GIVEN lies there from the start: what README's
-first command makes, data, and files that the user has. `<!-- not run: WHY -->` above a block names what a test lacks.
+first command makes, data, and files that the user has. `<!-- not run: WHY -->` above a block names what a test lacks;
+its commands are checked all the same: programs, options, files, tasks and names are there.
 """
 
-import functools
 import os
 import re
 import runpy
-import shlex
 import shutil
 import stat
 import subprocess
@@ -17,14 +16,16 @@ import sys
 import numpy as np
 import pytest
 
-from minirram.cli.main import build_parser
+from minirram.cli import main
 
 from .support import own_task
-from .support.pages import Block, blocks, commands, pages
+from .support.c_programs import EXPORT, NEEDS_COMPILER, compiler
+from .support.page_commands import Unfit, calls, check, check_python, parser
+from .support.pages import Block, blocks, pages_with_blocks
 from .support.places import ROOT
 from .support.tiny import save_garments
 
-BLOCKS = [block for page in pages() for block in blocks(page)]
+BLOCKS = [block for page in pages_with_blocks() for block in blocks(page)]
 SHELL = ("sh", "console")
 TOOLS = ("iverilog", "vvp", "ngspice", "make")
 """that a block may need, and CI has"""
@@ -34,40 +35,99 @@ TREE = ("benchmarks", "data_scripts", "docs", "export", "minirram", "tests")
 """folders of the checkout that commands name by their path from its root"""
 
 
-def lines(block):
-    """The commands of a shell block; of a console block those behind a dollar sign."""
-    shown = commands(block.text)
-    return shown if block.language == "sh" else [line[2:] for line in shown if line.startswith("$ ")]
-
-
-def words(line):
-    """The words of each call of minirram in a line; of braces and variables one value."""
-    line = re.sub(r"\$\w+", "8", re.sub(r"\{([^,}]*),[^}]*\}", r"\1", line))
-    for call in re.findall(r"(?:^|[;&|]\s*|\bdo\s+)minirram ([^;&|]*)", line):
-        yield shlex.split(call, comments=True)
-
-
-@functools.lru_cache(maxsize=None)
-def parser():
-    """That of the command line, made once."""
-    return build_parser()
-
-
 # -- as they stand -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", pages())
-def test_every_command_of_a_page_is_one_that_the_package_has(page, capsys):
-    for block in blocks(page):
-        assert block.language or page == "README.md", f"{block.place}: a block without a language"
-        for line in lines(block) if block.language in SHELL else ():
-            for arguments in words(line):
-                try:
-                    parser().parse_args(arguments)
-                except (SystemExit, Exception) as error:
-                    pytest.fail(f"{block.place}: {line}: {error} {capsys.readouterr().err}")
-            for script in re.findall(r"\bpython3? (\S+\.py)\b", line):
-                assert (ROOT / script).exists(), f"{block.place}: no {script}"
+def lines(block):
+    """The commands of a shell block; of a console block those behind a dollar sign."""
+    if block.language == "sh":
+        return block.text
+    return "".join(f"{line[2:]}\n" for line in block.text.splitlines() if line.startswith("$ "))
+
+
+NEEDS_BASH = pytest.mark.skipif(not os.path.exists("/bin/bash"), reason="bash reads the blocks")
+
+
+@NEEDS_BASH
+@pytest.mark.parametrize("page", pages_with_blocks())
+def test_each_command_of_a_page_is_there_run_or_not(page, tmp_path):
+    """Programs, options, scripts, files, tasks, studies and extras that blocks name."""
+    found = list(blocks(page))
+    assert page == "README.md" or all(block.language for block in found), "a block without a language"
+    place = page
+    shells = "".join(f"@ {block.place}\n{lines(block)}" for block in found if block.language in SHELL)
+    for call in calls(shells, tmp_path):
+        if call[0] == "@":
+            place = call[1]
+            continue
+        try:
+            check(call)
+        except Unfit as error:
+            pytest.fail(f"{place}: {' '.join(call)}: {error}")
+    for block in found:
+        if block.language == "python":
+            check_python(block.text)
+
+
+FAULTS = {
+    "minirram evaluate RUN --splot test": "--splot",
+    "minirram train fashion-mnits --data data --out run": "no task fashion-mnits",
+    "minirram sweep docs/studies/nothing.json --out x": "no docs/studies/nothing.json",
+    "for b in 4 five; do minirram energy RUN --adc-bits $b; done": "five",
+    "minirram compare retina --data data --out x --arms wo-{every,stop}-free-1": "wo-stop-free-1",
+    "python benchmarks/growth.py --jsom": "unrecognized arguments: --jsom",
+    "python benchmarks/checkpoint.py --json": "checkpoint.py takes no arguments",
+    "python benchmarks/nothing.py": "no benchmarks/nothing.py",
+    "python -m minirram doctor --deep": "--deep",
+    "python -m tests.support.nothing": "no module tests.support.nothing",
+    "python -c 'from minirram.errors import Nothing'": "no Nothing in minirram.errors",
+    "pip install '.[lab,labs]'": "no extra labs",
+    "make -C docs": "no Makefile there",
+    "sh benchmarks/all.sh --slow": "no option --slow in all.sh",
+    "export/build/programmer --fourmed program.xbp": "no option --fourmed",
+    "minirams demo": "no check of minirams",
+    "for b in 4; do minirram demo": "syntax error",
+}
+
+
+@NEEDS_BASH
+@pytest.mark.parametrize("text", FAULTS)
+def test_what_is_not_there_is_seen(text, tmp_path):
+    with pytest.raises(Unfit, match=re.escape(FAULTS[text])):
+        for call in calls(text, tmp_path):
+            check(call)
+
+
+OPTIONS_OF_OTHERS = {
+    *("--gc-sections", "--no-index", "--find-links", "--only-binary", "--python-version", "--platform"),
+}
+"""of pip and of the linker"""
+SOURCES = ("benchmarks/*", "data_scripts/*", "docs/**/*.py", ".ci/*", "export/**/*.[cps]*", "tests/support/*.py")
+
+
+def options_of_commands():
+    """{command: its options}"""
+    return {name: main.command_parser(parser(), name).known() for name in main.COMMANDS}
+
+
+def unknown_options(span, commands, others):
+    """Options in a piece of code that are not those of its command; without a command, of nothing."""
+    command = re.match(r"minirram ([\w-]+) ", span)
+    known = commands.get(command[1], set()) if command else others.union(*commands.values())
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", span)) - set(known)
+
+
+def test_each_option_that_a_page_names_is_one():
+    """In the text between its blocks: of a command, of a script, or of the programmer in C."""
+    commands, others = options_of_commands(), set(OPTIONS_OF_OTHERS)
+    for source in (path for pattern in SOURCES for path in ROOT.glob(pattern) if path.is_file()):
+        others.update(re.findall(r"--[a-z][a-z-]+", source.read_text(encoding="utf-8", errors="replace")))
+    assert unknown_options("minirram export --splot", commands, others) == {"--splot"}
+    assert unknown_options("--no-such", commands, others) == {"--no-such"}
+    for page in pages_with_blocks():
+        text = re.sub(r"^ *```.*?^ *```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)
+        for span in (part for code in re.findall(r"`([^`]+)`", text) for part in re.split(r";\s*|&&\s*", code)):
+            assert not unknown_options(span, commands, others), f"{page}: {span}"
 
 
 def test_a_block_of_commands_runs_or_says_why_not():
@@ -86,12 +146,17 @@ def test_what_a_page_shows_is_compared_or_says_why_not():
     assert all(block.not_compared is None or len(block.not_compared.split()) > 2 for block in BLOCKS)
 
 
-def test_a_command_that_is_not_there_is_seen():
-    assert list(words("minirram export RUN && minirram chip RUN --out x  # y")) == [
-        ["export", "RUN"],
-        ["chip", "RUN", "--out", "x"],
-    ]
-    assert list(words("for b in 4 5; do minirram energy --adc-bits $b; done")) == [["energy", "--adc-bits", "8"]]
+@NEEDS_COMPILER
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "c"], ids=lambda block: block.place)
+def test_c_of_a_page_compiles(block, tmp_path):
+    source = tmp_path / "block.c"
+    source.write_text(block.text)
+    done = subprocess.run(
+        [*compiler(tmp_path), f"-I{EXPORT}", "-fsyntax-only", str(source)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert done.returncode == 0, f"{block.place}: {done.stdout.decode()}"
 
 
 # -- as they run -------------------------------------------------------------------------------------------------------
@@ -167,7 +232,15 @@ def check_shown(block: Block, printed):
         assert line in left, f"{block.place}: {line!r} was not printed, or not in this place, of\n{printed}"
 
 
-RUN = sorted({block.page for block in BLOCKS if block.language in ("sh", "python") and not block.not_run})
+FIRMWARE = "export/README.md"
+"""its blocks have tests of their own, below"""
+RUN = sorted(
+    {
+        block.page
+        for block in BLOCKS
+        if block.language in ("sh", "python") and not block.not_run and block.page != FIRMWARE
+    }
+)
 """pages with blocks that run; those of `console` are run by tests/cli/test_fit_cases.py"""
 
 
@@ -216,7 +289,7 @@ def test_the_loop_of_the_firmware_page_runs(formed, shell, tmp_path):
     np.save(str(folder / "map.npy"), np.random.default_rng(0).lognormal(np.log(12.0), 0.15, (512, 512)))
     measured = " --map map.npy --unit uS" if formed else ""
     run_shell(f"minirram train fashion-mnist --data synthetic --out RUN --quiet{measured}", folder, shell)
-    (text,) = [block.text for block in blocks("export/README.md") if block.language == "sh"]
+    (text,) = [block.text for block in blocks(FIRMWARE) if block.language == "sh"]
     assert "# --chip map.npy --formed" in text
     text = text.replace("--chip map.npy --out", "--chip map.npy --formed --out") if formed else text
     assert "none differ" in run_shell(text, folder, shell)

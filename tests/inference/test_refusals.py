@@ -150,7 +150,7 @@ SAVED = {
     "no placement": (lambda arrays: {"placement": np.array("{}")}, "^not a placement: macro_rows is missing"),
     "no JSON": (lambda arrays: {"placement": np.array("{")}, "^placement: "),
     "another network": (other_placement, r"^holds the matrices \('fc1',\), those of tiny are \['conv', 'fc1', 'fc2'\]"),
-    "a shift": (lambda arrays: {"adc_shift/fc1": np.array(25)}, "^adc_shift/fc1: tile shift 25; choose 0 to 24"),
+    "a shift": (lambda arrays: {"adc_shift/fc1": np.array(25, "i8")}, "^adc_shift/fc1: tile shift 25; choose 0 to 24"),
 }
 
 

@@ -1,6 +1,7 @@
-"""Code blocks of README and of the pages in docs/."""
+"""Code blocks of README, of the pages in docs/, and of those beside the code."""
 
 import re
+import textwrap
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from .places import ROOT
@@ -22,6 +23,11 @@ def pages() -> List[str]:
     """README and all pages of docs/, by their path from the root."""
     found = sorted((ROOT / "docs").rglob("*.md"))
     return ["README.md", *(path.relative_to(ROOT).as_posix() for path in found)]
+
+
+def pages_with_blocks() -> List[str]:
+    """The pages, and those outside docs/ whose blocks are commands or code."""
+    return [*pages(), "CONTRIBUTING.md", "export/README.md"]
 
 
 class Block(NamedTuple):
@@ -50,7 +56,7 @@ class Block(NamedTuple):
 def blocks(page: str) -> Iterator[Block]:
     """All fenced blocks of a page, in order."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, flags=re.M | re.S):
+    for found in re.finditer(r"^( *)```(\w*)\n(.*?)^\1```$", text, flags=re.M | re.S):
         above = text[: found.start()].rstrip().rsplit("\n\n", 1)[-1]
         above = above.rsplit("```", 1)[-1]
         why = re.search(r"<!-- not run: (.+?) -->$", above, flags=re.S)
@@ -60,15 +66,10 @@ def blocks(page: str) -> Iterator[Block]:
         yield Block(
             page,
             line,
-            language=found[1],
-            text=found[2],
+            language=found[2],
+            text=textwrap.dedent(found[3]),
             not_run=why[1] if why else None,
             file=file[1] if file else None,
             not_compared=reason[1] if reason else None,
             printed=bool(re.search(r"\bprints:?$", above)),
         )
-
-
-def commands(text: str) -> List[str]:
-    """The lines of a shell block, those that a backslash continues as one."""
-    return [line.strip() for line in re.sub(r"\\\n\s*", " ", text).splitlines() if line.strip()]
