@@ -124,7 +124,6 @@ def read_sheet(path: PathLike, variable: Optional[str]) -> Lines:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         sheets = {sheet.title: _cells(sheet, where) for sheet in book.worksheets if variable in (None, sheet.title)}
         names = [sheet.title for sheet in book.worksheets]
-        book.close()
     except DataError as error:
         text = str(error)
         raise DataError(text if text.startswith(where) else f"{where}: {text}") from None

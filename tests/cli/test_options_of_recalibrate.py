@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from minirram.chip.chip import Chip
 from minirram.files import read_npz
 from minirram.learn.mask_learner import MaskLearner
 from minirram.programming.readback import read_program
+from minirram.runs import recalibrate
 from minirram.runs.evaluate import accuracy_of_readback
 from minirram.runs.folder import RunFolder
 from minirram.runs.run import Run
@@ -120,6 +122,20 @@ def test_masks_that_learn_on_are_an_increment_of_the_program_that_the_chip_holds
     ):
         refused = call("recalibrate", folder, "--readback", readback, "--out", out, *options)
         assert refused.code == 2 and message in refused.err
+
+
+@pytest.mark.slow
+def test_statistics_are_taken_through_the_wires_of_the_run(runs, tmp_path, monkeypatch):
+    """A chip that was read back has no voltage shares until it is told to have wires."""
+    wired = LEARNED + ("--wire-ohm", "100")
+    readback, told = str(tmp_path / "readback.npy"), []
+    np.save(readback, runs.chip("programmed", *wired))
+    retake = recalibrate.retake_statistics
+    monkeypatch.setattr(recalibrate, "retake_statistics", lambda *a, **k: told.append(len(updates)) or retake(*a, **k))
+    update, updates = Chip.update_ir_drop, []
+    monkeypatch.setattr(Chip, "update_ir_drop", lambda chip, wires: updates.append(wires) or update(chip, wires))
+    figures("recalibrate", runs.trained(*wired), "--readback", readback, "--out", str(tmp_path / "new"))
+    assert told == [1] and updates[0].row_ohm == 100
 
 
 @pytest.mark.slow
