@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from minirram.conformance import check_cell
+from minirram.conformance import cells, check_cell
+from minirram.conformance.cases import Violation
 from minirram.device.cell import CellModel
 from minirram.device.presets import HFOX_1T1R, PCM, TAOX_40NM, TECHNOLOGIES
 
@@ -163,3 +164,70 @@ def test_what_a_model_raises_is_a_finding():
     numbers = {field.name: getattr(TAOX_40NM, field.name) for field in dataclasses.fields(CellModel)}
     report = check_cell(Raises(**numbers))
     assert "read noise" in report.broken and "no noise" in str(report)
+
+
+RANDOM = np.random.default_rng(0)
+
+
+def model_with(base, **methods):
+    """A cell with the numbers of `base` whose methods are `method(self, own, ...)`; own: that of CellModel."""
+
+    def method(name, change):
+        own = getattr(CellModel, name)
+        return lambda self, *a, **k: change(self, lambda *b, **c: own(self, *b, **c), *a, **k)
+
+    body = {name: method(name, change) for name, change in methods.items()}
+    numbers = {field.name: getattr(base, field.name) for field in dataclasses.fields(CellModel)}
+    return dataclasses.dataclass(frozen=True)(type("Changed", (CellModel,), body))(**numbers)
+
+
+def times(factor):
+    return lambda self, own, *a, **k: factor * own(*a, **k)
+
+
+def at_random(self, own, *a, **k):
+    return own(*a, **k) * (1 + 1e-9 * RANDOM.random())
+
+
+def with_nan(self, own, *a, **k):
+    found = np.array(own(*a, **k))
+    found.flat[0] = np.nan
+    return found
+
+
+def both_stuck(self, own, *a):
+    return tuple(np.ones_like(stuck) for stuck in own(*a))
+
+
+FOUND = [  # law, base, methods, what it says
+    ("sampling", TAOX_40NM, {"sample_lrs_S": lambda s, own, *a: own(*a).astype(np.float32)}, "gives float32"),
+    ("sampling", TAOX_40NM, {"sample_lrs_S": at_random}, "the same generator gives other numbers the second time"),
+    ("sampling", TAOX_40NM, {"sample_stuck": lambda s, own, *a: tuple(1 * x for x in own(*a))}, "no bool maps"),
+    ("sampling", TAOX_40NM, {"sample_stuck": both_stuck}, "stuck in both states"),
+    ("conductance", TAOX_40NM, {"sample_hrs_S": with_nan}, "an off conductance is .nan. S"),
+    ("conductance", TAOX_40NM, {"sample_lrs_S": times(1e-9)}, "on cells do not conduct more than off cells"),
+    ("conductance", TAOX_40NM, {"to_grid": lambda s, own, *a: (own(*a)[0] + 0.5, 0)}, "no float32 integers"),
+    ("conductance", TAOX_40NM, {"to_grid": lambda s, own, *a: (np.float32(2**24) + own(*a)[0], 0)}, "not sum exactly"),
+    ("conductance", TAOX_40NM, {"to_grid": lambda s, own, *a: (own(*a)[0] + 1, 0)}, "off by more than half a step"),
+    ("distributions", TAOX_40NM, {"hrs_spread": lambda s, own: (2 * own()[0], own()[1])}, "lie below the median it"),
+    ("forming", TAOX_40NM, {"formed_share": lambda s, own, v: own(np.asarray(v) + 0.05)}, "formed_share: .* from the"),
+    ("read_noise", TAOX_40NM, {"read_std": times(-1)}, "read_std is no deviation"),
+    ("read_noise", TAOX_40NM, {"read_std": lambda s, own, g, unit_S=1.0: own(g, unit_S) + 1e-9}, "other units"),
+    ("writing", TAOX_40NM, {"set_S": times(-1)}, "not above 0"),
+    ("writing", TAOX_40NM, {"set_S": at_random}, "set_S: the same generator gives other numbers the second time"),
+    ("writing", PCM, {"reset_S": with_nan}, "reset_S gives no conductance"),
+    ("writing", TAOX_40NM, {"tuned_S": times(1.001)}, "tuned_S misses its target"),
+    ("ageing", PCM, {"acceleration": lambda s, own, kelvin: 2.0 if kelvin is None else own(kelvin)}, "is not 1"),
+    ("ageing", PCM, {"acceleration": lambda s, own, k: own(k) if k is None else -1.0}, "accelerations"),
+    ("ageing", PCM, {"aged_S": lambda s, own, g, a, **k: own(g, a, **k) * np.where(a > 0, -1, 1)}, "after .* s"),
+    ("ageing", PCM, {"aged_S": lambda s, own, g, a, **k: g * (1 - 0.1 * RANDOM.random() * (a > 0))}, "one course"),
+    ("ageing", PCM, {"aged_S": lambda s, own, g, a, **k: g * (1 - 1e-4 * len(g) * (a > 0))}, "cells beside it"),
+    ("ageing", PCM, {"aged_S": lambda s, own, g, a, **k: g}, "nothing changes"),
+]
+
+
+@pytest.mark.parametrize("law, base, methods, message", FOUND, ids=[f"{one[0]}-{one[3]}" for one in FOUND])
+def test_a_law_says_what_it_found(law, base, methods, message):
+    getattr(cells, law)(base)
+    with pytest.raises(Violation, match=message):
+        getattr(cells, law)(model_with(base, **methods))
