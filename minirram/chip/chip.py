@@ -30,6 +30,10 @@ PULSES = ("form", "partner_reset", "set", "reset", "probe_reset", "probe_set")
 ByName = Mapping[str, np.ndarray]
 
 
+READ_CELLS = 2**15
+"""pairs of cells whose weights are worked out together: their arrays stay in a core's cache"""
+
+
 class Chip:
     """State of the macros that carry one network, and the pulses they have received.
 
@@ -333,12 +337,16 @@ class Chip:
         half the draws. Without a generator the read is noiseless.
         """
         plus, minus = self.pair_grid(name)
-        weights = plus - minus
-        if generator is not None:
-            noise = generator.standard_normal(plus.shape, dtype=np.float32)
-            noise *= self.cell_model.pair_read_std(plus, minus, unit_S=self.cell_model.grid_S)
-            weights += noise
-        weights *= np.float32(self.cell_model.grid_S / scale_S)
+        weights = np.empty(plus.shape, np.float32)
+        at_a_time = max(1, READ_CELLS // plus.shape[1])  # a generator's numbers do not depend on how many it is asked
+        for first in range(0, len(plus), at_a_time):
+            rows = slice(first, first + at_a_time)
+            read = np.subtract(plus[rows], minus[rows], out=weights[rows])
+            if generator is not None:
+                noise = generator.standard_normal(read.shape, dtype=np.float32)
+                noise *= self.cell_model.pair_read_std(plus[rows], minus[rows], unit_S=self.cell_model.grid_S)
+                read += noise
+            read *= np.float32(self.cell_model.grid_S / scale_S)
         return weights
 
     def replace_conductances(self, map_S: np.ndarray) -> None:

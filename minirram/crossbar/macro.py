@@ -396,13 +396,9 @@ class Macro:
         return self._memo.get(self.changes, ("cells", where), make=lambda: read_only(self._present_grid(where)))
 
     def _present_grid(self, region: Region) -> np.ndarray:
-        where = region.rows, region.cols
-        held = np.where(self.on[where], self.on_grid[where], self.off_grid[where])
-        if self._state.ageing:
-            ageing = {name: array[where] for name, array in self._state.ageing.items()}
-            aged_S = self.model.aged_S(held.astype(np.float64) * self.model.grid_S, **ageing)
-            held, _ = self.model.to_grid(aged_S, self.rows)
-        return np.where(self.formed[where], held, self.pristine_grid)
+        held = self._state.held_grid(self.model, (region.rows, region.cols))
+        held[~self.formed[region.rows, region.cols]] = self.pristine_grid
+        return held
 
     def conductance_S(self) -> np.ndarray:
         """Present conductance of all cells in siemens, float64; no noise."""

@@ -5,6 +5,7 @@ from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 
+from ..device.interface import Cell
 from ..errors import DataError, ShapeError
 from ..files import prefixed
 
@@ -51,6 +52,16 @@ class MacroState:
         """(rows, cols) in use."""
         rows, cols = self.cells["on"].shape
         return rows, cols
+
+    def held_grid(self, model: Cell, where: Tuple[slice, slice]) -> np.ndarray:
+        """What the cells of a region conduct once formed, aged where they age: float32, an array of its own."""
+        on, on_grid, off_grid = (self.cells[name][where] for name in ("on", "on_grid", "off_grid"))
+        held = chosen(on, on_grid, other=off_grid)
+        if not self.ageing:
+            return held
+        ageing = {name: array[where] for name, array in self.ageing.items()}
+        aged_S = model.aged_S(held.astype(np.float64) * model.grid_S, **ageing)
+        return model.to_grid(aged_S, self.shape[0])[0]
 
     def to_arrays(self) -> Dict[str, np.ndarray]:
         """A flat dict of named arrays; `from_arrays` reads it. The arrays are the state's own."""
@@ -139,6 +150,19 @@ def _checked_lines(arrays: Mapping[str, Any], shape: Tuple[int, ...]) -> Dict[st
     if physical[1] % 2 or len(plus) != len(minus) or (plus % 2).any() or (minus != plus + 1).any():
         raise DataError("the column map of a macro's state does not keep the two columns of a pair together")
     return maps
+
+
+def chosen(which: np.ndarray, one: np.ndarray, *, other: np.ndarray) -> np.ndarray:
+    """`np.where(which, one, other)` of float32 arrays of one shape, by their bits: where `which` (bool) follows no
+    pattern, `np.where` takes four times as long.
+    """
+    of_other: np.ndarray = other.view(np.int32)
+    all_bits: np.ndarray = which.astype(np.int32)
+    np.negative(all_bits, out=all_bits)
+    found = np.bitwise_xor(one.view(np.int32), of_other)
+    found &= all_bits
+    found ^= of_other
+    return found.view(np.float32)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

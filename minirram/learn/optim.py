@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..errors import ConfigError
+from ..nn.blocks import blocks
 
 
 def cosine_rate(base_rate: float, step: int, *, n_steps: int) -> float:
@@ -38,9 +39,10 @@ def sgd_step(
 
     parameter, velocity, gradient: float32 arrays of one shape; `gradient` is used as scratch.
     """
-    if weight_decay:
-        gradient += np.float32(weight_decay) * parameter
-    velocity *= np.float32(momentum)
-    velocity += gradient
-    np.multiply(velocity, np.float32(rate), out=gradient)
-    parameter -= gradient
+    for p, v, g in blocks(parameter, velocity, gradient):
+        if weight_decay:
+            g += np.float32(weight_decay) * p
+        v *= np.float32(momentum)
+        v += g
+        np.multiply(v, np.float32(rate), out=g)
+        p -= g

@@ -11,6 +11,7 @@ from typing import Tuple
 import numpy as np
 
 from ..errors import ConfigError
+from ..nn.blocks import blocks
 
 
 def initial_scores(generator: np.random.Generator, shape: Tuple[int, ...], *, fan_in: int) -> np.ndarray:
@@ -62,14 +63,17 @@ def steady_mask(
     wanted, old_mask: bool; scores, old_scores: float, the scores of this and the previous step; limit: relative
     change, 0 lets every bit change. All of one shape. The kept fraction may drift by the bits held back.
     """
-    old_magnitude = np.abs(old_scores)
-    moved = np.abs(scores)
-    moved -= old_magnitude
-    np.abs(moved, out=moved)
-    old_magnitude *= np.float32(limit)
-    flipped = np.logical_xor(wanted, old_mask)
-    flipped &= moved >= old_magnitude
-    return np.logical_xor(flipped, old_mask, out=flipped)  # `np.where` on bools takes twice as long
+    mask = np.empty(wanted.shape, bool)
+    for kept, wants, old, now, before in blocks(mask, wanted, old_mask, scores, old_scores):
+        old_magnitude = np.abs(before)
+        moved = np.abs(now)
+        moved -= old_magnitude
+        np.abs(moved, out=moved)
+        old_magnitude *= np.float32(limit)
+        np.greater_equal(moved, old_magnitude, out=kept)
+        kept &= np.logical_xor(wants, old)
+        np.logical_xor(kept, old, out=kept)  # `np.where` on bools takes twice as long
+    return mask
 
 
 def score_gradient(weight_gradient: np.ndarray, weights: np.ndarray, *, scores: np.ndarray) -> np.ndarray:
@@ -78,7 +82,11 @@ def score_gradient(weight_gradient: np.ndarray, weights: np.ndarray, *, scores: 
     weight_gradient: dLoss/dW of the masked weights; weights: their values when kept (cell level: +G+ and -G-);
     scores. All of one shape, float32.
     """
-    return weight_gradient * weights * np.sign(scores)
+    gradient = np.empty(scores.shape, np.result_type(weight_gradient, weights, scores))
+    for product, dweight, weight, score in blocks(gradient, weight_gradient, weights, scores):
+        np.multiply(dweight, weight, out=product)
+        product *= np.sign(score)
+    return gradient
 
 
 def to_score_size(gradient: np.ndarray, size: float) -> np.ndarray:

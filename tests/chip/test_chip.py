@@ -104,6 +104,17 @@ def test_read_weights_follows_the_two_cells_law():
     assert np.allclose(chip.read_weights("a", 1e-6), (plus - minus) / 1e-6, rtol=1e-5, atol=0)
 
 
+def test_weights_read_a_few_rows_at_a_time_have_the_bits_of_one_read(monkeypatch):
+    chip, numbers = formed_chip(), np.random.default_rng(3)
+    whole = chip.read_weights("a", 1e-6, generator=np.random.default_rng(3))
+    monkeypatch.setattr("minirram.chip.chip.READ_CELLS", 4 * 7 + 1)
+    assert np.array_equal(chip.read_weights("a", 1e-6, generator=numbers), whole)
+    plus, minus = chip.pair_grid("a")
+    noise = np.random.default_rng(3).standard_normal(plus.shape, dtype=np.float32)
+    noise *= chip.cell_model.pair_read_std(plus, minus, unit_S=chip.cell_model.grid_S)
+    assert np.array_equal(whole, (plus - minus + noise) * np.float32(chip.cell_model.grid_S / 1e-6))
+
+
 @pytest.mark.parametrize("level", ["pair", "cell"])
 @pytest.mark.parametrize("density", [0.3, 0.5])
 def test_scale_gives_masked_weights_the_he_variance(level, density):

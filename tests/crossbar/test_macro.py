@@ -11,6 +11,7 @@ from minirram import rng
 from minirram.chip.chip import Chip
 from minirram.crossbar.converters import Adc
 from minirram.crossbar.macro import Macro
+from minirram.crossbar.macro_state import chosen
 from minirram.crossbar.region import Reading, Region
 from minirram.crossbar.wires import Wires, column_currents_A, transfer_S
 from minirram.device.presets import TAOX_40NM
@@ -582,3 +583,13 @@ def test_a_chip_as_read_back_keeps_its_states_until_they_are_pulsed(seed, voltag
     now = macro.conductance_grid()
     assert np.allclose(now[off], before["lrs_grid"][off], rtol=0.01, atol=1)  # replayed within the write noise
     assert np.array_equal(now[~off], np.rint(read_S * 1e9)[~off])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_chosen_has_the_bits_of_where(seed):
+    generator = np.random.default_rng(seed)
+    one, other = generator.integers(0, 2**32, (2, 6, 8), np.uint32).view(np.float32)  # NaN, infinities, -0 as well
+    which = generator.random((6, 8)) < 0.5
+    for part in (np.s_[:, :], np.s_[1:5, 2:7]):
+        found = chosen(which[part], one[part], other=other[part])
+        assert np.array_equal(found.view(np.uint32), np.where(which[part], one[part], other[part]).view(np.uint32))
