@@ -53,7 +53,9 @@ def exponents(clock):
     codes = random_codes(config.network, 400)
     return {
         "exponent_macros": exponent(clock, [1, 2, 4, 8], [product(512 * n, 256) for n in (1, 2, 4, 8)]),
-        "exponent_width": exponent(clock, [32, 64, 128, 256], [product(512, n) for n in (32, 64, 128, 256)]),
+        # Columns inside a macro share its bit planes: there the exponent is below 1. Macros side by side do not.
+        "exponent_width": exponent(clock, [256, 512, 1024, 2048], [product(512, n) for n in (256, 512, 1024, 2048)]),
+        "exponent_width_inside": exponent(clock, [32, 64, 128, 256], [product(512, n) for n in (32, 64, 128, 256)]),
         "exponent_images": exponent(
             clock, [50, 100, 200, 400], [lambda n=n: answer(codes[:n]) for n in (50, 100, 200, 400)]
         ),

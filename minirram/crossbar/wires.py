@@ -57,8 +57,13 @@ def cell_voltages_V(conductance_S: np.ndarray, inputs_V: np.ndarray, *, wires: W
     conductance that is none.
     """
     conductance_S, inputs_V = _checked(conductance_S, inputs_V)
+    return _solved_V(conductance_S, inputs_V[:, :, None], wires=wires, tolerance=tolerance)
+
+
+def _solved_V(conductance_S: np.ndarray, source_V: np.ndarray, *, wires: Wires, tolerance: float) -> np.ndarray:
+    """(1 + K G)^-1 source, (n, rows, cols), for sources (n, rows, 1) at the ends of rows or (n, 1, cols) of columns."""
     root = np.sqrt(conductance_S)
-    drive = root * inputs_V[:, :, None]
+    drive = root * source_V
     u = drive.copy()
     residual = -root * _drops_V(root * u, wires)  # drive - (1 + root K root) u
     direction = residual.copy()
@@ -76,7 +81,7 @@ def cell_voltages_V(conductance_S: np.ndarray, inputs_V: np.ndarray, *, wires: W
         direction *= _ratio(power, previous)[:, None, None]
         direction += residual
     # One substitution gives the cells with G = 0 their voltage too.
-    return inputs_V[:, :, None] - _drops_V(root * u, wires)
+    return source_V - _drops_V(root * u, wires)
 
 
 def column_currents_A(
@@ -103,6 +108,39 @@ def column_currents_A(
                 for _ in pool.map(solve, firsts):
                     going.advance()
     return currents_A
+
+
+def conductance_gradient(
+    conductance_S: np.ndarray,
+    inputs_V: np.ndarray,
+    d_currents: np.ndarray,
+    *,
+    wires: Wires,
+    tolerance: float = 1e-7,
+) -> np.ndarray:
+    """d_loss/d_conductance of `column_currents_A`, float64 (rows, cols), summed over the inputs.
+
+    inputs_V: (n, rows), volt; d_currents: (n, cols), d_loss/d_current. One adjoint solve per input: K is symmetric, so
+    it is the same system with d_currents at the ends of the columns, and
+
+        d_loss/d_G_ij = sum_n (voltage on the cell)_nij (adjoint voltage on the cell)_nij.
+
+    Without wires: the outer product inputs^T d_currents. ShapeError for shapes that do not match.
+    """
+    conductance_S, inputs_V = _checked(conductance_S, inputs_V)
+    d_currents = np.asarray(d_currents, np.float64)
+    if d_currents.shape != (len(inputs_V), conductance_S.shape[1]):
+        raise ShapeError(
+            f"gradients of shape {d_currents.shape} for {len(inputs_V)} inputs of {conductance_S.shape[1]} columns"
+        )
+    gradient = np.zeros(conductance_S.shape)
+    batch = max(1, _BATCH_BYTES // (8 * conductance_S.size))
+    for first in range(0, len(inputs_V), batch):
+        some = slice(first, first + batch)
+        volts = _solved_V(conductance_S, inputs_V[some, :, None], wires=wires, tolerance=tolerance)
+        adjoint = _solved_V(conductance_S, d_currents[some, None, :], wires=wires, tolerance=tolerance)
+        gradient += np.einsum("nij,nij->ij", volts, adjoint)
+    return gradient
 
 
 def transfer_S(

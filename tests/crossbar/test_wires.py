@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from minirram.crossbar import wires
 from minirram.crossbar.macro import Macro
-from minirram.crossbar.wires import Wires, column_currents_A, transfer_S
+from minirram.crossbar.wires import Wires, column_currents_A, conductance_gradient, transfer_S
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, ShapeError
+
+from ..support.gradients import GradientError, check_gradient
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 7)
@@ -148,12 +150,19 @@ def test_tolerance_is_what_it_says():
     assert errors[0] > errors[1] > errors[2] and errors[2] < 1e-5
 
 
-def test_many_inputs_in_batches_equal_one_at_a_time():
-    conductance_S, _ = draw(3, 40, 30)
-    inputs_V = np.random.default_rng(4).uniform(0, 1, (1900, 40))
-    currents_A = column_currents_A(conductance_S, inputs_V, wires=Wires(5.0, 5.0), tolerance=1e-9)
-    alone_A = column_currents_A(conductance_S, inputs_V[1890:1891], wires=Wires(5.0, 5.0), tolerance=1e-9)
-    assert np.allclose(currents_A[1890], alone_A[0], rtol=1e-7, atol=0)
+@pytest.fixture
+def three_at_a_time(monkeypatch):
+    """40 x 30 cells, three inputs to a batch."""
+    monkeypatch.setattr(wires, "_BATCH_BYTES", 3 * 8 * 40 * 30)
+    return draw(3, 40, 30)[0]
+
+
+def test_many_inputs_in_batches_equal_one_at_a_time(three_at_a_time):
+    inputs_V = np.random.default_rng(4).uniform(0, 1, (8, 40))
+    currents_A = column_currents_A(three_at_a_time, inputs_V, wires=Wires(5.0, 5.0), tolerance=1e-9)
+    for one, found_A in zip(inputs_V, currents_A):
+        alone_A = column_currents_A(three_at_a_time, one[None], wires=Wires(5.0, 5.0), tolerance=1e-9)[0]
+        assert np.allclose(found_A, alone_A, rtol=1e-7, atol=0)
 
 
 @pytest.mark.parametrize("values", [{"row_ohm": -1.0}, {"col_ohm": float("nan")}, {"model": "guess"}])
@@ -167,3 +176,62 @@ def test_wrong_operands_are_refused():
         column_currents_A(np.ones((3, 2)), np.ones((1, 2)), wires=Wires())
     with pytest.raises(ConfigError, match="not negative"):
         column_currents_A(-np.ones((3, 2)), np.ones((1, 3)), wires=Wires())
+
+
+@given(seeds, sizes, sizes, ohms, ohms)
+def test_gradient_against_differences_of_the_dense_solve(seed, m, n, row_ohm, col_ohm):
+    conductance_S, inputs_V = draw(seed, m, n)
+    generator = np.random.default_rng([seed, 1])
+    d_currents = generator.standard_normal((len(inputs_V), n))
+    x = conductance_S / 1e-4 + 0.2  # of the order of 1; differences go to both sides of the cell
+
+    def loss(scaled):
+        return float((nodal_solve(1e-4 * scaled, inputs_V, row_ohm, col_ohm) * d_currents).sum()) / 1e-4
+
+    gradient = conductance_gradient(1e-4 * x, inputs_V, d_currents, wires=Wires(row_ohm, col_ohm), tolerance=1e-11)
+    check_gradient(loss, x, gradient, generator, directions=2, tolerance=1e-5)
+
+
+@given(seeds, sizes, sizes)
+def test_without_wires_the_gradient_is_the_outer_product(seed, m, n):
+    """Cells with no conductance have theirs, too: it says what they would bring."""
+    conductance_S, inputs_V = draw(seed, m, n)
+    d_currents = np.random.default_rng([seed, 2]).standard_normal((len(inputs_V), n))
+    gradient = conductance_gradient(conductance_S, inputs_V, d_currents, wires=Wires(0.0, 0.0))
+    assert np.allclose(gradient, inputs_V.T @ d_currents, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("wrong", ["transposed lines", "one input short", "no adjoint"])
+def test_the_check_of_the_gradient_catches(wrong):
+    conductance_S, inputs_V = draw(5, 6, 4)
+    generator = np.random.default_rng(6)
+    d_currents = generator.standard_normal((3, 4))
+    x = conductance_S / 1e-4 + 0.2
+    lines = Wires(200.0, 30.0)
+    gradient = {
+        "transposed lines": lambda: conductance_gradient(1e-4 * x, inputs_V, d_currents, wires=Wires(30.0, 200.0)),
+        "one input short": lambda: conductance_gradient(1e-4 * x, inputs_V[1:], d_currents[1:], wires=lines),
+        "no adjoint": lambda: inputs_V.T @ d_currents,
+    }[wrong]()
+
+    def loss(scaled):
+        return float((column_currents_A(1e-4 * scaled, inputs_V, wires=lines, tolerance=1e-12) * d_currents).sum()) / 1e-4
+
+    with pytest.raises(GradientError, match="differences give"):
+        check_gradient(loss, x, gradient, generator, tolerance=1e-5)
+
+
+def test_gradient_of_many_inputs_is_the_sum_over_them(three_at_a_time):
+    generator = np.random.default_rng(4)
+    inputs_V, d_currents = generator.uniform(0, 1, (8, 40)), generator.standard_normal((8, 30))
+    gradients = [
+        conductance_gradient(three_at_a_time, inputs_V[some], d_currents[some], wires=Wires(5.0, 5.0), tolerance=1e-9)
+        for some in (slice(None), *(slice(k, k + 1) for k in range(8)))
+    ]
+    assert np.allclose(gradients[0], sum(gradients[1:]), rtol=1e-6, atol=1e-9 * np.abs(gradients[0]).max())
+
+
+def test_gradients_of_another_shape_are_refused():
+    for shape in ((2, 2), (1, 3)):
+        with pytest.raises(ShapeError, match="for 1 inputs of 2 columns"):
+            conductance_gradient(np.ones((3, 2)), np.ones((1, 3)), np.ones(shape), wires=Wires())
