@@ -215,7 +215,9 @@ def test_the_check_of_the_gradient_catches(wrong):
     }[wrong]()
 
     def loss(scaled):
-        return float((column_currents_A(1e-4 * scaled, inputs_V, wires=lines, tolerance=1e-12) * d_currents).sum()) / 1e-4
+        return (
+            float((column_currents_A(1e-4 * scaled, inputs_V, wires=lines, tolerance=1e-12) * d_currents).sum()) / 1e-4
+        )
 
     with pytest.raises(GradientError, match="differences give"):
         check_gradient(loss, x, gradient, generator, tolerance=1e-5)
