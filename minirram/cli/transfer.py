@@ -30,6 +30,10 @@ EXAMPLES = (
         "the masks on another chip, then four epochs there",
     ),
     (
+        "minirram transfer runs/mine --out runs/other --chip-seed 1 --match --epochs 1",
+        "bits matched to the answers of the first chip, without labels; then an epoch",
+    ),
+    (
         "minirram transfer runs/mine --out runs/faulty --epochs 4 --stuck-lrs 0.002 --know-faults",
         "on a chip with stuck cells, which are read out first",
     ),
@@ -46,6 +50,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     data_option(files)
     learning = group(parser, "learning on the other chip")
     field_option(learning, "--epochs", Recipe, "epochs", required=True)
+    learning.add_argument(
+        "--match",
+        action="store_true",
+        help="before that, flip bits until each layer answers as on the first chip; no label is looked at",
+    )
     more = f"default: {RELEARNING_RATE} of the run's"
     field_option(learning, "--learning-rate", Recipe, "learning_rate", more=more)
     chip = chip_group(parser)
@@ -77,6 +86,7 @@ def run(options: argparse.Namespace) -> TransferResults:
         lines=chip_lines(options, None if files.maps else lines_like(options.run)),
         files=files,
         know_faults=options.know_faults,
+        match=options.match,
         threads=options.threads,
         data=None if options.data is None else source_of(options.data),
     )
@@ -93,6 +103,10 @@ def text(results: TransferResults) -> str:
     lines += [f"validation on the first chip {results.home:.4f}, with its {what} on the other {results.before:.4f}"]
     digital = results.digital_only
     stages = [("without a pulse, digital statistics of the other chip", digital.validation, digital.recovered)]
+    if results.matched is not None:
+        matched = results.matched
+        what = f"matched on {matched.samples} inputs, {matched.flips} bits in {matched.pulses} pulses:"
+        stages.append((what, matched.validation, matched.recovered))
     for epoch, (score, share) in enumerate(zip(results.after, results.recovered), 1):
         stages.append((f"after epoch {epoch}", score, share))
     for stage, score, share in stages:

@@ -1,12 +1,12 @@
 """A trained network on simulated macros: bit-serial codes, read noise, ADC, shift and add, then the digital layers."""
 
 from collections import Counter
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Iterator, Optional, Tuple
 from typing import Counter as CounterOf
 
 import numpy as np
 
-from ..nn.layers.base import Inference, Product, Signal
+from ..nn.layers.base import Inference, Layer, Product, Signal
 from ..nn.network import Network, matrices
 
 CHUNK = 500
@@ -27,15 +27,31 @@ def forward(
     (m, fan_out) such as `ChipProduct`. clipped: optional Counter that takes, per quantiser, the activations out of
     its range.
     """
+    signal = Signal(codes, network.input_step, network.input_zero)
+    for _, _, given in signals(network, state, codes=codes, product=product, clipped=clipped):
+        signal = given
+    return signal.floats()
+
+
+def signals(
+    network: Network,
+    state: Dict[str, np.ndarray],
+    *,
+    codes: np.ndarray,
+    product: Product,
+    clipped: Optional[CounterOf[str]] = None,
+) -> Iterator[Tuple[Layer, Signal, Signal]]:
+    """(layer, what it takes, what it gives) of each layer of `forward` in turn; it takes others' beside that."""
     inference = Inference(product, state, Counter() if clipped is None else clipped)
     signal = Signal(codes, network.input_step, network.input_zero)
     sources = set(network.sources)
     earlier: Dict[str, Signal] = {}
     for layer in network.layers:
-        signal = layer.on_codes((signal,) + tuple(earlier[name] for name in layer.others), inference)
+        taken = signal
+        signal = layer.on_codes((taken,) + tuple(earlier[name] for name in layer.others), inference)
         if layer.name in sources:
             earlier[layer.name] = signal
-    return signal.floats()
+        yield layer, taken, signal
 
 
 def predict(

@@ -1,6 +1,7 @@
 """What all learners share: the schedule, the epoch, its history, the best validation epoch, the checkpoint."""
 
 import time
+from dataclasses import replace
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Protocol, Tuple
 
 import numpy as np
@@ -220,6 +221,10 @@ class Learner:
     def keep_best(self) -> None:
         """Remember what is learned now as the best so far (of equals, the later)."""
         self._best = self.learned()
+
+    def keep_first(self, validation: float) -> None:
+        """Remember what is held before any epoch, with its score, as the best so far."""
+        self._best = replace(self.learned(), validation=validation)
 
     def checkpoint(self) -> Arrays:
         """Everything that `restore` needs, as a flat dict of arrays."""

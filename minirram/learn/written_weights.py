@@ -241,10 +241,6 @@ class WriteLearner(Learner):
         learned = super().learned()
         return replace(learned, groups=dict(learned.groups, chip=copies(self.chip.state())))
 
-    def keep_written(self, validation: float) -> None:
-        """Remember what was written before any epoch, with its score, as the best so far."""
-        self._best = replace(self.learned(), validation=validation)
-
     def adopt(self, learned: Learned) -> None:
         """Return to what was learned before, chip and all, as if learning had stopped there."""
         super().adopt(learned)

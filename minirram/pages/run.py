@@ -188,6 +188,8 @@ def _results_sections(opened: _Opened) -> List[Section]:
             ("its masks on this chip" if results.writes is None else "its weights on this chip", results.before),
         ]
         moved.append(("digital statistics of this chip", results.digital_only.validation))
+        if results.matched is not None:
+            moved.append(("bits matched to the first chip", results.matched.validation))
         moved += [(f"after epoch {k}", value) for k, value in enumerate(results.after, 1)]
         listed = [(step, score(value, results.test.after.primary)) for step, value in moved]
         parts.append(Table("Validation by step of the transfer", ("step", "figure"), listed))

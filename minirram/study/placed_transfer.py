@@ -51,9 +51,11 @@ def finish_written(learner: WriteLearner, learned: Learned, *, data: Any, config
     return written_model(config, learner, data.calibration_codes())
 
 
-def check_options(know_faults: bool) -> None:
+def check_options(know_faults: bool, *, match: bool) -> None:
     """ConfigError for what weights have no use for."""
     if know_faults:
         raise ConfigError(
             "--know-faults is for masks; the writing of weights finds dead cells as it goes: leave it out"
         )
+    if match:
+        raise ConfigError("--match is for masks; weights are written near those of the first chip anyway: leave it out")

@@ -34,6 +34,7 @@ from ..runs.made_chip import make_chip
 from ..runs.old_results import OF_TRANSFERS
 from ..runs.place import WEIGHTS, save_written
 from ..runs.train import MovedLine, finish, moved_lines
+from .matching import PATCHES, SAMPLES, Matched, match_stage
 from .placed_transfer import check_options, finish_written, home_score, is_placed, writer_on
 
 Moved = Union[MaskLearner, WriteLearner]
@@ -94,6 +95,8 @@ class TransferResults(Result):
     """shares of the gap between home and before that were won back; None: there was no gap"""
     digital_only: DigitalOnly
     """what the digital side alone wins back"""
+    matched: Optional[Matched]
+    """what bits matched to the first chip's answers win back, before any learning; None: nobody asked for it"""
     epochs: int
     """of the re-learning"""
     learning_rate: float
@@ -152,6 +155,7 @@ def transfer(
     lines: Optional[ChipLines] = None,
     files: ChipFiles = DRAWN,
     know_faults: bool = False,
+    match: bool = False,
     threads: int = 1,
     progress: Optional[Progress] = None,
     data: Optional[str] = None,
@@ -163,7 +167,8 @@ def transfer(
     the other chip, if not that of the first: one with `stuck_lrs` and `stuck_hrs` for a faulty chip. lines: of the
     other chip; None: all lines are alive, macros are as large as its maps, else 512 x 512. files: its measured maps
     and stuck cells. know_faults: whether its faults are read out first, so that signs (pair level) or bits (cell level)
-    avoid them. data: folder of the run's data set, where it has moved. The weights of a placed network are written on
+    avoid them. match: whether bits are matched to the answers of the first chip's layers first, see `matching`. data:
+    folder of the run's data set, where it has moved. The weights of a placed network are written on
     the other chip with the effort of the first writing, and learn on.
 
     `folder` becomes a run of its own.
@@ -173,7 +178,7 @@ def transfer(
     config = _config_of_copy(origin.config, changes, cell_model=cell_model, data=origin.source(data))
     config = replace(config, lines=lines, **files.names())
     if is_placed(origin):
-        check_options(know_faults)
+        check_options(know_faults, match=match)
     readings = files.readings  # what is wrong with a file is said before there is a folder
     carried = origin if data is None else None
     with alone(folder, "another transfer"):
@@ -184,6 +189,7 @@ def transfer(
             files=files,
             readings=readings,
             know_faults=know_faults,
+            match=match,
             carried=carried,
             threads=threads,
             progress=progress,
@@ -198,6 +204,7 @@ def _transferred(
     files: ChipFiles,
     readings: Tuple[Reading, ...],
     know_faults: bool,
+    match: bool,
     carried: Optional[RunFolder],
     threads: int,
     progress: Optional[Progress],
@@ -207,7 +214,7 @@ def _transferred(
     training = open_training(config)
     config = replace(config, data_crc=training.crc)
     chip = None if _has_ended(folder) else make_chip(config, files)
-    run = _open(folder, config, origin=Origin(origin.config, know_faults), carried=carried)
+    run = _open(folder, config, origin=Origin(origin.config, know_faults, match), carried=carried)
     if chip is None:
         return load_transfer(run.path("results.json"))
     learner: Moved
@@ -221,8 +228,11 @@ def _transferred(
     first, written = learner.learned(), sum(learner.pulse_counts())
     before = float(training.validation_score(learner.predict))
     if isinstance(learner, WriteLearner):
-        learner.keep_written(before)
-    digital = _digital_only(learner, training)
+        learner.keep_first(before)
+    digital, matched = _digital_only(learner, training), None
+    if match and isinstance(learner, MaskLearner):
+        samples = PATCHES if config.data_layout.per_pixel else SAMPLES
+        matched = match_stage(learner, first_chip, first_model, data=training, scores=(home, before), samples=samples)
     run.learn(learner, training, progress=progress)
     run.log_test_opening("end of transfer")
     model, looks = _before_and_after(learner, first, training=training, config=config, threads=threads)
@@ -236,6 +246,7 @@ def _transferred(
         home=home,
         before=before,
         digital=digital,
+        matched=matched,
         writes=written if isinstance(learner, WriteLearner) else None,
         looks=looks,
         chips=(which_chip(origin.config, first_chip), which_chip(config, chip)),
@@ -255,10 +266,12 @@ class Origin:
     """configuration of the first run"""
     know_faults: bool
     """whether the faults of the other chip were read out first"""
+    match: bool = False
+    """whether bits were matched before learning"""
 
     def to_json(self) -> Dict[str, Any]:
         """A JSON-ready dict; `origin_of` reads it."""
-        return {"source": self.source.to_json(), "know_faults": self.know_faults}
+        return {"source": self.source.to_json(), "know_faults": self.know_faults, "match": self.match}
 
 
 def origin_of(run: RunFolder) -> Optional[Origin]:
@@ -298,7 +311,9 @@ def _open(folder: Path, config: RunConfig, *, origin: Origin, carried: Optional[
     if known is None:
         write_json(run.path("transfer.json"), origin.to_json())
     elif known.to_json() != origin.to_json():
-        raise ConfigError(f"{folder} holds a transfer from another run, or with other knowledge of faults")
+        raise ConfigError(
+            f"{folder} holds a transfer from another run, or with other knowledge of faults, or matched otherwise"
+        )
     return run
 
 
@@ -409,6 +424,7 @@ def _results(
     home: float,
     before: float,
     digital: float,
+    matched: Optional[Matched],
     writes: Optional[int],
     looks: Dict[str, BeforeAfter],
     chips: Tuple[WhichChip, WhichChip],
@@ -437,6 +453,7 @@ def _results(
         after=after,
         recovered=tuple(share(score) for score in after),
         digital_only=DigitalOnly(digital, share(digital), ADAPTATION_STEPS),
+        matched=matched,
         epochs=learner.recipe.epochs,
         learning_rate=learner.recipe.learning_rate,
         steps_share=learner.recipe.epochs / origin.config.recipe.epochs,

@@ -13,7 +13,14 @@ from .held import held
 from .task import Task
 from .training_data import TrainingData, training_data
 
-BUILT_IN = (fashion_mnist.TASK, fashion_mnist_macro.TASK, spoken_digits.TASK, retina.TASK, *fashion_mnist_small.SMALL)
+BUILT_IN = (
+    fashion_mnist.TASK,
+    fashion_mnist.AFFINE,
+    fashion_mnist_macro.TASK,
+    spoken_digits.TASK,
+    retina.TASK,
+    *fashion_mnist_small.SMALL,
+)
 
 TASKS: Dict[str, Task] = {chosen.name: chosen for chosen in BUILT_IN}
 

@@ -190,6 +190,26 @@ def test_masks_go_to_the_other_chip_and_stay_without_a_learning_rate(runs, monke
     assert (history["hysteresis"] == 0.0007).all()  # the limit it fell to in the first training
 
 
+@shows("transfer", "--match")
+def test_bits_are_matched_before_anything_is_learned(runs):
+    source, out = runs.trained(*SOURCE), runs.path("matched")
+    arguments = ["--out", out, "--chip-seed", "3", "--epochs", "1", "--learning-rate", "0"]
+    first = call("transfer", source, *arguments, "--match")
+    results = figures("transfer", source, *arguments, "--match")  # it has ended: read again
+    matched = results["matched"]
+    masks = runs.arrays("masks.npz", "", *SOURCE)
+    assert 0 < matched["flips"] <= matched["pulses"] < 0.3 * sum(mask.size for mask in masks.values())
+    assert f"matched on {matched['samples']} inputs, {matched['flips']} bits in {matched['pulses']} pulses" in first.out
+    gap = results["home"] - results["before"]
+    won = matched["validation"] - results["before"]
+    assert matched["recovered"] == (pytest.approx(won / gap) if gap > 0 else None)
+    assert results["pulses"] == [0]
+    with np.load(os.path.join(out, "masks.npz")) as archive:
+        assert sum(np.count_nonzero(archive[name] != masks[name]) for name in MATRICES) == matched["flips"]
+    other = call("transfer", source, *arguments)
+    assert other.code == 2 and "or matched otherwise" in other.err
+
+
 @shows("transfer", "--stuck-lrs", "--stuck-hrs", "--know-faults", "--learning-rate")
 def test_cells_stick_in_the_shares_asked_for(runs):
     source, stuck, known = runs.trained(*SOURCE), runs.path("stuck"), runs.path("known")

@@ -148,6 +148,8 @@ def test_what_needs_learned_masks_says_so_and_nothing_is_overwritten(placed: Any
     out = folder / "other"
     told = call("transfer", run, "--out", str(out), "--epochs", "1", "--chip-seed", "2", *FAULTS)
     assert told.code == 2 and "leave it out" in told.err and not out.exists()
+    told = call("transfer", run, "--out", str(out), "--epochs", "1", "--chip-seed", "2", "--match")
+    assert told.code == 2 and "--match is for masks" in told.err and not out.exists()
     figures("export", run)
     figures("chip", run, "--out", str(folder / "now.npy"), "--state", "programmed")
     told = call("recalibrate", run, "--readback", str(folder / "now.npy"), "--relearn-steps", "3", "--out", str(out))

@@ -28,7 +28,10 @@ def pixels(images, bits=6):
 
 
 def test_a_task_that_is_not_known_lists_the_tasks():
-    with pytest.raises(ConfigError, match="no task 'mnist'; choose one of fashion-mnist, fashion-mnist-macro, spoken"):
+    with pytest.raises(
+        ConfigError,
+        match="no task 'mnist'; choose one of fashion-mnist, fashion-mnist-affine, fashion-mnist-macro, spoken",
+    ):
         task("mnist")
     with pytest.raises(ConfigError, match="task retina has no recipe 'slow'; choose one of full, quick"):
         task("retina").recipe("slow")

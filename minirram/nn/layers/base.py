@@ -150,6 +150,8 @@ class Layer:
     """name of the layer, its own in the network; matrices and digital state are named after it"""
     whole_batch: ClassVar[bool] = False
     """True: in training a sample's output depends on the other samples; the engine needs a node made for the class"""
+    keeps_shifts: ClassVar[bool] = False
+    """True: what is added to a channel of the input is added to that channel of the output"""
 
     def __init_subclass__(cls) -> None:
         known = _CLASSES.get(cls.__name__, cls)

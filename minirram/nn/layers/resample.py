@@ -156,6 +156,7 @@ class MaxPool(Layer):
 
     size: int = 2
     """height, width and stride of the window, pixels"""
+    keeps_shifts = True
 
     def __post_init__(self) -> None:
         check_positive(self.name, size=self.size)
