@@ -5,20 +5,25 @@ first command makes, data, and files that the user has. `<!-- not run: WHY -->` 
 its commands are checked all the same: programs, options, files, tasks and names are there.
 """
 
+import contextlib
 import os
 import re
 import runpy
+import select
 import shutil
 import stat
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
 from minirram.cli import main
+from minirram.driver.simulated import SimulatedDriver
 
 from .support import own_task
+from .support.benches import FileLine, served, small_macro
 from .support.c_programs import EXPORT, NEEDS_COMPILER, compiler
 from .support.page_commands import Unfit, calls, check, check_python, parser
 from .support.pages import Block, blocks, pages_with_blocks
@@ -117,6 +122,12 @@ def unknown_options(span, commands, others):
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", span)) - set(known)
 
 
+def spans(page):
+    """Code between the words of a page and in its tables."""
+    text = re.sub(r"^ *```.*?^ *```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)
+    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", text)]
+
+
 def test_each_option_that_a_page_names_is_one():
     """In the text between its blocks: of a command, of a script, or of the programmer in C."""
     commands, others = options_of_commands(), set(OPTIONS_OF_OTHERS)
@@ -125,9 +136,21 @@ def test_each_option_that_a_page_names_is_one():
     assert unknown_options("minirram export --splot", commands, others) == {"--splot"}
     assert unknown_options("--no-such", commands, others) == {"--no-such"}
     for page in pages_with_blocks():
-        text = re.sub(r"^ *```.*?^ *```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)
-        for span in (part for code in re.findall(r"`([^`]+)`", text) for part in re.split(r";\s*|&&\s*", code)):
+        for span in (part for code in spans(page) for part in re.split(r"; |&& ", code)):
             assert not unknown_options(span, commands, others), f"{page}: {span}"
+
+
+@NEEDS_BASH
+def test_each_command_between_the_words_of_a_page_is_there(tmp_path):
+    """Scripts and programs with their options; minirram where the command is whole: in the table of results."""
+    for page in pages_with_blocks():
+        first = r"(minirram|python|sh|make) \S" if page == "docs/results.md" else r"(python|sh|make) \S*[/.-]\w"
+        text = "".join(f"{span}\n" for span in spans(page) if re.match(first, span))
+        for call in calls(text, tmp_path):
+            try:
+                check(call)
+            except Unfit as error:
+                pytest.fail(f"{page}: {' '.join(call)}: {error}")
 
 
 def test_a_block_of_commands_runs_or_says_why_not():
@@ -164,11 +187,13 @@ def test_c_of_a_page_compiles(block, tmp_path):
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory):
-    """Variables for commands: `minirram` is short_minirram, `python` this one; the checkout can be imported."""
-    folder = tmp_path_factory.mktemp("bin")
-    for name, told in (("minirram", "-m tests.support.short_minirram"), ("python", ""), ("python3", "")):
+    """Variables for commands: `minirram` is short_minirram, `python` this one, with benchmarks as short; the checkout
+    can be imported."""
+    folder, short = tmp_path_factory.mktemp("bin"), "-m tests.support.short_minirram"
+    scripts = f'case "$1" in benchmarks/*) exec "{sys.executable}" {short} "$@";; esac\n'
+    for name, before, told in (("minirram", "", short), ("python", scripts, ""), ("python3", scripts, "")):
         program = folder / name
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {told} "$@"\n')
+        program.write_text(f'#!/bin/sh\n{before}exec "{sys.executable}" {told} "$@"\n')
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
     variables = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP")}
     return dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}", PYTHONPATH=str(ROOT), CI="true", **variables)
@@ -176,11 +201,12 @@ def shell(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory, shell):
-    """GIVEN: runs/demo, data, mine.csv, and bars.py of docs/extending.md."""
+    """GIVEN: runs/demo, data, mine.csv, map.npy of formed cells, and bars.py of docs/extending.md."""
     folder = tmp_path_factory.mktemp("given")
     save_garments(_made(folder / "data"), train=240, validation=120, test=120)
     inputs, labels = own_task.blobs(300, 95, 6)
     own_task.save_table(str(folder / "mine.csv"), inputs, [f"class {label}" for label in labels])
+    np.save(str(folder / "map.npy"), np.random.default_rng(0).lognormal(np.log(12.0), 0.15, (512, 512)))
     (bars,) = [block for block in BLOCKS if block.file == "bars.py"]
     (folder / "bars.py").write_text(bars.text)
     _made(folder / ".venv" / "bin").joinpath("activate").write_text("")
@@ -244,6 +270,17 @@ RUN = sorted(
 """pages with blocks that run; those of `console` are run by tests/cli/test_fit_cases.py"""
 
 
+BEFORE = {
+    "docs/comparison.md": "minirram train fashion-mnist --data data --out runs/fashion --quiet",
+    "docs/measured-chip.md": "minirram train bars.py --data synthetic --map map.npy --unit uS --out RUN --quiet",
+    "docs/onnx.md": """python benchmarks/onnx_garments.py --out garments --epochs 1
+cp garments/garments.onnx network.onnx
+cp garments/garments.npz mine.npz
+echo '{"name": "mine", "network": {"input_shape": [14, 14, 1], "input_bits": 4}}' > mine.json""",
+}
+"""page -> commands that make what it takes as given"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN)
 def test_every_block_of_a_page_runs(page, given, shell, tmp_path, monkeypatch, capsys, forgotten):
@@ -255,6 +292,9 @@ def test_every_block_of_a_page_runs(page, given, shell, tmp_path, monkeypatch, c
     monkeypatch.setenv("CI", "true")
     monkeypatch.syspath_prepend(str(folder))
     names, printed = {}, None
+    if page == "docs/onnx.md":
+        pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
+    run_shell(BEFORE.get(page, ""), folder, shell)
     for block in blocks(page):
         if block.not_run:
             continue
@@ -277,6 +317,64 @@ def test_the_simulator_of_the_conformance_page_is_mended_by_what_the_page_says(t
     script.write_text(broken.text.replace(wrong, f"-(-{wrong})"))
     runpy.run_path(str(script))
     check_shown(given, capsys.readouterr().out)
+
+
+@contextlib.contextmanager
+def board_at_a_port(macro):
+    """The name of a pseudo-terminal with a board of one macro at its other end."""
+    tty = pytest.importorskip("tty", reason="a pseudo-terminal is needed")
+    board, host = os.openpty()
+    tty.setraw(board)
+    try:
+        with served(SimulatedDriver([macro]), FileLine(board)):
+            yield os.ttyname(host)
+    finally:
+        os.close(board)
+        os.close(host)
+
+
+@pytest.mark.slow
+def test_the_blocks_with_a_board_run_on_one_in_memory(shell, tmp_path):
+    """Those of the page on drivers that program a chip, on a macro of 64 x 64 cells."""
+    pytest.importorskip("serial", reason="pyserial is the extra driver")
+    run_shell("minirram train fashion-mnist-64 --data synthetic --rows 64 --cols 64 --out RUN --quiet", tmp_path, shell)
+    found = [block.text for block in blocks("docs/driver.md") if str(block.not_run).endswith("pseudo-terminal")]
+    assert len(found) == 2
+    with board_at_a_port(small_macro(rows=64, cols=64)) as port:
+        for text in found:
+            text = text.replace("/dev/ttyUSB0", port).replace("READBACK", "RUN/bench/readback.npy")
+            said = run_shell(f"{text.rstrip()} || [ $? = 1 ]", tmp_path, shell)  # 1: a cell of the macro is stuck
+            assert re.search(r"cells +1 of \d+ failed", said), said
+
+
+@pytest.mark.slow
+def test_the_lines_of_the_guide_to_a_board_of_your_own_run(tmp_path, capsys):
+    """Python beside the steps of the firmware page: a line that echoes, then one pulse of a cell."""
+    pytest.importorskip("serial", reason="pyserial is the extra driver")
+    echo, form = [block for block in blocks(FIRMWARE) if block.language == "python"]
+    script = tmp_path / "step.py"
+    board, host = os.openpty()
+    pytest.importorskip("tty").setraw(board)
+    stop = threading.Event()
+
+    def echoing():
+        while not stop.is_set():
+            if select.select([board], [], [], 0.1)[0]:
+                os.write(board, os.read(board, 64))
+
+    thread = threading.Thread(target=echoing, daemon=True)
+    thread.start()
+    script.write_text(echo.text.replace("/dev/ttyUSB0", os.ttyname(host)).replace("1 << 14", "1 << 5"))
+    runpy.run_path(str(script))
+    stop.set()
+    thread.join()
+    os.close(board)
+    os.close(host)
+    assert capsys.readouterr().out == "0\n"
+    with board_at_a_port(small_macro(rows=64, cols=64)) as port:
+        script.write_text(form.text.replace("/dev/ttyUSB0", port))
+        runpy.run_path(str(script))
+    assert capsys.readouterr().out == "1\n"
 
 
 @pytest.mark.slow

@@ -1,9 +1,12 @@
 """The command line with small networks, few drawn images and one epoch, for tests that run the commands of pages.
 
-`python -m tests.support.short_minirram ARGUMENTS` is `minirram ARGUMENTS` in all else.
+`python -m tests.support.short_minirram ARGUMENTS` is `minirram ARGUMENTS` in all else, and a script where they begin
+with its path.
 """
 
 import dataclasses
+import pathlib
+import runpy
 import sys
 
 from minirram.cli import main
@@ -31,4 +34,9 @@ def shorten() -> None:
 
 if __name__ == "__main__":
     shorten()
-    sys.exit(main.main(sys.argv[1:]))
+    if sys.argv[1].endswith(".py"):
+        del sys.argv[0]
+        sys.path.insert(0, str(pathlib.Path(sys.argv[0]).resolve().parent))
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        sys.exit(main.main(sys.argv[1:]))
