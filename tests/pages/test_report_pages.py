@@ -25,6 +25,7 @@ from ..support.html_pages import check_page
 from ..support.options import call, figures
 from ..support.own_task import features, pixels
 from ..support.page_texts import without_matplotlib
+from ..support.places import ROOT
 
 CLASSES = ("x", "<b>y</b> & z", "$z$")
 
@@ -172,6 +173,17 @@ def test_the_command_makes_the_run_again(folder, page):
     assert again["test"]["confusion"] == read_json(folder + "/table/results.json")["test"]["confusion"]
     for name in ("masks.npz", "model.npz"):
         assert Path(folder, "again", name).read_bytes() == Path(folder, "table", name).read_bytes()
+
+
+def test_the_page_says_how_data_were_held_out(folder, tmp_path):
+    """What the data script wrote into the data file, which a run copies into its results."""
+    origin = "CHASE_DB1, as supplied by the user; held out by child: 09 and 10 validation, 11 to 14 test"
+    assert origin in Path(ROOT, "data_scripts", "retina_layouts.py").read_text(encoding="utf-8")
+    shutil.copytree(os.path.join(folder, "table"), tmp_path / "run")
+    path = str(tmp_path / "run" / "results.json")
+    write_json(path, {**read_json(path), "data": origin})
+    seen = check_page(make_page(str(tmp_path / "run"), Wishes()).html())
+    assert origin in seen.text("dd")
 
 
 def test_what_cannot_be_shown_is_said(folder, tmp_path):
