@@ -13,6 +13,7 @@ import minirram as mr
 from minirram.files import read_json
 from minirram.runs import own_data
 from minirram.tasks import task_file
+from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.fashion_mnist_macro import fashion_mnist_macro
 from minirram.tasks.registry import TASKS
 from minirram.tasks.task_file import task_document, write_task_file
@@ -179,6 +180,7 @@ def test_a_comparison_in_processes_takes_drawn_data_of_a_task_in_a_python_file(t
 
 SHORT = {
     "fashion-mnist": ({}, 120, 20),
+    "fashion-mnist-affine": ({"network": fashion_mnist_cnn(conv1=4, conv2=4, hidden=8, affine=True)}, 120, 20),
     "fashion-mnist-macro": ({"network": fashion_mnist_macro(widths=(4, 4, 4, 4), hidden=8)}, 120, 20),
     "spoken-digits": ({}, 80, 20),
     "retina": ({}, 12, 1),
