@@ -35,7 +35,11 @@ def test_the_json_of_a_built_in_task_is_that_task(tmp_path, name):
 def test_a_draft_fits_its_data_and_a_check_says_what_they_are(mine):
     draft, data = str(mine / "draft.json"), str(mine / "mine.csv")
     shown = figures("task", "--data", data, "--out", draft)
-    assert shown["name"] == "draft" and shown["data"]["samples"] == {"train": 102, "validation": 24, "test": 24}
+    assert (
+        shown["name"] == "draft"
+        and shown["file"] == draft
+        and shown["data"]["samples"] == {"train": 102, "validation": 24, "test": 24}
+    )
     assert [layer["output"] for layer in shown["layers"]][-1] == [3]
     for path in (draft, str(mine / "mine.json")):
         checked = figures("task", "--check", path, "--data", data)

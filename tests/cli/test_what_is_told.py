@@ -222,3 +222,13 @@ def too_wide(*words):
     tables = [line for line in lines if line.startswith("arm  ")]  # a wide table is cut, not folded
     assert words[0] != "compare" or len(tables) > 1
     return [line for line in long if len(max(line.split(), key=len)) < 60]
+
+
+@pytest.mark.parametrize("terminal, name", [(False, "LineShower"), (True, "BarShower")])
+def test_the_command_is_named_while_no_stage_is_open(monkeypatch, terminal, name):
+    made, kind = [], getattr(progress, name)
+    monkeypatch.setattr(progress, "is_terminal", lambda stream: terminal)
+    monkeypatch.setattr(progress, name, lambda command="": made.append(kind(command)) or made[-1])
+    with progress.shown(False, "fit"):
+        pass
+    assert [one.command for one in made] == ["fit"]

@@ -294,3 +294,26 @@ def test_what_is_wrong_with_a_task_in_json_is_named():
     ):
         with pytest.raises(DataError, match=message):
             Task.from_json(dict(value, **change))
+
+
+FASHION = {
+    "full": Recipe(epochs=40, weight_decay=1e-3, hysteresis=0.001, hysteresis_end=0.0007),
+    "quick": Recipe(epochs=8, batch_size=120),
+}
+MACRO = dict(level="cell", score_step=0.03, hysteresis=0.001, hysteresis_end=0.0007)
+DIGITS = dict(batch_size=60, hysteresis=0.0009, hysteresis_end=0.0007, hysteresis_steps=10)
+RETINA = dict(batch_size=8, score_step=0.1, hysteresis=0.001, hysteresis_end=0.001)
+RECIPES = {
+    "fashion-mnist": FASHION,
+    "fashion-mnist-macro": {"full": Recipe(epochs=20, **MACRO), "quick": Recipe(epochs=2, **MACRO)},
+    "spoken-digits": {"full": Recipe(epochs=60, **DIGITS), "quick": Recipe(epochs=15, **DIGITS)},
+    "retina": {
+        "full": Recipe(epochs=8, samples_per_epoch=960, **RETINA),
+        "quick": Recipe(epochs=3, samples_per_epoch=480, **RETINA),
+    },
+}
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_the_figures_of_the_pages_were_measured_with_these_recipes(name):
+    assert TASKS[name].recipes == RECIPES[name]
