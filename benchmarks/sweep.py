@@ -7,6 +7,7 @@ over one process, their start left out; dask is null where it is not installed. 
 have each their own study and no engine, what the cores give. All take turns, a quarter of the points each.
 overhead_ms_per_point: time of the driver and of a pipe for a point that computes nothing, its row written. worker_mb:
 largest resident memory of a worker.
+training_worker_mb: the same of two trainings of one epoch on the data of --train; null without.
 The run is a small Fashion-MNIST network, trained for one epoch on drawn garments; --run takes another.
 """
 
@@ -32,6 +33,7 @@ def main(arguments=None):
     parser.add_argument("--points", type=int, default=200)
     parser.add_argument("--samples", type=int, default=400, help="of a point")
     parser.add_argument("--run", help="run folder, instead of a small one")
+    parser.add_argument("--train", metavar="DATA", help="Fashion-MNIST, to measure the memory of trainings")
     options = parser.parse_args(arguments)
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[library + "_NUM_THREADS"] = "1"
@@ -88,12 +90,14 @@ def measured(folder, run, options):
         name: seconds["one"] / seconds[name] if name in seconds else None for name in ("processes", "dask", "limit")
     }
     same = all(table == tables["one"] for table in tables.values())
+    worker = worker_mb()
     return dict(
         same=same,
         **gains,
         overhead_ms_per_point=overhead_ms(os.path.join(folder, "nothing")),
         seconds_per_point=seconds["one"],
-        worker_mb=worker_mb(),
+        worker_mb=worker,
+        training_worker_mb=trained_mb(options.train, os.path.join(folder, "trainings")) if options.train else None,
     )
 
 
@@ -107,7 +111,7 @@ def two_alone(run, noises, samples, out):
 
 
 def swept(run, noises, samples, out, engine=None):
-    """(rows without what depends on where they ran, seconds per point behind the first four)."""
+    """(rows without what depends on where they ran, seconds per point behind the first ones)."""
     from minirram.engines.engine import SERIAL
     from minirram.sweep.driver import sweep
     from minirram.sweep.study import Study
@@ -116,7 +120,8 @@ def swept(run, noises, samples, out, engine=None):
     study = Study(run=(run,), grid={"read_noise": tuple(noises)}, fixed={"samples": samples})
     ends = []
     sweep(study, out, engine=engine or SERIAL, progress=lambda _: ends.append(time.perf_counter()))
-    of_point = (ends[-1] - ends[3]) / (len(ends) - 4)
+    warm = min(3, len(ends) - 2)
+    of_point = (ends[-1] - ends[warm]) / (len(ends) - 1 - warm)
     rows = read_rows(out)[1]
     failed = [row["error"] for row in rows if row["error"]]
     if failed:
@@ -152,6 +157,16 @@ def worker_mb():
     except ImportError:
         return None
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def trained_mb(data, out):
+    """The same after two trainings of one epoch at a time, on all of the data."""
+    from minirram.engines.engine import Engine
+    from minirram.sweep.driver import sweep
+    from minirram.sweep.study import Study
+
+    sweep(Study(task="fashion-mnist", data=data, grid={"seed": (0, 1)}, fixed={"epochs": 1}), out, engine=Engine(2))
+    return worker_mb()
 
 
 @contextlib.contextmanager
