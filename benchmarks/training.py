@@ -1,25 +1,30 @@
 """Time and memory of a learning step: minirram against PyTorch on the CPU.
 
-    python benchmarks/training.py [--json] [--tasks cnn crnn unet] [--rounds 5] [--threads 2]
+    python benchmarks/training.py [--json] [--tasks cnn crnn unet] [--rounds 5] [--threads 2] [--torch PYTHON]
+                                  [--no-torch]
 
 A step is: one noisy read of the weights, forward and backward with whole-batch batch norm, straight-through score
 gradients, momentum, top-k masks, hysteresis. Both sides run it in processes of their own, in turn, `rounds` times;
 the figures are ratios of median times, PyTorch over minirram (above 1: minirram is faster), with PyTorch in the
 better of its memory formats. Gradients of both sides are compared first. `*_gemm` is the time of minirram's step over
-that of the bare matrix products of the step (below 1: Winograd's form needs fewer of them). PyTorch
-(`pip install torch==2.13.0`) is needed for this benchmark alone. On a busy machine only `cpu_ratio` (the same from
-processor time) with `--threads 1` means something: PyTorch's threads wait for each other by spinning.
+that of the bare matrix products of the step (below 1: Winograd's form needs fewer of them), on as many threads as the
+step takes, `gemm_threads`: a small batch is run by one. PyTorch (`pip install torch==2.13.0`) is needed for this
+benchmark alone: `--torch` names an interpreter that has it, `--no-torch` leaves it out. On a busy machine only
+`cpu_ratio` (the same from processor time) with `--threads 1` means something: PyTorch's threads wait by spinning.
 """
 
 import argparse
 import dataclasses
 import json
 import os
+import pathlib
 import resource
 import statistics
 import subprocess
 import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 RECIPE = {
     "density": 0.5,
@@ -89,12 +94,14 @@ class NumpyLearner:
         """Masked weights of one matrix with fresh read noise."""
         import numpy as np
 
-        weights = self.weights[name]
-        self.generators[name].standard_normal(dtype=np.float32, out=weights)
-        weights *= np.float32(RECIPE["read_noise"])
-        weights += 1
-        weights *= self.kept[name]
-        weights *= self.masks[name]
+        from minirram.nn.blocks import blocks
+
+        for weights, kept, mask in blocks(self.weights[name], self.kept[name], self.masks[name]):
+            self.generators[name].standard_normal(dtype=np.float32, out=weights)
+            weights *= np.float32(RECIPE["read_noise"])
+            weights += 1
+            weights *= kept
+            weights *= mask
 
     def learn(self, name, gradient):
         """Move the scores of one matrix and choose its mask anew."""
@@ -164,6 +171,8 @@ def run_side(side, task, threads):
         return time_steps(bare_products(task, threads), count)
     learner, codes, labels = make(side, task, threads)
     times = time_steps(lambda: learner.step(codes, labels), count)
+    if side == "minirram":
+        times["threads"] = learner.engine.threads
     return dict(times, peak_MB=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
@@ -253,40 +262,42 @@ def _largest(values, references):
     return max(float(np.linalg.norm(value - reference) / np.linalg.norm(reference)) for value, reference in pairs)
 
 
-def child(*arguments, threads):
+def child(*arguments, threads, python):
     """Run this file in a process of its own; minirram's threads are Python's, PyTorch's are OpenMP's."""
     environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS=str(threads))
-    command = [sys.executable, os.path.abspath(__file__), "--threads", str(threads), "--child", *arguments]
+    command = [python, os.path.abspath(__file__), "--threads", str(threads), "--child", *arguments]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
 
 
-def compare(task, rounds, threads):
-    """All figures of one task."""
-    check = child("check", task, threads=threads)
-    sides = {side: [] for side in ("minirram", "torch", "torch-channels-last", "gemm")}
+def compare(task, rounds, *, threads, torch):
+    """All figures of one task; torch: the interpreter of PyTorch's side, None leaves it out."""
+    figures, theirs = {}, ("torch", "torch-channels-last") if torch else ()
+    if torch:
+        figures["gradient_difference"] = child("check", task, threads=threads, python=torch)
+    sides = {side: [] for side in ("minirram", *theirs, "gemm")}
     for _ in range(rounds):
         for side, results in sides.items():
-            results.append(child(side, task, threads=threads))
+            used = sides["minirram"][0]["threads"] if side == "gemm" else threads
+            results.append(child(side, task, threads=used, python=torch if side in theirs else sys.executable))
     seconds = {side: statistics.median(r["seconds"] for r in results) for side, results in sides.items()}
     work = {side: statistics.median(r["cpu_seconds"] for r in results) for side, results in sides.items()}
-    best = min(("torch", "torch-channels-last"), key=seconds.get)
-    memory = {side: max(r["peak_MB"] for r in sides[side]) for side in ("minirram", best)}
-    batch = TASKS[task][0]
-    return {
-        task: seconds[best] / seconds["minirram"],
-        task + "_gemm": seconds["minirram"] / seconds["gemm"],
-        task + "_details": {
-            "images_per_second": batch / seconds["minirram"],
-            "torch_images_per_second": batch / seconds[best],
-            "torch_format": best,
-            "cpu_ratio": min(work["torch"], work["torch-channels-last"]) / work["minirram"],
-            "step_ms": {side: 1e3 * value for side, value in seconds.items()},
-            "step_cpu_ms": {side: 1e3 * value for side, value in work.items()},
-            "peak_MB": {"minirram": memory["minirram"], "torch": memory[best]},
-            "gradient_difference": check,
-        },
-    }
+    figures.update(
+        images_per_second=TASKS[task][0] / seconds["minirram"],
+        gemm_threads=sides["minirram"][0]["threads"],
+        gemm_cpu_ratio=work["minirram"] / work["gemm"],
+        step_ms={side: 1e3 * value for side, value in seconds.items()},
+        step_cpu_ms={side: 1e3 * value for side, value in work.items()},
+        peak_MB={side: max(r["peak_MB"] for r in sides[side]) for side in ("minirram", *theirs)},
+    )
+    found = {task + "_gemm": seconds["minirram"] / seconds["gemm"], task + "_details": figures}
+    if torch:
+        best = min(theirs, key=seconds.get)
+        found[task] = seconds[best] / seconds["minirram"]
+        figures["torch_images_per_second"] = TASKS[task][0] / seconds[best]
+        figures["torch_format"] = best
+        figures["cpu_ratio"] = min(work[side] for side in theirs) / work["minirram"]
+    return found
 
 
 def main():
@@ -296,17 +307,22 @@ def main():
     parser.add_argument("--tasks", nargs="+", choices=sorted(TASKS), default=list(TASKS))
     parser.add_argument("--rounds", type=int, default=5, help="processes per side")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--torch", metavar="PYTHON", default=sys.executable, help="interpreter that has PyTorch")
+    parser.add_argument("--no-torch", dest="torch", action="store_const", const=None, help="bare products alone")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         side, task = options.child
         print(json.dumps(run_check(task) if side == "check" else run_side(side, task, options.threads)))
         return 0
+    if options.torch and subprocess.run([options.torch, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode:
+        print(f"{options.torch} has no PyTorch: --torch names one that has, --no-torch does without", file=sys.stderr)
+        return 1
     import machine
 
     figures = {"threads": options.threads, "machine": machine.tell(options.threads)}
     for task in options.tasks:
-        figures.update(compare(task, options.rounds, options.threads))
+        figures.update(compare(task, options.rounds, threads=options.threads, torch=options.torch))
         if not options.json:
             print(
                 json.dumps({key: value for key, value in figures.items() if key.startswith(task)}, indent=2),
@@ -314,8 +330,8 @@ def main():
             )
     if options.json:
         print(json.dumps(figures, indent=2))
-    differences = [figures[task + "_details"]["gradient_difference"]["difference"] for task in options.tasks]
-    return int(max(differences) > LARGEST_DIFFERENCE)
+    differences = [figures[task + "_details"].get("gradient_difference") for task in options.tasks]
+    return int(any(one["difference"] > LARGEST_DIFFERENCE for one in differences if one))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,19 @@
 
 import importlib.util
 import json
+import os
+import pathlib
+import shlex
 import subprocess
 import sys
+import time
 
 import pytest
 
 import minirram as mr
 from minirram.accounting import shapes
-from minirram.nn.network import matrices, positions
+from minirram.nn.network import macs, matrices, positions
+from minirram.tasks.spoken_digits import spoken_digit_crnn
 
 from ..support.places import ROOT
 from ..support.tiny import save_garments
@@ -87,6 +92,86 @@ def test_ratios_that_became_worse_are_named():
         "cnn": -1,
     }
     assert {name: compared.direction(name) for name in named} == named
+
+
+def test_what_failed_leaves_what_was_found(capsys):
+    compared = imported("all")
+    found = {"one.py": {"found": {"unet": 1.0}}, "two.py": {"failed": "of old"}}
+    for command, new in (("one.py", {"failed": "no time"}), ("two.py", {"failed": "again"}), ("six.py", {"found": {}})):
+        compared.merge(found, new, command)
+    assert found == {"one.py": {"found": {"unet": 1.0}}, "two.py": {"failed": "again"}, "six.py": {"found": {}}}
+    assert "one.py: no time" in capsys.readouterr().err
+
+
+def test_all_writes_each_benchmark_into_the_file_of_before(tmp_path, monkeypatch, capsys):
+    compared, out = imported("all"), tmp_path / "results.json"
+    calls = []
+
+    def entry(command, words=(), *, most_s):
+        calls.append((command, list(words), most_s))
+        return {"found": {"noise_512": 2.0}} if command.startswith("cross") else {"failed": "none"}
+
+    monkeypatch.setattr(compared, "entry", entry)
+    before = {"growth.py --cpu-time": {"found": {"exponent_width": 1.0}}, "gone.py": {"found": {}}}
+    before["crossbar.py"] = {"found": {"noise_512": 1.0}}
+    out.write_text(json.dumps(before))
+    words = ["--out", str(out), "--against", str(out), "--only", "cross", "growth", "train", "--minutes", "2"]
+    assert compared.main([*words, "--torch", "P"]) == 0
+    left = json.loads(out.read_text())
+    assert left["growth.py --cpu-time"] == before["growth.py --cpu-time"] and "gone.py" not in left
+    assert left["crossbar.py"] == {"found": {"noise_512": 2.0}} and len(calls) == 5
+    assert [words for command, words, _ in calls if command == compared.TRAINING] == [["--torch", "P"]]
+    assert all(0 < most_s <= 120 for _, _, most_s in calls)
+    assert "crossbar.py: noise_512 1 -> 2" in capsys.readouterr().err
+
+
+def test_a_benchmark_is_ended_with_what_it_started(tmp_path, monkeypatch):
+    compared = imported("all")
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "one.py").write_text(
+        "import subprocess, sys, time\n"
+        "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "open(sys.argv[2], 'w').write(str(other.pid))\n"
+        "time.sleep(60)\n"
+    )
+    monkeypatch.setattr(compared, "ROOT", tmp_path)
+    started = time.monotonic()
+    found = compared.entry("one.py " + shlex.quote(str(tmp_path / "pid")), most_s=2)
+    assert found["failed"] == "not done after 2 s" and time.monotonic() - started < 30
+    assert compared.entry("one.py", most_s=0.5)["failed"] == "no time was left for it"
+    if hasattr(os, "killpg") and (tmp_path / "pid").exists():
+        assert not is_running(int((tmp_path / "pid").read_text()))
+
+
+def is_running(process):
+    """Whether a process runs, after a second to end; one that waits to be collected does not."""
+    for _ in range(20):
+        try:
+            state = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        if state == "Z":
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.slow
+def test_shares():
+    results = run("shares.py", "--tasks", "crnn", "--steps", "2")["crnn"]
+    rows, network = results["rows"], spoken_digit_crnn()
+    assert sum(row["%"] for row in rows.values()) == pytest.approx(100)
+    products = sum(row["GFLOP"] for name, row in rows.items() if name.startswith("matrix products of "))
+    whole = 60 * 2e-9 * 3 * macs(network)  # forward, weights, inputs; the first layer needs no gradient of its inputs
+    assert 0.85 * whole < products <= whole
+    assert all(row["MB"] > 0 for name, row in rows.items() if row["%"] > 2 and name != "rest")
+
+
+@pytest.mark.slow
+def test_training_without_pytorch():
+    results = run("training.py", "--no-torch", "--tasks", "crnn", "--rounds", "1")
+    assert results["crnn_gemm"] > 1 and "crnn" not in results
+    assert results["crnn_details"]["gemm_threads"] == 1
 
 
 def imported(name):

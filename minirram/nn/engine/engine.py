@@ -67,6 +67,11 @@ class Engine:
         self._evaluators: Dict[Tuple[int, int], List[Lane]] = {}
         self._fitting: Dict[Tuple[int, int], Tuple[int, int]] = {}
 
+    @property
+    def threads(self) -> int:
+        """Threads that work: 1 for a small batch, whatever was asked for."""
+        return 2 if self._pool else 1
+
     def training_step(
         self,
         weights: Arrays,

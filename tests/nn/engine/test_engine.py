@@ -257,6 +257,7 @@ def test_share_does_every_item_once_and_raises_what_goes_wrong(threads, monkeypa
 def test_small_batches_stay_in_one_thread():
     """The CNN at 120 images has enough to do for two threads, at 60 it has not."""
     network, own = fashion_mnist.fashion_mnist_cnn(), set()
+    assert [Engine(network, n, threads=asked).threads for n, asked in ((60, 2), (120, 2), (120, 1))] == [1, 2, 1]
     Engine(network, 60, threads=2).share(lambda _: own.add(threading.current_thread()), range(100))
     assert own == {threading.current_thread()}
     both = threading.Barrier(2)  # passes only when two threads wait at it
