@@ -175,4 +175,5 @@ def direction(name):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it started is ended, too
     sys.exit(main())
