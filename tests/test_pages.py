@@ -6,6 +6,7 @@ its commands are checked all the same: programs, options, files, tasks and names
 """
 
 import contextlib
+import importlib
 import os
 import re
 import runpy
@@ -89,6 +90,7 @@ FAULTS = {
     "pip install '.[lab,labs]'": "no extra labs",
     "make -C docs": "no Makefile there",
     "sh benchmarks/all.sh --slow": "no option --slow in all.sh",
+    "taskset -c 0 sh -c 'ulimit -v 9; minirram demo --out x --loud'": "--loud",
     "export/build/programmer --fourmed program.xbp": "no option --fourmed",
     "minirams demo": "no check of minirams",
     "for b in 4; do minirram demo": "syntax error",
@@ -151,6 +153,30 @@ def test_each_command_between_the_words_of_a_page_is_there(tmp_path):
                 check(call)
             except Unfit as error:
                 pytest.fail(f"{page}: {' '.join(call)}: {error}")
+
+
+def there(name):
+    """Whether a dotted name is that of a module, of a name in one, or of a field of a class in one."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ImportError:
+            continue
+        for part in parts[length:-1]:
+            found = getattr(found, part, None)
+        last = parts[-1]
+        return length == len(parts) or hasattr(found, last) or last in getattr(found, "__dataclass_fields__", ())
+    return False
+
+
+def test_each_name_of_the_package_on_a_page_is_there():
+    assert there("minirram.errors.DataError") and there("minirram.Recipe.epochs")
+    assert not there("minirram.errors.NoSuch") and not there("minirram.nothing")
+    for page in pages_with_blocks():
+        for span in spans(page):
+            names = re.findall(r"(?<![\w./-])minirram(?:\.[a-zA-Z_]\w*)+", span)
+            assert all(map(there, names)), f"{page}: {span}"
 
 
 def test_a_block_of_commands_runs_or_says_why_not():

@@ -53,4 +53,4 @@ def test_messages_name_extras_that_are_there_and_no_package_of_a_registry():
         named |= set(re.findall(r"how_to_install\([\"'](\w+)[\"']\)", source))
     assert {"lab", "report", "onnx", "data", "cluster", "conformance"} <= named <= extras | {"NAME"}
     assert how_to_install("lab") == "pip install '.[lab]' in the checkout (from wheels: docs/offline.md)"
-    assert "--find-links wheelhouse 'minirram[lab]'" in text_of("docs", "offline.md")
+    assert "--find-links wheelhouse 'minirram[lab,driver]'" in text_of("docs", "offline.md")

@@ -16,6 +16,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
@@ -30,7 +31,7 @@ PATH=/nonexistent
 command_not_found_handle() { printf '%s\\0' "$#" "$@" >&3; }
 cd() { :; }; .() { :; }; exec 3>calls
 """
-BUILT = r"(?:\.venv/bin|export/build|build)/(?=\w+\s)"
+BUILT = r"(?:\.venv/bin|export/build|build)/(?=[\w-]+\s)"
 """folders of programs that commands of pages make"""
 OURS = re.compile(r"(?:benchmarks|data_scripts|docs|export|minirram|tests|\.ci)/[\w./-]*\w")
 """a path in the checkout"""
@@ -172,8 +173,17 @@ def _make(words: List[str]) -> None:
 
 
 def _sh(words: List[str]) -> None:
-    """The text of a script of the shell names each option that it is given."""
+    """The text of a script of the shell names each option that it is given; of `-c TEXT` each call is checked."""
+    if words[0] == "-c":
+        with tempfile.TemporaryDirectory() as folder:
+            for call in calls(words[1], Path(folder)):
+                check(call)
+        return
     _named(words[1:], ROOT / words[0] if (ROOT / words[0]).is_file() else ROOT / "export" / words[0])
+
+
+def _taskset(words: List[str]) -> None:
+    check(words[2:])
 
 
 def _programmer(words: List[str]) -> None:
@@ -200,6 +210,7 @@ CHECKS: Dict[str, Callable[[List[str]], None]] = {
     "make": _make,
     **dict.fromkeys(("sh", "bash"), _sh),
     "programmer": _programmer,
+    "taskset": _taskset,
     **dict.fromkeys(("cp", "dask", "iverilog", "mypy", "ngspice", "ruff", "sphinx-build", "vvp"), _other),
 }
 """program -> what its words must be"""
