@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import numpy as np
 
 from ..chip.chip import Chip
+from ..chip.levels import kept_weights
 from ..inference.forward import CHUNK, signals
 from ..inference.model import Model
 from ..inference.product import IdealProduct
@@ -155,9 +156,14 @@ def norms_behind(network: Network) -> Dict[str, str]:
 
 def _flip_weights(learner: MaskLearner, name: str) -> np.ndarray:
     """What each bit of a matrix adds to its weight when it flips: float32 (k, fan_in, fan_out), k = 1 at pair level and
-    2 at cell level; NaN where the chip cannot flip it."""
-    kept, mask = learner.kept[name], learner.masks[name]
-    flip: np.ndarray = np.where(mask, -kept, kept)
+    2 at cell level; NaN where the chip cannot flip it. A cell that goes off is taken to conduct as much as the mean of
+    those of the matrix that are off."""
+    kept, mask, chip = learner.kept[name], learner.masks[name], learner.chip
+    grid_weight = np.float32(chip.cell_model.grid_S / learner.scales_S[name])
+    plus, minus = (cells.astype(np.float32) * grid_weight for cells in chip.pair_grid(name))
+    now = kept_weights(learner.recipe.level, plus, minus=minus, sign=learner.signs[name])
+    off = np.abs(now[~mask]).mean() if not mask.all() else 0.0
+    flip: np.ndarray = np.where(mask, np.sign(kept) * np.float32(off), kept) - now
     if name in learner.free:
         flip = np.where(learner.free[name], flip, np.nan)
     if name in learner.forced:
