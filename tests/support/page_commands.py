@@ -113,7 +113,7 @@ def _python(words: List[str]) -> None:
     elif words[0] == "-m" and words[1] == "minirram":
         _minirram(words[2:])
     elif words[0] == "-m":
-        if importlib.util.find_spec(words[1]) is None:
+        if words[1] not in ("pip", "pytest", "venv") and importlib.util.find_spec(words[1]) is None:
             raise Unfit(f"no module {words[1]}")
     elif (ROOT / words[0]).is_file():
         _script(ROOT / words[0], words[1:])
