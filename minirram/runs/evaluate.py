@@ -101,10 +101,7 @@ def evaluate(
     digital: file to write `digital.json` to, of the chip at that age, with the factors of a compensation. ideal: see
     `examine`. as_if: what the run would be, where that is not what it is.
     """
-    if split not in ("validation", "test"):
-        raise ConfigError(f"split {split!r}: choose 'validation' or 'test'")
-    if draws < 1:
-        raise ConfigError(f"draws is {draws}; it must be at least 1")
+    _check(split, draws)
     run, as_if = RunFolder.open(folder), AsIf() if as_if is None else as_if
     config = as_if.adapted(run.config)
     cell_model = config.cell_model if read_noise is None else config.cell_model.changed(read_noise=read_noise)
@@ -143,6 +140,14 @@ def evaluate(
         clipped_conductances=chip.clipped(),
         warnings=unusual(cell_model),
     )
+
+
+def _check(split: str, draws: int) -> None:
+    """ConfigError for an unknown split, or no draw."""
+    if split not in ("validation", "test"):
+        raise ConfigError(f"split {split!r}: choose 'validation' or 'test'")
+    if draws < 1:
+        raise ConfigError(f"draws is {draws}; it must be at least 1")
 
 
 def _with_wires(conditions: Optional[Conditions], config: RunConfig) -> Conditions:
