@@ -6,7 +6,8 @@ A U-Net of 33 macros and a CNN, both with random masks, answer with read noise o
 one whole image over those of the float32 matrix products of all its bit planes and of their variances, with every
 pixel counted once. The products are timed on a part of the pixels, before, between and after its windows, with the same
 threads.
-`batch1_ms`: one `Macro.multiply` of one sample with noise, 512 x 512 cells, 8 bits; `batch1_gemm`: over its products.
+`batch1_ms`: one `Macro.multiply` of one sample with noise, 512 x 512 cells, 8 bits; `batch1_gemm`: over its products;
+`batch1_fast_ms`: a tenth of the calls is faster, which says more of the call on a machine that others use.
 """
 
 import argparse
@@ -77,6 +78,7 @@ def batch1(clock):
     ours, limit = zip(*((timed(clock, product), timed(clock, bare)) for _ in range(500)))
     return {
         "batch1_ms": 1e3 * statistics.median(ours),
+        "batch1_fast_ms": 1e3 * sorted(ours)[len(ours) // 10],
         "batch1_gemm": statistics.median(ours) / statistics.median(limit),
     }
 

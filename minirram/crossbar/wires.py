@@ -215,16 +215,22 @@ def effective_S(
     return transfer_S(conductance_S, wires, rows=rows, cols=cols, tolerance=1e-5, threads=threads)
 
 
-def _checked(conductance_S: np.ndarray, inputs_V: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def checked_S(conductance_S: np.ndarray) -> np.ndarray:
+    """The conductances of an array, float64; ConfigError for one that is none."""
     conductance_S = np.asarray(conductance_S, np.float64)
+    if not (np.isfinite(conductance_S).all() and (conductance_S >= 0).all()):
+        raise ConfigError("conductances must be finite and not negative")
+    return conductance_S
+
+
+def _checked(conductance_S: np.ndarray, inputs_V: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    conductance_S = checked_S(conductance_S)
     inputs_V = np.asarray(inputs_V, np.float64)
     if conductance_S.ndim != 2 or inputs_V.ndim != 2 or inputs_V.shape[1] != conductance_S.shape[0]:
         raise ShapeError(
             f"inputs of shape {inputs_V.shape} for conductances of shape {conductance_S.shape}; "
             "expected (n, rows) and (rows, cols)"
         )
-    if not (np.isfinite(conductance_S).all() and (conductance_S >= 0).all()):
-        raise ConfigError("conductances must be finite and not negative")
     return conductance_S, inputs_V
 
 
