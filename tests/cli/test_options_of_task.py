@@ -157,3 +157,11 @@ def test_a_simulated_readback_is_said_and_is_a_noisy_read_of_the_chip(runs, tmp_
     assert "nothing was measured" in call("verify", file, "--simulate", "--run", runs.trained()).out
     for arguments in (["--simulate"], [], ["r.npy", "--simulate", "--run", runs.trained()]):
         assert call("verify", file, *arguments).code == 2
+
+
+@pytest.mark.slow
+def test_a_task_that_is_a_file_is_compared_with_its_data(mine):
+    """Its layout is that of its data: no task that is registered has it."""
+    made = ["--out", str(mine / "compared"), "--arms", "pair", "--seeds", "0", "--epochs", "1"]
+    summary = figures("compare", str(mine / "mine.json"), "--data", str(mine / "mine.csv"), *made)
+    assert [row["arm"] for row in summary["arms"]] == ["pair"]
