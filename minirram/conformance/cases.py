@@ -23,27 +23,50 @@ MOST_PRODUCTS = 6_000_000
 
 @dataclass(frozen=True, eq=False)
 class Converters:
-    """What each converter of one array is known to do. Pair p of a matrix meets number p modulo their count."""
+    """What each converter is known to do. Pair p of a matrix meets number p modulo their count.
+
+    Where a plane of a pair is converted more than once, arrays have an axis more, of these conversions: row tile after
+    row tile, in each I+ before I- where the arrangement is "polarity".
+    """
 
     curve_lsb: np.ndarray
-    """float64 (4, converters): what is rounded is sum_k curve[k] (I / I_M)^k; I_M is the current of the largest code"""
+    """float64 (order + 1, [conversions,] converters): what is rounded is sum_k curve[k] (I / I_M)^k; I_M is the current
+    of the largest code"""
     silent_lsb: np.ndarray
-    """float64 (converters,): code of a conversion that no row drives"""
+    """float64 ([conversions,] converters): code of a conversion that no row drives"""
+    reached: Optional[np.ndarray] = None
+    """float64 (2, [conversions,] converters): lowest and highest I / I_M that the curve was seen at; beyond them it
+    goes on as a line. None: it holds everywhere"""
 
     def __post_init__(self) -> None:
         curve, silent = np.shape(self.curve_lsb), np.shape(self.silent_lsb)
-        if len(curve) != 2 or curve[0] != 4 or silent != curve[1:] or not silent[0]:
-            raise ConfigError(f"converters: curves {curve} and silent codes {silent}; expected (4, n) and (n,)")
+        if len(curve) not in (2, 3) or curve[0] < 2 or silent != curve[1:] or 0 in silent:
+            raise ConfigError(f"converters: curves {curve} and silent codes {silent}; expected (order + 1, n) and (n,)")
+        if self.reached is not None and np.shape(self.reached) != (2,) + silent:
+            raise ConfigError(f"converters: reached {np.shape(self.reached)}; expected {(2,) + silent}")
 
-    def of_pairs(self, pairs: int) -> "Converters":
-        """Those that the pairs of a matrix meet."""
-        number = np.arange(pairs) % len(self.silent_lsb)
-        return Converters(self.curve_lsb[:, number], self.silent_lsb[number])
+    @property
+    def conversions(self) -> int:
+        """Of one pair and plane that have a curve of their own."""
+        return int(np.prod(np.shape(self.silent_lsb)[:-1], dtype=int))
+
+    def of_pairs(self, pairs: int, conversion: int = 0) -> "Converters":
+        """Those that the pairs of a matrix meet in one conversion."""
+        number = np.arange(pairs) % np.shape(self.silent_lsb)[-1]
+
+        def own(numbers: np.ndarray, first: Tuple[int, ...]) -> np.ndarray:
+            return numbers.reshape(first + (self.conversions, -1))[..., conversion % self.conversions, number]
+
+        reached = None if self.reached is None else own(self.reached, (2,))
+        return Converters(own(self.curve_lsb, self.curve_lsb.shape[:1]), own(self.silent_lsb, ()), reached)
 
     def read(self, share: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        """(what is rounded, its slope) at currents as shares of I_M, (n, converters), LSB."""
-        c = self.curve_lsb
-        return c[0] + share * (c[1] + share * (c[2] + share * c[3])), c[1] + share * (2 * c[2] + 3 * share * c[3])
+        """(what is rounded, its slope) at currents as shares of I_M, (n, converters), LSB; of one conversion."""
+        inside = share if self.reached is None else np.clip(share, *self.reached)
+        code = slope = np.zeros(np.broadcast(share, self.silent_lsb).shape)
+        for coefficients in self.curve_lsb[::-1]:  # Horner, with the derivative
+            code, slope = code * inside + coefficients, slope * inside + code
+        return code + slope * (share - inside), slope
 
 
 @dataclass(frozen=True)
@@ -91,8 +114,10 @@ class Spec:
     def __post_init__(self) -> None:
         if self.arrangement not in ARRANGEMENTS:
             raise ConfigError(f"arrangement {self.arrangement!r}: choose 'pair' or 'polarity'")
-        if self.converters is not None and self.arrangement != "pair":
-            raise ConfigError("known converters are those of pairs; the arrangement is 'polarity'")
+        if self.converters is not None and self.arrangement == "polarity" and self.converters.conversions % 2:
+            raise ConfigError(
+                f"{self.converters.conversions} known conversions of a pair; 'polarity' has I+ and I- of each row tile"
+            )
         for field in ("tile_rows", "tile_pairs", "max_rows", "max_pairs", "max_batch"):
             if getattr(self, field) < 1:
                 raise ConfigError(f"{field} is {getattr(self, field)}; it must be at least 1")
@@ -150,6 +175,11 @@ class Case(NamedTuple):
             f"{rows} x {pairs} pairs in {tiles} row tile{'s' if tiles > 1 else ''} of {self.tile_rows}, batch "
             f"{len(self.codes)}, {self.input_bits} input bits, {self.adc_bits} ADC bits, LSB of {self.lsb:g} grid units"
         )
+
+
+def smallest_code(spec: Spec, adc_bits: int) -> int:
+    """-M where the conversion is signed, else 0."""
+    return -top_code(adc_bits, spec.arrangement) if spec.arrangement == "pair" else 0
 
 
 def largest_code(spec: Spec, adc_bits: int) -> int:
