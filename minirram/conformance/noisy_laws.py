@@ -93,7 +93,8 @@ def _quiet_case(spec: Spec, seed: int, rows: int, driven: Optional[np.ndarray] =
     plus = random.integers(spec.g_max // 2, spec.g_max + 1, (rows, pairs))
     drives = np.ones(rows, bool) if driven is None else driven[:rows].copy()
     if spec.arrangement == "polarity":
-        most = int((0.8 * top * spec.read_noise) ** 2)  # the sum of so many cells is top standard deviations of a read
+        free = 0.8 if spec.converters is None else 0.6  # of the range: their offsets and gains take some
+        most = int((free * top * spec.read_noise) ** 2)  # the sum of so many cells is top standard deviations of a read
         for row in range(0, rows, spec.tile_rows):
             drives[row : row + spec.tile_rows] &= np.cumsum(drives[row : row + spec.tile_rows]) <= most
     if not drives.any():
