@@ -15,7 +15,9 @@ from minirram.cli import main
 from minirram.errors import ConfigError, DataError, ShapeError
 from minirram.files import read_npz
 from minirram.json_codec import bare
+from minirram.labfiles.maps import Policy
 from minirram.nn.layers import base
+from minirram.runs import run as run_module
 
 from .support.places import ROOT
 
@@ -354,3 +356,19 @@ def test_what_cannot_be_trained_says_why(tmp_path):
     with pytest.raises(DataError, match="not a run folder"):
         mr.Run(tmp_path)
     assert not (tmp_path / "run").exists()
+
+
+def test_measured_maps_arrive_with_their_unit_their_faults_and_their_policy(monkeypatch):
+    """As far as the value that carries them; the command's tests follow that."""
+
+    class Seen(Exception):
+        pass
+
+    def carried(*arguments):
+        raise Seen(*arguments)
+
+    monkeypatch.setattr(run_module, "ChipFiles", carried)
+    policy = Policy(missing="unformed")
+    with pytest.raises(Seen) as seen:
+        mr.train("fashion-mnist", "synthetic", maps=["a.npy"], unit="uS", faults="f.npy", policy=policy, out="none")
+    assert seen.value.args == (("a.npy",), "uS", "f.npy", policy)

@@ -101,14 +101,12 @@ def evaluate(
     digital: file to write `digital.json` to, of the chip at that age, with the factors of a compensation. ideal: see
     `examine`. as_if: what the run would be, where that is not what it is.
     """
-    _check(split, draws)
+    _check(split, draws, digital)
     run, as_if = RunFolder.open(folder), AsIf() if as_if is None else as_if
     config = as_if.adapted(run.config)
     cell_model = config.cell_model if read_noise is None else config.cell_model.changed(read_noise=read_noise)
     config = replace(config, cell_model=cell_model)
     source = run.source(data)
-    if digital is not None:
-        check_replaceable(digital)  # the test set is not opened for an answer that cannot be written
     conditions = _with_wires(conditions, config)
     chip, model = _in_use(run, config, conditions, source=source, files=as_if.files, threads=threads)
     described = digital_json.describe(config.network, model, chip=chip, wires=conditions.wires) if digital else {}
@@ -142,12 +140,14 @@ def evaluate(
     )
 
 
-def _check(split: str, draws: int) -> None:
-    """ConfigError for an unknown split, or no draw."""
+def _check(split: str, draws: int, digital: Optional[Folder]) -> None:
+    """ConfigError for an unknown split, or no draw; OSError for a file that cannot be written."""
     if split not in ("validation", "test"):
         raise ConfigError(f"split {split!r}: choose 'validation' or 'test'")
     if draws < 1:
         raise ConfigError(f"draws is {draws}; it must be at least 1")
+    if digital is not None:
+        check_replaceable(digital)  # the test set is not opened for an answer that cannot be kept
 
 
 def _with_wires(conditions: Optional[Conditions], config: RunConfig) -> Conditions:
