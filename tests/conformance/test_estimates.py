@@ -8,6 +8,7 @@ import pytest
 
 from minirram.conformance import Converters, Spec, check, estimate, simulator_factory
 from minirram.conformance.cases import Violation
+from minirram.conformance.noisy_laws import overload
 from minirram.errors import ConfigError
 
 SPEC = Spec(tile_rows=16, tile_pairs=8, max_rows=40, max_pairs=20, max_batch=1000, adc_bits=(10,), input_bits=(2,))
@@ -278,6 +279,13 @@ def test_converters_are_those_of_pairs_and_of_conversions():
     assert Spec(arrangement="polarity", converters=two).converters.conversions == 2
     assert np.array_equal(two.of_pairs(4, 1).silent_lsb, [3, 4, 5, 3])
     assert np.array_equal(two.of_pairs(4, 3).reached[1], [4, 5, 6, 4])
+
+
+def test_an_overload_may_hold_the_offset_of_the_other_polarity():
+    claimed = spec(arrangement="polarity", adc_offset_lsb=20.0)
+    overload(Bench(claimed).chip, claimed, 50)
+    with pytest.raises(Violation, match="an overload"):
+        overload(Bench(claimed).chip, replace(claimed, adc_offset_lsb=17.0), 50)
 
 
 def test_a_curve_goes_on_as_a_line():
