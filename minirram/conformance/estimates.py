@@ -331,7 +331,7 @@ def _reads_needed(seen: _Reads, found: Fit) -> int:
 
 def _noise(spec: Spec, case: Case, seen: _Reads, found: Fit) -> float:
     """The relative noise with which rounded reads would vary as they do; by bisection."""
-    some = slice(None, None, max(1, len(seen.mean) // 800))
+    some = slice(None, None, max(1, len(seen.mean) // 4000))
     code, slope = Converters(found.curve, found.curve[0], found.reached).read(seen.patterns[some] @ found.cells)
     inside = found.inside[some]
     relative = np.abs(slope) * np.sqrt(seen.squares[some])
