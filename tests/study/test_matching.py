@@ -35,7 +35,8 @@ def slow_flips(vectors, wanted, *, weights, flip):
     damping = matching.DAMPING * np.mean(np.square(vectors).sum(axis=0)) / len(vectors)
     flipped = np.zeros(flip.shape, bool)
     for column in range(flip.shape[2]):
-        now, each = weights[:, column].copy(), flip[:, :, column].copy()
+        start, each = weights[:, column], flip[:, :, column].copy()
+        now = start.copy()
         target = wanted[:, column]
         left = np.square(vectors @ now - target).sum() / len(vectors)
         while True:
@@ -45,7 +46,7 @@ def slow_flips(vectors, wanted, *, weights, flip):
                 tried = now.copy()
                 tried[row] += each[bit, row]
                 saved = error - np.square(vectors @ tried - target).sum() / len(vectors)
-                gains[bit, row] = saved - damping * each[bit, row] ** 2
+                gains[bit, row] = saved - damping * ((tried[row] - start[row]) ** 2 - (now[row] - start[row]) ** 2)
             bit, row = np.unravel_index(gains.argmax(), gains.shape)
             if not gains[bit, row] > matching.LEAST_GAIN * left:
                 break
