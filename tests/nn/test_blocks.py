@@ -51,3 +51,13 @@ def test_learning_in_blocks_has_the_bits_of_the_whole(seed):
     may_flip = np.abs(np.abs(scores) - np.abs(old)) >= np.float32(0.3) * np.abs(old)
     found = steady_mask(wanted, before, scores=scores, old_scores=old, limit=0.3)
     assert np.array_equal(found, np.where(may_flip, wanted, before))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 6))
+def test_both_cells_of_a_pair_learn_from_the_gradient_of_their_weight(seed, fan_in, fan_out):
+    """At cell level scores and weights have an axis more than the gradient, below and above the size of a block."""
+    generator = np.random.default_rng(seed)
+    scores, weights = generator.standard_normal((2, 2, fan_in, fan_out)).astype(np.float32)
+    gradient = generator.standard_normal((fan_in, fan_out)).astype(np.float32)
+    found = score_gradient(gradient, weights, scores=scores)
+    assert found.dtype == np.float32 and np.array_equal(found, gradient * weights * np.sign(scores))
