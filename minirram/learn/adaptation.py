@@ -6,8 +6,9 @@ from typing import Callable
 import numpy as np
 
 from ..nn.engine.engine import Engine
+from ..rng import stream
 from .learned import Arrays
-from .learner import TrainingData
+from .learner import Learner, TrainingData
 from .recipe import Schedule
 
 ADAPTATION_STEPS = 50
@@ -31,3 +32,16 @@ def retake_statistics(
     passes = itertools.chain.from_iterable(data.batches(order, recipe) for _ in itertools.count())
     for codes, labels, weight in itertools.islice(passes, steps):
         engine.training_step(read_weights(), state, x=codes, labels=labels, weight=weight)
+
+
+def follow_chip(learner: Learner, data: TrainingData, *, stage: str) -> None:
+    """Let the statistics of a learner see its chip as it is now; `stage` names the random numbers."""
+    reads = learner.generators(stage, "read")
+    retake_statistics(
+        learner.engine,
+        learner.state,
+        read_weights=lambda: learner.read_weights(reads),
+        data=data,
+        order=stream(learner.recipe.seed, stage),
+        recipe=learner.recipe,
+    )

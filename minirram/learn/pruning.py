@@ -79,9 +79,8 @@ def steady_mask(
 def score_gradient(weight_gradient: np.ndarray, weights: np.ndarray, *, scores: np.ndarray) -> np.ndarray:
     """Straight-through: d_score = d_weight * weight * sign(score).
 
-    weight_gradient: dLoss/dW of the masked weights; weights: their values when kept (cell level: +G+ and -G-);
-    scores. All float32 of one shape; at
-    cell level the weight gradient (fan_in, fan_out) is that of both cells (2, fan_in, fan_out).
+    weight_gradient: dLoss/dW of the masked weights, float32 (fan_in, fan_out). weights, scores: float32 of that shape;
+    at cell level (2, fan_in, fan_out), weights when kept being +G+ and -G-.
     """
     gradient = np.empty(scores.shape, np.result_type(weight_gradient, weights, scores))
     for product, dweight, weight, score in blocks(gradient, weight_gradient, weights, scores):

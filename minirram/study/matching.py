@@ -16,11 +16,10 @@ from ..inference.forward import CHUNK, signals
 from ..inference.model import Model
 from ..inference.product import IdealProduct
 from ..json_codec import Result
-from ..learn.adaptation import retake_statistics
+from ..learn.adaptation import follow_chip
 from ..learn.learned import Arrays, copies
 from ..learn.mask_learner import MaskLearner
 from ..nn.network import Network, matrices
-from ..rng import stream
 
 SAMPLES = 2000
 """calibration inputs with one label each"""
@@ -61,15 +60,7 @@ def match_stage(
     home = {name: chip.read_weights(name, scale_S) for name, scale_S in model.scales_S.items()}
     codes, pulsed = data.calibration_codes(samples), sum(learner.pulse_counts())
     flips = match_masks(learner, home, codes=codes)
-    reads = learner.generators("matched", "read")
-    retake_statistics(
-        learner.engine,
-        learner.state,
-        read_weights=lambda: learner.read_weights(reads),
-        data=data,
-        order=stream(learner.recipe.seed, "matched"),
-        recipe=learner.recipe,
-    )
+    follow_chip(learner, data, stage="matched")
     validation = float(data.validation_score(learner.predict))
     learner.keep_first(validation)
     gap, won = scores[0] - scores[1], validation - scores[1]

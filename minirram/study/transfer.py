@@ -20,7 +20,7 @@ from ..inference.examine import Score, examine
 from ..inference.model import Model
 from ..json_codec import Result, built
 from ..labfiles.maps import Reading
-from ..learn.adaptation import ADAPTATION_STEPS, retake_statistics
+from ..learn.adaptation import ADAPTATION_STEPS, follow_chip
 from ..learn.learned import Arrays, Learned, copies
 from ..learn.learner import best_learned
 from ..learn.mask_learner import MaskLearner
@@ -401,17 +401,8 @@ def _before_and_after(
 
 def _digital_only(learner: Moved, data: Any) -> float:
     """The validation score when the digital statistics see the other chip, and nothing else changes."""
-    recipe, before = learner.recipe, copies(learner.state)
-    reads = learner.generators("digital-only", "read")
-    retake_statistics(
-        learner.engine,
-        learner.state,
-        read_weights=lambda: learner.read_weights(reads),
-        data=data,
-        order=stream(recipe.seed, "digital-only"),
-        recipe=recipe,
-        steps=ADAPTATION_STEPS,
-    )
+    before = copies(learner.state)
+    follow_chip(learner, data, stage="digital-only")
     score = float(data.validation_score(learner.predict))
     learner.state = before
     return score
