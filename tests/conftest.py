@@ -11,12 +11,17 @@ os.environ["MINIRRAM_TRUST"] = os.sep  # run folders of the tests may name their
 import atexit  # noqa: E402
 import functools  # noqa: E402
 import shutil  # noqa: E402
+import signal  # noqa: E402
 import tempfile  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 from .support.workers import pytest_cmdline_main  # noqa: E402, F401
+
+# A shell that starts the tests with `&` has them ignore Ctrl-C, and what they start, too: some send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples of each law where it does not say how many: few in the usual run, hypothesis' own hundred in one lane of CI.
 EXAMPLES = int(os.environ.get("MINIRRAM_EXAMPLES", "20"))
