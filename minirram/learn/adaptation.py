@@ -34,8 +34,8 @@ def retake_statistics(
         engine.training_step(read_weights(), state, x=codes, labels=labels, weight=weight)
 
 
-def follow_chip(learner: Learner, data: TrainingData, *, stage: str) -> None:
-    """Let the statistics of a learner see its chip as it is now; `stage` names the random numbers."""
+def follow_chip(learner: Learner, data: TrainingData, *, stage: str, steps: int = ADAPTATION_STEPS) -> None:
+    """Let the statistics of a learner see its chip as it is now, `steps` batches; `stage` names the random numbers."""
     reads = learner.generators(stage, "read")
     retake_statistics(
         learner.engine,
@@ -44,4 +44,5 @@ def follow_chip(learner: Learner, data: TrainingData, *, stage: str) -> None:
         data=data,
         order=stream(learner.recipe.seed, stage),
         recipe=learner.recipe,
+        steps=steps,
     )

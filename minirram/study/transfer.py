@@ -402,7 +402,7 @@ def _before_and_after(
 def _digital_only(learner: Moved, data: Any) -> float:
     """The validation score when the digital statistics see the other chip, and nothing else changes."""
     before = copies(learner.state)
-    follow_chip(learner, data, stage="digital-only")
+    follow_chip(learner, data, stage="digital-only", steps=ADAPTATION_STEPS)
     score = float(data.validation_score(learner.predict))
     learner.state = before
     return score
