@@ -1,6 +1,8 @@
 """Drivers by name: the simulated chip, the serial line, the skeletons; any class as `module:Class`."""
 
 import importlib
+import os
+import sys
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from ..crossbar.macro import Macro
@@ -53,12 +55,14 @@ def open_driver(name: str, port: Optional[str], *, simulated: Optional[Callable[
 
 
 def _own_class(name: str) -> Any:
-    """The class that "module:Class" names."""
+    """The class that "module:Class" names; the current folder is looked into last."""
     module, _, own = name.partition(":")
     if not own:
         raise ConfigError(
             f"no driver {name!r}{did_you_mean(name, NAMES)}; known are {', '.join(NAMES)}, or module:Class"
         )
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # an installed program has its own folder there instead
     try:
         return getattr(importlib.import_module(module), own)
     except ImportError as error:

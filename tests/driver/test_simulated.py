@@ -1,5 +1,6 @@
 """The simulated bench: voltages decide, counts are true, the host's write-verify stops where it should."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -131,6 +132,13 @@ def test_drivers_are_found_by_name_and_by_class():
     ):
         with pytest.raises(ConfigError, match=text):
             open_driver(name, port=None, simulated=None)
+
+
+def test_a_class_of_the_current_folder_is_found_as_by_the_installed_program(tmp_path, monkeypatch):
+    (tmp_path / "bench_of_this_folder.py").write_text("from minirram.driver.array_tester import ArrayTester as Bench\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path])
+    assert type(open_driver("bench_of_this_folder:Bench", port=None, simulated=None)).__name__ == "ArrayTester"
 
 
 def test_a_skeleton_turns_masks_into_the_calls_of_its_rows():
