@@ -38,7 +38,7 @@ FULL = QUICK + (
     "wires.py",
     "program.py",
     "energy.py",
-    "sweep.py --points 100",
+    "sweep.py --points 40",
     "conformance.py --good-devices 50",
 )
 LESS_IS_BETTER = (
