@@ -7,8 +7,8 @@ from typing import Iterator
 
 from ..errors import ConfigError
 from ..progress.stages import stage
-from ..study.paper import AGREES, DIFFERS, OUT, PaperTable, spent, table, write
-from ..study.paper_runs import PRESETS, make
+from ..study.paper import AGREES, DIFFERS, FILES, OUT, PaperTable, results, spent, table, write
+from ..study.paper_runs import PRESETS, make, names
 from ..tasks.datasets import SYNTHETIC
 from .arguments import group, threads_option
 
@@ -38,11 +38,13 @@ def run(options: argparse.Namespace) -> PaperTable:
     """Make results where that is asked for, read the table, write it."""
     if options.data is not None and options.run is None:
         raise ConfigError("--data is what results are made from: give --run, too")
+    folders = os.path.join(options.out, "results"), options.results
     if options.run is not None:
+        results(folders, [name for name in FILES if name not in names(options.run)])  # told before hours, not after
         with stage("making results") as told:
             for name in make(options.out, options.run, data=options.data or SYNTHETIC, threads=options.threads):
                 told.advance(note=name)
-    whole = table((os.path.join(options.out, "results"), options.results))
+    whole = table(folders)
     write(options.out, whole)
     return whole
 

@@ -8,6 +8,7 @@ from ..accounting.account import shapes_account
 from ..accounting.shapes import of_network
 from ..chip.placement import place
 from ..device.presets import technology
+from ..errors import ConfigError
 from ..learn.optim import cosine_rate
 from ..rng import stream
 from ..runs.config import RunConfig
@@ -16,7 +17,7 @@ from ..runs.run import train
 from ..tasks import registry
 from ..tasks.datasets import SYNTHETIC
 from .arms import ARMS, PLAIN, weight_config
-from .kept import keep
+from .kept import keep, kept
 from .weight_runs import make_learner
 
 PRESETS = ("quick", "full")
@@ -30,26 +31,38 @@ class _Plan(NamedTuple):
     """The plain arms of one preset."""
 
     seeds: Tuple[int, ...]
-    epochs: int
-    """over which the rate falls"""
-    fashion: Tuple[int, ...]
-    free: Tuple[int, ...]
+    epochs: Dict[str, int]
+    """over which the rate falls, by task"""
     free_arms: Tuple[str, ...]
+    """with free writes"""
+    fashion: Tuple[int, ...]
+    fashion_free: Tuple[int, ...]
     digits: Tuple[int, ...]
+    digits_free: Tuple[int, ...]
     retina: Tuple[int, ...]
     """numbers of whole updates; none: not run"""
 
 
 PLANS = {
-    "quick": _Plan((0,), 8, (3, 11, 37), (75, 150), ("wo-plain-free-0.15",), (3, 40, 100), ()),
+    "quick": _Plan(
+        seeds=(0,),
+        epochs=dict.fromkeys(TASKS, 8),
+        free_arms=("wo-plain-free-0.15",),
+        fashion=(3, 11, 37),
+        fashion_free=(75, 150),
+        digits=(3, 40, 100),
+        digits_free=(),
+        retina=(),
+    ),
     "full": _Plan(
-        (0, 1, 2),
-        40,
-        (3, 6, 11, 20, 37),
-        (75, 300, 900, 1800),
-        ("wo-plain-free-0.15", "wo-plain-one-free-6"),
-        (3, 10, 40, 80, 100, 120, 160),
-        (3, 10, 20),
+        seeds=(0, 1, 2),
+        epochs={"fashion-mnist": 65, "spoken-digits": 60, "retina": 8},  # the authors' of the first two
+        free_arms=("wo-plain-free-0.15", "wo-plain-one-free-6"),
+        fashion=(3, 6, 11, 20, 37),
+        fashion_free=(75, 300, 900, 1800),
+        digits=(3, 10, 40, 80, 100, 120, 160),
+        digits_free=(100, 300, 900, 2400, 4800),
+        retina=(3, 10, 20),
     ),
 }
 
@@ -81,18 +94,29 @@ def looks(
 def make(out: str, preset: str, *, data: str, threads: int = 1) -> Iterator[str]:
     """Make the results in `out`/results that are not there yet; yields the name of each when it is done.
 
-    preset: "quick", minutes on built-in data, or "full". data: folder of the data sets, or "synthetic".
+    preset: "quick", minutes on built-in data, or "full". data: folder of the data sets, or "synthetic". A training that
+    was stopped goes on. ConfigError for results that another command made.
     """
+    command = f"minirram paper --out paper --run {preset}" + ("" if data == SYNTHETIC else " --data data")
+    folder = os.path.join(out, "results")
+    for name in names(preset):
+        one = kept([folder], name)
+        if one is not None and one.made.command != command:
+            raise ConfigError(f"{folder}: {name}.json was made by another command, {one.made.command}: choose another --out")
     learned = TASKS if PLANS[preset].retina else TASKS[:2]
     for task in learned if data != SYNTHETIC else ():  # data that are not there are told before anything is made
         chosen = registry.task(task)
         open_training(RunConfig(task, data, chosen.network, chosen.recipe("full"), technology("taox-40nm")))
-    command = f"minirram paper --out paper --run {preset}" + ("" if data == SYNTHETIC else " --data data")
     for name, made in _steps(out, preset, data, threads):
-        path = os.path.join(out, "results", f"{name}.json")
+        path = os.path.join(folder, f"{name}.json")
         if not os.path.exists(path):
             keep(path, dict(made(), data=data if data == SYNTHETIC else ""), command=command)
             yield name
+
+
+def names(preset: str) -> Tuple[str, ...]:
+    """Of the results that a preset makes."""
+    return tuple(name for name, _ in _steps("", preset, SYNTHETIC, 1))
 
 
 def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[Tuple[str, Callable[[], Dict[str, Any]]]]:
@@ -110,13 +134,14 @@ def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[Tuple[str
         )
     arms = (
         ("plain-fashion-mnist", "fashion-mnist", _BUDGET, plan.seeds, plan.fashion),
-        ("plain-fashion-mnist-free", "fashion-mnist", plan.free_arms, plan.seeds, plan.free),
+        ("plain-fashion-mnist-free", "fashion-mnist", plan.free_arms, plan.seeds, plan.fashion_free),
         ("plain-spoken-digits", "spoken-digits", _BUDGET, plan.seeds, plan.digits),
+        ("plain-spoken-digits-free", "spoken-digits", plan.free_arms, plan.seeds, plan.digits_free),
         ("plain-retina", "retina", _BUDGET, (0,), plan.retina),
     )
     for name, task, chosen, seeds, updates in arms:
         if updates:
-            how = dict(data=data, seeds=seeds, updates=updates, epochs=plan.epochs)
+            how = dict(data=data, seeds=seeds, updates=updates, epochs=plan.epochs[task])
             yield name, lambda task=task, chosen=chosen, how=how: _plain(task, chosen, **how)  # type: ignore[misc]
 
 
@@ -141,7 +166,7 @@ def energy(task: str) -> Dict[str, Any]:
 
 def _masks(task: str, folder: str, *, preset: str, data: str, threads: int) -> Dict[str, Any]:
     """Accuracy of learned masks on the simulated chip."""
-    results = train(task, data=data, recipe=preset, out=folder, threads=threads).results
+    results = train(task, data=data, recipe=preset, out=folder, threads=threads, resume=True).results
     return {
         "validation": results.validation.value,
         "test": results.test.value,

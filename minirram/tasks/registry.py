@@ -17,6 +17,7 @@ BUILT_IN = (
     fashion_mnist.TASK,
     fashion_mnist.AFFINE,
     fashion_mnist_macro.TASK,
+    fashion_mnist_macro.AFFINE,
     spoken_digits.TASK,
     retina.TASK,
     *fashion_mnist_small.SMALL,

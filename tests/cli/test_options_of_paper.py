@@ -19,7 +19,8 @@ def test_the_table_from_the_kept_results_lies_where_it_was_asked_for(tmp_path):
     assert set(shown["claims"][0]) == {"claim", "paper", "ours", "status", "why", "command"}
     assert (out / "paper.md").read_text(encoding="utf-8").splitlines() == list(paper.markdown(whole))
     refused = call("paper", "--out", str(out), "--results", str(tmp_path))
-    assert refused.code == 2 and "masks-fashion-mnist.json: there are no such results" in refused.err
+    assert refused.code == 2 and "typed-tables.json: there are no such results in" in refused.err
+    assert all(f"{name}.json" in refused.err for name in paper.FILES)
 
 
 class Trained:
@@ -59,6 +60,7 @@ def test_results_are_made_once_with_the_data_and_the_preset_asked_for(tmp_path, 
     made = {path.stem for path in (tmp_path / "results").iterdir()}
     assert made == set(paper.FILES) - {"writes-per-weight", "typed-tables"}
     assert first["claims"][0]["ours"] == "90.00% (test)" and "--run full --data data" in first["claims"][0]["command"]
+    assert {how["epochs"] for _, how in asked if "epochs" in how} == {65, 60, 8}
     before = len(asked)
     assert figures("paper", *options) == first and len(asked) == before
     assert call("paper", *options[:4], "--data", "there").code == 2
@@ -69,6 +71,25 @@ def test_quick_results_are_of_built_in_data_and_said_to_be(tmp_path, asked):
     assert {how["data"] for _, how in asked} == {"synthetic"}
     assert shown["claims"][0]["ours"] == "90.00% (test) on built-in data"
     assert not (tmp_path / "results" / "plain-retina.json").exists()
+
+
+def test_results_that_will_be_missing_are_told_before_anything_is_made(tmp_path, asked):
+    """Outside the source tree: what the preset does not make is named, and nothing else."""
+    made = set(paper_runs.names("quick"))
+    out = tmp_path / "out"
+    refused = call("paper", "--out", str(out), "--results", str(tmp_path), "--run", "quick")
+    assert refused.code == 2 and "docs/results of the source tree, --results" in refused.err
+    assert {name for name in paper.FILES if f"{name}.json" in refused.err} == set(paper.FILES) - made
+    assert asked == [] and not out.exists()
+
+
+def test_results_of_another_command_are_not_taken_for_those_asked_for(tmp_path, asked):
+    options = ["--out", str(tmp_path), "--results", KEPT]
+    figures("paper", *options, "--run", "quick")
+    before = len(asked)
+    refused = call("paper", *options, "--run", "full")
+    assert refused.code == 2 and "energy-fashion-mnist.json was made by another command, minirram paper" in refused.err
+    assert len(asked) == before
 
 
 def test_data_that_are_not_there_are_told_before_anything_is_made(tmp_path):

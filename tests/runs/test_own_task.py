@@ -182,6 +182,11 @@ SHORT = {
     "fashion-mnist": ({}, 120, 20),
     "fashion-mnist-affine": ({"network": fashion_mnist_cnn(conv1=4, conv2=4, hidden=8, affine=True)}, 120, 20),
     "fashion-mnist-macro": ({"network": fashion_mnist_macro(widths=(4, 4, 4, 4), hidden=8)}, 120, 20),
+    "fashion-mnist-macro-affine": (
+        {"network": fashion_mnist_macro(widths=(4, 4, 4, 4), hidden=8, affine=True)},
+        120,
+        20,
+    ),
     "spoken-digits": ({}, 80, 20),
     "retina": ({}, 12, 1),
 }

@@ -9,7 +9,7 @@ import pytest
 from minirram.chip.placement import place
 from minirram.errors import ConfigError, DataError
 from minirram.learn.recipe import Recipe
-from minirram.nn.network import fitting_size, matrices
+from minirram.nn.network import affine_parameters, fitting_size, initial_state, matrices
 from minirram.rng import stream
 from minirram.tasks import datasets, drawn_vessels, metrics
 from minirram.tasks.datasets import Dataset
@@ -30,7 +30,7 @@ def pixels(images, bits=6):
 def test_a_task_that_is_not_known_lists_the_tasks():
     with pytest.raises(
         ConfigError,
-        match="no task 'mnist'; choose one of fashion-mnist, fashion-mnist-affine, fashion-mnist-macro, spoken",
+        match="no task 'mnist'; choose one of fashion-mnist, fashion-mnist-affine, fashion-mnist-macro, fashion",
     ):
         task("mnist")
     with pytest.raises(ConfigError, match="task retina has no recipe 'slow'; choose one of full, quick"):
@@ -261,6 +261,15 @@ def test_mirrored_images_are_as_they_are_or_swapped():
     assert 15 <= swapped <= 45
     again = [batch for batch, _, _ in data.batches(stream(1, "b"), recipe)]
     assert all(np.array_equal(one, other[0]) for one, other in zip(again, data.batches(stream(1, "b"), recipe)))
+
+
+def test_the_macro_network_with_a_digital_side_that_learns_has_the_same_cells():
+    plain, affine = TASKS["fashion-mnist-macro"], TASKS["fashion-mnist-macro-affine"]
+    assert matrices(affine.network) == matrices(plain.network) and affine.layout == plain.layout
+    assert affine.recipes == plain.recipes and affine.drawn == plain.drawn
+    learned = affine_parameters(affine.network)
+    assert affine_parameters(plain.network) == () and "bn5.gamma" in learned
+    assert sum(initial_state(affine.network)[name].size for name in learned) == 2 * 280
 
 
 def test_the_macro_network_fills_one_macro_with_the_garments_of_its_namesake(tmp_path):
