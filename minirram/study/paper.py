@@ -95,9 +95,8 @@ def results(folders: Sequence[Path], names: Iterable[str]) -> Dict[str, Kept]:
     missing = ", ".join(f"{name}.json" for name, one in read.items() if one is None)
     if missing:
         where = ", ".join(os.fspath(folder) for folder in folders)
-        raise MissingFileError(
-            f"{missing}: there are no such results in {where}; name the folder docs/results of the source tree, --results"
-        )
+        right = "name the folder docs/results of the source tree, --results"
+        raise MissingFileError(f"{missing}: there are no such results in {where}; {right}")
     return {name: one for name, one in read.items() if one is not None}
 
 

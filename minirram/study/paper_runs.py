@@ -102,7 +102,9 @@ def make(out: str, preset: str, *, data: str, threads: int = 1) -> Iterator[str]
     for name in names(preset):
         one = kept([folder], name)
         if one is not None and one.made.command != command:
-            raise ConfigError(f"{folder}: {name}.json was made by another command, {one.made.command}: choose another --out")
+            raise ConfigError(
+                f"{folder}: {name}.json was made by another command, {one.made.command}: name another --out"
+            )
     learned = TASKS if PLANS[preset].retina else TASKS[:2]
     for task in learned if data != SYNTHETIC else ():  # data that are not there are told before anything is made
         chosen = registry.task(task)
