@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 
 import numpy as np
 
+from ..crossbar.behind_wires import Attenuated, Exact
 from ..crossbar.converters import Adc
 from ..crossbar.macro import Macro
 from ..crossbar.memo import Memo
@@ -54,8 +55,8 @@ class Chip:
         self.maps_left_out = 0
         """measured maps beyond the macros that the network needs"""
         self._memo = Memo()
-        self._voltage_share: Optional[List[np.ndarray]] = None
-        self._share_updates = 0
+        self._behind: List[Attenuated] = []
+        self._solves = 0
 
     def __repr__(self) -> str:
         macros = f"{len(self.macros)} macro{'s' if len(self.macros) > 1 else ''}"
@@ -66,7 +67,7 @@ class Chip:
     @property
     def changes(self) -> Tuple[int, ...]:
         """Grows with every change of a conductance or of the IR drop: what follows from them is kept by this stamp."""
-        return (self._share_updates, *(macro.changes for macro in self.macros))
+        return (self._solves, *(macro.changes for macro in self.macros))
 
     @classmethod
     def sample(
@@ -257,13 +258,20 @@ class Chip:
         for macro in self.macros:
             macro.age(seconds, temperature_K)
 
-    def update_ir_drop(self, wires: Wires) -> None:
-        """Let reads of weights include the IR drop of `wires`, by the reduced model for the present conductances.
+    def update_ir_drop(self, wires: Wires, *, exact: bool = False) -> None:
+        """Let reads of weights include the IR drop of `wires`, for the present conductances, reduced or exact.
 
         The shares of voltage stay until the next call: they depend on how much conducts, hardly on which cells do.
         """
-        self._voltage_share = [macro.voltage_share(wires) for macro in self.macros]
-        self._share_updates += 1
+        self._behind = [(Exact if exact else Attenuated)(macro, wires) for macro in self.macros]
+        self._solves += 1
+
+    def through_wires(self, d_cells: np.ndarray) -> np.ndarray:
+        """d_loss/d_conductance from d_loss/d_(cell as reads of weights see it), both float32 (macros, rows, cols).
+
+        Through the wires of the last `update_ir_drop`, by its model.
+        """
+        return np.stack([behind.gradient(d_macro) for behind, d_macro in zip(self._behind, d_cells)])
 
     def _bring_to(self, wanted: np.ndarray) -> Tuple[int, int]:
         """Pulse every used cell whose state is not that of `wanted` (macros, rows, cols): formed ones, not stuck."""
@@ -306,9 +314,8 @@ class Chip:
         plus = np.empty(self.placement.shape(name), np.float32)
         minus = np.empty_like(plus)
         for tile in self.placement.tiles_of(name):
-            block = self.macros[tile.macro].conductance_grid(tile.region)
-            if self._voltage_share is not None:
-                block = block * self._voltage_share[tile.macro][tile.rows, tile.cols]
+            grid = self._behind[tile.macro].grid if self._behind else self.macros[tile.macro].conductance_grid
+            block = grid(tile.region)
             plus[tile.matrix_rows, tile.matrix_cols] = block[:, 0::2]
             minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]
         plus.flags.writeable = minus.flags.writeable = False

@@ -61,7 +61,10 @@ def cell_voltages_V(conductance_S: np.ndarray, inputs_V: np.ndarray, *, wires: W
 
 
 def _solved_V(conductance_S: np.ndarray, source_V: np.ndarray, *, wires: Wires, tolerance: float) -> np.ndarray:
-    """(1 + K G)^-1 source, (n, rows, cols), for sources (n, rows, 1) at the ends of rows or (n, 1, cols) of columns."""
+    """(1 + K G)^-1 source, (n, rows, cols).
+
+    Sources: (n, rows, 1) at the ends of rows, (n, 1, cols) at those of columns, or one in series with each cell.
+    """
     root = np.sqrt(conductance_S)
     drive = root * source_V
     u = drive.copy()
@@ -183,6 +186,30 @@ def attenuated_S(conductance_S: np.ndarray, wires: Wires, *, tolerance: float = 
     conductance_S = np.asarray(conductance_S, np.float64)
     share = cell_voltages_V(conductance_S, np.ones((1, conductance_S.shape[0])), wires=wires, tolerance=tolerance)[0]
     return conductance_S * share
+
+
+def attenuated_gradient(
+    conductance_S: np.ndarray, d_attenuated: np.ndarray, *, share: np.ndarray, wires: Wires, tolerance: float = 1e-4
+) -> np.ndarray:
+    """d_loss/d_conductance of `attenuated_S`, (rows, cols) in the precision of `d_attenuated`, d_loss/d_attenuated.
+
+    share: of the voltage that each cell sees, (1 + K G)^-1 1. A change dG changes it by -(1 + K G)^-1 K (share dG), so
+
+        d_loss/d_G = share (1 + K G)^-1 d_loss/d_attenuated:
+
+    one adjoint solve, with a source in series with each cell. All arrays (rows, cols), else ShapeError.
+    """
+    conductance_S = checked_S(conductance_S)
+    if not conductance_S.shape == d_attenuated.shape == share.shape:
+        raise ShapeError(
+            f"a gradient of shape {d_attenuated.shape} and shares of shape {share.shape} for an array of "
+            f"{conductance_S.shape}"
+        )
+    kind = d_attenuated.dtype
+    size = float(np.abs(d_attenuated).max(initial=0)) or 1.0  # squares of small gradients are nothing in float32
+    source = (d_attenuated / size)[None]
+    adjoint = _solved_V(conductance_S.astype(kind), source, wires=wires, tolerance=tolerance)[0]
+    return (share * adjoint * size).astype(kind, copy=False)
 
 
 def effective_S(

@@ -231,7 +231,7 @@ class DrivenChip(Chip):
         self._on[...] = wanted
         self.observe()
 
-    def update_ir_drop(self, wires: Wires) -> None:
+    def update_ir_drop(self, wires: Wires, *, exact: bool = False) -> None:
         """ConfigError: what a bench reads lies behind its own wires."""
         raise ConfigError("reads of a bench lie behind its own wires: leave out --wire-ohm")
 

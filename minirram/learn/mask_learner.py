@@ -55,6 +55,7 @@ class MaskLearner(Learner):
         self.chip = chip
         self.faults = faults
         self.wires = wires
+        self._steps_since_solve = 0
         self.first_signs = draw_signs(recipe.seed, chip.placement) if signs is None else dict(signs)
         self._wire(chip.read_out(stream(recipe.chip_seed, "read-out")), follows_forming=half_formed(chip))
         if recipe.level == "pair":
@@ -112,18 +113,40 @@ class MaskLearner(Learner):
         return self.read_chip(self.chip, self.scales_S, generators=generators)
 
     def epoch(self, data: TrainingData, *, on_step: Optional[Callable[[], None]] = None) -> Dict[str, Any]:
-        """One pass over `data`; the IR drop is that of the masks at its start."""
+        """One pass over `data`; the IR drop is solved for the masks at its start, and after each `wire_steps`."""
         self.apply_wires()
         return super().epoch(data, on_step=on_step)
 
     def apply_wires(self) -> None:
         """Let reads of weights include the IR drop of the masks as they are now."""
         if self.wires is not None:
-            self.chip.update_ir_drop(self.wires)
+            self.chip.update_ir_drop(self.wires, exact=self.recipe.wire_gradient == "exact")
+            self._steps_since_solve = 0
+
+    def _through_wires(self, gradients: Arrays) -> Arrays:
+        """d_loss/d_weight as each connection's own cell has it behind the wires, in the shape of masks or of weights.
+
+        Each matrix's is scaled to the size that it has without wires, for which rate and hysteresis are set.
+        """
+        placement = self.chip.placement
+        d_cells: np.ndarray = np.zeros(self.chip.used.shape, np.float32)
+        for name, gradient in gradients.items():
+            per_S = gradient / np.float32(self.scales_S[name])
+            placement.scatter(name, (per_S, -per_S), cells=d_cells)
+        d_conductance = self.chip.through_wires(d_cells)
+        found: Arrays = {}
+        for name, gradient in gradients.items():
+            plus, minus = placement.gather(name, d_conductance)
+            own = kept_weights(self.recipe.level, plus, minus=minus, sign=self.signs[name])
+            size = np.linalg.norm(own * self.kept[name])
+            found[name] = own * np.float32(np.linalg.norm(gradient * self.kept[name]) / size if size else 0.0)
+        return found
 
     def update(self, gradients: Arrays, rate: float) -> None:
         """Move the scores against d_loss/d_weight and pulse the bits that flip."""
         recipe = self.recipe
+        if self.wires is not None and recipe.wire_gradient != "straight":
+            gradients = self._through_wires(gradients)
 
         def new_mask(name: str) -> np.ndarray:
             scores = self.scores[name]
@@ -141,6 +164,9 @@ class MaskLearner(Learner):
 
         self.masks = self.by_matrix(new_mask)
         self.chip.program(self.masks, self.signs)
+        self._steps_since_solve += 1
+        if self._steps_since_solve == recipe.wire_steps:
+            self.apply_wires()
 
     def _best_mask(self, name: str) -> np.ndarray:
         """The mask of the largest |scores|, of free connections where some are not; bits that faults decide are so."""

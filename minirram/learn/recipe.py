@@ -18,6 +18,9 @@ def check_seed(name: str, seed: int) -> None:
         raise ConfigError(f"{name} is {seed}; it must be a whole number, 0 to {MOST_SEED}")
 
 
+WIRE_GRADIENTS = ("straight", "reduced", "exact")
+
+
 @dataclass(frozen=True)
 class Schedule:
     """Stochastic gradient descent: how many samples, at which rate. Whatever it moves."""
@@ -65,6 +68,10 @@ class Recipe(Schedule):
     """the limit that hysteresis falls to"""
     hysteresis_steps: int = 15
     """new best validation epochs from the start to the end of that fall (authors' code)"""
+    wire_gradient: str = "straight"
+    """gradient behind wires; 'straight': past them; 'reduced': of the reduced model; 'exact': with exact weights"""
+    wire_steps: Optional[int] = None
+    """steps from one solve of the IR drop to the next; None: an epoch"""
     formed_share: float = 0.9999
     """expected share of cells that the forming voltage forms"""
     chip_seed: int = 0
@@ -79,6 +86,10 @@ class Recipe(Schedule):
         if self.score_step is not None and not 0 < self.score_step < float("inf"):
             raise ConfigError(f"score_step is {self.score_step}; it must be finite and above 0")
         check_seed("chip_seed", self.chip_seed)
+        if self.wire_gradient not in WIRE_GRADIENTS:
+            raise ConfigError(f"wire_gradient {self.wire_gradient!r}: choose one of {', '.join(WIRE_GRADIENTS)}")
+        if self.wire_steps is not None and self.wire_steps < 1:
+            raise ConfigError(f"wire_steps is {self.wire_steps}; it must be at least 1")
         for name in ("hysteresis", "hysteresis_end"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite and not negative")

@@ -91,6 +91,8 @@ class RunConfig:
                 wanted = " or ".join(known.__name__ for known in kinds)
                 raise ConfigError(f"{name} is {getattr(self, name)!r}, not a {wanted}")
         Adc(self.adc_bits, 1.0, self.adc_arrangement)
+        if self.wires is None and (self.recipe.wire_gradient != "straight" or self.recipe.wire_steps is not None):
+            raise ConfigError("wire_gradient and wire_steps say how to learn behind wires: give wire_ohm, too")
 
     def with_bits(self, adc_bits: Optional[int], input_bits: Optional[int]) -> "RunConfig":
         """The same with ADCs of that resolution, and with input codes of so many bits; None: its own."""

@@ -114,7 +114,7 @@ class _Bench:
         """The model with statistics, ADC ranges and probes of the chip as it is. readback: its file, for messages."""
         config, state = self.config, copies(model.state)
         if config.wires is not None:
-            chip.update_ir_drop(config.wires)
+            chip.update_ir_drop(config.wires, exact=config.recipe.wire_gradient == "exact")
         names = chip.placement.names
         reads = {name: stream(config.recipe.seed, "recalibration", "read", name) for name in names}
         retake_statistics(

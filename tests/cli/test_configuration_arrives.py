@@ -9,6 +9,7 @@ import inspect
 import numpy as np
 import pytest
 
+from minirram.chip.chip import Chip
 from minirram.crossbar.macro import Macro
 from minirram.inference import propagation
 from minirram.learn.mask_learner import MaskLearner
@@ -17,7 +18,7 @@ from minirram.runs import bench, cell_costs, demo, driven, energy, evaluate, rec
 from ..support.options import call, figures
 
 OWN = ("--wire-ohm", "100", "--adc-bits", "9", "--adc-arrangement", "polarity", "--seed", "4", "--chip-seed", "6")
-OWN += ("--level", "cell", "--density", "0.4", "--epochs", "2", "--batch-size", "30")
+OWN += ("--level", "cell", "--density", "0.4", "--epochs", "2", "--batch-size", "30", "--wire-gradient", "exact")
 
 pytestmark = pytest.mark.slow
 
@@ -59,12 +60,14 @@ def test_of_a_recalibration(runs, own, monkeypatch, tmp_path):
     calibrated = looked_at(monkeypatch, recalibrate, "calibrated")
     learners = looked_at(monkeypatch, MaskLearner, "__init__")
     described = looked_at(monkeypatch, recalibrate.digital_json, "describe")
-    streams = looked_at(monkeypatch, recalibrate, "stream")
+    streams, solved = looked_at(monkeypatch, recalibrate, "stream"), looked_at(monkeypatch, Chip, "update_ir_drop")
     out = str(tmp_path / "new")
     figures("recalibrate", own, "--readback", readback, "--out", out, "--program", program, "--relearn-steps", "1")
     assert set(given(calibrated, "adc_bits")) == {9} and set(given(calibrated, "arrangement")) == {"polarity"}
     assert ohms(calibrated) == ohms(learners) == ohms(described) == {100}
     assert {one["seed"] for one in streams} == {4} and len(streams) > 2
+    assert set(given(solved, "exact")) == {True} and len(solved) > 2
+    assert {one["recipe"].wire_gradient for one in learners} == {"exact"}
 
 
 def test_of_an_evaluation(own, monkeypatch, tmp_path):

@@ -133,7 +133,7 @@ def test_statistics_are_taken_through_the_wires_of_the_run(runs, tmp_path, monke
     retake = recalibrate.retake_statistics
     monkeypatch.setattr(recalibrate, "retake_statistics", lambda *a, **k: told.append(len(updates)) or retake(*a, **k))
     update, updates = Chip.update_ir_drop, []
-    monkeypatch.setattr(Chip, "update_ir_drop", lambda chip, wires: updates.append(wires) or update(chip, wires))
+    monkeypatch.setattr(Chip, "update_ir_drop", lambda chip, wires, **how: updates.append(wires) or update(chip, wires))
     figures("recalibrate", runs.trained(*wired), "--readback", readback, "--out", str(tmp_path / "new"))
     assert told == [1] and updates[0].row_ohm == 100
 
@@ -148,7 +148,7 @@ def test_masks_learn_on_through_the_wires_of_the_run(runs, tmp_path, monkeypatch
     shares = []
 
     def seen(self, *arguments, **options):
-        shares.append([np.array(share) for share in self.chip._voltage_share])
+        shares.append([behind.share for behind in self.chip._behind])
         return step(self, *arguments, **options)
 
     step = MaskLearner.step

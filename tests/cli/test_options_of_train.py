@@ -217,6 +217,29 @@ def test_learning_and_its_examination_go_through_the_wires(runs):
     assert own["confusion"] == runs.results(*wired)["validation"]["confusion"] != without["confusion"]
 
 
+@shows("train", "--wire-gradient", "--wire-steps")
+def test_the_gradient_goes_through_the_wires_and_they_are_solved_every_so_many_steps(runs):
+    wired = ONE_STEP + ("--wire-ohm", "300", "--learning-rate", "0")
+    straight, reduced, exact = (
+        gradient_of(runs, *wired, *options)
+        for options in ((), ("--wire-gradient", "reduced"), ("--wire-gradient", "exact"))
+    )
+    for name in MATRICES:  # three directions; the two of the same weights are of one size
+        sizes = [np.linalg.norm(gradient[name]) for gradient in (straight, reduced, exact)]
+        assert sizes[1] == pytest.approx(sizes[0], rel=1e-3) and min(sizes) > 0
+        for one, other in ((straight, reduced), (straight, exact), (reduced, exact)):
+            assert np.sum(one[name] * other[name]) < 0.99 * np.linalg.norm(one[name]) * np.linalg.norm(other[name]), (
+                name
+            )
+    free = ("--hysteresis", "0", "--hysteresis-end", "0")
+    rare, often = (
+        runs.history("--wire-ohm", "300", *free, *options)["loss"] for options in ((), ("--wire-steps", "1"))
+    )
+    assert rare != often
+    refused = call(*runs.arguments(runs.path("no-wires"), "--wire-gradient", "reduced"))
+    assert refused.code == 2 and "give wire_ohm, too" in refused.err
+
+
 @shows("train", "--adc-bits")
 def test_the_lsb_halves_with_every_bit_of_the_adc(runs):
     lsb = {}

@@ -19,7 +19,14 @@ ohms = st.floats(1e-3, 300.0)
 
 
 def nodal_solve(conductance_S, inputs_V, row_ohm, col_ohm):
-    """Column currents (n, cols): one equation per node of every line, solved densely."""
+    """Column currents (n, cols), of the dense solve."""
+    potentials = node_potentials(conductance_S, inputs_V, row_ohm, col_ohm)
+    m, n = conductance_S.shape
+    return potentials[m * n + (m - 1) * n :].T / col_ohm
+
+
+def node_potentials(conductance_S, inputs_V, row_ohm, col_ohm):
+    """Potentials (2 rows cols, n), those of rows first: one equation per node of every line, solved densely."""
     m, n = conductance_S.shape
     system, source = np.zeros((2 * m * n, 2 * m * n)), np.zeros((2 * m * n, len(inputs_V)))
 
@@ -45,8 +52,7 @@ def nodal_solve(conductance_S, inputs_V, row_ohm, col_ohm):
         source[row_node(i, 0)] += inputs_V[:, i] / row_ohm
     for j in range(n):
         system[col_node(m - 1, j), col_node(m - 1, j)] += 1 / col_ohm
-    potentials = np.linalg.solve(system, source)
-    return potentials[[col_node(m - 1, j) for j in range(n)]].T / col_ohm
+    return np.linalg.solve(system, source)
 
 
 def draw(seed, m, n):
@@ -237,3 +243,68 @@ def test_gradients_of_another_shape_are_refused():
     for shape in ((2, 2), (1, 3)):
         with pytest.raises(ShapeError, match="for 1 inputs of 2 columns"):
             conductance_gradient(np.ones((3, 2)), np.ones((1, 3)), np.ones(shape), wires=Wires())
+
+
+def dense_attenuated_S(conductance_S, row_ohm, col_ohm):
+    """The reduced model from the dense solve: each cell's conductance times the voltage on it, all rows at 1 V."""
+    m, n = conductance_S.shape
+    rows, cols = node_potentials(conductance_S, np.ones((1, m)), row_ohm, col_ohm).reshape(2, m, n)
+    return conductance_S * (rows - cols)
+
+
+def attenuated_gradient(conductance_S, d_attenuated, lines, tolerance=1e-11):
+    share = wires.cell_voltages_V(conductance_S, np.ones((1, len(conductance_S))), wires=lines, tolerance=tolerance)[0]
+    return wires.attenuated_gradient(conductance_S, d_attenuated, share=share, wires=lines, tolerance=tolerance)
+
+
+@given(seeds, sizes, sizes, ohms, ohms)
+def test_gradient_of_the_reduced_model_against_differences_of_the_dense_solve(seed, m, n, row_ohm, col_ohm):
+    generator = np.random.default_rng([seed, 1])
+    x = draw(seed, m, n)[0] / 1e-4 + 0.2
+    d_attenuated = generator.standard_normal((m, n))
+
+    def loss(scaled):
+        return float((dense_attenuated_S(1e-4 * scaled, row_ohm, col_ohm) * d_attenuated).sum()) / 1e-4
+
+    gradient = attenuated_gradient(1e-4 * x, d_attenuated, Wires(row_ohm, col_ohm))
+    check_gradient(loss, x, gradient, generator, directions=2, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("wrong", ["transposed lines", "a thousandth of a cell", "no adjoint", "no share"])
+def test_the_check_of_the_gradient_of_the_reduced_model_catches(wrong):
+    x = draw(5, 6, 4)[0] / 1e-4 + 0.2
+    generator = np.random.default_rng(6)
+    d_attenuated = generator.standard_normal((6, 4))
+    gradient = attenuated_gradient(1e-4 * x, d_attenuated, Wires(200.0, 30.0))
+    share = dense_attenuated_S(1e-4 * x, 200.0, 30.0) / (1e-4 * x)
+    if wrong == "a thousandth of a cell":
+        gradient[np.unravel_index(np.abs(gradient).argmax(), x.shape)] *= 0.999
+    else:
+        gradient = {
+            "transposed lines": lambda: attenuated_gradient(1e-4 * x, d_attenuated, Wires(30.0, 200.0)),
+            "no adjoint": lambda: share * d_attenuated,
+            "no share": lambda: gradient / share,
+        }[wrong]()
+
+    def loss(scaled):
+        return float((dense_attenuated_S(1e-4 * scaled, 200.0, 30.0) * d_attenuated).sum()) / 1e-4
+
+    with pytest.raises(GradientError, match="differences give"):
+        check_gradient(loss, x, gradient, generator, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-25])
+def test_the_gradient_of_the_reduced_model_in_float32(size):
+    """Gradients are as small as the loss makes them: their squares are nothing in float32."""
+    conductance_S = draw(3, 40, 30)[0]
+    d_attenuated = np.random.default_rng(1).standard_normal((40, 30))
+    expected = attenuated_gradient(conductance_S, d_attenuated, Wires(20.0, 20.0))
+    found = attenuated_gradient(conductance_S, (size * d_attenuated).astype(np.float32), Wires(20.0, 20.0), 1e-5)
+    assert np.abs(found / size - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_a_gradient_of_zeros_is_one_of_zeros_and_other_shapes_are_refused():
+    conductance_S, zeros = draw(3, 4, 3)[0], np.zeros((4, 3), np.float32)
+    assert not attenuated_gradient(conductance_S, zeros, Wires()).any()
+    with pytest.raises(ShapeError, match="array of"):
+        attenuated_gradient(conductance_S, zeros.T, Wires())

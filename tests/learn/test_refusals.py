@@ -17,6 +17,8 @@ FIELDS = {
     "its fall": (dict(hysteresis_end=0.01), dict(hysteresis_end=0.02), "hysteresis_end 0.02 is above hysteresis 0.01"),
     "no number": (dict(hysteresis=0.01), dict(hysteresis=np.nan), "hysteresis is nan; it must be finite"),
     "score step": (dict(score_step=1e-9), dict(score_step=0.0), "score_step is 0.0; it must be finite and above 0"),
+    "wire gradient": (dict(wire_gradient="exact"), dict(wire_gradient="solve"), "wire_gradient 'solve': choose one of"),
+    "wire steps": (dict(wire_steps=1), dict(wire_steps=0), "wire_steps is 0; it must be at least 1"),
     "chip seed": (
         dict(chip_seed=MOST_SEED),
         dict(chip_seed=MOST_SEED + 1),
