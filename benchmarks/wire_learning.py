@@ -1,10 +1,12 @@
 """Gradients through the wires: a small CNN on a small macro that loses as much current as one of 512 x 512.
 
     python benchmarks/wire_learning.py [--json] [--ohm 90] [--every 10] [--density 0.5] [--seed 0] [WAY ...]
+    python benchmarks/wire_learning.py --cnn --data data --ohm 3 [WAY ...]   # the task's own, on 512 x 512 cells
 
 Ways to learn, each with the same recipe, seed and chip; all are judged by the exact transfer of their best masks:
 ideal: without wires, judged without; straight, reduced, exact: `--wire-gradient` of `train`, with `--wire-steps` but
-for straight, which solves once in an epoch.
+for straight, which solves once in an epoch. cost is no way: a step of the task's own CNN on its macro of 512 x 512
+cells at 3 ohm, straight and reduced, and a solve, in processor time of one run.
 """
 
 import argparse
@@ -27,9 +29,11 @@ def main(arguments=None):
     parser.add_argument("--ohm", type=float, default=90.0, help="resistance of a line per cell")
     parser.add_argument("--every", type=int, default=10, help="steps from one solve to the next")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--hysteresis", type=float, default=0.01)
+    parser.add_argument("--hysteresis", type=float, help="default: 0.01; that of the recipe with --cnn")
     parser.add_argument("--density", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cnn", action="store_true", help="the task's CNN and recipe on a macro of 512 x 512 cells")
+    parser.add_argument("--data", default="synthetic", help="folder of the data; default: drawn garments")
     options = parser.parse_args(arguments)
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[library + "_NUM_THREADS"] = "1"
@@ -37,12 +41,13 @@ def main(arguments=None):
     import machine
 
     found = machine.tell(1)
-    figures = {way: learned(way, options) for way in options.ways or WAYS}
+    figures = {}
+    for way in options.ways or WAYS:
+        figures[way] = cost() if way == "cost" else learned(way, options)
+        if not options.json:
+            print(way, *(f"{name} {value:.4g}" for name, value in figures[way].items()), flush=True)
     if options.json:
         print(json.dumps(dict(figures, machine=found), indent=2))
-    else:
-        for way, own in figures.items():
-            print(way, *(f"{name} {value:.4g}" for name, value in own.items()))
 
 
 def learned(way, options):
@@ -51,7 +56,6 @@ def learned(way, options):
 
     from minirram.chip.chip import Chip
     from minirram.chip.dead_lines import ChipLines
-    from minirram.crossbar.elimination import Eliminated
     from minirram.crossbar.wires import Wires
     from minirram.device.presets import technology
     from minirram.learn.mask_learner import MaskLearner
@@ -61,17 +65,19 @@ def learned(way, options):
     from minirram.tasks.fashion_mnist import fashion_mnist_cnn
     from minirram.tasks.registry import task
 
-    garments, network = task("fashion-mnist"), fashion_mnist_cnn(**SIZE)
+    garments = task("fashion-mnist")
+    network = garments.network if options.cnn else fashion_mnist_cnn(**SIZE)
     wires = None if way == "ideal" else Wires(options.ohm, options.ohm)
     chosen = dict(epochs=options.epochs, density=options.density, seed=options.seed)
-    chosen.update(hysteresis=options.hysteresis, hysteresis_end=0.7 * options.hysteresis)
+    if options.hysteresis is not None:
+        chosen.update(hysteresis=options.hysteresis, hysteresis_end=0.7 * options.hysteresis)
     if way not in ("ideal", "straight"):
         chosen.update(wire_gradient=way, wire_steps=options.every)
-    recipe = replace(garments.recipe("quick"), **chosen)
+    recipe = replace(garments.recipe("full" if options.cnn else "quick"), **chosen)
     cells = technology("taox-40nm")
-    config = RunConfig("fashion-mnist", "synthetic", network, recipe, cells, wires=wires, layout=garments.layout)
+    config = RunConfig("fashion-mnist", options.data, network, recipe, cells, wires=wires, layout=garments.layout)
     data = open_training(config)
-    lines = ChipLines(rows=ROWS, pairs=PAIRS)
+    lines = ChipLines() if options.cnn else ChipLines(rows=ROWS, pairs=PAIRS)
     chip = Chip.sample(config.cell_model, matrices(network), level="pair", seed=0, lines=lines)
     chip.form(config.forming_voltage_V)
     learner = MaskLearner(network, chip, recipe=recipe, wires=wires)
@@ -83,11 +89,53 @@ def learned(way, options):
     lost = 0.0
     if wires is not None:
         chip.update_ir_drop(wires, exact=True)
-        conductance_S = chip.macros[0].conductance_S()
-        lost = 1 - Eliminated(conductance_S, wires).transfer_S.sum() / conductance_S.sum()
+        macro, behind = chip.macros[0], chip.behind[0]
+        lost = 1 - behind.grid(macro.whole).sum() / macro.conductance_grid().sum()
     accuracy = data.validation_score(learner.predict)
     flips = chip.pulses["set"] + chip.pulses["reset"]
     return {"accuracy": accuracy, "lost": float(lost), "cpu_s": spent, "flips": flips}
+
+
+def cost(steps=20):
+    """Processor time of a step of the CNN, straight and reduced in turn, of a solve, and their ratio."""
+    from dataclasses import replace
+
+    from minirram.chip.chip import Chip
+    from minirram.crossbar.wires import Wires
+    from minirram.device.presets import technology
+    from minirram.learn.mask_learner import MaskLearner
+    from minirram.nn.network import matrices
+    from minirram.rng import stream
+    from minirram.runs.config import RunConfig
+    from minirram.runs.folder import open_training
+    from minirram.tasks.registry import task
+
+    garments, cells = task("fashion-mnist"), technology("taox-40nm")
+    recipe, network = garments.recipe("full"), garments.network
+    data = open_training(RunConfig("fashion-mnist", "synthetic", network, recipe, cells, layout=garments.layout))
+    learners = {}
+    for way in ("straight", "reduced"):
+        chip = Chip.sample(cells, matrices(network), level="pair", seed=0)
+        chip.form(cells.forming_voltage_V(recipe.formed_share))
+        own = replace(recipe, wire_gradient=way)
+        learners[way] = MaskLearner(network, chip, recipe=own, wires=Wires(3.0, 3.0))
+    figures = {}
+
+    def timed(name, work):
+        started = time.process_time()
+        work()
+        figures[name] = figures.get(name, 0.0) + time.process_time() - started
+
+    for learner in learners.values():
+        timed("solve_s", learner.apply_wires)
+    figures["solve_s"] /= len(learners)
+    batches = data.batches(stream(0, "batches"), recipe)
+    for _, (codes, labels, weight) in zip(range(steps), batches):
+        for way, learner in learners.items():
+            timed(way + "_step_s", lambda: learner.step(codes, labels, weight=weight, rate=0.1))  # noqa: B023
+    for way in learners:
+        figures[way + "_step_s"] /= steps
+    return dict(figures, ratio=figures["reduced_step_s"] / figures["straight_step_s"])
 
 
 if __name__ == "__main__":
