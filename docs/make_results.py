@@ -24,7 +24,8 @@ minirram paper --out paper --run quick        # results anew first; full with --
 ```
 
 Figures come from `docs/results/*.json`, each written by the run that made it, with its command, commit and time. Two
-files were typed from tables; they say so. A result that `--run` does not make is the kept one.
+files were typed from tables of [measurements](measurements.md); the command beside their figures is the table's. A
+result that `--run` does not make is the kept one.
 
 {table}
 

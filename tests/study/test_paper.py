@@ -20,6 +20,7 @@ def test_no_row_is_silent():
     assert len({row.claim for row in TABLE.claims}) == len(TABLE.claims) >= 15
     for row in TABLE.claims:
         assert row.claim and row.paper and row.why and row.status in ("agrees", "differs", "out of scope")
+        assert not row.command or row.command.startswith(("minirram ", "python ")), row.claim
         assert bool(row.ours) == bool(row.command) == (row.status != "out of scope"), row.claim
     for words in ("87.4", "17.3", "19.9", "9.8", "2 %", "82.1", "51.2", "99.8", "99.94", "7.7", "12.94", "TEM"):
         assert any(words in row.paper + row.claim for row in TABLE.claims), words
@@ -72,6 +73,28 @@ def changed(folder, name, **figures):
         ),
         ("energy-fashion-mnist", {"cut_gpu_int8": 0.6}, "Energy of the Fashion-MNIST CNN", "differs", "60.0%"),
         ("energy-retina", {"cut_gpu_int8": 0.99}, "Energy of the U-Net", "agrees", "99.0%"),
+        ("typed-tables", {"read_noise_points": -0.7}, "Accuracy holds at a read noise", "differs", "-0.70 points"),
+        (
+            "typed-tables",
+            {"width": {"1": 80.0, "1/2": 81.0, "1/4": 75.0, "1/8": 67.0}},
+            "A wide network",
+            "differs",
+            "^80.0 % at width 1",
+        ),
+        (
+            "typed-tables",
+            {"technologies": {"TaOx": 86.6, "HfOx": 86.0, "PCM": 85.5, "SONOS": 87.0}},
+            "Masks work on other memories",
+            "differs",
+            "85.5 % on PCM",
+        ),
+        (
+            "typed-tables",
+            {"retina_pr_auc": {"past a threshold": 0.1, "every weight": 0.09}},
+            "DRIVE, masks above .* PR-AUC",
+            "agrees",
+            "[+]0.100 past a threshold",
+        ),
         ("energy-fashion-mnist", {"array_J": 7.0, "array_dense_J": 10.0}, "Energy in the array", "agrees", "-30.0%"),
     ],
 )
