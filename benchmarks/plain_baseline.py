@@ -2,18 +2,26 @@
 
 One training of each arm and seed with the authors' recipe; validation after each number of updates of `--updates`, in
 the training forward (read noise, no converters). The rate falls over `--epochs`, so a training that stops at a number
-of updates is this one up to there.
+of updates is this one up to there. The same command goes on where it was stopped: `--out` has what is done.
 
     python benchmarks/plain_baseline.py fashion-mnist --data data --out docs/results/plain-fashion-mnist.json
 """
 
 import argparse
 import json
+import os
 import shlex
 import sys
 
-from minirram.study.kept import keep
+from minirram.study.kept import keep, kept
 from minirram.study.paper_runs import looks
+
+
+def done(path, command):
+    """Rows of the trainings that an earlier call of the same command has kept in `path`."""
+    folder, file = os.path.split(path)
+    before = kept([folder], os.path.splitext(file)[0])
+    return before.found["rows"] if before is not None and before.made.command == command else []
 
 
 def main():
@@ -29,9 +37,12 @@ def main():
     import machine
 
     machine.tell()
-    rows = []
-    for arm in options.arms:
-        for seed in options.seeds:
+    command = "python benchmarks/plain_baseline.py " + shlex.join(sys.argv[1:])
+    rows = done(options.out, command) if options.out else []
+    for seed in options.seeds:
+        for arm in options.arms:
+            if any((row["arm"], row["seed"]) == (arm, seed) for row in rows):
+                continue
             found = looks(
                 arm,
                 options.task,
@@ -44,7 +55,6 @@ def main():
                 rows.append({"arm": arm, "seed": seed, "updates": updates, "validation": score, "seconds": seconds})
             print(json.dumps(rows[-len(found) :]), flush=True)
             if options.out:
-                command = "python benchmarks/plain_baseline.py " + shlex.join(sys.argv[1:])
                 keep(options.out, {"task": options.task, "rows": rows}, command=command)
 
 

@@ -209,6 +209,35 @@ def imported(name):
     return module
 
 
+def test_the_plain_baseline_goes_on_where_the_same_command_was_stopped(tmp_path, monkeypatch, capsys):
+    """What is kept is not run again; a command that differs begins anew."""
+    script, asked, out = imported("plain_baseline"), [], tmp_path / "kept.json"
+
+    def looks(arm, task, *, seed, updates, **how):
+        if len(asked) == stop:
+            raise KeyboardInterrupt
+        asked.append((arm, seed))
+        return [(number, 0.5, 1.0) for number in updates]
+
+    def call(updates="3"):
+        options = ["--data", "data", "--arms", "a", "b", "--seeds", "0", "1", "--updates", updates, "--out", str(out)]
+        monkeypatch.setattr(sys, "argv", ["plain_baseline.py", "spoken-digits", *options])
+        script.main()
+
+    monkeypatch.setattr(script, "looks", looks)
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    stop = 3
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    assert asked == [("a", 0), ("b", 0), ("a", 1)]
+    stop = -1
+    call()
+    assert asked[3:] == [("b", 1)]
+    assert [(row["arm"], row["seed"]) for row in json.loads(out.read_text())["found"]["rows"]] == asked
+    call("4")
+    assert len(asked) == 8 and {row["updates"] for row in json.loads(out.read_text())["found"]["rows"]} == {4}
+
+
 @pytest.mark.slow
 def test_energy():
     results = run("energy.py", "--repetitions", "5")
