@@ -3,7 +3,8 @@
     python benchmarks/wire_learning.py [--json] [--ohm 90] [--every 10] [--density 0.5] [--seed 0] [WAY ...]
     python benchmarks/wire_learning.py --cnn --data data --ohm 3 [WAY ...]   # the task's own, on 512 x 512 cells
 
-Ways to learn, each with the same recipe, seed and chip; all are judged by the exact transfer of their best masks:
+Ways to learn, each with the same recipe, seed and chip; all are judged by the exact transfer of their best masks, as
+they are and after the digital statistics have seen 50 batches through it (adapted). Ways:
 ideal: without wires, judged without; straight, reduced, exact: `--wire-gradient` of `train`, with `--wire-steps` but
 for straight, which solves once in an epoch. cost is no way: a step of the task's own CNN on its macro of 512 x 512
 cells at 3 ohm, straight and reduced, and a solve, in processor time of one run.
@@ -58,6 +59,7 @@ def learned(way, options):
     from minirram.chip.dead_lines import ChipLines
     from minirram.crossbar.wires import Wires
     from minirram.device.presets import technology
+    from minirram.learn.adaptation import follow_chip
     from minirram.learn.mask_learner import MaskLearner
     from minirram.nn.network import matrices
     from minirram.runs.config import RunConfig
@@ -91,9 +93,12 @@ def learned(way, options):
         chip.update_ir_drop(wires, exact=True)
         macro, behind = chip.macros[0], chip.behind[0]
         lost = 1 - behind.grid(macro.whole).sum() / macro.conductance_grid().sum()
-    accuracy = data.validation_score(learner.predict)
+    found = {"as_learned": learner.best.validation, "accuracy": data.validation_score(learner.predict)}
+    if wires is not None:
+        follow_chip(learner, data, stage="behind the exact wires")
+        found["adapted"] = data.validation_score(learner.predict)
     flips = chip.pulses["set"] + chip.pulses["reset"]
-    return {"accuracy": accuracy, "lost": float(lost), "cpu_s": spent, "flips": flips}
+    return dict(found, lost=float(lost), cpu_s=spent, flips=flips)
 
 
 def cost(steps=20):
