@@ -1,9 +1,11 @@
 """The smallest change of one converter that is found when a chip is judged by its own estimate.
 
     python benchmarks/estimate.py --json        one JSON object: curve_error_lsb, found (change -> chips that fail)
+    python benchmarks/estimate.py --unchanged 1000        how many unchanged chips fail, each by its own estimate
 
 Chips of tests/conformance/test_estimates.py, 64 x 16 pairs, 10-bit ADCs, 1 % read noise: offsets to 20 LSB, gains
-7 % off, 4 LSB of INL. One converter of each is changed against what was estimated.
+7 % off, 4 LSB of INL. One converter of each is changed against what was estimated. The unchanged ones have 16 x 2
+pairs, every eighth 32 x 2 with a conversion for each polarity; two reads of each of 8,000 inputs are behind an estimate.
 """
 
 import argparse
@@ -24,6 +26,7 @@ def main(arguments=None):
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--chips", type=int, default=10, help="with each change")
     parser.add_argument("--reads", type=int, default=200, help="of each sample of a check")
+    parser.add_argument("--unchanged", type=int, metavar="CHIPS", help="judge so many, each by its own estimate")
     options = parser.parse_args(arguments)
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[library + "_NUM_THREADS"] = "1"
@@ -31,7 +34,7 @@ def main(arguments=None):
     import machine
 
     told = machine.tell(1)
-    results = measured(options.chips, options.reads)
+    results = false_alarms(options.unchanged) if options.unchanged else measured(options.chips, options.reads)
     if options.json:
         print(json.dumps(dict(results, machine=told), indent=2))
     else:
@@ -68,6 +71,33 @@ def measured(chips, reads):
         "reads": reads,
         "unchanged_that_fail": unchanged,
         "found": found,
+    }
+
+
+def false_alarms(chips, read_noises=(0.005, 0.01, 0.02, 0.04), reads=400):
+    """Judge chips that keep their own estimate, each another one; which laws call them broken."""
+    from minirram.conformance import check, estimate
+    from tests.conformance.test_estimates import Bench, spec
+
+    alarms, tolerances, started = {}, [], time.process_time()
+    for seed in range(chips):
+        rows, arrangement = (32, "polarity") if seed % 8 == 7 else (16, "pair")
+        noise = read_noises[seed // 8 % len(read_noises)]
+        size = {"tile_rows": rows, "max_rows": rows, "tile_pairs": 2, "max_pairs": 2}
+        claimed = spec(arrangement=arrangement, read_noise=noise, **size)
+        bench = Bench(claimed, seed)
+        own = estimate(bench.chip, claimed, reads=2, seed=seed).spec(claimed)
+        tolerances.append(own.noise_tolerance)
+        broken = check(bench.chip, own, exact=False, reads=reads).broken
+        alarms.update({seed: broken} if broken else {})
+    seconds = (time.process_time() - started) / chips
+    return {
+        "unchanged": chips,
+        "alarms": len(alarms),
+        "laws": {str(seed): list(laws) for seed, laws in alarms.items()},
+        "reads": reads,
+        "noise_tolerance": [min(tolerances), max(tolerances)],
+        "cpu_s_each": seconds,
     }
 
 

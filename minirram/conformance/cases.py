@@ -91,6 +91,8 @@ class Spec:
     """voltage of a driven row"""
     read_noise: float = 0.0
     """relative standard deviation of one read of one cell; statistical checks only"""
+    noise_tolerance: float = 0.0
+    """relative error of `read_noise`; statistical checks only"""
     held_noise: bool = False
     """True when a cell keeps one deviation over the bit planes of a sample; statistical checks only"""
     mean_tolerance: float = 0.0
@@ -121,6 +123,10 @@ class Spec:
         for field in ("tile_rows", "tile_pairs", "max_rows", "max_pairs", "max_batch"):
             if getattr(self, field) < 1:
                 raise ConfigError(f"{field} is {getattr(self, field)}; it must be at least 1")
+        tolerances = ("noise_tolerance", "mean_tolerance", "adc_offset_lsb", "adc_gain", "adc_inl_lsb")
+        for field in ("read_noise",) + tolerances:
+            if not getattr(self, field) >= 0:
+                raise ConfigError(f"{field} is {getattr(self, field)}; it must be 0 or more")
         for field, low, high in (("input_bits", 1, 8), ("adc_bits", 4, 24)):
             bits = getattr(self, field)
             if not bits or min(bits) < low or max(bits) > high:

@@ -77,7 +77,7 @@ def conductance(model: Cell) -> None:
     lrs_S, hrs_S = model.sample_lrs_S(stream(2, "lrs"), _SHAPE), model.sample_hrs_S(stream(2, "hrs"), _SHAPE)
     for name, values_S, least_S in (("on", lrs_S, 1e-300), ("off", hrs_S, 0.0), ("pristine", model.pristine_S, 0.0)):
         wrong = ~(np.isfinite(values_S) & (np.asarray(values_S) >= least_S))
-        _must(not wrong.any(), f"an {name} conductance is {np.asarray(values_S)[wrong].ravel()[:1]} S")
+        _must(not wrong.any(), f"the {name} conductance of a cell is {np.asarray(values_S)[wrong].ravel()[:1]} S")
     _must(np.median(lrs_S) > np.median(hrs_S), "on cells do not conduct more than off cells")
     grid, _ = model.to_grid(lrs_S, _SHAPE[0])
     whole = grid.dtype == np.float32 and np.array_equal(grid, np.rint(grid)) and grid.min() >= 0
@@ -110,9 +110,10 @@ def forming(model: Cell) -> None:
     _must((np.diff(shares) >= 0).all(), "formed_share falls with the voltage")
     _must(shares.min() >= 0 and shares.max() <= 1, "formed_share leaves 0..1")
     for share in (0.01, 0.5, 0.999):
-        found = np.mean(drawn_V <= model.forming_voltage_V(share))
-        # All cells of a technology without forming are formed by any pulse.
-        near = abs(found - share) < 0.02 or found == 1
+        volt = model.forming_voltage_V(share)
+        found, below = np.mean(drawn_V <= volt), np.mean(drawn_V < volt)  # apart where many cells form at one voltage
+        slack = 6 * np.sqrt(share * (1 - share) * 2 / _DRAWS)  # a model may go by samples of its own, about as many
+        near = below - slack <= share <= found + slack
         _must(near, f"forming_voltage_V({share}) forms {found:.3f} of the cells")
 
 

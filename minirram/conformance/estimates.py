@@ -49,6 +49,8 @@ class Estimate:
     """float64 (pairs,): largest deviation of the curve from its best line, where it was seen"""
     read_noise: float
     """relative standard deviation of one read of one cell"""
+    noise_error: float
+    """what that may be off, relative: four standard errors"""
     cells_S: np.ndarray
     """float64 (rows, pairs): G+ - G- of each pair and row, without the gain; NaN where a row was not driven"""
     cell_error: float
@@ -71,13 +73,15 @@ class Estimate:
     def spec(self, claimed: Spec) -> Spec:
         """`claimed` with this noise and these converters, for matrices of these arrays: the device's own model.
 
-        Tolerances are what an estimate may be off: `curve_error_lsb`, `rough_lsb`, `gain_error`, `cell_error`.
+        Tolerances are what an estimate may be off: `curve_error_lsb`, `rough_lsb`, `gain_error`, `cell_error`,
+        `noise_error`.
         """
         tiles = self.converters.conversions // _sides(claimed)
         return replace(
             claimed,
             converters=self.converters,
             read_noise=self.read_noise,
+            noise_tolerance=self.noise_error,
             adc_offset_lsb=self.curve_error_lsb,
             adc_gain=self.gain_error,
             adc_inl_lsb=self.rough_lsb,
@@ -95,7 +99,7 @@ class Estimate:
             "INL": f"up to {self.inl_lsb.max():.2f} LSB",
             "curves": f"known to {self.curve_error_lsb:.2g} LSB, codes lie about them to {self.rough_lsb:.2g} LSB",
             "range": f"{self.missed_lsb:.0f} codes at an end were not reached at most: a curve goes on there as a line",
-            "read noise": f"{100 * self.read_noise:.3g} % of a cell",
+            "read noise": f"{100 * self.read_noise:.3g} % of a cell, known to {100 * self.noise_error:.2g} % of it",
             "cells": f"off by {100 * self.cell_error:.2g} %",
         }
         return "\n".join(f"{name:10s}  {line}" for name, line in lines.items())
@@ -132,6 +136,8 @@ class _Found(NamedTuple):
     nominal: np.ndarray
     """(rows, pairs), shares"""
     read_noise: float
+    noise_error: float
+    """four standard errors, relative"""
     seen: _Reads
     silent: np.ndarray
     """(pairs,)"""
@@ -216,8 +222,8 @@ def _asked(
 
 
 def _small_cells(rows: int) -> np.ndarray:
-    """Sizes over that of the others of the first cells of one polarity: without them there is no small current."""
-    return np.geomspace(1 / 20, 1 / 3, min(6, rows // 3))
+    """Sizes over that of the others of the first cells of one polarity: without them there are few small currents."""
+    return np.geomspace(1 / 40, 1 / 4, min(12, rows // 2))
 
 
 def _codes(multiply: Multiply, spec: Spec, case: Case, patterns: np.ndarray) -> np.ndarray:
@@ -311,7 +317,7 @@ def _found(bench: _Bench, random: np.random.Generator, reads: Optional[int]) -> 
         seen = bench.read(_patterns(bench.group, random, MOST_PATTERNS), _reads_needed(seen, fitted))
         fitted = bench.fit(seen)
     silent = bench.group.side * (bench.silent - bench.rest)
-    return _Found(fitted, bench.nominal, _noise(bench.spec, bench.case, seen, fitted), seen, silent)
+    return _Found(fitted, bench.nominal, *_noise(bench.spec, bench.case, seen, fitted), seen, silent)
 
 
 def _alike(spec: Spec, case: Case) -> float:
@@ -329,18 +335,23 @@ def _reads_needed(seen: _Reads, found: Fit) -> int:
     return int(np.clip(needed, READS, MOST_READS))
 
 
-def _noise(spec: Spec, case: Case, seen: _Reads, found: Fit) -> float:
-    """The relative noise with which rounded reads would vary as they do; by bisection."""
+def _noise(spec: Spec, case: Case, seen: _Reads, found: Fit) -> Tuple[float, float]:
+    """(relative noise with which rounded reads would vary as they do, by bisection; what it may be off, relative)."""
     some = slice(None, None, max(1, len(seen.mean) // 4000))
     code, slope = Converters(found.curve, found.curve[0], found.reached).read(seen.patterns[some] @ found.cells)
     inside = found.inside[some]
     relative = np.abs(slope) * np.sqrt(seen.squares[some])
-    wanted, low, high = seen.variance[some][inside].mean() / _alike(spec, case), 0.0, 1.0
+    each, low, high = seen.variance[some][inside] / _alike(spec, case), 0.0, 1.0
+
+    def expected(noise: float) -> np.ndarray:
+        return rounded(code[inside], (noise * relative)[inside])[1]
+
     for _ in range(24):
         middle = (low + high) / 2
-        less = rounded(code[inside], (middle * relative)[inside])[1].mean() < wanted
-        low, high = (middle, high) if less else (low, middle)
-    return low
+        low, high = (middle, high) if expected(middle).mean() < each.mean() else (low, middle)
+    error = STANDARD_ERRORS * np.std(each - expected(low)) / np.sqrt(each.size)
+    grows = (expected(1.1 * low) - expected(0.9 * low)).mean() / 0.2  # for noise all larger
+    return low, float(min(error / max(grows, 1e-12), 1.0))
 
 
 def _together(spec: Spec, case: Case, groups: Sequence[_Group], found: Sequence[_Found]) -> Estimate:
@@ -369,6 +380,7 @@ def _together(spec: Spec, case: Case, groups: Sequence[_Group], found: Sequence[
         gain=each([f.slope / top for f in fits]),
         inl_lsb=each([f.inl for f in fits]),
         read_noise=float(np.mean([one.read_noise for one in found])),
+        noise_error=float(np.sqrt(np.mean([one.noise_error**2 for one in found]) / len(found))),
         cells_S=cells_S,
         cell_error=float(np.std(np.concatenate(error)) / mean_cell),
         gain_error=float(np.max(gain_errors)),

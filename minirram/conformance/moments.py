@@ -42,7 +42,7 @@ def moments(spec: Spec, case: Case, codes: np.ndarray) -> Moments:
         mean += sign * 2.0**b * code
         fresh += 4.0**b * variance
         rounding += 4.0**b * (variance - std**2)
-        finest = min(finest, float(std[std > 0].min(initial=np.inf)))
+        finest = min(finest, float(std[driven].min(initial=np.inf)))
     if spec.held_noise:
         squares = case.plus.astype(np.float64) ** 2 + case.minus.astype(np.float64) ** 2
         held = codes.astype(np.float64) ** 2 @ squares * (spec.read_noise / case.lsb) ** 2

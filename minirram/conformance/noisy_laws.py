@@ -109,7 +109,7 @@ def _quiet_case(spec: Spec, seed: int, rows: int, driven: Optional[np.ndarray] =
     error = 2 * spec.mean_tolerance * np.median(in_tile.sum(axis=0)) / top  # what wrong cells may add to the current
     bits, codes = (max(spec.input_bits), max(spec.adc_bits)), drives[None].astype(np.uint8)
     case = Case(plus, minus, codes, *bits, max(std, error), spec.tile_rows)
-    if moments(spec, case, case.codes).finest < _LEAST_STD:
+    if _least_std(spec, moments(spec, case, case.codes)) < _LEAST_STD:
         raise NotTried(f"{case}: the noise of one read is lost in the steps of the ADC")
     return case
 
@@ -136,12 +136,26 @@ def _tolerance(spec: Spec, case: Case, wanted: Moments) -> np.ndarray:
     conversions = _conversions(spec, case)
     steps = conversions * (2**case.input_bits - 1) * (spec.adc_offset_lsb + spec.adc_inl_lsb)
     currents = case.codes.astype(np.float64) @ (case.plus + case.minus) / case.lsb
-    is_off = spec.mean_tolerance or spec.adc_offset_lsb or spec.adc_gain or spec.adc_inl_lsb
-    bias = 0.5 if is_off else 0.0  # of rounding, which then is another
-    if spec.converters is not None:  # where they round is known to a tenth of an LSB
-        bias = min(bias, 2 / np.pi * float(np.exp(-2 * (np.pi * wanted.finest) ** 2)))
-    rounding = bias * conversions * (2**case.input_bits - 1)
+    rounding = _rounding(spec, wanted) * conversions * (2**case.input_bits - 1)
     return steps + spec.adc_gain * np.abs(wanted.mean) + spec.mean_tolerance * currents + rounding
+
+
+def _rounding(spec: Spec, wanted: Moments) -> float:
+    """What rounding may add to the mean of one conversion for good where currents, steps or noise may be off, LSB.
+
+    Noise s leaves a bias of sum_k (-1)^k sin(2 pi k x) exp(-2 (pi k s)^2) / (pi k) of a current x; two such are at most
+    1 apart. Where the noise alone is off it is max |z phi(z)| = 0.242 of the change of ln s.
+    """
+    left = float(np.exp(-2 * (np.pi * _least_std(spec, wanted)) ** 2))
+    smoothed = 1.0 if left == 1 else min(1.0, -2 / np.pi * np.log1p(-left))
+    if spec.mean_tolerance or spec.adc_offset_lsb or spec.adc_gain or spec.adc_inl_lsb:
+        return smoothed if spec.converters is not None else 1.0  # unknown ones may have uneven steps
+    return min(smoothed, -np.log1p(-min(spec.noise_tolerance, 1 - 1e-9)) / 4)
+
+
+def _least_std(spec: Spec, wanted: Moments) -> float:
+    """Standard deviation of the quietest driven conversion of a device whose noise is within its tolerance, LSB."""
+    return max(wanted.finest * (1 - spec.noise_tolerance), 0.0)
 
 
 def _rare(case: Case, q: float, reads: int) -> float:
@@ -167,7 +181,8 @@ def _means_hold(factory: Factory, spec: Spec, case: Case, *, reads: int, share: 
     for k in range(len(case.codes)):
         _must_lie(found.mean(axis=0)[k], wanted.mean[k], slack[k], case, f"the mean of {what}, sample {k},")
     hidden = 0.5 * (2**case.input_bits - 1) if wanted.finest < _LEAST_STD else 0.0
-    return (q + _FOUND) * np.sqrt(wanted.variance / reads) + rare + hidden + _tolerance(spec, case, wanted)
+    error = (1 + spec.noise_tolerance) * np.sqrt(wanted.variance / reads)
+    return (q + _FOUND) * error + rare + hidden + _tolerance(spec, case, wanted)
 
 
 def mean(factory: Factory, spec: Spec, reads: int) -> Power:
@@ -197,6 +212,7 @@ def gain(factory: Factory, spec: Spec, reads: int) -> Power:
     power = (wanted.mean**2).sum(axis=0)
     ratio = (found * wanted.mean).sum(axis=0) / power
     error = np.sqrt((wanted.mean**2 * wanted.variance).sum(axis=0) / reads) / power + 1e-9
+    error *= 1 + spec.noise_tolerance
     allowed = ((tolerance + _rare(case, quantile(2 * len(ratio)), reads)) * np.abs(wanted.mean)).sum(axis=0) / power
     _must_lie(ratio, 1.0, quantile(2 * len(ratio)) * error + allowed, case, "the gain")
     pooled = np.sqrt((error**2).sum()) / len(error)
@@ -304,11 +320,11 @@ def _silent_codes(spec: Spec, case: Case) -> float:
 def _variances_hold(factory: Factory, spec: Spec, case: Case, *, reads: int, share: int, what: str) -> float:
     """Compare the variance of each column and that of all together, one of `share` such in its law; the least found."""
     found = _reads(factory, spec, case, reads=reads)[0, :, 0].var(axis=0, ddof=1)
-    wanted = moments(spec, case, case.codes).variance[0]
-    ratio = found / wanted
-    tolerance = (1 + spec.adc_gain) ** 2 * (1 + spec.mean_tolerance) ** 2 - 1
+    wanted = moments(spec, case, case.codes)
+    ratio = found / wanted.variance[0]
+    tolerance = ((1 + spec.adc_gain) * (1 + spec.mean_tolerance) * (1 + spec.noise_tolerance)) ** 2 - 1
     if spec.held_noise and case.codes.max() > 1:
-        tolerance += 1 / 12 / moments(spec, case, case.codes).finest ** 2  # planes that share noise share its rounding
+        tolerance += 1 / 12 / wanted.finest**2  # planes that share noise share its rounding
     # Upper quantile of chi^2 / dof (Wilson and Hilferty 1931); the lower one lies closer to 1.
     h = 2 / 9 / (reads - 1)
     spread = (1 - h + quantile(2 * share * len(ratio)) * np.sqrt(h)) ** 3 - 1

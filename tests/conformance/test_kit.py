@@ -3,6 +3,7 @@
 import re
 import runpy
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -153,6 +154,69 @@ def test_the_power_is_what_it_says():
     assert found >= 11
 
 
+def noise_times(factor):
+    """The good device with another size of noise."""
+    change = (broken_devices.NOISE, broken_devices.NOISE.replace("READ_NOISE", f"{factor} * READ_NOISE"))
+    return broken_devices.device(change, NOISY.read_noise)
+
+
+@pytest.mark.parametrize("law", [noisy_laws.noise, noisy_laws.noise_of_planes, noisy_laws.noise_of_tiles])
+def test_noise_may_be_off_by_its_tolerance_and_by_no_more_than_the_power_beyond(law):
+    spec = replace(NOISY, max_rows=48, noise_tolerance=0.2)
+    unit = 1 if law is noisy_laws.noise else 2  # the variance of a result is off by twice as much
+    for factor in (0.8, 1.2):
+        found = law(noise_times(factor), spec, 400)
+        with pytest.raises(cases.Violation, match="variance"):
+            law(noise_times(factor), replace(spec, noise_tolerance=0.0), 400)
+    strict = law(noise_times(1), replace(spec, noise_tolerance=0.0), 400)
+    assert found.smallest - strict.smallest == pytest.approx(unit * 22)  # (1.2^2 - 1) / 2
+    with pytest.raises(cases.Violation, match="expected 1 within"):
+        law(noise_times(1 + found.smallest / unit / 100), spec, 400)
+
+
+def test_means_of_a_noise_that_may_be_off():
+    """Standard errors grow by the tolerance; where rounding hides noise that may be less, nothing is said of it."""
+    for law in (noisy_laws.mean, noisy_laws.gain, noisy_laws.single_planes, noisy_laws.crosstalk):
+        strict, found = (
+            law(simulator_factory(NOISY), replace(NOISY, noise_tolerance=tolerance), 400).smallest
+            for tolerance in (0.0, 0.5)
+        )
+        assert 1.1 < found / strict <= 1.5
+    with pytest.raises(cases.NotTried, match="lost in the steps"):
+        noisy_laws.distribution(simulator_factory(NOISY), replace(NOISY, noise_tolerance=0.7), 400)
+
+
+def mean_code(current, std):
+    """Of N(current, std^2) rounded, by the distribution function."""
+    edges = np.arange(-20, 20) + 0.5
+    return -20 + (1 - moments.normal_cdf((edges - current[:, None]) / max(std, 1e-12))).sum(axis=1)
+
+
+@pytest.mark.parametrize("std", [0.0, 0.05, 0.2, 0.4, 0.7])
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_what_rounding_may_add_to_a_mean(std, share):
+    current = np.random.default_rng(1).uniform(-1, 1, 2000)
+    wanted = moments.Moments(current, current, std)
+    spec = replace(NOISY, noise_tolerance=share)
+    allowed = noisy_laws._rounding(spec, wanted)
+    for other in (std * (1 - share), std * (1 + share)):
+        off = np.abs(mean_code(current, other) - mean_code(current, std)).max()
+        assert off <= allowed + 1e-9
+    known = replace(spec, adc_offset_lsb=0.1, converters=cases.Converters(np.zeros((2, 1)), np.zeros(1)))
+    for other in (std * (1 - share), std):
+        off = np.abs(mean_code(current + 0.1, other) - mean_code(current, std)).max()
+        assert off <= 0.1 + noisy_laws._rounding(known, wanted) + 1e-9
+    if not std:
+        assert off == 1  # a step may lie between
+
+
+@pytest.mark.parametrize("off", [-0.1, 0.1])
+def test_without_noise_an_offset_within_its_tolerance_may_move_a_code_by_a_step(off):
+    device = broken_devices.device((broken_devices.CODE, f"code = np.rint(current / self.lsb + {off})"))
+    spec = Spec(adc_bits=(8,), adc_offset_lsb=0.1, **SMALL)
+    assert check(device, spec, exact=False, reads=50).broken == ()
+
+
 @pytest.mark.slow
 def test_a_seed_repeats_the_cases(monkeypatch):
     """Without one the cases differ from call to call, but not in CI."""
@@ -167,7 +231,15 @@ def test_a_seed_repeats_the_cases(monkeypatch):
 
 @pytest.mark.parametrize(
     "values",
-    [{"arrangement": "both"}, {"tile_rows": 0}, {"max_batch": 0}, {"input_bits": (0,)}, {"adc_bits": (25,)}],
+    [
+        {"arrangement": "both"},
+        {"tile_rows": 0},
+        {"max_batch": 0},
+        {"input_bits": (0,)},
+        {"adc_bits": (25,)},
+        {"noise_tolerance": -0.1},
+        {"mean_tolerance": float("nan")},
+    ],
     ids=str,
 )
 def test_wrong_specs_are_refused(values):
