@@ -5,7 +5,7 @@
 
 Chips of tests/conformance/test_estimates.py, 64 x 16 pairs, 10-bit ADCs, 1 % read noise: offsets to 20 LSB, gains
 7 % off, 4 LSB of INL. One converter of each is changed against what was estimated. The unchanged ones have 16 x 2
-pairs, every eighth 32 x 2 with a conversion for each polarity; two reads of each of 8,000 inputs are behind an estimate.
+pairs, every eighth 32 x 2 with a conversion for each polarity, and estimates of two reads of each of 8,000 inputs.
 """
 
 import argparse
@@ -90,6 +90,8 @@ def false_alarms(chips, read_noises=(0.005, 0.01, 0.02, 0.04), reads=400):
         tolerances.append(own.noise_tolerance)
         broken = check(bench.chip, own, exact=False, reads=reads).broken
         alarms.update({seed: broken} if broken else {})
+        if seed % 50 == 49:
+            print(f"{seed + 1} chips, {len(alarms)} alarms", file=sys.stderr, flush=True)
     seconds = (time.process_time() - started) / chips
     return {
         "unchanged": chips,
