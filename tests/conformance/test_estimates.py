@@ -215,7 +215,8 @@ def test_arrays_of_each_arrangement_keep_their_own_model_and_no_other(name):
     assert own.max_rows == min(100, tiles * claimed.tile_rows) and own.max_pairs == found.cells_S.shape[1]
     assert check(Bench(claimed).chip, own, exact=False, reads=200).passed
     other = Bench(claimed)
-    other.offset[found.converters.conversions - 1, found.cells_S.shape[1] - 1] += 3  # two conversions without noise may each be a step off
+    # Two conversions without noise may each be a step off.
+    other.offset[found.converters.conversions - 1, found.cells_S.shape[1] - 1] += 3
     assert not check(other.chip, own, exact=False, reads=200).passed
 
 
