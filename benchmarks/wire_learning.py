@@ -6,8 +6,9 @@
 Ways to learn, each with the same recipe, seed and chip; all are judged by the exact transfer of their best masks, as
 they are and after the digital statistics have seen 50 batches through it (adapted). Ways:
 ideal: without wires, judged without; straight, reduced, exact: `--wire-gradient` of `train`, with `--wire-steps` but
-for straight, which solves once in an epoch. cost is no way: a step of the task's own CNN on its macro of 512 x 512
-cells at 3 ohm, straight and reduced, and a solve, in processor time of one run.
+for straight, which solves once in an epoch. No ways, of the task's own CNN at 3 ohm: cost, a step on its macro of
+512 x 512 cells, straight and reduced, and a solve, in processor time of one run; lost, the share of the current that
+random masks lose, by lines of a macro and density.
 """
 
 import argparse
@@ -44,7 +45,7 @@ def main(arguments=None):
     found = machine.tell(1)
     figures = {}
     for way in options.ways or WAYS:
-        figures[way] = cost() if way == "cost" else learned(way, options)
+        figures[way] = {"cost": cost, "lost": lost}[way]() if way in ("cost", "lost") else learned(way, options)
         if not options.json:
             print(way, *(f"{name} {value:.4g}" for name, value in figures[way].items()), flush=True)
     if options.json:
@@ -88,17 +89,17 @@ def learned(way, options):
         learner.epoch(data)
     spent = time.process_time() - started
     learner.adopt(learner.best)
-    lost = 0.0
+    share_lost = 0.0
     if wires is not None:
         chip.update_ir_drop(wires, exact=True)
         macro, behind = chip.macros[0], chip.behind[0]
-        lost = 1 - behind.grid(macro.whole).sum() / macro.conductance_grid().sum()
+        share_lost = 1 - behind.grid(macro.whole).sum() / macro.conductance_grid().sum()
     found = {"as_learned": learner.best.validation, "accuracy": data.validation_score(learner.predict)}
     if wires is not None:
         follow_chip(learner, data, stage="behind the exact wires")
         found["adapted"] = data.validation_score(learner.predict)
     flips = chip.pulses["set"] + chip.pulses["reset"]
-    return dict(found, lost=float(lost), cpu_s=spent, flips=flips)
+    return dict(found, lost=float(share_lost), cpu_s=spent, flips=flips)
 
 
 def cost(steps=20):
@@ -141,6 +142,33 @@ def cost(steps=20):
     for way in learners:
         figures[way + "_step_s"] /= steps
     return dict(figures, ratio=figures["reduced_step_s"] / figures["straight_step_s"])
+
+
+def lost(densities=(0.5, 0.2, 0.1, 0.05, 0.0)):
+    """Share of the current that random masks of the CNN lose at 3 ohm per cell, by the reduced model."""
+    import numpy as np
+
+    from minirram.chip.chip import Chip
+    from minirram.chip.dead_lines import ChipLines
+    from minirram.chip.levels import draw_signs
+    from minirram.crossbar.wires import Wires
+    from minirram.device.presets import technology
+    from minirram.learn.recipe import Recipe
+    from minirram.nn.network import matrices
+    from minirram.tasks.fashion_mnist import fashion_mnist_cnn
+
+    shapes, cells, found = matrices(fashion_mnist_cnn()), technology("taox-40nm"), {}
+    for size in (512, 256, 128):
+        chip = Chip.sample(cells, shapes, level="pair", seed=0, lines=ChipLines(rows=size, pairs=size // 2))
+        chip.form(cells.forming_voltage_V(Recipe().formed_share))
+        signs, generator = draw_signs(0, chip.placement), np.random.default_rng(0)
+        chip.reset_partners(signs)
+        for density in densities:
+            chip.program({name: generator.random(shape) < density for name, shape in shapes}, signs)
+            chip.update_ir_drop(Wires(3.0, 3.0))
+            seen = sum(behind.grid(macro.whole).sum() for behind, macro in zip(chip.behind, chip.macros))
+            found[f"{size}_at_{density:g}"] = 1 - float(seen / sum(m.conductance_grid().sum() for m in chip.macros))
+    return found
 
 
 if __name__ == "__main__":
