@@ -67,8 +67,7 @@ def run(options: argparse.Namespace) -> TaskShown:
         if options.task.endswith(".json"):
             raise ConfigError(f"{options.task} is the JSON of a task already; --check checks it")
         chosen = task(options.task)
-        shown = summary_of(chosen, file=options.out)
-        return _written(shown, task_document(chosen), options.out)
+        return _written(summary_of(chosen), task_document(chosen), options.out)
     if options.data is None:
         raise ConfigError("name a TASK, or --data to draft one for a file of data")
     if "leave_out" in stated:  # argparse gives a list
@@ -81,7 +80,7 @@ def run(options: argparse.Namespace) -> TaskShown:
     document = task_document(chosen)
     del document["layout"]  # the data say it
     document["data"] = bare(rules)
-    return _written(summary_of(chosen, report=report, file=options.out), document, options.out)
+    return _written(summary_of(chosen, report=report), document, options.out)
 
 
 def _checked(options: argparse.Namespace) -> TaskCheck:

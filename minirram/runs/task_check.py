@@ -100,9 +100,9 @@ def check_given(stated: Any, data: str, *, network: Network) -> TaskCheck:
     return _found(name, problems, network=network, report=report)
 
 
-def summary_of(task: Task, *, report: Optional[DataReport] = None, file: Optional[str] = None) -> TaskCheck:
+def summary_of(task: Task, *, report: Optional[DataReport] = None) -> TaskCheck:
     """What is said of a task that fits."""
-    return _found(task.name, [], network=task.network, report=report, file=file)
+    return _found(task.name, [], network=task.network, report=report)
 
 
 def _found(
@@ -112,13 +112,12 @@ def _found(
     network: Optional[Network] = None,
     layers: Tuple[LayerShape, ...] = (),
     report: Optional[DataReport] = None,
-    file: Optional[str] = None,
 ) -> TaskCheck:
     if network is None:
-        return TaskCheck(name, tuple(problems), layers, None, None, report, file)
+        return TaskCheck(name, tuple(problems), layers, None, None, report, None)
     layers = tuple(_layer_shape(step.layer, step.output) for step in walk(network))
     weights, macros = sum(weights_by_layer(network).values()), place(matrices(network)).n_macros
-    return TaskCheck(name, tuple(problems), layers, weights, macros, report, file)
+    return TaskCheck(name, tuple(problems), layers, weights, macros, report, None)
 
 
 def _layer_shape(layer: Layer, output: Shape) -> LayerShape:

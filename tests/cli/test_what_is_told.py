@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minirram.cli import console, main, progress
+from minirram.cli import console, main, progress, sweep_progress
 from minirram.cli.evaluate import _confusion
 from minirram.progress import stages
+from minirram.runs import demo
+from minirram.sweep.driver import Progress
 
 from ..support.options import call, figures, on_every_command
 
@@ -65,6 +67,50 @@ def test_what_an_earlier_session_did_says_nothing_of_the_speed(monkeypatch):
                 inner.advance()
                 assert seen[-1][0] == pytest.approx(0.955)
     assert seen[-1] == (None, None)
+
+
+def test_what_stands_beside_the_demo_is_told(monkeypatch):
+    seen = []
+    for name in ("_linear", "_unpruned"):
+        monkeypatch.setattr(demo, name, lambda *given: None)
+    with stages.watch(lambda open_: seen.extend((one.what, one.done, one.note) for one in open_)):
+        demo._beside(None, None, None)
+    assert seen == [("what stands beside the result", done, note) for done, note in ((0, ""), (1, "linear classifier"))]
+
+
+SWEEP = [Progress(done, 4, int(done > 1), left_s, "http://a") for done, left_s in enumerate((None, 30, 200, 7000, 1))]
+SWEEP_LINES = [
+    "0 of 4 points",
+    "1 of 4 points, 30 s left",
+    "2 of 4 points, 1 failed, 3 min left",
+    "3 of 4 points, 1 failed, 1.9 h left",
+    "4 of 4 points, 1 failed",
+]
+
+
+def sweep_told(monkeypatch, screen, *, seconds):
+    """What a sweep says on a stream, its points `seconds` apart."""
+    clock = [0.0]
+    monkeypatch.setattr(sweep_progress.time, "monotonic", lambda: clock[0])
+    with contextlib.redirect_stderr(screen), sweep_progress.SweepProgress() as shown:
+        for progress_ in SWEEP:
+            shown.tell(progress_)
+            clock[0] += seconds
+    return screen.getvalue()
+
+
+def test_a_sweep_is_told_in_lines_every_few_seconds_and_at_its_end(monkeypatch):
+    dashboard = ["dashboard http://a"]
+    assert sweep_told(monkeypatch, io.StringIO(), seconds=5).splitlines() == dashboard + SWEEP_LINES
+    few = sweep_told(monkeypatch, io.StringIO(), seconds=2.5).splitlines()
+    assert few == dashboard + SWEEP_LINES[::2]
+
+
+def test_a_sweep_writes_over_one_line_of_a_terminal(monkeypatch):
+    drawn = sweep_told(monkeypatch, Terminal(), seconds=0.2)
+    assert "dashboard http://a" in drawn and drawn.endswith("\r\033[K")
+    assert [line for line in SWEEP_LINES if f"\r{line}\033[K" in drawn] == SWEEP_LINES
+    assert SWEEP_LINES[1] not in sweep_told(monkeypatch, Terminal(), seconds=0.1)
 
 
 def advanced(total, done):
