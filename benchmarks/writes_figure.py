@@ -21,13 +21,15 @@ STYLES = {"pair": "o", "cell": "s", "tuned": "D"}
 
 def plain_curves(folder, task):
     """{arm: [(updates, mean validation in %)]} of the kept runs of a task."""
-    found = defaultdict(lambda: defaultdict(list))
+    found = defaultdict(lambda: defaultdict(dict))  # a seed that two files hold counts once
     for name in sorted(os.listdir(folder)):
         if name.startswith("plain-" + task):
             with open(os.path.join(folder, name), encoding="utf-8") as handle:
                 for row in json.load(handle)["found"]["rows"]:
-                    found[row["arm"]][row["updates"]].append(100 * row["validation"])
-    return {arm: [(updates, mean(scores)) for updates, scores in sorted(by.items())] for arm, by in found.items()}
+                    found[row["arm"]][row["updates"]][row["seed"]] = 100 * row["validation"]
+    return {
+        arm: [(updates, mean(scores.values())) for updates, scores in sorted(by.items())] for arm, by in found.items()
+    }
 
 
 def main():
