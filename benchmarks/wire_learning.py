@@ -92,7 +92,7 @@ def learned(way, options):
     share_lost = 0.0
     if wires is not None:
         chip.update_ir_drop(wires, exact=True)
-        macro, behind = chip.macros[0], chip.behind[0]
+        macro, behind = chip.macros[0], chip.attenuated[0]
         share_lost = 1 - behind.grid(macro.whole).sum() / macro.conductance_grid().sum()
     found = {"as_learned": learner.best.validation, "accuracy": data.validation_score(learner.predict)}
     if wires is not None:
@@ -166,7 +166,7 @@ def lost(densities=(0.5, 0.2, 0.1, 0.05, 0.0)):
         for density in densities:
             chip.program({name: generator.random(shape) < density for name, shape in shapes}, signs)
             chip.update_ir_drop(Wires(3.0, 3.0))
-            seen = sum(behind.grid(macro.whole).sum() for behind, macro in zip(chip.behind, chip.macros))
+            seen = sum(behind.grid(macro.whole).sum() for behind, macro in zip(chip.attenuated, chip.macros))
             found[f"{size}_at_{density:g}"] = 1 - float(seen / sum(m.conductance_grid().sum() for m in chip.macros))
     return found
 

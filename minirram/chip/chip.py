@@ -55,7 +55,7 @@ class Chip:
         self.maps_left_out = 0
         """measured maps beyond the macros that the network needs"""
         self._memo = Memo()
-        self.behind: List[Attenuated] = []
+        self.attenuated: List[Attenuated] = []
         """what reads of weights see of each macro since `update_ir_drop`; none: ideal wires"""
         self._solves = 0
 
@@ -264,7 +264,7 @@ class Chip:
 
         The shares of voltage stay until the next call: they depend on how much conducts, hardly on which cells do.
         """
-        self.behind = [(Exact if exact else Attenuated)(macro, wires) for macro in self.macros]
+        self.attenuated = [(Exact if exact else Attenuated)(macro, wires) for macro in self.macros]
         self._solves += 1
 
     def through_wires(self, d_cells: np.ndarray) -> np.ndarray:
@@ -272,7 +272,7 @@ class Chip:
 
         Through the wires of the last `update_ir_drop`, by its model.
         """
-        return np.stack([behind.gradient(d_macro) for behind, d_macro in zip(self.behind, d_cells)])
+        return np.stack([behind.gradient(d_macro) for behind, d_macro in zip(self.attenuated, d_cells)])
 
     def _bring_to(self, wanted: np.ndarray) -> Tuple[int, int]:
         """Pulse every used cell whose state is not that of `wanted` (macros, rows, cols): formed ones, not stuck."""
@@ -315,7 +315,7 @@ class Chip:
         plus = np.empty(self.placement.shape(name), np.float32)
         minus = np.empty_like(plus)
         for tile in self.placement.tiles_of(name):
-            grid = self.behind[tile.macro].grid if self.behind else self.macros[tile.macro].conductance_grid
+            grid = self.attenuated[tile.macro].grid if self.attenuated else self.macros[tile.macro].conductance_grid
             block = grid(tile.region)
             plus[tile.matrix_rows, tile.matrix_cols] = block[:, 0::2]
             minus[tile.matrix_rows, tile.matrix_cols] = block[:, 1::2]

@@ -148,7 +148,7 @@ def test_masks_learn_on_through_the_wires_of_the_run(runs, tmp_path, monkeypatch
     shares = []
 
     def seen(self, *arguments, **options):
-        shares.append([behind.share for behind in self.chip.behind])
+        shares.append([behind.share for behind in self.chip.attenuated])
         return step(self, *arguments, **options)
 
     step = MaskLearner.step
