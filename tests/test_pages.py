@@ -1,8 +1,10 @@
 """README and docs: every command is one that the package has; every block runs as it stands, unless it says why not.
 
 A block runs where the blocks above it on its page have left their files. GIVEN lies there from the start: what README's
-first command makes, data, and files that the user has. `<!-- not run: WHY -->` above a block names what a test lacks;
-its commands are checked all the same: programs, options, files, tasks and names are there.
+first command makes, data, and files that the user has. Data and networks are small, and trainings have one epoch where
+the command does not say how many; `<!-- small: WHAT -->` above a block says what it takes in full.
+`<!-- not run: WHY -->` names what a test lacks, or which test runs it; its commands are checked all the same: programs,
+options, files, tasks and names are there.
 """
 
 import contextlib
@@ -29,7 +31,8 @@ from .support.c_programs import EXPORT, NEEDS_COMPILER, compiler
 from .support.page_commands import Unfit, calls, check, check_python, parser
 from .support.pages import Block, blocks, pages_with_blocks
 from .support.places import ROOT
-from .support.tiny import save_garments
+from .support.short_minirram import SMALL, few
+from .support.small_sets import write_archives, write_sets
 
 BLOCKS = [block for page in pages_with_blocks() for block in blocks(page)]
 SHELL = ("sh", "console")
@@ -37,8 +40,8 @@ TOOLS = ("iverilog", "vvp", "ngspice", "make")
 """that a block may need, and CI has"""
 GIVES = [block.place for block in BLOCKS if block.page == "docs/conformance.md" and block.text.startswith("holds")]
 """what a block prints with one of its expressions exchanged"""
-TREE = ("benchmarks", "data_scripts", "docs", "export", "minirram", "tests")
-"""folders of the checkout that commands name by their path from its root"""
+TREE = ("benchmarks", "data_scripts", "docs", "minirram", "tests")
+"""folders of the checkout that commands name by their path from its root; `export`, where commands build, is copied"""
 
 
 # -- as they stand -----------------------------------------------------------------------------------------------------
@@ -179,11 +182,31 @@ def test_each_name_of_the_package_on_a_page_is_there():
             assert all(map(there, names)), f"{page}: {span}"
 
 
+def test_numbers_of_a_small_block_are_small_and_its_other_words_stay():
+    words = "compare retina --arms pair float --seeds 0 1 --epochs 20 --rates 0.4 0.8 --out x".split()
+    assert " ".join(few(words)) == "compare retina --arms pair float --seeds 0 --epochs 1 --rates 0.4 --out x"
+    assert " ".join(few(["a.py", "--updates", "3", "6", "--epochs", "40"])) == "a.py --updates 3 --epochs 40"
+
+
+def missing(reason):
+    """What a reason names and is not there: scripts of CI, and tests as `FILE::NAME, NAME`."""
+    files = [ROOT / path for path in re.findall(r"tests/[\w/]+\.py|\.ci/\w+", reason)]
+    yield from (str(path) for path in files if not path.is_file())
+    text = "".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
+    yield from (name for name in re.findall(r"(?<![\w/])test_\w+", reason) if f"\ndef {name}(" not in text)
+    if re.search(r"\btests?\b", reason) and "::" not in reason:
+        yield "the name of the test"
+
+
 def test_a_block_of_commands_runs_or_says_why_not():
     runs = [block for block in BLOCKS if block.language in (*SHELL, "python") and not block.not_run]
-    assert len(runs) > 30
+    assert len(runs) > 70
+    assert list(missing("a test runs it")) == ["the name of the test"] and list(missing(".ci/none"))
+    assert list(missing("tests/test_pages.py::test_none")) == ["test_none"]
     for block in BLOCKS:
-        assert block.not_run is None or len(block.not_run.split()) > 1, block.place
+        assert not (block.not_run and block.small), f"{block.place}: run small, or not run"
+        for reason in filter(None, (block.not_run, block.small)):
+            assert len(reason.split()) > 1 and not list(missing(reason)), f"{block.place}: {reason}"
 
 
 def test_what_a_page_shows_is_compared_or_says_why_not():
@@ -213,10 +236,14 @@ def test_c_of_a_page_compiles(block, tmp_path):
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory):
-    """Variables for commands: `minirram` is short_minirram, `python` this one, with benchmarks as short; the checkout
-    can be imported."""
+    """Variables for commands: `minirram` is short_minirram, `python` this one, with benchmarks as short and without the
+    one download, whose file is given; the checkout can be imported."""
     folder, short = tmp_path_factory.mktemp("bin"), "-m tests.support.short_minirram"
-    scripts = f'case "$1" in benchmarks/*) exec "{sys.executable}" {short} "$@";; esac\n'
+    scripts = f'''case "$*" in
+benchmarks/*) exec "{sys.executable}" {short} "$@";;
+"data_scripts/fashion_mnist.py --out data") exit;;
+esac
+'''
     for name, before, told in (("minirram", "", short), ("python", scripts, ""), ("python3", scripts, "")):
         program = folder / name
         program.write_text(f'#!/bin/sh\n{before}exec "{sys.executable}" {told} "$@"\n')
@@ -227,9 +254,10 @@ def shell(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory, shell):
-    """GIVEN: runs/demo, data, mine.csv, map.npy of formed cells, and bars.py of docs/extending.md."""
+    """GIVEN: runs/demo, data, archives of sets, mine.csv, map.npy of formed cells, and bars.py of docs/extending.md."""
     folder = tmp_path_factory.mktemp("given")
-    save_garments(_made(folder / "data"), train=240, validation=120, test=120)
+    write_sets(folder / "data")
+    write_archives(folder)
     inputs, labels = own_task.blobs(300, 95, 6)
     own_task.save_table(str(folder / "mine.csv"), inputs, [f"class {label}" for label in labels])
     np.save(str(folder / "map.npy"), np.random.default_rng(0).lognormal(np.log(12.0), 0.15, (512, 512)))
@@ -298,11 +326,19 @@ RUN = sorted(
 
 BEFORE = {
     "docs/comparison.md": "minirram train fashion-mnist --data data --out runs/fashion --quiet",
+    "docs/energy.md": """minirram train spoken-digits --data data --out runs/digits0 --quiet
+minirram train retina --data data --out runs/retina-pair --quiet""",
     "docs/measured-chip.md": "minirram train bars.py --data synthetic --map map.npy --unit uS --out RUN --quiet",
+    "docs/measurements.md": "rm -r runs/demo",
+    "docs/offline.md": "rm -r runs/demo",
     "docs/onnx.md": """python benchmarks/onnx_garments.py --out garments --epochs 1
 cp garments/garments.onnx network.onnx
 cp garments/garments.npz mine.npz
 echo '{"name": "mine", "network": {"input_shape": [14, 14, 1], "input_bits": 4}}' > mine.json""",
+    "docs/report.md": """minirram compare fashion-mnist --data data --out runs/comparison \\
+    --arms pair float --seeds 0 --rates 0.1
+minirram sweep --run runs/demo --vary read_noise=0,0.02 --out studies/noise
+minirram fit map.npy --unit uS --out mine.json""",
 }
 """page -> commands that make what it takes as given"""
 
@@ -314,20 +350,22 @@ def test_every_block_of_a_page_runs(page, given, shell, tmp_path, monkeypatch, c
     shutil.copytree(str(given), str(folder))
     for name in TREE:
         (folder / name).symlink_to(ROOT / name)
+    shutil.copytree(str(ROOT / "export"), str(folder / "export"), ignore=shutil.ignore_patterns("build"))
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CI", "true")
     monkeypatch.syspath_prepend(str(folder))
     names, printed = {}, None
     if page == "docs/onnx.md":
         pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
-    run_shell(BEFORE.get(page, ""), folder, shell)
+    small = dict(shell, **{SMALL: "1"})
+    run_shell(BEFORE.get(page, ""), folder, small)
     for block in blocks(page):
         if block.not_run:
             continue
         if block.printed and printed is not None:
             check_shown(block, printed)
         try:
-            printed = run_block(block, folder, shell=shell, names=names, capsys=capsys)
+            printed = run_block(block, folder, shell=small if block.small else shell, names=names, capsys=capsys)
         except Exception as error:
             pytest.fail(f"{block.place}: {type(error).__name__}: {error}")
 
@@ -364,7 +402,8 @@ def test_the_blocks_with_a_board_run_on_one_in_memory(shell, tmp_path):
     """Those of the page on drivers that program a chip, on a macro of 64 x 64 cells."""
     pytest.importorskip("serial", reason="pyserial is the extra driver")
     run_shell("minirram train fashion-mnist-64 --data synthetic --rows 64 --cols 64 --out RUN --quiet", tmp_path, shell)
-    found = [block.text for block in blocks("docs/driver.md") if str(block.not_run).endswith("pseudo-terminal")]
+    name = test_the_blocks_with_a_board_run_on_one_in_memory.__name__
+    found = [block.text for block in blocks("docs/driver.md") if str(block.not_run).endswith(name)]
     assert len(found) == 2
     with board_at_a_port(small_macro(rows=64, cols=64)) as port:
         for text in found:

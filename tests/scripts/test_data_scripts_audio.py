@@ -7,11 +7,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from minirram import rng
-from minirram.tasks import datasets, drawn_digits, speech_features
+from minirram.tasks import datasets, speech_features
 from minirram.tasks.spoken_digits import TASK
 
 from ..scripts.test_data_scripts import script_module
+from ..support import small_sets
 from ..support.places import ROOT, data_folder
 
 soundfile = pytest.importorskip("soundfile")
@@ -22,15 +22,13 @@ NUMBERS = (0, 4, 5, 9, 10, 23)
 @pytest.fixture(scope="module")
 def clips():
     """{(digit, number): waveform}, digit k in each of six recordings of one speaker."""
-    generator = rng.stream(1, "recordings")
-    return {(digit, number): drawn_digits._speak(generator, digit) for digit in range(10) for number in NUMBERS}
+    return small_sets.clips(NUMBERS)
 
 
 @pytest.fixture(scope="module")
 def original(clips, tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings")
-    for (digit, number), wave in clips.items():
-        soundfile.write(str(folder / f"{digit}_ada_{number}.wav"), wave, 8000, subtype="PCM_16")
+    small_sets.write_recordings(folder, clips)
     return folder
 
 

@@ -19,6 +19,7 @@ from minirram.runs.train import finish
 from minirram.tasks import datasets, drawn_vessels, fundus, metrics, registry, retina
 
 from ..scripts.test_data_scripts import script_module
+from ..support import small_sets
 from ..support.places import data_folder
 
 imageio = pytest.importorskip("imageio.v3")
@@ -305,19 +306,8 @@ def test_a_manifest_that_does_not_fit_is_refused(hrf, tmp_path, monkeypatch, cha
 @pytest.fixture
 def drawn_hrf(tmp_path):
     """A drawn copy of HRF as a folder: two eyes to train, one to validate, one to test, with vessels in green alone."""
-    grey, vessels, region = drawn_vessels.vessel_images(rng.stream(2, "hrf"), 4)
-    folder, shaded = tmp_path / "hrf", np.linspace(40, 200, grey[0].size).reshape(grey[0].shape).astype(np.uint8)
-    rows = ["id\tsplit"]
-    for name, split, image, vessel, seen in zip(
-        ("01_h", "02_h", "05_h", "06_h"), ("train", "train", "train", "test"), grey, vessels, region
-    ):
-        colours = np.stack([shaded, image, shaded], axis=2)
-        for kind, pixels in (("images", colours), ("vessels", vessel * np.uint8(255)), ("fov", seen * np.uint8(255))):
-            (folder / kind).mkdir(parents=True, exist_ok=True)
-            imageio.imwrite(folder / kind / (name + ".png"), pixels)
-        rows.append(name + "\t" + split)
-    (folder / "MANIFEST.tsv").write_text("\n".join(rows) + "\n")
-    return folder
+    small_sets.write_reduced_hrf(tmp_path / "hrf")
+    return tmp_path / "hrf"
 
 
 def test_normalisations_are_compared_on_training_images_alone(drawn_hrf, monkeypatch, capsys):

@@ -6,10 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from minirram import rng
 from minirram.errors import ConfigError, DataError
-from minirram.tasks import drawn_vessels
 
+from ..support import small_sets
 from .test_data_scripts import script_module
 from .test_data_scripts_retina import prepare
 
@@ -20,12 +19,7 @@ pytest.importorskip("scipy.ndimage")
 @pytest.fixture(scope="module")
 def eyes():
     """Six drawn eyes: (colours uint8 (160, 154, 3), vessels, region uint8 0/255), dark outside the region."""
-    grey, vessels, region = drawn_vessels.vessel_images(rng.stream(3, "layouts"), 6)
-    found = []
-    for image, vessel, seen in zip(grey, vessels, region):
-        colours = np.stack([image, image, image // 2], axis=2) * seen[:, :, None].astype(np.uint8)
-        found.append(tuple(part[:, 3:157] for part in (colours, vessel * np.uint8(255), seen * np.uint8(255))))
-    return found
+    return small_sets.drawn_eyes(6)
 
 
 def written(path, pixels, packed=False):
@@ -41,22 +35,9 @@ def written(path, pixels, packed=False):
 
 @pytest.fixture
 def hrf(eyes, tmp_path):
-    """HRF as published, twice as large as the drawn eyes, one row more at both ends; .JPG and .jpg, masks of colour."""
-    root = tmp_path / "all"
-    names = ("01_dr.JPG", "02_h.jpg", "03_g.jpg", "05_h.jpg", "06_g.jpg", "15_dr.JPG")
-    for name, parts in zip(names, eyes):
-        colours, vessels, region = (
-            np.pad(
-                np.kron(p, np.ones((2, 2) + (1,) * (p.ndim - 2), np.uint8)), [(1, 1), (0, 0)] + [(0, 0)] * (p.ndim - 2)
-            )
-            for p in parts
-        )
-        stem = name.split(".")[0]
-        (root / "images").mkdir(parents=True, exist_ok=True)
-        imageio.imwrite(root / "images" / name, colours, plugin="pillow", extension=".jpg", quality=95)
-        written(root / "manual1" / (stem + ".tif"), vessels)
-        written(root / "mask" / (stem + "_mask.tif"), np.stack([region] * 3, axis=2))
-    return root
+    """HRF as published, twice as large as the drawn eyes."""
+    small_sets.write_published_hrf(tmp_path / "all", eyes)
+    return tmp_path / "all"
 
 
 def test_hrf_as_published_is_shrunk_by_means(hrf, eyes, tmp_path, monkeypatch, capsys):

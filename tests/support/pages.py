@@ -40,6 +40,9 @@ class Block(NamedTuple):
     text: str
     not_run: Optional[str]
     """why a test cannot run it: the comment `<!-- not run: WHY -->` above it"""
+    small: Optional[str]
+    """what it takes in full: the comment `<!-- small: WHAT -->` above it; a test runs it on small data, so its figures
+    are not those of the page"""
     file: Optional[str]
     """name that the sentence above saves it by: "Save this as `NAME`" """
     not_compared: Optional[str]
@@ -59,8 +62,11 @@ def blocks(page: str) -> Iterator[Block]:
     for found in re.finditer(r"^( *)```(\w*)\n(.*?)^\1```$", text, flags=re.M | re.S):
         above = text[: found.start()].rstrip().rsplit("\n\n", 1)[-1]
         above = above.rsplit("```", 1)[-1]
-        why = re.search(r"<!-- not run: (.+?) -->$", above, flags=re.S)
-        reason = re.search(r"<!-- not compared: (.+?) -->$", above, flags=re.S)
+        said = {
+            key: text
+            for key in ("not run", "small", "not compared")
+            for text in re.findall(rf"<!-- {key}: (.+?) -->$", above, flags=re.S)
+        }
         file = re.search(r"[Ss]ave this as `([^`]+)`", above)
         line = text[: found.start()].count("\n") + 1
         yield Block(
@@ -68,8 +74,9 @@ def blocks(page: str) -> Iterator[Block]:
             line,
             language=found[2],
             text=textwrap.dedent(found[3]),
-            not_run=why[1] if why else None,
+            not_run=said.get("not run"),
+            small=said.get("small"),
             file=file[1] if file else None,
-            not_compared=reason[1] if reason else None,
+            not_compared=said.get("not compared"),
             printed=bool(re.search(r"\bprints:?$", above)),
         )
