@@ -181,7 +181,7 @@ def test_a_chip_far_off_keeps_its_own_model(known):
     own = known.spec(spec())
     assert own.adc_offset_lsb == known.curve_error_lsb and own.adc_inl_lsb == known.rough_lsb
     assert own.adc_gain < 2e-3 and own.mean_tolerance < 2e-3
-    assert own.noise_tolerance == known.noise_error < 0.02 and f"{100 * known.noise_error:.2g} % of it" in str(known)
+    assert own.noise_tolerance == known.noise_error < 0.06 and f"{100 * known.noise_error:.2g} % of it" in str(known)
     assert abs(own.read_noise / 0.003 - 1) < own.noise_tolerance
     assert (own.max_rows, own.max_pairs) == (32, 4)
     report = check(Bench(spec()).chip, own, exact=False, reads=200)
