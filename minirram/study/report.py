@@ -137,13 +137,11 @@ def draw(summary: Comparison, path: str) -> None:
     cost in programs per weight. ConfigError without matplotlib.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise ConfigError(f"no figure: it needs matplotlib: {how_to_install('report')}") from None
     rows = summary.arms
     figure = Figure(figsize=(10.0, 2.5 + 0.3 * len(rows)), constrained_layout=True)
-    FigureCanvasAgg(figure)
     by_arm, by_cost = figure.subplots(1, 2)
     for k, row in enumerate(rows):
         scores = list(row.by_seed.values())
