@@ -13,6 +13,7 @@ from minirram.device.presets import PCM
 from minirram.engines.pool import WorkerPool
 from minirram.nn.engine import engine
 
+from ..support import own_task
 from ..support.options import MATRICES, PAIRS, ROWS, call, figures, pools_made, products_shared, save_spots, shows
 from ..support.tiny import save_garments
 
@@ -50,6 +51,14 @@ def test_a_comparison_runs_the_arms_on_the_seeds(compared, many):
         assert results["seed"] == results["chip_seed"] == seed
         assert results["test"]["accuracy"] == summary["arms"][0]["by_seed"][str(seed)]
     assert ("crossbar", 2) in made
+
+
+def test_the_data_of_a_comparison_are_told_before_its_arms(tmp_path):
+    own_task.features(str(tmp_path))
+    arguments = [str(tmp_path / "mine.json"), "--data", str(tmp_path / "mine.csv"), "--out", str(tmp_path / "out")]
+    told = call("compare", *arguments, "--arms", "pair", "--seeds", "0", "--epochs", "1").err.splitlines()
+    assert told[0].startswith("data ") and told[1].split()[:4] == ["samples", "102", "train,", "24"]
+    assert "beyond the range of the codes" in told[2] and told[3].startswith("trainings")
 
 
 @pytest.mark.parametrize("arm, shared", [("float", False), ("wo-ideal", True), ("pair", True)])
