@@ -169,7 +169,7 @@ def _has_begun(out: str) -> bool:
 
 def _conducting(chip: Chip) -> np.ndarray:
     """Bool (macros, physical rows, physical columns): the cells of a measured chip that were formed."""
-    return chip.physical(np.stack([macro.formed for macro in chip.macros]), elsewhere=False)
+    return chip.physical(np.stack([macro.formed for macro in chip.macros]))
 
 
 def pristine_macros(chip: Chip, *, formed: bool) -> Tuple[Macro, ...]:
