@@ -247,7 +247,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from .versions import version_line
 
-        console.say(version_line())
+        print(version_line())  # sent at the end, like help
         parser.exit()
 
 

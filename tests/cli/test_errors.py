@@ -1,6 +1,7 @@
 """The contract of errors: an exit code for each kind, one line, and nothing that a console cannot take."""
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -162,14 +163,29 @@ def started(*words, **options):
 unix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
 
+def ended(stdout, *words):
+    """(exit code, stderr) of a process whose output is kept until it is sent, as Python does where nobody says else."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "minirram", *words]
+    done = subprocess.run(command, cwd=str(ROOT), env=kept, stdout=stdout, stderr=subprocess.PIPE)
+    return done.returncode, done.stderr
+
+
 @unix
-def test_a_reader_that_goes_away_is_quiet():
+@pytest.mark.parametrize("word", ["networks", "--help", "--version"])
+def test_a_reader_that_goes_away_is_quiet(word):
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "minirram", "networks"]
-    ended = subprocess.run(command, cwd=str(ROOT), stdout=write, stderr=subprocess.PIPE)
+    assert ended(write, word) == (141, b"")
     os.close(write)
-    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+@pytest.mark.parametrize("word", ["networks", "--help", "--version"])
+def test_output_that_cannot_be_written_is_one_line(word):
+    with open("/dev/full", "wb") as full:
+        code, error = ended(full, word)
+    assert (code, error.decode()) == (2, f"minirram: error: the output cannot be written: {os.strerror(errno.ENOSPC)}\n")
 
 
 def wait_for_handlers(process):
