@@ -185,7 +185,10 @@ def test_a_reader_that_goes_away_is_quiet(word):
 def test_output_that_cannot_be_written_is_one_line(word):
     with open("/dev/full", "wb") as full:
         code, error = ended(full, word)
-    assert (code, error.decode()) == (2, f"minirram: error: the output cannot be written: {os.strerror(errno.ENOSPC)}\n")
+    assert (code, error.decode()) == (
+        2,
+        f"minirram: error: the output cannot be written: {os.strerror(errno.ENOSPC)}\n",
+    )
 
 
 def wait_for_handlers(process):
