@@ -323,7 +323,7 @@ ROWS = (
         ("masks-spoken-digits", "plain-spoken-digits", "plain-spoken-digits-free"),
         _digits_gap,
         "Our masks take 2.5 programs per weight. After so few updates the plain arm is at chance, and the gap larger. "
-        "With one cell and 6 %, errors of writes undo at the end what was learned.",
+        "With one cell and 6 % accuracy falls as the rate falls; why was not isolated.",
     ),
     _Row(
         "DRIVE, masks above weight optimisation in ROC-AUC",
