@@ -23,7 +23,7 @@ from .support.workers import pytest_cmdline_main  # noqa: E402, F401
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Examples of each law where it does not say how many: few in the usual run, hypothesis' own hundred in one lane of CI.
+# Examples of each law where it does not say how many: few in the usual run, more in one lane of CI.
 EXAMPLES = int(os.environ.get("MINIRRAM_EXAMPLES", "20"))
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=EXAMPLES)
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=EXAMPLES)

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import minirram
 from minirram.device.cell import CellModel
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError, DataError, MissingFileError
@@ -48,6 +50,7 @@ def folder(tmp_path_factory):
     Path(folder, "mine.csv").write_text(table, encoding="utf-8")
     Path(folder, "stuck.txt").write_text("0 3 4 stuck_on\n0 5 6 stuck_off\n")
     words = ["train", folder + "/mine.json", "--data", folder + "/mine.csv", "--out", folder + "/table"]
+    words += ["--seed", "3", "--chip-seed", "4"]
     figures(*words, "--faults", folder + "/stuck.txt", "--rows", "64", "--cols", "48", "--adc-bits", "8")
     figures("bench", folder + "/table", "--driver", "simulated", code=1)
     return folder
@@ -173,6 +176,18 @@ def test_the_command_makes_the_run_again(folder, page):
     assert again["test"]["confusion"] == read_json(folder + "/table/results.json")["test"]["confusion"]
     for name in ("masks.npz", "model.npz"):
         assert Path(folder, "again", name).read_bytes() == Path(folder, "table", name).read_bytes()
+
+
+def test_where_a_run_comes_from(folder):
+    run = RunFolder.open(folder + "/table")
+    stated = dict(provenance.provenance_section(run, outcome_of(run)).parts[0].items)
+    config = read_json(folder + "/table/config.json")
+    assert stated["trained with minirram"] == config["version"] == minirram.__version__
+    assert stated["CRC-32 of the training data"] == f"{config['data_crc']:08x}"
+    assert (stated["technology"], stated["bench"]) == ("taox-40nm", "none, a simulated chip")
+    assert (stated["seed of learning"], stated["seed of the chip"]) == (3, 4)
+    assert re.fullmatch(r"stuck\.txt [0-9a-f]{8}", stated["stuck cells planted"])
+    assert stated["maps of the chip"] == "none, it was drawn"
 
 
 def test_the_page_says_how_data_were_held_out(folder, tmp_path):
