@@ -11,6 +11,7 @@ from minirram.inference.integer_network import integer_network
 
 from ..support import network_laws as laws
 from ..support.c_programs import NEEDS_COMPILER, build
+from ..support.integer_kinds import kinds_of_networks
 from ..support.integer_mutants import expected_line, in_c, in_python, mutant, with_crc
 from ..support.random_networks import networks
 from ..support.tiny import tiny_network
@@ -41,6 +42,12 @@ def test_every_step_of_a_random_network_has_the_integers_of_python(formula, netw
     ((verdict, line),) = in_c(formula, [data])
     assert verdict == 0 and line == [*expected_line(in_python(data))[:-1], line[-1]]
     assert len(line) == len(in_python(data).steps) + 1
+
+
+def test_every_kind_of_step_has_the_integers_of_python(formula):
+    files = [binary(network) for network in kinds_of_networks()]
+    for data, (verdict, line) in zip(files, in_c(formula, files)):
+        assert verdict == 0 and line == [*expected_line(in_python(data))[:-1], line[-1]]
 
 
 def test_all_truncations_and_bit_flips_are_refused(formula):
@@ -80,62 +87,6 @@ def test_twenty_thousand_mutants(formula):
     for seed, network in enumerate(kinds_of_networks()):
         accepted += check_mutants(formula, binary(network, seed), 4000, seed)
     assert accepted > 2000
-
-
-def kinds_of_networks():
-    """Five networks that hold all kinds of steps."""
-    from minirram.nn.layers import activation, bias, convolution, join, linear, norm, recurrent, resample, windows
-    from minirram.nn.network import Network
-
-    yield tiny_network()
-    yield Network(
-        "residual",
-        (5, 6, 2),
-        3,
-        (
-            convolution.Conv2d("a", 2, 4, (3, 3), (1, 1), (1, 1)),
-            bias.Bias("bias", 4),
-            activation.SignedQuantize("codes", 4),
-            convolution.Conv2d("b", 4, 4, (3, 2), (1, 1), (1, 0), 2, (1, 1)),
-            windows.Pad("pad", (0, 1, 0, 0)),
-            join.Add("sum", "bias"),
-            activation.Clip("clip", -1.0, 2.0),
-            join.Concat("both", "codes"),
-            join.ChannelShuffle("shuffle", 2),
-            windows.AveragePool2d("mean", (3, 3), (2, 2), (1, 1, 1, 1)),
-            resample.GlobalAverage("all"),
-        ),
-        input_zero=3,
-    )
-    yield Network(
-        "recurrent",
-        (1, 5, 3),
-        2,
-        (
-            recurrent.Rnn("rnn", 3, 6, 3),
-            resample.GlobalAverage("mean"),
-            activation.Quantize("q", 4),
-            linear.Linear("fc", 6, 3),
-        ),
-        input_zero=1,
-    )
-    yield Network(
-        "branches",
-        (6, 6, 1),
-        8,
-        (
-            convolution.Conv2d("a", 1, 3, (2, 2), (2, 2), (0, 0), 1, (2, 2)),
-            norm.BatchNorm("bn", 3),
-            activation.Quantize("q", 2),
-            windows.MaxPool2d("pool", (2, 2), (1, 1), (1, 0, 0, 1)),
-            join.Recall("again", "q"),
-            resample.AveragePool("half", 2),
-            join.Flatten("flat"),
-            activation.Quantize("q2", 5),
-            linear.Linear("fc", 3, 2),
-        ),
-    )
-    yield Network("one", (2, 2, 2), 1, (join.Flatten("flat"), linear.Linear("fc", 8, 4), activation.Relu("relu")))
 
 
 def test_what_integers_do_not_have_is_named(formula):

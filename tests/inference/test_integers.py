@@ -27,6 +27,7 @@ from minirram.tasks.registry import task
 
 from ..support import fixed_point
 from ..support import network_laws as laws
+from ..support.integer_kinds import kinds_of_networks
 from ..support.random_networks import networks
 
 INT32 = st.integers(-TOP, TOP)
@@ -81,6 +82,12 @@ ANY_SIZE = dict(deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_error_of_the_fixed_point_is_within_its_budget(network, seed, adc_bits):
     for one in errors_of_a_random_network(network, seed, adc_bits):
         assert one.off.max(initial=0) <= one.budget, one.name
+
+
+@pytest.mark.parametrize("network", list(kinds_of_networks()), ids=lambda network: network.name)
+def test_every_kind_of_step_is_within_its_budget(network):
+    errors = errors_of_a_random_network(network, 0, 14)
+    assert len(errors) > 1 and all(one.off.max(initial=0) <= one.budget for one in errors)
 
 
 @pytest.mark.slow
