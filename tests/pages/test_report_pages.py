@@ -3,26 +3,33 @@
 import json
 import os
 import re
+import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import minirram
+from minirram.chip.dead_lines import ChipLines
+from minirram.crossbar.wires import Wires
 from minirram.device.cell import CellModel
-from minirram.device.presets import TAOX_40NM
+from minirram.device.presets import PCM, TAOX_40NM
 from minirram.errors import ConfigError, DataError, MissingFileError
 from minirram.files import read_json, write_json
 from minirram.pages import learning, provenance
 from minirram.pages.outcome import outcome_of, sampling_interval
 from minirram.pages.report import NO_PICTURES, default_out, make_page
-from minirram.pages.run import Wishes
+from minirram.pages.run import Wishes, _drift
 from minirram.report.cell_map import STATES
 from minirram.report.text import percent
+from minirram.runs.evaluate import Evaluation
 from minirram.runs.fit_file import histogram_of, load_fit
 from minirram.runs.folder import RunFolder
 
+from ..support.filled import filled
 from ..support.html_pages import check_page
 from ..support.options import call, figures
 from ..support.own_task import features, pixels
@@ -188,6 +195,51 @@ def test_where_a_run_comes_from(folder):
     assert (stated["seed of learning"], stated["seed of the chip"]) == (3, 4)
     assert re.fullmatch(r"stuck\.txt [0-9a-f]{8}", stated["stuck cells planted"])
     assert stated["maps of the chip"] == "none, it was drawn"
+
+
+@pytest.mark.parametrize(
+    "changes, words, assumed",
+    [
+        ({"wires": Wires(row_ohm=2.5)}, "--wire-ohm 2.5", []),
+        ({"lines": ChipLines(rows=64, pairs=24)}, "--rows 64 --cols 48", []),
+        ({"lines": ChipLines(rows=64, pairs=24, dead_rows=((0, 3),))}, "--dead-lines LINES.json", ["LINES.json"]),
+        ({"cell_model": TAOX_40NM.changed(read_noise=0.02)}, "--read-noise 0.02", []),
+        ({"cell_model": PCM}, "--technology pcm", []),
+        ({"cell_model": replace(PCM, name="own")}, "--technology CELLS.json", ["CELLS.json"]),
+        ({"adc_bits": 6, "adc_arrangement": "polarity"}, "--adc-bits 6 --adc-arrangement polarity", []),
+        ({"maps": ("a.npy 0123abcd missing=open",)}, "--map a.npy --missing open --unit ''", []),
+        ({"faults": "b.txt 0123abcd"}, "--faults b.txt", []),
+    ],
+)
+def test_the_command_names_what_was_configured(folder, changes, words, assumed):
+    run = RunFolder.open(folder + "/table")
+    plain = replace(run.config, lines=None, faults="", adc_bits=8)
+    line, before = provenance.command_of(SimpleNamespace(config=plain), outcome_of(run))
+    other, after = provenance.command_of(SimpleNamespace(config=replace(plain, **changes)), outcome_of(run))
+    added = shlex.split(other)
+    for word in shlex.split(line):
+        added.remove(word)
+    assert added == shlex.split(words) and list(after) == [*before, *assumed]
+
+
+def test_a_chip_is_examined_at_each_age_as_it_is_and_compensated(folder, monkeypatch):
+    asked = []
+
+    def evaluated(run, *, data, threads, conditions):
+        asked.append((conditions.age_s, conditions.compensated, conditions.wires, data, threads))
+        return filled(Evaluation, full=True)
+
+    monkeypatch.setattr("minirram.pages.run.evaluate", evaluated)
+    monkeypatch.setattr("minirram.pages.run.AGES_S", (1.0, 1e8))
+    wires = Wires(row_ohm=2.5)
+    config = SimpleNamespace(wires=wires)
+    opened = SimpleNamespace(
+        run=SimpleNamespace(folder=folder, config=config),
+        chip=SimpleNamespace(cell_model=PCM),
+        model=SimpleNamespace(probes={"a": 1}),
+    )
+    _drift(opened, Wishes(data="d", threads=2))
+    assert asked == [(age, fixed, wires, "d", 2) for age in (1.0, 1e8) for fixed in (False, True)]
 
 
 def test_the_page_says_how_data_were_held_out(folder, tmp_path):

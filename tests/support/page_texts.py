@@ -3,28 +3,37 @@
 import contextlib
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 import pytest
 
 from minirram.chip.cell_results import FAILURES, CellResults
+from minirram.device.presets import TAOX_40NM
 from minirram.device.thresholds import thresholds
 from minirram.inference.examine import Score
-from minirram.pages import answers, chip_state, comparison, cost, fit, learning, sweep
+from minirram.pages import answers, chip_state, comparison, cost, fit, learning, run, sweep
+from minirram.pages.outcome import Outcome
 from minirram.programming.manifest import Manifest
 from minirram.report.html import Markup, joined, tag
+from minirram.runs.beside import Beside
+from minirram.runs.config import RunConfig
 from minirram.runs.energy import EnergyAccount
 from minirram.runs.evaluate import Evaluation
 from minirram.runs.fit_file import FitReport
+from minirram.runs.place import Placed
+from minirram.runs.recalibrate import Recalibration
+from minirram.runs.train import TrainingResults
 from minirram.study.summary import Comparison
+from minirram.study.transfer import TransferResults
 from minirram.sweep.findings import findings
 from minirram.sweep.study import Study
 from minirram.tasks.examinations import PixelExamination
 
 from .filled import filled
 from .places import ROOT
-from .tiny import tiny_learner
+from .tiny import tiny_learner, tiny_network, tiny_recipe
 
 FOLDER = ROOT / "tests" / "pages" / "texts"
 """one file per page or section"""
@@ -170,12 +179,26 @@ def _pixels() -> Tuple[Any, ...]:
     return (answers.segmentation_section(answers.PixelAnswers(asked, probability), ("ground", "vessel")),)
 
 
+def _results() -> Tuple[Any, ...]:
+    """The first section of a run of each command, beside a demo's figures."""
+    config = RunConfig("fashion-mnist", "data", tiny_network(), tiny_recipe(), TAOX_40NM)
+    sections: List[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "read_beside", lambda folder: Beside(0.25, 0.5))
+        for kind in (TrainingResults, TransferResults, Recalibration, Placed):
+            scores = {split: replace(filled(Score, full=True), confusion=None) for split in ("test", "validation")}
+            found = Outcome(filled(kind, full=True), scores, 3)
+            sections += run._results_sections(SimpleNamespace(run=SimpleNamespace(config=config), outcome=found))
+    return tuple(sections)
+
+
 PAGES: Dict[str, Callable[[], Any]] = {
     "comparison": lambda: comparison.comparison_page(filled(Comparison, full=True)),
     "fit": _fit,
     "sweep": _sweep,
 }
 SECTIONS: Dict[str, Callable[[], Tuple[Any, ...]]] = {
+    "results": _results,
     "confusion": lambda: (answers.confusion_section(filled(Score, full=True), ("a", "b"), "test"),),
     "counts": lambda: (cost.counts_section(filled(Score, full=True), "test"),),
     "energy": lambda: (cost.energy_section(filled(EnergyAccount, full=True)),),
