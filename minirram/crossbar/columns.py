@@ -1,17 +1,22 @@
 """The converted columns of an operand, a few samples at a time: planes, currents, read noise, ADC, shift and add."""
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from functools import lru_cache
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..device.interface import EXACT_FLOAT32
 from . import read_noise
 from .converters import Adc, ColumnErrors, bit_planes
+from .macro_state import read_only
 from .read_noise import Buffers, ReadNoise, held_noise
 
 NARROW_COLS = 128
 """up to here one matrix product for conductances and variances is faster than two"""
+FEW_PLANES, SMALL_PRODUCT, STRIP_COLS = 16, 10**6, 64
+"""OpenBLAS copies a matrix first where a product has more than 10^6 multiplications. With up to 16 planes the copy
+takes longer than the product: strips of 64 columns or more are faster (docs/decisions/examination-speed.md)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,24 @@ def blocks(conductance: np.ndarray, variance: Optional[np.ndarray]) -> List[Bloc
         both = None if spread is None or own.shape[1] > NARROW_COLS else np.concatenate([own, spread], axis=1)
         found.append(Block(cols, own, spread, both))
     return found
+
+
+@lru_cache(maxsize=None)
+def _bits(count: int, dtype: type) -> Tuple[np.ndarray, np.ndarray]:
+    """(0 .. count - 1; what each of these bits is worth), made once: a short call would notice."""
+    every = np.arange(count)
+    return read_only(every), read_only((2**every).astype(dtype))
+
+
+def sums(planes: np.ndarray, matrix: np.ndarray, *, out: np.ndarray) -> np.ndarray:
+    """planes (m, rows) times matrix (rows, columns), whose sums are exact, into `out`; few planes strip by strip."""
+    (m, rows), columns = planes.shape, matrix.shape[1]
+    strip = 2 ** ((SMALL_PRODUCT // (m * rows)).bit_length() - 1) if m <= FEW_PLANES and m * rows else 0
+    if not STRIP_COLS <= strip < columns:
+        return np.matmul(planes, matrix, out=out)
+    for first in range(0, columns, strip):
+        np.matmul(planes, matrix[:, first : first + strip], out=out[:, first : first + strip])
+    return out
 
 
 class Columns:
@@ -65,7 +88,7 @@ class Columns:
         self.adds = adds
         # While the shifted sum stays below 2^24 the shift-and-add may run in float32 and still be exact.
         exact = (2**input_bits - 1) * adc.top < EXACT_FLOAT32
-        self.plane_weights = (2 ** np.arange(input_bits)).astype(np.float32 if exact else np.float64)
+        self.every, self.plane_weights = _bits(input_bits, np.float32 if exact else np.float64)
 
     def multiply_chunk(self, codes: np.ndarray, result: np.ndarray, position: int, buffers: Buffers) -> int:
         """Fill `result` (n, pairs) for samples from `position` on, a block of columns at a time; gives saturations."""
@@ -88,10 +111,12 @@ class Columns:
 
     def _driven(self, codes: np.ndarray) -> np.ndarray:
         """The bit planes to convert, one at least: what drives no row gives no current and no noise, hence code 0."""
-        every = np.arange(self.input_bits)
+        every = self.every
         if self.errors is not None or (self.noise is not None and self.noise.held):
             return every
         found = int(np.bitwise_or.reduce(codes, axis=None))
+        if found == 2**self.input_bits - 1:
+            return every
         return every[(found >> every) & 1 == 1] if found else every[:1]
 
     def currents(
@@ -105,12 +130,12 @@ class Columns:
         stacked, width = planes.reshape(-1, rows), part.conductance.shape[1]
         fresh = self.noise is not None and not self.noise.held
         if fresh and part.both is not None:
-            seen = np.matmul(stacked, part.both, out=buffers.take("seen", (k * n, 2 * width)))
+            seen = sums(stacked, part.both, out=buffers.take("seen", (k * n, 2 * width)))
             current, variance = seen[:, :width], seen[:, width:]
         else:
-            current = np.matmul(stacked, part.conductance, out=buffers.take("current", (k * n, width)))
+            current = sums(stacked, part.conductance, out=buffers.take("current", (k * n, width)))
             if fresh:
-                variance = np.matmul(stacked, part.variance, out=buffers.take("noise", (k * n, width)))
+                variance = sums(stacked, np.asarray(part.variance), out=buffers.take("noise", (k * n, width)))
         current = current.reshape(k, n, width)
         if self.noise is None:
             return current
@@ -130,7 +155,7 @@ class Columns:
         """sum_b 2^b code_b of codes (planes, n, columns): one vector-matrix product, exact in its dtype."""
         if self.input_bits == 1:
             return codes[0]
-        weights = self.plane_weights[driven]
+        weights = self.plane_weights if driven is self.every else self.plane_weights[driven]
         flat = codes.reshape(len(codes), -1).astype(weights.dtype, copy=False)
         return np.matmul(weights, flat).reshape(codes.shape[1:])
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Optional, Tuple, Union
 
 import numpy as np
@@ -92,7 +93,7 @@ class Adc:
         if not 0 <= self.shift <= 24:
             raise ConfigError(f"tile shift {self.shift}; choose 0 to 24")
 
-    @property
+    @cached_property
     def top(self) -> int:
         """M, the largest code."""
         return top_code(self.bits, self.arrangement)
@@ -102,12 +103,12 @@ class Adc:
         """The smallest code: -M for pairs, 0 per polarity."""
         return -self.top if self.arrangement == "pair" else 0
 
-    @property
+    @cached_property
     def tile_lsb(self) -> np.float32:
         """The LSB of this tile, float32."""
         return np.float32(self.lsb * 2.0**-self.shift)
 
-    @property
+    @cached_property
     def divides_in_float32(self) -> bool:
         """Whether rint(I / LSB) in float32 is that of the exact quotient, for every sum I of cells below 2^24.
 
@@ -133,8 +134,8 @@ class Adc:
             np.rint(current, out=current)
         else:  # 53 bits are enough for any two numbers of 24
             current[...] = np.rint(np.divide(current, self.tile_lsb, dtype=np.float64))
-        largest, smallest = current.max(initial=0.0), current.min(initial=0.0)
-        if np.isnan(largest):
+        largest, smallest = float(current.max(initial=0.0)), float(current.min(initial=0.0))
+        if math.isnan(largest):
             raise ConfigError("a current is not a number")
         saturated = 0
         if max(largest, -smallest) > self.top:

@@ -122,7 +122,7 @@ class Operand:
         rows, columns = self.grid.shape
         if codes.ndim != 2 or codes.shape[1] != rows:
             raise ShapeError(f"codes of shape {codes.shape}, expected (n, {rows})")
-        if codes.dtype != np.uint8 or codes.max(initial=0) >= 2**input_bits:
+        if codes.dtype != np.uint8 or (input_bits < 8 and codes.max(initial=0) >= 2**input_bits):
             raise ConfigError(f"codes must be uint8 and below 2^{input_bits}")
         if (noise is None) != (self.variance is None):
             raise ConfigError("read noise needs both `noise` and `variance`")

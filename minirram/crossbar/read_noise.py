@@ -105,7 +105,7 @@ def block_samples(planes: int, shape: Tuple[int, int]) -> int:
     """
     rows, columns = shape
     widest = max(rows, min(columns, STACKED_COLS))
-    return 2 ** int(np.log2(max(1, min(_BLOCK_VALUES // (planes * widest), 4096))))
+    return 2 ** (max(1, min(_BLOCK_VALUES // (planes * widest), 4096)).bit_length() - 1)
 
 
 @lru_cache(maxsize=None)

@@ -54,6 +54,17 @@ def draw(seed, rows, pairs, bits, n=3, g_max=30_000):
     return codes, generator.integers(0, g_max + 1, (rows, 2 * pairs)).astype(np.float32)
 
 
+@pytest.mark.parametrize("planes", [0, 1, 8, 16, 17])
+@pytest.mark.parametrize("rows, cols", [(512, 256), (512, 300), (1024, 130), (9, 64)])
+def test_sums_strip_by_strip_are_the_whole_product(planes, rows, cols):
+    generator = np.random.default_rng(rows + cols)
+    bits = (generator.random((planes, rows)) < 0.5).astype(np.float32)
+    cells = generator.integers(-15_000, 15_001, (rows, cols)).astype(np.float32)
+    out = np.full((planes, cols), np.nan, np.float32)
+    assert columns.sums(bits, cells, out=out) is out
+    assert np.array_equal(out, bits.astype(np.int64) @ cells.astype(np.int64))
+
+
 def exact_product(codes, cells_grid):
     difference = cells_grid[:, 0::2].astype(np.int64) - cells_grid[:, 1::2].astype(np.int64)
     return codes.astype(np.int64) @ difference
