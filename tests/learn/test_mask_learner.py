@@ -149,6 +149,21 @@ def test_each_step_reads_the_chip_anew():
     assert 0.001 < spread < 0.02
 
 
+def test_velocities_that_died_away_are_zero_before_the_next_step(monkeypatch):
+    learner, seen = tiny_learner(epochs=1), []
+    velocities = [*learner.affine_velocity.values(), *learner.moving_groups()["velocity"].values()]
+    for velocity in velocities:
+        velocity[...] = 1e-35
+
+    def step(codes, labels, *, weight, rate):
+        seen.append(sum(np.count_nonzero(velocity) for velocity in velocities))
+        return 0.5, 1
+
+    monkeypatch.setattr(learner, "step", step)
+    learner.epoch(StripeData())
+    assert len(learner.affine_velocity) and len(velocities) > 2 and set(seen) == {0}
+
+
 def test_best_epoch_is_the_later_of_equals():
     learner = tiny_learner()
     scores = iter([0.5, 0.7, 0.7, 0.6])
