@@ -61,6 +61,7 @@ def bars(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_command_works_on_the_folder_of_a_task_that_is_not_registered(bars):
     """By the command line in processes of its own, and by the library: the same."""
     assert "bars" not in registry.TASKS
@@ -74,6 +75,7 @@ def test_every_command_works_on_the_folder_of_a_task_that_is_not_registered(bars
     assert run.results.test.accuracy == run.evaluate("test").accuracy
 
 
+@pytest.mark.slow
 def test_an_imported_task_is_trained_by_its_name(bars, tmp_path, monkeypatch, forgotten):
     monkeypatch.syspath_prepend(str(bars))
     importlib.import_module("bars")
@@ -83,6 +85,7 @@ def test_an_imported_task_is_trained_by_its_name(bars, tmp_path, monkeypatch, fo
         assert (tmp_path / "run" / name).read_bytes() == (bars / "runs" / "bars" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_task_learns_from_a_prepared_folder_and_from_arrays(bars, tmp_path, capsys, forgotten):
     task = registry.task(str(bars / "bars.py"))
     training, validation = task.draw_training()
@@ -111,6 +114,7 @@ def test_a_file_of_no_task_and_a_name_that_is_taken_are_refused(tmp_path, forgot
         registry.task("nowhere.py")
 
 
+@pytest.mark.slow
 def test_drawn_data_that_do_not_fit_their_layout_are_refused(bars, tmp_path, forgotten):
     task = registry.task(str(bars / "bars.py"))
     flat = replace(task.drawn, draw=lambda generator, n: {"inputs": np.zeros((n, 9)), "labels": np.zeros(n, int)})
@@ -123,6 +127,7 @@ def test_drawn_data_that_do_not_fit_their_layout_are_refused(bars, tmp_path, for
 # -- a technology by numbers -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_technology_by_numbers_is_one_json_file(bars, tmp_path):
     (json_block,) = re.findall(r"^```json\n(.*?)^```$", PAGE["A technology by numbers"], flags=re.M | re.S)
     (bars / "nano.json").write_text(json_block)
@@ -139,6 +144,7 @@ def test_a_technology_by_numbers_is_one_json_file(bars, tmp_path):
 # -- a technology with physics of its own ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_technology_with_physics_of_its_own_is_one_file(bars, tmp_path, monkeypatch, forgotten):
     """It is learned on, and evaluated, accounted for and exported by a process that imports it."""
     (tmp_path / "filaments.py").write_text(python_blocks(PAGE["A technology with physics of its own"])[0])
@@ -164,6 +170,7 @@ def test_a_technology_with_physics_of_its_own_is_one_file(bars, tmp_path, monkey
 # -- a layer -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_layer_is_one_file(bars, tmp_path, monkeypatch, forgotten):
     """It is trained, and evaluated, accounted for and exported by a process that imports it."""
     (tmp_path / "scale.py").write_text(python_blocks(PAGE["A layer"])[0])

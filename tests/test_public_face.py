@@ -76,6 +76,7 @@ def test_a_name_loads_what_it_needs_and_no_more():
     assert "minirram.learn.mask_learner" not in some
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["face", "modules"])
 def test_an_import_of_any_module_leaves_the_face_as_it_is(first):
     """Importing a submodule sets an attribute of its package: no public name but a package's own may be one."""

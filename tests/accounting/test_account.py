@@ -57,6 +57,7 @@ def account(capsys, trained, *options):
     return checked_json("energy", captured.out)
 
 
+@pytest.mark.slow
 def test_the_total_is_the_sum_of_its_rows(trained, capsys):
     found = account(capsys, trained)
     rows = list(found["by_matrix"].values()) + list(found["digital_layers"].values())
@@ -79,6 +80,7 @@ def test_the_total_is_the_sum_of_its_rows(trained, capsys):
     assert gpu["saved_fraction"]["typical"] == pytest.approx(1 - total["total_J"] / gpu["typical"])
 
 
+@pytest.mark.slow
 def test_energy_and_accuracy_at_the_same_adc_bits(trained, capsys):
     """The ADCs are calibrated anew for the bits asked for, and those bits are paid for and evaluated."""
     found = account(capsys, trained, "--adc-bits", "5")
@@ -147,6 +149,7 @@ def test_masks_at_a_density_are_nested_and_of_that_density(first, second, kept, 
     assert at_density(mask, 1.0, generator=np.random.default_rng(0)).all()
 
 
+@pytest.mark.slow
 def test_other_technologies_and_files_of_ones_own(trained, capsys, tmp_path):
     board = account(capsys, trained, "--costs", "paper-board", "--adc-bits", "14")
     assert board["total"]["adc_J"] == pytest.approx(50216 * 50e-9)
@@ -231,6 +234,7 @@ def wide(tmp_path_factory):
     return str(folder / "known")
 
 
+@pytest.mark.slow
 def test_the_account_of_a_run_at_cell_level(wide, capsys):
     """Two conversions per pair and read-out; the sweep moves cells; the search for stuck cells is paid for."""
     found = account(capsys, wide, "--density", "0.9", "--density", "0.2")
@@ -247,6 +251,7 @@ def test_the_account_of_a_run_at_cell_level(wide, capsys):
     assert full["array_J"] > 2.5 * thin["array_J"] and full["adc_J"] == thin["adc_J"] == found["total"]["adc_J"]
 
 
+@pytest.mark.slow
 def test_no_accuracy_for_macros_that_take_turns(wide, capsys):
     """The accuracy of a run is that of its own macros; on fewer of them it would be another one."""
     whole, shared = account(capsys, wide, "--macros", "2"), account(capsys, wide, "--macros", "1")

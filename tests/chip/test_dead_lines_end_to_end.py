@@ -51,6 +51,7 @@ def expected_maps(made_case):
     return mask, partners, target_S
 
 
+@pytest.mark.slow
 @given(chip_lines(), levels, seeds)
 def test_a_program_names_the_cells_where_they_lie(lines, level, seed):
     made_case = case(lines, level, seed)
@@ -77,6 +78,7 @@ def test_no_tile_touches_a_dead_line(lines, level, seed):
             assert tile.macro != macro or not tile.col0 // 2 <= col // 2 < (tile.col0 + tile.n_col) // 2
 
 
+@pytest.mark.slow
 @given(chip_lines(), levels, st.integers(0, 2**32 - 1))
 def test_a_chip_after_its_program_verifies_and_answers_whatever_dead_lines_show(lines, level, seed):
     made_case = case(lines, level)

@@ -22,6 +22,7 @@ def place(tmp_path_factory) -> Place:
     return Place(str(tmp_path_factory.mktemp("any-words")))
 
 
+@pytest.mark.slow
 @settings(max_examples=4, suppress_health_check=EVERY, phases=(Phase.generate,), derandomize=True)  # the long one draws
 @given(data=st.data())
 def test_any_words_end_by_the_contract(place, data):

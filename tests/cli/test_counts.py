@@ -185,6 +185,7 @@ def test_a_training_tells_what_is_out_of_order_on_its_chip(runs, poor):
     assert taken == ["stuck.txt", "dead.json"]
 
 
+@pytest.mark.slow
 def test_files_of_stuck_cells_and_dead_lines_say_what_was_taken(runs, poor):
     text = call(*runs.arguments(runs.trained(*poor.options), "--resume", *poor.options)).out
     assert "read                    stuck.txt: stuck cells 2; 1 stuck off, 1 stuck on\n" in text
@@ -193,6 +194,7 @@ def test_files_of_stuck_cells_and_dead_lines_say_what_was_taken(runs, poor):
     assert "dead.json: dead lines 64 x 64" in call("fit-network", "fashion-mnist", "--dead-lines", lines).out
 
 
+@pytest.mark.slow
 def test_a_transfer_tells_them_of_the_other_chip(runs, poor):
     """Its technology is that of the first chip."""
     source, out = runs.trained(*poor.options), runs.path("poor-transferred")
@@ -239,6 +241,7 @@ def test_a_map_of_a_chip_tells_its_unformed_cells(runs, poor, tmp_path):
     assert shown["cells unformed"] == np.count_nonzero(np.load(tmp_path / "chip.npy") == 0) > 0
 
 
+@pytest.mark.slow
 def test_verify_tells_cells_without_a_number_and_what_saturates(runs, tmp_path):
     file, readback = str(tmp_path / "program.xbp"), str(tmp_path / "readback.npy")
     figures("export", runs.trained(), "--out", file)
@@ -262,6 +265,7 @@ def test_a_fit_tells_the_cells_that_are_not_formed(tmp_path):
 # -- what looks like a slip, and what is refused -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_read_noise_in_percent_is_told(runs):
     """Taken as it is; before a long training the line comes on stderr, too."""
     line = "read noise is a share, not percent: 0.65 is 65 % of the conductance"

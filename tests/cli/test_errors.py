@@ -171,6 +171,7 @@ def ended(stdout, *words):
     return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 @unix
 @pytest.mark.parametrize("word", ["networks", "--help", "--version"])
 def test_a_reader_that_goes_away_is_quiet(word):

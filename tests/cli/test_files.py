@@ -40,6 +40,7 @@ def changed(program):
     return dataclasses.replace(program, tiles=(tile, *program.tiles[1:]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["chip_id", "new_state"])
 def test_verify_refuses_a_program_of_another_run(run, what, tmp_path, capsys):
     trained, file, readback, data = run
@@ -53,6 +54,7 @@ def test_verify_refuses_a_program_of_another_run(run, what, tmp_path, capsys):
     assert f"{getattr(built, what):08x}: not a program of this run" in errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code_bits", [0, 8, 16])
 def test_verify_takes_the_run_s_program_whatever_its_codes(run, code_bits, tmp_path, capsys):
     trained, _, readback, data = run
@@ -65,6 +67,7 @@ def test_verify_takes_the_run_s_program_whatever_its_codes(run, code_bits, tmp_p
     assert (shown["targets"] is not None) == (code_bits > 0) and shown["targets_left_out"] is None
 
 
+@pytest.mark.slow
 def test_verify_tells_of_targets_that_are_of_another_program_and_refuses_those_that_were_named(run, tmp_path, capsys):
     _, file, readback, _ = run
     built = export.read_program(file)

@@ -51,6 +51,7 @@ def test_25_a_trend_that_all_cells_share_is_no_read_noise():
     assert "common trend +5.0" in call("fit", *case("25"), "--unit", "S", "--repeated").out
 
 
+@pytest.mark.slow
 def test_a_training_says_how_it_took_its_maps(runs):
     """A twentieth of the cells conducts as pristine cells do, and a few are shorted."""
     generator = np.random.default_rng(5)

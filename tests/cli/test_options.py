@@ -78,6 +78,7 @@ def test_an_option_without_a_test_is_found(monkeypatch):
         test_every_option_is_followed_by_a_test_and_every_test_follows_an_option()
 
 
+@pytest.mark.slow
 @on_every_command("--json")
 def test_json_is_one_object_and_text_is_none(runs, tmp_path):
     # `figures` reads the JSON of every command in the other tests; here is the text that stands without the option.

@@ -80,6 +80,7 @@ def own(name, folder):
     return "--driver", f"{__name__}:{name}", "--port", folder
 
 
+@pytest.mark.slow
 @shows("bench", "RUN", "--driver", "--out")
 def test_bench_programs_the_run_s_chip_and_binds_what_it_found(runs):
     out = runs.path("bench-out")
@@ -103,6 +104,7 @@ def test_bench_programs_the_run_s_chip_and_binds_what_it_found(runs):
     assert answer.code == 2 and "is the journal of" in answer.err
 
 
+@pytest.mark.slow
 def test_a_simulated_chip_lies_in_the_folder_between_two_starts(runs, monkeypatch):
     """A stop puts it there; of a killed process nothing is left, and the same command says so."""
     out, whole = runs.path("kept-out"), runs.path("whole-out")
@@ -208,6 +210,7 @@ def test_a_read_back_that_its_manifest_does_not_bind_is_refused(runs, command):
     assert answer.code == 3 and "not the readback" in answer.err
 
 
+@pytest.mark.slow
 @shows("repair", "RUN", "READBACK", "--out")
 @shows("bench", "--program", "--readback")
 def test_a_repair_leads_a_measured_chip_to_the_masks(runs):
@@ -318,6 +321,7 @@ def test_verify_takes_the_manifest_of_the_pair_and_refuses_a_wrong_one(runs):
         assert refused.code == 3 and "binds" in refused.err and "differ" not in refused.out
 
 
+@pytest.mark.slow
 def test_an_increment_takes_a_chip_on_from_the_state_that_its_manifest_says(runs):
     """Another seed learns other masks on the same chip; the chip lives in a file."""
     first, second, kept = runs.trained(), runs.trained("--seed", "3"), runs.path("chip-of-two.npz")
@@ -344,6 +348,7 @@ def test_an_increment_takes_a_chip_on_from_the_state_that_its_manifest_says(runs
     assert again.code == 3 and "is for a chip that holds" in again.err
 
 
+@pytest.mark.slow
 def test_a_measured_chip_with_cells_that_did_not_form_is_programmed(runs, tmp_path):
     """Every fourth cell of the map conducts nothing: that is the chip, and no other state of it."""
     draw = np.random.default_rng(8)

@@ -174,6 +174,7 @@ def stopped(runs, name, *options):
     return out
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_behind_its_driver_and_behind_no_other(runs):
     plain = stopped(runs, "behind-none")
     assert call(*runs.arguments(plain, "--epochs", "2", "--resume")).code == 0
@@ -196,6 +197,7 @@ def test_a_run_goes_on_behind_its_driver_and_behind_no_other(runs):
     assert answer.code == 2 and "leave out --driver" in answer.err
 
 
+@pytest.mark.slow
 def test_a_chip_that_was_pulsed_on_is_brought_back_before_a_run_goes_on(runs):
     exact = exact_technology(runs)
     port = os.path.join(runs.trained(*exact), "config.json")
@@ -231,6 +233,7 @@ def exact_technology(runs):
     return "--technology", path
 
 
+@pytest.mark.slow
 def test_over_a_line_a_run_has_the_same_bits(runs, monkeypatch):
     """The board's chip is the run's, its reads travel as integers: nothing is lost on the way."""
     technology = exact_technology(runs)

@@ -73,6 +73,7 @@ def test_convert_writes_the_binary_that_export_wrote(programs, tmp_path):
     assert call("convert", str(tmp_path / "bad.json"), "--out", new).code == 3
 
 
+@pytest.mark.slow
 @shows("verify", "--run", "--data")
 def test_verify_examines_the_readback_on_the_data_of_the_run(runs, programs, tmp_path):
     readback = str(tmp_path / "readback.npy")
@@ -185,6 +186,7 @@ def test_a_fit_that_is_not_usable_is_written_by_force_alone(runs, measured):
     assert os.path.exists(file)
 
 
+@pytest.mark.slow
 @shows("fit", "--states")
 def test_a_fit_takes_the_states_by_their_names(measured, tmp_path):
     low = str(tmp_path / "low.npy")

@@ -26,6 +26,7 @@ def measured_uS(rows, cols, empty_rows=(), empty_cols=()):
     return map_uS
 
 
+@pytest.mark.slow
 @shows("fit-network", "TASK", "--rows", "--cols", "--macros")
 def test_a_network_fills_the_macros_asked_for():
     one = figures("fit-network", "spoken-digits", "--rows", "64", "--cols", "48")
@@ -36,6 +37,7 @@ def test_a_network_fills_the_macros_asked_for():
     assert two["macros"] == 2 and two["weights"] > 1.6 * one["weights"]
 
 
+@pytest.mark.slow
 @shows("fit-network", "--map", "--unit", "--dead-lines", "--out")
 def test_a_network_fills_the_live_lines_of_a_map(tmp_path):
     paths = {name: str(tmp_path / name) for name in ("map.npy", "dead.json", "mine.json")}
@@ -59,6 +61,7 @@ def test_a_network_fills_the_live_lines_of_a_map(tmp_path):
     assert none.code == 2 and "no network of the family" in none.err
 
 
+@pytest.mark.slow
 @shows("fit-network", "--technology")
 def test_what_counts_as_formed_depends_on_the_technology(tmp_path):
     """A row of 1 microsiemens: states of a chip of 12 microsiemens, none of one of 118."""
@@ -70,6 +73,7 @@ def test_what_counts_as_formed_depends_on_the_technology(tmp_path):
     assert dead == {"taox-40nm": [], "hfox-1t1r": [[0, 5]]}
 
 
+@pytest.mark.slow
 def test_what_is_proposed_trains_on_the_chip_it_is_for(runs, tmp_path):
     """From a map to a run on it; and a task that is a file already gets another network."""
     path, mine, again = (str(tmp_path / name) for name in ("map.npy", "mine.json", "again.json"))
@@ -88,6 +92,7 @@ def test_what_is_proposed_trains_on_the_chip_it_is_for(runs, tmp_path):
     assert figures("fit-network", again, "--rows", "64", "--cols", "64")["weights"] >= wider["weights"]
 
 
+@pytest.mark.slow
 def test_the_ready_networks_are_those_proposed():
     for size, chosen in WIDTHS.items():
         proposed, placement = fit_network(TASKS["fashion-mnist"].network, ChipLines(rows=size, pairs=size // 2))
@@ -114,6 +119,7 @@ def test_a_network_for_a_small_macro_answers_seven_garments_of_eight(tmp_path):
     assert run.results.macros == 1 and run.results.utilisation > 0.9 and run.results.test.accuracy > 0.87
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features, classes", [(95, 6), (20, 3)])
 def test_a_table_gets_a_full_layer_more_where_widths_alone_leave_half_the_macro(tmp_path, features, classes):
     """One hidden width: many hidden features need more rows below the inputs than the macro has left."""

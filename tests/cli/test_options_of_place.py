@@ -67,6 +67,7 @@ def test_writes_are_spent_and_land_near_their_targets(made):
     assert few["weight_error"] > 10 * all_of_them["weight_error"] < coarse["weight_error"]
 
 
+@pytest.mark.slow
 @shows("place", "--epochs", "--learning-rate")
 def test_the_chip_learns_on_after_the_writing(made, tmp_path):
     """No write at all leaves a poor network; its digital side learns around what was not written."""
@@ -81,6 +82,7 @@ def test_the_chip_learns_on_after_the_writing(made, tmp_path):
     assert learned["agreement"] > max(written_alone["agreement"], slow["agreement"]) + 0.05
 
 
+@pytest.mark.slow
 @shows("place", "--map", "--unit", "--faults", "--rows", "--cols")
 def test_the_chip_is_a_measured_one_with_stuck_cells(made, tmp_path):
     map_S = np.random.default_rng(0).uniform(5e-6, 2e-5, (100, 48))
@@ -100,6 +102,7 @@ def test_the_policies_arrive_where_maps_are_read(made, tmp_path):
     assert refused == ["missing", "open", "short", "offset"]
 
 
+@pytest.mark.slow
 @shows("place", "--bits", "--input-bits", "--adc-bits", "--adc-arrangement")
 def test_codes_and_converters_have_the_bits_asked_for(made):
     fine = placed(made, "--read-noise", "0")
@@ -129,6 +132,7 @@ def test_the_graph_is_read_as_asked_for(made, onnx_models, tmp_path):
     assert placed(made, "--fold")["biases"] == kept["biases"] + 6
 
 
+@pytest.mark.slow
 @shows("place", "--technology", "--dead-lines", "--chip-seed", "--seed", "--read-noise", "--draws")
 def test_the_chip_and_its_noise_are_those_asked_for(made):
     plain = written(made, "--read-noise", "0.3", "--draws", "2")
@@ -141,6 +145,7 @@ def test_the_chip_and_its_noise_are_those_asked_for(made):
     assert placed(made, "--dead-lines", str(made[2] / "lines.json"))["utilisation"] > 5 * placed(made)["utilisation"]
 
 
+@pytest.mark.slow
 @shows("place", "--out")
 def test_what_a_controller_needs_is_written(made, tmp_path):
     files = written(made, "--out", str(tmp_path / "new"))["files"]
@@ -148,6 +153,7 @@ def test_what_a_controller_needs_is_written(made, tmp_path):
     assert np.load(files[1]).shape == (1, 512, 512)
 
 
+@pytest.mark.slow
 @shows("place", "--wire-ohm", "--wire-model", "--adc-offset", "--adc-gain", "--held-noise", "--age", "--celsius")
 def test_conditions_of_use_act(made):
     lines = ("--dead-lines", str(made[2] / "lines.json"), "--read-noise", "0")

@@ -46,6 +46,7 @@ def one_point_lost(*arguments, **options):
     return scores._replace(read_back=less)
 
 
+@pytest.mark.slow
 @shows("recalibrate", "RUN", "--readback", "--out")
 def test_the_new_run_is_the_chip_as_read_back_and_bound_to_the_file(runs, held, tmp_path):
     (_, readback), out, folder = held, str(tmp_path / "new"), runs.trained(*LEARNED)
@@ -86,6 +87,7 @@ def changes(before, name, array):
     return name in before and not np.array_equal(before[name], array)
 
 
+@pytest.mark.slow
 def test_a_chip_that_is_what_was_programmed_loses_nothing(runs, tmp_path):
     readback = str(tmp_path / "same.npy")
     np.save(readback, runs.chip("programmed", *LEARNED))
@@ -93,6 +95,7 @@ def test_a_chip_that_is_what_was_programmed_loses_nothing(runs, tmp_path):
     assert (found["lost"], found["recovered"], found["differing"], found["relearned"]) == (0, None, 0, None)
 
 
+@pytest.mark.slow
 @shows("recalibrate", "--relearn-steps", "--program")
 def test_masks_that_learn_on_are_an_increment_of_the_program_that_the_chip_holds(runs, held, tmp_path):
     program, readback = held
@@ -159,6 +162,7 @@ def test_masks_learn_on_through_the_wires_of_the_run(runs, tmp_path, monkeypatch
     assert all((share < 1).any() for share in first)
 
 
+@pytest.mark.slow
 @shows("recalibrate", "--data", "--threads")
 def test_the_data_and_the_threads_are_those_asked_for(runs, held, tmp_path):
     _, readback = held
@@ -175,6 +179,7 @@ def test_the_data_and_the_threads_are_those_asked_for(runs, held, tmp_path):
     assert products_shared(*command) > 0
 
 
+@pytest.mark.slow
 @shows("recalibrate", "--unit")
 def test_a_read_back_is_a_lab_file_in_its_unit(runs, held, tmp_path, monkeypatch):
     (_, readback), folder = held, runs.trained(*LEARNED)
@@ -221,6 +226,7 @@ def test_verify_names_the_loss_and_the_remedy(runs, held):
     assert figures("verify", program, readback)["remedy"] is None
 
 
+@pytest.mark.slow
 def test_a_map_that_was_never_programmed_is_named_and_no_remedy_is_promised(runs, held, tmp_path):
     folder, formed = runs.trained(*LEARNED), runs.chip("formed", *LEARNED)
     np.save(tmp_path / "formed.npy", formed)
@@ -230,6 +236,7 @@ def test_a_map_that_was_never_programmed_is_named_and_no_remedy_is_promised(runs
     assert told.code == 0 and "suspected read before programming" in told.out
 
 
+@pytest.mark.slow
 def test_shorted_cells_of_a_read_back_conduct_what_the_grid_holds(runs, held, tmp_path):
     (program, readback), folder = held, runs.trained(*LEARNED)
     read_S, cells, shorted = np.load(readback), (0, 3, [4, 5, 6]), str(tmp_path / "shorted.npy")
@@ -250,6 +257,7 @@ def test_shorted_cells_of_a_read_back_conduct_what_the_grid_holds(runs, held, tm
     assert refused.code == 3 and "is the unit right?" in refused.err
 
 
+@pytest.mark.slow
 @shows("evaluate", "--compensate", "--digital")
 def test_drift_is_taken_back_by_one_factor_per_matrix(runs, tmp_path):
     folder, file = runs.trained("--technology", "pcm", *LEARNED), str(tmp_path / "digital.json")
@@ -277,6 +285,7 @@ def test_drift_is_taken_back_by_one_factor_per_matrix(runs, tmp_path):
     assert "needs an age" in call("evaluate", folder, "--compensate").err
 
 
+@pytest.mark.slow
 def test_what_compensation_costs_stands_in_the_account(runs):
     account = figures("energy", runs.trained())
     once, probes = account["compensation"], read_npz(os.path.join(runs.trained(), "model.npz"))

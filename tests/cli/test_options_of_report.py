@@ -28,6 +28,7 @@ def seen(path):
     return check_page(Path(path).read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @shows("report", "WHAT", "--out", "--open")
 def test_the_page_of_what_is_named_goes_where_it_is_asked_and_opens(runs, tmp_path, monkeypatch):
     opened = []
@@ -43,6 +44,7 @@ def test_the_page_of_what_is_named_goes_where_it_is_asked_and_opens(runs, tmp_pa
     assert [seen(path).tables["Figures, noisy reads and ideal ones"] for path in (out, other["file"])] != [[], []]
 
 
+@pytest.mark.slow
 @shows("report", "--data", "--costs")
 def test_data_and_costs_are_those_of_the_energy_account(runs, tmp_path, other_answers):
     out, costs = str(tmp_path / "page.html"), cost_file(runs, adc_8b_J=2e-9)

@@ -39,6 +39,7 @@ def compared(runs, many):
     return out, summary, made
 
 
+@pytest.mark.slow
 @shows("compare", "TASK", "--out", "--data", "--arms", "--seeds", "--threads")
 def test_a_comparison_runs_the_arms_on_the_seeds(compared, many):
     out, summary, made = compared
@@ -61,6 +62,7 @@ def test_the_data_of_a_comparison_are_told_before_its_arms(tmp_path):
     assert "beyond the range of the codes" in told[2] and told[3].startswith("trainings")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm, shared", [("float", False), ("wo-ideal", True), ("pair", True)])
 def test_threads_reach_the_learner_of_each_arm_and_its_examination(runs, many, arm, shared, monkeypatch):
     monkeypatch.setattr(engine, "WORTH_TWO", 0)
@@ -72,6 +74,7 @@ def test_threads_reach_the_learner_of_each_arm_and_its_examination(runs, many, a
     assert (made[("crossbar", 2)] > 0) == shared
 
 
+@pytest.mark.slow
 @shows("compare", "--preset", "--epochs")
 def test_steps_are_the_epochs_times_the_batches_of_the_preset(runs, compared, many):
     _, summary, _ = compared
@@ -112,6 +115,7 @@ def test_masks_learn_with_the_score_step_on_cells_of_the_technology(compared):
             assert 0.03 <= size <= 0.03 * (1 + 0.9 + 0.81 + 0.729) * 1.05
 
 
+@pytest.mark.slow
 @shows("compare", "--samples-per-epoch")
 def test_crops_of_an_epoch_in_a_comparison(runs):
     data = save_spots(runs.path("spots"))
@@ -120,6 +124,7 @@ def test_crops_of_an_epoch_in_a_comparison(runs):
     assert summary["steps"] == 2 * (17 // 8)
 
 
+@pytest.mark.slow
 @shows("compare", "--adc-bits")
 def test_arms_are_examined_with_the_adcs_asked_for(runs, many):
     arguments = ["--data", many, "--arms", "pair", "--seeds", "0", "--epochs", "1"]
@@ -129,6 +134,7 @@ def test_arms_are_examined_with_the_adcs_asked_for(runs, many):
         assert Run(os.path.join(out, "pair", "seed0")).results.adc_bits == int(bits[-1] if bits else 8)
 
 
+@pytest.mark.slow
 @shows("compare", "--writes-per-weight")
 def test_a_stated_budget_pays_for_whole_updates_without_masks(runs, many):
     arguments = ["--data", many, "--seeds", "0", "--epochs", "3", "--writes-per-weight", "2.5"]
@@ -174,6 +180,7 @@ def on_share(folder):
 SOURCE = ("--learning-rate", "0.2", "--seed", "5", "--chip-seed", "7")
 
 
+@pytest.mark.slow
 @shows("transfer", "RUN", "--out", "--chip-seed", "--epochs", "--learning-rate", "--threads")
 def test_masks_go_to_the_other_chip_and_stay_without_a_learning_rate(runs, monkeypatch):
     monkeypatch.setattr(engine, "WORTH_TWO", 0)
@@ -199,6 +206,7 @@ def test_masks_go_to_the_other_chip_and_stay_without_a_learning_rate(runs, monke
     assert (history["hysteresis"] == 0.0007).all()  # the limit it fell to in the first training
 
 
+@pytest.mark.slow
 @shows("transfer", "--match")
 def test_bits_are_matched_before_anything_is_learned(runs):
     source, out = runs.trained(*SOURCE), runs.path("matched")
@@ -219,6 +227,7 @@ def test_bits_are_matched_before_anything_is_learned(runs):
     assert other.code == 2 and "or matched otherwise" in other.err
 
 
+@pytest.mark.slow
 @shows("transfer", "--stuck-lrs", "--stuck-hrs", "--know-faults", "--learning-rate")
 def test_cells_stick_in_the_shares_asked_for(runs):
     source, stuck, known = runs.trained(*SOURCE), runs.path("stuck"), runs.path("known")
@@ -285,6 +294,7 @@ def as_measured(runs, letter, number, folder):
     return used.sum() > 1000 and np.allclose(there_S[used], map_S[used], rtol=0, atol=0.6e-9)
 
 
+@pytest.mark.slow
 @shows("transfer", "--map", "--unit", "--dead-lines", "--faults")
 def test_a_measured_chip_is_source_and_target(runs, measured, tmp_path):
     """Masks of one measured chip go to another and from there to a drawn one, through dead lines and stuck cells."""
@@ -316,6 +326,7 @@ def test_a_measured_chip_is_source_and_target(runs, measured, tmp_path):
         assert {(cell["macro"], cell["row"], cell["col"]) for cell in verified["cells"]} <= stuck
 
 
+@pytest.mark.slow
 @shows("transfer", "--rows", "--cols")
 def test_macros_of_the_other_chip_have_the_size_asked_for(runs, tmp_path):
     arguments = ["--chip-seed", "3", "--epochs", "1", "--rows", "96", "--cols", "80"]
@@ -324,6 +335,7 @@ def test_macros_of_the_other_chip_have_the_size_asked_for(runs, tmp_path):
     assert formed_S(str(tmp_path / "out")).shape[1:] == (96, 80)
 
 
+@pytest.mark.slow
 def test_a_run_is_compared_on_its_own_network_data_and_chip(runs, tmp_path):
     """The arm that learns as the run did gives the run's own figures."""
     run, out = runs.trained(), str(tmp_path / "out")
@@ -358,6 +370,7 @@ def test_all_arms_share_the_measured_chip(runs, many, measured, tmp_path):
     assert "one measured chip: a-0.npy" in call("compare", "fashion-mnist", *arguments).out
 
 
+@pytest.mark.slow
 @shows("compare", "--rows", "--cols")
 def test_macros_of_a_comparison_have_the_size_asked_for(runs, many, tmp_path):
     size = ["--rows", "96", "--cols", "80"]
@@ -367,6 +380,7 @@ def test_macros_of_a_comparison_have_the_size_asked_for(runs, many, tmp_path):
     assert formed_S(str(tmp_path / "out" / "pair" / "seed0")).shape[1:] == (96, 80)
 
 
+@pytest.mark.slow
 def test_a_transfer_counts_the_maps_beyond_those_needed(runs, tmp_path):
     maps = [str(tmp_path / f"{k}.npy") for k in range(3)]
     for k, path in enumerate(maps):

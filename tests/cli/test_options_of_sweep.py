@@ -26,6 +26,7 @@ def table(folder):
         return list(csv.DictReader(handle))
 
 
+@pytest.mark.slow
 @shows("sweep", "--out", "--run", "--vary", "--set", "--chips")
 def test_points_are_evaluations_of_the_run_under_their_values(runs, tmp_path, monkeypatch):
     run, out = runs.trained(), str(tmp_path / "study")
@@ -59,6 +60,7 @@ def test_points_are_evaluations_of_the_run_under_their_values(runs, tmp_path, mo
     assert [chip.macros[0].seed for chip in made] == [0, 1, 2] and all(chip.stuck_cells() > 100 for chip in made)
 
 
+@pytest.mark.slow
 def test_what_failed_is_said_and_no_other_individual_of_a_map_is_tried(runs, tmp_path):
     run, out = runs.trained(), str(tmp_path / "study")
     some = call("sweep", "--run", run, "--vary", "recipe.density=0.5,0.3", "--set", "samples=10", "--out", out)
@@ -73,6 +75,7 @@ def test_what_failed_is_said_and_no_other_individual_of_a_map_is_tried(runs, tmp
     assert call("sweep", "--run", measured, "--chips", "0", "--set", "samples=10", "--out", out + "-own").code == 0
 
 
+@pytest.mark.slow
 @shows("sweep", "STUDY.json", "--energy", "--figure", "--threshold")
 def test_a_study_in_a_file_and_its_findings(runs, tmp_path):
     run, out, file = runs.trained(), str(tmp_path / "study"), str(tmp_path / "study.json")
@@ -94,6 +97,7 @@ def test_a_study_in_a_file_and_its_findings(runs, tmp_path):
     assert page["kind"] == "Sweep" and len(page["sections"]) > 3
 
 
+@pytest.mark.slow
 @shows("sweep", "--analytic")
 def test_accuracy_without_draws(runs, tmp_path):
     """The row is what `expected` says; it lies among the draws."""
@@ -133,6 +137,7 @@ def test_a_forecast_follows_from_measured_points(runs, tmp_path):
     assert "WORKERSxPOINTS" in call("sweep", file, "--out", out, "--simulate-cluster", "9").err
 
 
+@pytest.mark.slow
 @shows("sweep", "--lhs", "--sobol", "--range")
 def test_samples_of_ranges(runs, tmp_path):
     pytest.importorskip("scipy", reason="samples come from scipy.stats.qmc")
@@ -169,6 +174,7 @@ def test_points_are_trainings_and_failed_ones_are_rows(runs, tmp_path):
     assert call("sweep", *arguments, "--out", out).code == 2  # the folder is of another preset
 
 
+@pytest.mark.slow
 def test_a_point_that_is_trained_behind_wires_is_judged_there_and_its_energy_is_that_of_its_bits(runs, tmp_path):
     out = str(tmp_path / "study")
     sizes = ["--set", "lines.rows=64", "--set", "lines.pairs=32", "--set", "batch_size=20", "--set", "epochs=1"]

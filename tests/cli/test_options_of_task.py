@@ -123,6 +123,7 @@ def test_a_check_says_which_number_would_fit(mine):
     )
 
 
+@pytest.mark.slow
 @shows("task", "--network")
 def test_a_check_takes_the_graph_of_another_file(mine):
     onnx = pytest.importorskip("onnx", reason="graphs are read with onnx, of the extra 'onnx'")
@@ -143,6 +144,7 @@ def test_a_check_takes_the_graph_of_another_file(mine):
     assert call("task", "retina", "--network", "graph.onnx").code == 2
 
 
+@pytest.mark.slow
 @shows("verify", "--simulate")
 def test_a_simulated_readback_is_said_and_is_a_noisy_read_of_the_chip(runs, tmp_path):
     file = str(tmp_path / "program.xbp")

@@ -41,6 +41,7 @@ def same(a, b):
 # -- where a run comes from and goes to --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @shows("train", "TASK", "--samples-per-epoch")
 def test_crops_of_an_epoch_for_the_task_that_trains_on_crops(runs):
     out, data = runs.path("retina"), save_spots(runs.path("retina-data"))
@@ -64,6 +65,7 @@ def test_data_come_from_the_folder_and_the_run_goes_to_the_folder(runs):
     assert (base["validation"]["samples"], base["test"]["samples"]) == (VALIDATION, TEST)
 
 
+@pytest.mark.slow
 @shows("train", "--preset")
 def test_the_preset_is_the_recipe_to_start_from(runs):
     full, quick = runs.history(), runs.history("--preset", "quick", "--batch-size", str(TRAIN))
@@ -100,6 +102,7 @@ def test_the_cells_are_those_of_the_technology(runs):
     assert runs.results(*STILL)["read_noise"] == 0
 
 
+@pytest.mark.slow
 @shows("train", "--map", "--unit")
 def test_the_chip_is_that_of_the_maps_in_their_unit_and_order(runs):
     generator = np.random.default_rng(3)
@@ -116,6 +119,7 @@ def test_the_chip_is_that_of_the_maps_in_their_unit_and_order(runs):
         assert len(formed_uS) == 2 and runs.results(*options)["maps_left_out"] == len(maps_uS) - 2
 
 
+@pytest.mark.slow
 def test_lines_of_a_map_that_never_formed_are_named_unless_they_are_stated_as_dead(runs):
     map_uS = np.random.default_rng(4).lognormal(np.log(12), 0.2, (ROWS, 2 * PAIRS))
     map_uS[[3, 4, 8]] = 0
@@ -207,6 +211,7 @@ def test_learning_reads_with_noise_and_so_does_the_examination(runs):
     assert saturated[1] > 100 * (saturated[0] + 1)
 
 
+@pytest.mark.slow
 @shows("train", "--wire-ohm")
 def test_learning_and_its_examination_go_through_the_wires(runs):
     ideal, wired = STILL, STILL + ("--wire-ohm", "300")
@@ -217,6 +222,7 @@ def test_learning_and_its_examination_go_through_the_wires(runs):
     assert own["confusion"] == runs.results(*wired)["validation"]["confusion"] != without["confusion"]
 
 
+@pytest.mark.slow
 @shows("train", "--wire-gradient", "--wire-steps")
 def test_the_gradient_goes_through_the_wires_and_they_are_solved_every_so_many_steps(runs):
     wired = ONE_STEP + ("--wire-ohm", "300", "--learning-rate", "0")
@@ -272,6 +278,7 @@ def test_epochs_and_batches_are_counted(runs):
     assert np.allclose(samples, TRAIN // 25 * 25) and TRAIN % 25
 
 
+@pytest.mark.slow
 @shows("train", "--learning-rate")
 def test_a_step_is_the_rate_times_the_gradient(runs):
     still, small, large = (ONE_STEP + ("--learning-rate", rate) for rate in ("0", "0.1", "0.25"))
@@ -332,6 +339,7 @@ def test_at_cell_level_a_weight_has_two_bits(runs):
     assert results["level"] == "cell" and results["pulses"]["partner_reset"] == 0
 
 
+@pytest.mark.slow
 @shows("train", "--hysteresis", "--hysteresis-end", "--hysteresis-steps")
 def test_the_hysteresis_falls_from_its_start_by_steps_to_its_end(runs):
     start, end = 0.4, 0.1

@@ -53,6 +53,7 @@ def test_the_run_and_the_split_are_those_asked_for(runs, tmp_path):
     assert seen(other) == seen(runs.results("--seed", "5")["validation"]) != seen(results["validation"])
 
 
+@pytest.mark.slow
 @shows("evaluate", "--ideal")
 def test_whole_images_are_answered_with_ideal_reads_where_asked(runs):
     folder = runs.path("spots-run")
@@ -83,6 +84,7 @@ def test_read_noise_is_drawn_anew_for_each_repetition(runs):
     assert saturated(one) > saturated(quiet) + 50
 
 
+@pytest.mark.slow
 @shows("evaluate", "--held-noise")
 def test_noise_that_is_held_over_the_planes_adds_up(runs):
     # 4 planes: a standard deviation of 15 for the held noise, of sqrt(85) for the fresh one.
@@ -91,6 +93,7 @@ def test_noise_that_is_held_over_the_planes_adds_up(runs):
     assert held < fresh - 0.02
 
 
+@pytest.mark.slow
 @shows("evaluate", "--wire-ohm")
 def test_no_signal_comes_through_lines_that_resist(runs):
     free = np.array(figures("evaluate", runs.trained(), "--wire-ohm", "0")["confusion"])
@@ -98,6 +101,7 @@ def test_no_signal_comes_through_lines_that_resist(runs):
     assert wired[:, 0].sum() == VALIDATION > free[:, 0].sum()  # all outputs are 0: the first class has the largest
 
 
+@pytest.mark.slow
 @shows("evaluate", "--wire-model")
 def test_the_model_of_the_wires_is_the_one_asked_for(runs, tmp_path):
     resisting, scores = ("--wire-ohm", "40"), {}
@@ -144,6 +148,7 @@ def test_time_and_heat_act_by_the_law_of_arrhenius(runs):
     assert refused.code == 2 and "nothing would age" in refused.err
 
 
+@pytest.mark.slow
 @shows("evaluate", "--adc-bits", "--input-bits")
 def test_other_converters_and_codes_answer_as_the_account_of_their_energy_says(runs):
     own = figures("evaluate", runs.trained(*LEARNED))
@@ -156,6 +161,7 @@ def test_other_converters_and_codes_answer_as_the_account_of_their_energy_says(r
         assert seen(changed) != seen(own) and changed["test_openings"] == own["test_openings"]
 
 
+@pytest.mark.slow
 @shows("evaluate", "--threads")
 @shows("energy", "--threads")
 def test_threads_share_the_products(runs):
@@ -203,6 +209,7 @@ def test_energy_and_accuracy_are_those_of_the_run_on_the_data(runs, other_answer
     assert moved["accuracy"] == figures("evaluate", runs.trained(), "--data", other_answers)["accuracy"]
 
 
+@pytest.mark.slow
 @shows("energy", "--costs", "--adc-bits")
 def test_a_conversion_costs_what_the_file_says_for_the_bits(runs):
     costs = cost_file(runs, adc_8b_J=2e-12, adc_5b_J=3e-12)

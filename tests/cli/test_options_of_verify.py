@@ -53,6 +53,7 @@ def _loss_without(runs, readback, place):
     return total / count
 
 
+@pytest.mark.slow
 @shows("verify", "--run")
 def test_cells_are_ranked_by_what_each_of_them_costs(runs, broken, monkeypatch):
     program, readback, places = broken
@@ -74,6 +75,7 @@ def test_cells_are_ranked_by_what_each_of_them_costs(runs, broken, monkeypatch):
     assert only == found["costs"]["cells"][:1]
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_put_right_gives_back_the_accuracy(runs, broken, tmp_path):
     """The only wrong cell as programmed: the examination is that of the chip as programmed."""
     program, _, places = broken

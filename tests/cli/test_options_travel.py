@@ -48,6 +48,7 @@ def test_the_seed_of_a_run_is_that_of_its_noise_and_of_its_sweep(runs, tmp_path)
     assert sweeps[0] != sweeps[1] == pytest.approx(sweeps[0], rel=0.1)
 
 
+@pytest.mark.slow
 def test_bits_arrangement_and_level_are_those_of_the_run(runs):
     results, folder = runs.results(*OTHER), runs.trained(*OTHER)
     assert (results["adc_bits"], results["adc_arrangement"], results["level"]) == (9, "polarity", "cell")

@@ -13,6 +13,7 @@ from ..support.places import ROOT, data_folder
 from ..support.schemas import FOLDER, validator
 
 
+@pytest.mark.slow
 def test_the_schemas_are_those_of_the_types():
     """`python -m minirram.cli.schemas docs/schemas` writes them."""
     written = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")}
@@ -72,6 +73,7 @@ def outputs(runs, tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_real_outputs_are_what_the_schemas_say(outputs):
     pytest.importorskip("jsonschema", reason="outputs are validated with jsonschema, of the extra 'test'")
     for command, value in outputs.items():
@@ -80,6 +82,7 @@ def test_real_outputs_are_what_the_schemas_say(outputs):
     assert set(outputs) == set(main.COMMANDS) - {"compare", "demo", "fit-network", "place", "sweep", "vectors"}
 
 
+@pytest.mark.slow
 def test_an_unknown_key_a_missing_one_and_a_wrong_type_are_faults(outputs):
     pytest.importorskip("jsonschema", reason="outputs are validated with jsonschema, of the extra 'test'")
     for command, value in outputs.items():

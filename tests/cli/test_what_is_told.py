@@ -40,6 +40,7 @@ def test_quiet_leaves_progress_out(runs):
     assert call(*runs.arguments(runs.path("quiet"), "--epochs", "2"), "--quiet").err == ""
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_bar_is_drawn_and_taken_away(runs, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setattr(progress, "BAR_S", 0.0)

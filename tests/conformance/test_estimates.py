@@ -166,6 +166,7 @@ def known():
     return estimate(Bench(spec()).chip, spec())
 
 
+@pytest.mark.slow
 def test_curves_are_known_over_the_whole_range(known):
     bench = Bench(spec())
     assert known.curve_error_lsb < 0.1 and off(bench, known).max() < 0.1

@@ -47,6 +47,7 @@ def slow_but(names, few):
     return [name if name in few else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", slow_but(FOUND_BY, ["a zero half an LSB off"]))
 def test_a_broken_device_breaks_the_law_that_it_should(name):
     report = check(broken_devices.device(broken_devices.EXACT[name]), EXACT, seed=1)
@@ -54,12 +55,14 @@ def test_a_broken_device_breaks_the_law_that_it_should(name):
     assert "BROKEN " + FOUND_BY[name] in str(report) and "seed=1" in str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", slow_but(NOISE_FOUND_BY, ["sigma x 0.9", "dead beyond pair 6"]))
 def test_broken_noise_breaks_the_law_that_it_should(name):
     factory = broken_devices.device(broken_devices.NOISY[name], NOISY.read_noise)
     assert NOISE_FOUND_BY[name] in check(factory, NOISY, exact=False).broken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrangement", ["pair", "polarity"])
 def test_minirram_passes_exactly(arrangement):
     spec = Spec(arrangement=arrangement, **SMALL)

@@ -178,6 +178,7 @@ def test_off_cells_that_reach_the_on_cells_are_not_usable():
     assert fit.reasons[0].startswith("off cells around 1 uS (of the technology, not measured) reach on cells around 2")
 
 
+@pytest.mark.slow
 def test_what_no_log_normal_describes_is_not_usable():
     generator = rng.stream(10, "odd")
     ends_S = np.where(generator.random((40, 50)) < 0.5, 8e-6, 22e-6) * np.exp(

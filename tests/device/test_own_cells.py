@@ -101,6 +101,7 @@ def trained_run(folder, model):
     return learner, run
 
 
+@pytest.mark.slow
 def test_physics_of_ones_own_is_one_file(own, tmp_path):
     model = own.TwoLayerCell(on_S=22e-6)
     report = check_cell(model)
@@ -122,6 +123,7 @@ def test_physics_of_ones_own_is_one_file(own, tmp_path):
     assert set(pulse_recipes(model)) == {"READ", "SET", "RESET"}
 
 
+@pytest.mark.slow
 def test_a_class_that_was_not_imported_is_named(own, tmp_path):
     trained_run(tmp_path / "run", own.TwoLayerCell())
     kept = interface.KINDS.pop("TwoLayerCell")
@@ -142,6 +144,7 @@ def test_a_cell_is_saved_by_its_class_and_its_parameters(own, tmp_path):
         load_cell_model(tmp_path / "cell.json")
 
 
+@pytest.mark.slow
 def test_numbers_alone_are_one_json_file(tmp_path):
     numbers = {
         "name": "mine",

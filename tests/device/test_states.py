@@ -46,6 +46,7 @@ CONTAMINATED = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(CONTAMINATED)
 def test_planted_states_are_recovered_under_contamination(case):

@@ -187,6 +187,7 @@ def test_golden_files_give_the_expected_records(classify, chunk):
         assert verdict == f"DONE {len(stated)} {expected['summary']['program_crc']}"
 
 
+@pytest.mark.slow
 def test_any_program_is_taken_in_chunks_of_any_size(classify):
     random = np.random.Generator(np.random.PCG64(8))
     mutants = script("tests/mutants.py")
@@ -211,6 +212,7 @@ def test_hostile_files_give_the_expected_classes(classify):
             )
 
 
+@pytest.mark.slow
 def test_every_truncation_and_every_bit_flip_is_refused_as_python_refuses_it(classify):
     data = (EXPORT / "vectors" / "good" / "example.xbp").read_bytes()
     cases = [data[:size] for size in range(len(data))]
@@ -226,6 +228,7 @@ def test_every_truncation_and_every_bit_flip_is_refused_as_python_refuses_it(cla
         assert [caught.value.kind, str(caught.value.record or 0)] == verdict.split()[:2]
 
 
+@pytest.mark.slow
 def test_both_readers_say_the_same_of_mutants_with_good_checksums(classify):
     command = [sys.executable, str(EXPORT / "tests" / "mutants.py"), *classify, "--count", "500", "--seed", "5"]
     done = subprocess.run(command, stdout=subprocess.PIPE)
@@ -287,6 +290,7 @@ def bench(tmp_path):
     return Bench(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_programmed_chip_verifies_without_a_difference(programmer, bench):
     made = bench.program()
     code, _, found = bench.run(programmer, bench.save("a.xbp", made))

@@ -27,6 +27,7 @@ def programmed(folder, programmer, tmp_path):
     return made, figures("verify", os.path.join(folder, "program.xbp"), str(tmp_path / "found.npy"), "--run", folder)
 
 
+@pytest.mark.slow
 @NEEDS_COMPILER
 @pytest.mark.parametrize("level", ["pair", "cell"])
 def test_a_half_formed_chip_verifies_without_a_difference(runs, programmer, tmp_path, level):

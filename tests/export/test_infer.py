@@ -32,6 +32,7 @@ def binary(network, seed=0, adc_bits=14):
     return integer_binary.to_bytes(integer_network(laws.described(case, adc_bits)))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=8, suppress_health_check=list(HealthCheck))
 @given(networks(), st.integers(0, 2**16), st.sampled_from((8, 14)))
 def test_every_step_of_a_random_network_has_the_integers_of_python(formula, network, seed, adc_bits):

@@ -282,6 +282,7 @@ def test_policies_and_kinds(file):
         Dialect(layout="rows")
 
 
+@pytest.mark.slow
 def test_units_and_sizes_are_checked(file):
     for unit in ("siemens", "", "V", "V,S", "uS,nS", "mohm"):
         with pytest.raises(ConfigError, match="choose one of S, mS, uS, nS, ohm"):

@@ -39,6 +39,7 @@ def test_learns_by_masks_alone(level):
     assert learner.best.validation > 0.9 > before + 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["pair", "cell"])
 def test_resume_from_a_checkpoint_is_bit_identical(level):
     data = StripeData()
@@ -85,6 +86,7 @@ def test_every_flip_is_a_pulse():
     assert flips > 0 and learner.kept_fraction() == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.slow
 def test_hysteresis_spares_pulses_and_tightens_at_new_bests():
     data = StripeData()
     free = run(tiny_learner(hysteresis=0.0, hysteresis_end=0.0), 3, data)

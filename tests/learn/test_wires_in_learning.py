@@ -97,6 +97,7 @@ def test_without_wires_the_gradient_stays():
         assert np.allclose(found, gradients[name], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_masks_learn_behind_wires(way):
     data, learner = StripeData(), wired_learner(way, epochs=6, wire_steps=5)

@@ -188,6 +188,7 @@ def test_nothing_below_the_threshold_is_written():
     assert 0 < 0.9 * n_writes(learner) < reached
 
 
+@pytest.mark.slow
 @given(budget=st.integers(0, 3000), threshold_S=st.sampled_from([0.0, 2e-7]))
 @settings(max_examples=8)
 def test_the_budget_is_spent_and_never_exceeded(budget, threshold_S):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def _case(network: Any, generator: np.random.Generator) -> Any:
     return weights, state, x, generator.integers(0, output[-1], (2, *output[:-1]))
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), st.integers(0, 2**16))
 def test_frozen_gradients_are_those_of_differences(network: Any, seed: int) -> None:

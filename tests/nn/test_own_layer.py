@@ -172,6 +172,7 @@ def own_network(own):
     )
 
 
+@pytest.mark.slow
 def test_it_trains_infers_is_counted_and_exported(own):
     network, data, recipe = own_network(own), StripeData(), tiny_recipe(epochs=12)
     learner = MaskLearner(network, tiny_chip(recipe, network), recipe=recipe)
@@ -224,6 +225,7 @@ def test_its_gradients_are_those_of_plain_layers(own, monkeypatch):
             np.testing.assert_allclose(gradient, expected[2][name], rtol=1e-8, atol=1e-11, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_folder_names_its_class(own, tmp_path):
     config = RunConfig("fashion-mnist", "synthetic", own_network(own), tiny_recipe(), TAOX_40NM)
     text = json.dumps(config.to_json())

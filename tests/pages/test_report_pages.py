@@ -70,6 +70,7 @@ def page(folder):
     return found, check_page(found.html())
 
 
+@pytest.mark.slow
 def test_a_page_of_a_task_of_ones_own_has_every_section(page):
     found, _ = page
     assert [section.title for section in found.sections] == [

@@ -78,6 +78,7 @@ def test_the_formed_chip_is_written_once(saved):
     assert os.stat(os.path.join(folder, FORMED)).st_mtime_ns == formed and same(load(folder), found)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_either_kind_with_the_same_bits(saved, tmp_path):
     whole, _, folder = saved
     old = str(tmp_path / "old")
@@ -115,6 +116,7 @@ def test_conductances_that_change_are_kept_where_they_do(saved):
             Checkpoints(folder).load(broken)
 
 
+@pytest.mark.slow
 def test_a_chip_of_another_run_is_refused(saved, tmp_path):
     _, _, folder = saved
     beside = os.path.join(folder, FORMED)

@@ -64,6 +64,7 @@ def test_folding_batch_norms_and_more_bits_change_little(files: Any) -> None:
     assert max(kept, folded) < 0.04 < coarse
 
 
+@pytest.mark.slow
 def test_fewer_writes_leave_weights_farther_from_their_targets(files: Any) -> None:
     errors = []
     for writes in (0, 200, 500, None):

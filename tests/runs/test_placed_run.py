@@ -35,6 +35,7 @@ def placed(tmp_path_factory: Any) -> Any:
     return folder, str(folder / "run"), figures(*map(str, command))
 
 
+@pytest.mark.slow
 def test_it_answers_as_it_did_when_it_was_placed(placed: Any) -> None:
     _, run, found = placed
     written = found["written"]
@@ -101,6 +102,7 @@ def moved(placed: Any) -> Any:
     return str(folder / "moved"), figures(*command), command
 
 
+@pytest.mark.slow
 def test_its_weights_are_written_on_another_chip_and_learn_on(placed: Any, moved: Any) -> None:
     _, run, first = placed
     out, found, command = moved
@@ -169,6 +171,7 @@ def test_it_is_recalibrated_to_its_read_back(placed: Any) -> None:
     assert figures("evaluate", out)["accuracy"] == found["recalibrated"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_masks_are_compared_with_its_weights_on_its_own_data(placed: Any) -> None:
     folder, run, first = placed
     command = ["compare", run, "--out", str(folder / "compare"), "--arms", "pair", "float", "--seeds", "0"]

@@ -116,6 +116,7 @@ def validator():
     return jsonschema.Draft7Validator(task_file_schema())
 
 
+@pytest.mark.slow
 def test_the_schema_takes_the_files_of_the_built_in_tasks_and_of_a_user(mine):
     documents = [json.loads(json.dumps(task_document(task))) for task in TASKS.values()]
     for document in [*documents, mine[1], {"name": "least"}]:

@@ -72,6 +72,7 @@ def call_json(capsys, *arguments):
     return checked_json(arguments[0], out)
 
 
+@pytest.mark.slow
 def test_results_and_files_of_a_run(trained):
     names = "config.json chip.npz model.npz masks.npz checkpoint.npz history.csv results.json test-openings.jsonl"
     assert sorted(os.listdir(trained)) == sorted([*names.split(), "checkpoint-chip.npz"])
@@ -86,6 +87,7 @@ def test_results_and_files_of_a_run(trained):
     assert 0 < counted <= results["pulses"]["set"] + results["pulses"]["reset"]
 
 
+@pytest.mark.slow
 def test_evaluate_repeats_the_results(trained, capsys):
     results = json.loads(pathlib.Path(trained, "results.json").read_text())
     score = call_json(capsys, "evaluate", trained)
@@ -95,6 +97,7 @@ def test_evaluate_repeats_the_results(trained, capsys):
     assert many["accuracy"] < score["accuracy"] and many["ideal"]["accuracy"] == score["ideal"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_each_opening_of_the_test_set_is_logged(trained, capsys, tmp_path):
     folder = str(tmp_path / "copy")
     shutil.copytree(trained, folder)
@@ -122,6 +125,7 @@ def test_four_files_are_enough_elsewhere(trained, data, capsys, tmp_path):
     assert exported["cells"] == 2 * 62272 and (tmp_path / "digital.json").exists()
 
 
+@pytest.mark.slow
 def test_export_inspect_verify(trained, capsys, tmp_path):
     file, readback = str(tmp_path / "p.xbp"), str(tmp_path / "r.npy")
     exported = call_json(capsys, "export", trained, "--out", file)
@@ -159,6 +163,7 @@ def test_the_simulated_chip_reads_back_as_programmed(trained, data, capsys, tmp_
     assert code == 1 and worse["accuracy_read_back"] < worse["accuracy_programmed"] - 0.2
 
 
+@pytest.mark.slow
 def test_incremental_program_diff_and_dump(trained, data, capsys, tmp_path):
     first, second, step = (str(tmp_path / name) for name in ("a.xbp", "b.xbp", "step.xbp"))
     other = str(tmp_path / "other")
@@ -399,6 +404,7 @@ def test_bad_inputs_by_hand(trained, data, capsys, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_damaged_run_folders_are_named(trained, tmp_path):
     def damaged(name, change):
         folder = str(tmp_path / (name + str(len(os.listdir(str(tmp_path))))))
@@ -516,6 +522,7 @@ def test_real_fashion_mnist_with_a_kill_in_the_middle(tmp_path):
     assert results["test"]["accuracy"] >= 0.84
 
 
+@pytest.mark.slow
 def test_demo_opens_the_test_set_once(tmp_path, capsys, monkeypatch):
     """The demo with less of its built-in data, a smaller network and a recipe cut to one epoch."""
     fashion = registry.TASKS["fashion-mnist"]
@@ -557,6 +564,7 @@ def test_the_unpruned_chip_is_judged_with_statistics_of_its_own(trained, monkeyp
     assert first.keys() == second.keys() and all((first[name] != second[name]).any() for name in first)
 
 
+@pytest.mark.slow
 def test_closed_pipe_is_no_traceback(trained):
     process = subprocess.Popen(
         [sys.executable, "-m", "minirram", "networks"], cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE

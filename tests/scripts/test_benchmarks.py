@@ -35,6 +35,7 @@ def test_crossbar():
     assert 0.3 < results["ideal_512"] < results["noise_512"]
 
 
+@pytest.mark.slow
 def test_wires():
     pytest.importorskip("scipy")
     results = run("wires.py", "--size", "48")

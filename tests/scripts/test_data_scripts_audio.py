@@ -53,6 +53,7 @@ def test_the_real_set_keeps_its_own_split(tmp_path, monkeypatch):
     assert "CC BY-SA 4.0" in train.origin
 
 
+@pytest.mark.slow
 def test_the_real_clips_have_the_known_lengths(monkeypatch):
     known = json.loads(data_folder("STATS.json").read_text())["fsdd"]
     script = script_module("spoken_digits", monkeypatch)

@@ -89,6 +89,7 @@ def test_a_network_learns_from_the_copy_and_is_examined_on_macros(drive, tmp_pat
     assert learned.samples == 2 and learned.primary == "roc_auc" and 0 <= learned.dice <= 1
 
 
+@pytest.mark.slow
 def test_strict_refuses_a_copy_that_is_not_the_official_one(drive, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"images.21_training\.tif: SHA-256 [0-9a-f]{64}, the official file has"):
         prepare(monkeypatch, drive, tmp_path, "--strict")
@@ -269,6 +270,7 @@ def hrf(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_an_unpacked_part_of_hrf_works_and_strays_are_named(hrf, tmp_path, monkeypatch, capsys):
     parts = prepare(monkeypatch, hrf, tmp_path / "out", "--strict")
     assert [len(part) for part in parts] == [2, 2, 2]
@@ -310,6 +312,7 @@ def drawn_hrf(tmp_path):
     return tmp_path / "hrf"
 
 
+@pytest.mark.slow
 def test_normalisations_are_compared_on_training_images_alone(drawn_hrf, monkeypatch, capsys):
     for kind in ("images", "vessels", "fov"):
         (drawn_hrf / kind / "06_h.png").write_bytes(b"nobody may look")

@@ -40,6 +40,7 @@ def hrf(eyes, tmp_path):
     return tmp_path / "all"
 
 
+@pytest.mark.slow
 def test_hrf_as_published_is_shrunk_by_means(hrf, eyes, tmp_path, monkeypatch, capsys):
     parts = prepare(monkeypatch, hrf, tmp_path / "out", "--shrink", "2")
     assert [len(part) for part in parts] == [3, 1, 2] and capsys.readouterr().err == ""

@@ -62,6 +62,7 @@ def row_of(summary, arm):
     return bare(next(row for row in summary.arms if row.arm == arm))
 
 
+@pytest.mark.slow
 def test_free_settings_are_chosen_on_validation_and_the_rest_never_sees_the_test_set(done):
     out, summary, _ = done
     row = row_of(summary, "float")
@@ -74,6 +75,7 @@ def test_free_settings_are_chosen_on_validation_and_the_rest_never_sees_the_test
     assert len(row_of(summary, "wo-step-budget-5")["tried"]) >= 2 + 2 + 2
 
 
+@pytest.mark.slow
 def test_means_and_differences_by_definition(done):
     out, summary, _ = done
     pair = [results_of(out, "pair", f"seed{seed}")["test"]["accuracy"] for seed in (0, 1)]
@@ -144,6 +146,7 @@ def test_short_trainings_choose_and_long_ones_are_compared(done, base, tmp_path)
         comparison.compare(base, str(tmp_path), names=names, seeds=[0], tuning_epochs=3)
 
 
+@pytest.mark.slow
 def test_report_as_table_and_figure(done, tmp_path):
     _, summary, _ = done
     note = report.write_report(str(tmp_path), summary)
@@ -182,6 +185,7 @@ def test_seeds_and_changed_plans_are_checked(done, base):
         comparison.compare(changed, done[0], names=["pair"], seeds=[0])
 
 
+@pytest.mark.slow
 def test_seeds_may_be_added_and_data_may_move(base, tmp_path):
     names, out = ["pair", "wo-every-budget-5"], str(tmp_path / "compared")
     first = comparison.compare(base, out, names=names, seeds=[0], rates=(0.05,))
@@ -219,6 +223,7 @@ def test_arms_at_other_errors_begin_at_the_optimum_of_the_least(base, tmp_path):
     assert any("decay0.0001" in name for name in row_of(summary, "wo-every-free-15")["tried"])
 
 
+@pytest.mark.slow
 def test_what_diverges_loses(base, tmp_path, monkeypatch):
     train_weights = comparison.weight_runs.train_weights
 

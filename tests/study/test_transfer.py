@@ -58,6 +58,7 @@ def pair_home(tmp_path_factory):
     return run_at_home(tmp_path_factory.mktemp("pair"), "pair", 2)
 
 
+@pytest.mark.slow
 def test_an_equal_chip_gives_the_same_accuracy(home, tmp_path):
     results = transfer(home, str(tmp_path / "same"), changes={"epochs": 1})
     assert results["before"] == results["home"]
@@ -94,6 +95,7 @@ def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
     assert score.accuracy == whole["validation"]["after"]["accuracy"] and whole["test_openings"] == 1
 
 
+@pytest.mark.slow
 def test_a_faulty_chip_whose_faults_are_known(home, tmp_path):
     faulty = replace(STILL, stuck_lrs=0.02, stuck_hrs=0.02)
     results = transfer(home, str(tmp_path / "faulty"), changes={"epochs": 1}, cell_model=faulty, know_faults=True)
@@ -145,6 +147,7 @@ def test_what_the_digital_side_alone_wins_back(home, tmp_path, monkeypatch):
     assert without["test"]["before"]["accuracy"] == results["test"]["before"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_data_that_moved_and_data_that_changed(home, tmp_path, capsys):
     there, out = tmp_path / "there", str(tmp_path / "out")
     there.mkdir()
@@ -160,6 +163,7 @@ def test_data_that_moved_and_data_that_changed(home, tmp_path, capsys):
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.slow
 def test_other_changes_are_refused(home, tmp_path):
     with pytest.raises(ConfigError, match="not \\['density'\\]"):
         transfer(home, str(tmp_path / "x"), changes={"density": 0.3})

@@ -52,6 +52,7 @@ def untimed(results):
     return {key: untimed(value) if isinstance(value, dict) else value for key, value in entries.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writing", [None, Writing(0.01, 2e-7)], ids=["ideal hardware", "chip"])
 def test_a_run_continues_and_opens_the_test_set_once(data, writing, tmp_path):
     def stop_at_two(row):

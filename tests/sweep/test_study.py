@@ -115,6 +115,7 @@ def test_points_of_a_grid_a_list_and_samples():
     assert list(built(Study, plain(study)).each()) == points
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lhs", "sobol"])
 def test_samples_fill_their_ranges_once_per_stratum(method):
     pytest.importorskip("scipy", reason="samples come from scipy.stats.qmc")

@@ -37,6 +37,7 @@ def test_the_classes_look_different_and_each_garment_varies():
     assert len(np.unique(images.reshape(1000, -1), axis=0)) == 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_linear_classifier_finds_them_hard_but_not_hopeless(seed):
     """A small convolutional network of the same input reaches 95 %; the linear classifier must stay far below."""

@@ -66,6 +66,7 @@ def test_ranges_are_calibrated_on_every_class_of_a_sorted_set():
     np.testing.assert_array_equal(number_of(data.calibration_codes(3000)), np.arange(1000))
 
 
+@pytest.mark.slow
 def test_prepared_spoken_digits_are_calibrated_on_all_digits(tmp_path):
     """The whole way from a file whose digits lie sorted."""
     digits = TASKS["spoken-digits"]

@@ -74,6 +74,7 @@ def second_convolution(height, width, kernel, stride, padding, c_in, c_out, pool
     return Network("second", (height, width, 1), 4, (first, second) + pools + last)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(SIZE, SIZE, PADDING, st.integers(1, 3), st.integers(1, 2), st.sampled_from([1, 10**9]))
 def test_winograd_node(height, width, padding, columns, pool, band_floats):
@@ -87,6 +88,7 @@ def test_winograd_node(height, width, padding, columns, pool, band_floats):
         check_network(network)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(SIZE, SIZE, PAIR, PAIR, PADDING, st.integers(1, 3))
 def test_patches_node(height, width, kernel, stride, padding, pool):
@@ -95,6 +97,7 @@ def test_patches_node(height, width, kernel, stride, padding, pool):
     check_network(network)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(SIZE, SIZE, PAIR, PAIR, PADDING, st.integers(1, 2), st.integers(1, 3))
 def test_input_node(height, width, kernel, stride, padding, channels, pool):
