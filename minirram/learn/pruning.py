@@ -42,9 +42,11 @@ def top_mask(scores: np.ndarray, density: float) -> np.ndarray:
     if keep == 0:
         return np.zeros(scores.shape, bool)
     threshold = np.partition(magnitude, magnitude.size - keep)[magnitude.size - keep]
-    mask = magnitude > threshold
-    missing = keep - int(np.count_nonzero(mask))
-    mask[np.flatnonzero(magnitude == threshold)[:missing]] = True
+    mask: np.ndarray = magnitude >= threshold
+    surplus = int(np.count_nonzero(mask)) - keep
+    if surplus:
+        ties = np.flatnonzero(magnitude == threshold)
+        mask[ties[len(ties) - surplus :]] = False
     return mask.reshape(scores.shape)
 
 

@@ -1,6 +1,7 @@
 """Convolutions on one chunk of a batch as matrix products, each with the max-pool that may follow."""
 
-from typing import Any, List, Optional, Sequence, Tuple, Union
+import math
+from typing import Any, Iterable, Iterator, List, Optional
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ..layers.resample import MaxPool
 from .chunk import Chunk, aligned
 from .nodes import Node, Pass, nhwc, rows
 
-Stack = Union[np.ndarray, Sequence[np.ndarray]]
+Stack = Iterable[np.ndarray]
 """arrays of one shape"""
 
 
@@ -67,10 +68,7 @@ class ConvolutionNode(Node):
 
     def _pool(self, places: Stack) -> None:
         """y from the outputs at each place of the pooling window, each (height, width, n, channels)."""
-        if self.size == 1:
-            self.y[...] = places[0]
-        else:
-            resample.largest(places, self.y, first=self.first)
+        resample.largest(places, self.y, first=self.first)
 
     def _unpool(self, dy: np.ndarray, dplaces: Stack) -> None:
         """Fill the gradient at each place of the pooling window."""
@@ -89,29 +87,35 @@ class ConvolutionNode(Node):
             total += np.matmul(left, right, out=self.workspace.array("dkernel", total.shape))
 
 
+KEPT_FLOATS = 500_000  # of the patches of a chunk, up to which they are kept for the way back
+
+
 class PatchesNode(ConvolutionNode):
     """Any kernel, stride and padding: patches as rows of a matrix."""
 
     def __init__(self, layer: Conv2d, pool: Optional[MaxPool], *, x: np.ndarray, y: np.ndarray, chunk: Chunk) -> None:
         super().__init__(layer, pool, x=x, y=y, chunk=chunk)
         self.fan_in = layer.matrices()[0][1][0]
+        height, width = (length + 2 * pad for length, pad in zip(x.shape[:2], layer.padding))
+        self.padded_shape: Shape = (height, width) + x.shape[2:]
+        shape = self.conv_shape + (chunk.size, self.fan_in)
+        self.kept: Any = aligned(shape, x.dtype) if chunk.training and math.prod(shape) <= KEPT_FLOATS else None
 
     def _array(self, name: str, channels: int) -> np.ndarray:
         """A workspace array (height, width, n, channels) before the pool."""
         return self.workspace.array(name, self.conv_shape + (self.chunk.size, channels))
 
-    def _columns(self) -> Tuple[np.ndarray, Shape]:
+    def _columns(self) -> np.ndarray:
         """The patches (height, width, n, fan_in)."""
         layer = self.convolution
-        height, width = (length + 2 * pad for length, pad in zip(self.x.shape[:2], layer.padding))
-        x = self._padded(height, width, padding=layer.padding)
-        columns = self._array("columns", self.fan_in)
+        columns = self._array("columns", self.fan_in) if self.kept is None else self.kept
+        x = self._padded(*self.padded_shape[:2], padding=layer.padding)
         im2col(nhwc(x), layer.kernel, stride=layer.stride, out=nhwc(columns))
-        return columns, x.shape
+        return columns
 
     def forward(self, run: Pass) -> None:
         """y = pool(patches W)"""
-        columns, _ = self._columns()
+        columns = self._columns()
         z = self.y if self.size == 1 else self._array("places", self.convolution.out_channels)
         np.matmul(rows(columns), run.weights[self.convolution.name], out=rows(z))
         if self.size > 1:
@@ -119,7 +123,7 @@ class PatchesNode(ConvolutionNode):
 
     def backward(self, run: Pass, dy: np.ndarray) -> Optional[np.ndarray]:
         """dW = patches^T dy; dx = dy W^T, each patch added to its pixels"""
-        columns, padded_shape = self._columns()
+        columns = self._columns() if self.kept is None else self.kept
         dz = dy
         if self.size > 1:
             dz = self._array("places", dy.shape[-1])
@@ -130,7 +134,7 @@ class PatchesNode(ConvolutionNode):
         if not self.needs_dx:
             return None
         np.matmul(rows(dz), run.weights[self.convolution.name].T, out=rows(columns))
-        dpadded = self.workspace.gradient(padded_shape)
+        dpadded = self.workspace.gradient(self.padded_shape)
         dpadded[...] = 0
         add_patches(nhwc(columns), nhwc(dpadded), kernel=self.convolution.kernel, stride=self.convolution.stride)
         return self._unpadded(dpadded, self.convolution.padding)
@@ -154,24 +158,28 @@ class InputNode(ConvolutionNode):
         for place in range(size**2):
             start = place // size * layer.stride[0], place % size * layer.stride[1]
             gather(layer, self.x, patches=self.patches[:, place], start=start, every=size)
-        z = self._z()
-        np.matmul(self._flat().T, run.weights[layer.name], out=rows(z))
-        self._pool(z)
+        self._pool(self._products(run.weights[layer.name]))
 
-    def _z(self) -> np.ndarray:
-        """Workspace (places of the pooling window, height, width, n, channels)."""
-        return self.workspace.array("places", (self.size**2,) + self.y.shape)
+    def _products(self, weight: np.ndarray) -> Iterator[np.ndarray]:
+        """The outputs at each place of the pooling window in turn, in an array that the next one overwrites."""
+        z = self.workspace.array("place", self.y.shape)
+        for place in range(self.size**2):
+            np.matmul(self._flat(place).T, weight, out=rows(z))
+            yield z
 
-    def _flat(self) -> np.ndarray:
-        return self.patches.reshape(len(self.patches), -1)
+    def _flat(self, place: int) -> np.ndarray:
+        """The patches of one place of the pooling window, (fan_in, positions)."""
+        return self.patches[:, place].reshape(len(self.patches), -1)
 
     def backward(self, run: Pass, dy: np.ndarray) -> Optional[np.ndarray]:
         """dW = patches dy"""
-        dz = dy
-        if self.size > 1:
-            dz = self._z()
-            self._unpool(dy, dz)
-        self.add_product(self.convolution.name, self._flat().T, right=rows(dz))
+        total: Any = 0
+        for place in range(self.size**2):
+            dz = dy
+            if self.size > 1:
+                dz = np.multiply(dy, self.first[place], out=self.workspace.array("place", dy.shape))
+            total = total + np.matmul(self._flat(place), rows(dz))
+        self.add_gradient(self.convolution.name, total)
         return None
 
 

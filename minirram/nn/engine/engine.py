@@ -1,9 +1,9 @@
 """Runs a network forward and backward over a batch, with threads and preallocated buffers.
 
 Batch norm needs the statistics of the whole batch, so the network is cut there: all samples pass one segment before
-any enters the next. A batch is split into a fixed number of lanes, a lane into chunks that fit a core's cache; the
-borders depend on shapes alone and sums are taken in the order of lanes and chunks, so the results are the same bits
-with any number of threads.
+any enters the next. A batch is split into lanes, a lane into chunks that fit a core's cache; the borders depend on
+shapes alone and sums are taken in the order of lanes and chunks, so the results are the same bits with any number of
+threads.
 """
 
 import math
@@ -26,7 +26,7 @@ Arrays = Dict[str, np.ndarray]
 Item = TypeVar("Item")
 
 MOMENTUM = 0.1  # share of the present batch in running means, variances and ranges
-LANES = 2  # a part of the arithmetic, not of the machine: one thread runs both, one after the other
+LANES = 2  # of a batch worth two threads, a small one has one: a part of the arithmetic, one thread runs both in turn
 CHUNK_FLOATS = 1_200_000  # floats of the largest layer for the samples of one chunk: fewer make threads wait more
 WORTH_TWO = 100_000_000  # multiplications of a batch below which handing over between threads costs more than it saves
 SMALLEST_CHUNK = 4  # samples, unless the lane has fewer: runs in memory get too short below
@@ -61,7 +61,8 @@ class Engine:
         self._matrices = dict(matrices(network))
         self._quantisers = quantisers(network)
         self._output_shape = output_shapes(network)[network.layers[-1].name]
-        edges = [batch_size * k // LANES for k in range(LANES + 1)]
+        lanes = LANES if worth else 1
+        edges = [batch_size * k // lanes for k in range(lanes + 1)]
         self._samples = [slice(start, stop) for start, stop in zip(edges, edges[1:]) if stop > start]
         self._lanes: List[Lane] = []
         self._evaluators: Dict[Tuple[int, int], List[Lane]] = {}

@@ -31,8 +31,13 @@ def quantise_forward(x: np.ndarray, step: float, *, bits: int, out: Optional[np.
 
 
 def quantise_backward(dy: np.ndarray, x: np.ndarray, *, step: float, bits: int) -> np.ndarray:
-    """Straight-through dx: dy where 0 <= x <= step * (2**bits - 1), 0 where x was clipped."""
-    return np.multiply(dy, (x >= 0) & (x <= x.dtype.type(step * (2**bits - 1))))
+    """Straight-through dx: dy where x lies in the range, 0 where it was clipped."""
+    return np.multiply(dy, in_range(x, step, bits=bits))
+
+
+def in_range(x: np.ndarray, step: float, *, bits: int) -> np.ndarray:
+    """Where 0 <= x <= step * (2**bits - 1): bool of any shape."""
+    return (x >= 0) & (x <= x.dtype.type(step * (2**bits - 1)))
 
 
 def in_steps(x: np.ndarray, step: float, *, out: Optional[np.ndarray] = None) -> np.ndarray:
@@ -42,8 +47,8 @@ def in_steps(x: np.ndarray, step: float, *, out: Optional[np.ndarray] = None) ->
 
 def to_codes(x: np.ndarray, bits: int, *, out: Optional[np.ndarray] = None) -> np.ndarray:
     """clip(rint(x), 0, 2**bits - 1), for x in units of the step; still floats."""
-    out = np.rint(x, out=out)
-    return np.clip(out, 0, 2**bits - 1, out=out)
+    codes: np.ndarray = np.rint(x, out=out)
+    return codes.clip(0, 2**bits - 1, out=codes)
 
 
 def count_outside(codes: np.ndarray, top: int) -> int:

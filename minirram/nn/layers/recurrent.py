@@ -10,7 +10,7 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from ...errors import ShapeError
-from .activation import input_codes, quantise_backward, quantise_forward, relu_forward
+from .activation import in_range, input_codes, quantise_forward, relu_forward
 from .base import Arrays, Codes, DigitalEvents, Gradients, Inference, Layer, Parameters, Shape, Shapes, Signal, n_values
 from .checks import check_bits, check_positive
 
@@ -28,8 +28,7 @@ def rnn_forward(
     n, steps, _ = x.shape
     if out is None:
         out = np.empty((n, steps, w_hidden.shape[0]), x.dtype)
-    for t in range(steps):
-        total = np.matmul(x[:, t], w_input)
+    for t, total in enumerate(np.matmul(x.transpose(1, 0, 2), w_input)):
         if t:
             total += np.matmul(_recurrent_input(out[:, t - 1], step, bits), w_hidden)
         np.maximum(total, 0, out=out[:, t])
@@ -49,21 +48,22 @@ def rnn_backward(
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(dx, dw_input, dw_hidden). dh (n, steps, hidden): gradient of each step's output; h: what the forward gave."""
     dx = np.empty_like(x) if out is None else out
-    dw_input, dw_hidden = np.zeros_like(w_input), np.zeros_like(w_hidden)
-    from_later = None
-    for t in reversed(range(x.shape[1])):
-        d = dh[:, t] * (h[:, t] > 0)
-        if from_later is not None:
-            d += from_later * (h[:, t] > 0)
-        np.matmul(d, w_input.T, out=dx[:, t])
-        dw_input += np.matmul(x[:, t].T, d)
-        if t:
-            earlier = h[:, t - 1]
-            dw_hidden += np.matmul(_recurrent_input(earlier, step, bits).T, d)
-            from_later = np.matmul(d, w_hidden.T)
-            if step is not None:
-                from_later = quantise_backward(from_later, earlier, step=step, bits=bits)
-    return dx, dw_input, dw_hidden
+    x, h, dh, dx = (array.transpose(1, 0, 2) for array in (x, h, dh, dx))  # step by step
+    passes, fed_back = h > 0, _recurrent_input(h[:-1], step, bits)
+    d = np.multiply(dh, passes)
+    held = passes if step is None else passes & in_range(h, step, bits=bits)  # on the way to the step before
+    for t in reversed(range(1, len(x))):
+        from_later = np.matmul(d[t], w_hidden.T)
+        from_later *= held[t - 1]
+        d[t - 1] += from_later
+    np.matmul(d, w_input.T, out=dx)
+    dw_input, dw_hidden = _sum_of_products(x, d), _sum_of_products(fed_back, d[1:])
+    return dx.transpose(1, 0, 2), dw_input, dw_hidden
+
+
+def _sum_of_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """sum_t left_t^T right_t of (steps, n, ...)."""
+    return np.matmul(left.reshape(-1, left.shape[-1]).T, right.reshape(-1, right.shape[-1]))
 
 
 def _recurrent_input(h: np.ndarray, step: Optional[float], bits: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Layers that change the size of an image: pooling, interpolation, mean; forward and backward."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 
@@ -16,23 +16,24 @@ def windows(x: np.ndarray, side: int) -> List[np.ndarray]:
     return [x[:, i:height:side, j:width:side] for i in range(side) for j in range(side)]
 
 
-def largest(
-    places: Union[np.ndarray, Sequence[np.ndarray]], out: np.ndarray, *, first: Optional[np.ndarray] = None
-) -> np.ndarray:
-    """Elementwise maximum of several arrays of one shape.
+def largest(places: Iterable[np.ndarray], out: np.ndarray, *, first: Optional[np.ndarray] = None) -> np.ndarray:
+    """Elementwise maximum of several arrays of one shape, one after the other.
 
-    first: optional bool (len(places), shape...), becomes True where that array is the first to hold the maximum.
+    first: optional bool (number of places, shape...), becomes True where that array is the first to hold the maximum.
     """
-    out[...] = places[0]
-    for place in places[1:]:
+    for index, place in enumerate(places):
+        if index == 0:
+            out[...] = place
+            continue
+        if first is not None:
+            np.greater(place, out, out=first[index])
         np.maximum(out, place, out=out)
     if first is not None:
-        for place, is_first in zip(places, first):
-            np.equal(place, out, out=is_first)
-        taken = first[0].copy()
-        for is_first in first[1:]:
-            np.greater(is_first, taken, out=is_first)
-            taken |= is_first
+        later = np.zeros(out.shape, bool)  # that a later place holds more
+        for is_first in first[:0:-1]:
+            np.greater(is_first, later, out=is_first)
+            later |= is_first
+        np.logical_not(later, out=first[0])
     return out
 
 

@@ -182,15 +182,17 @@ def test_threads_change_no_bit(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_chunks_change_the_result_by_rounding_only(name):
+def test_lanes_and_chunks_change_the_result_by_rounding_only(name, monkeypatch):
     network = SMALL[name]()
     weights, state, codes, labels = problem(network, 12, np.float64)
     calibrated(network, weights, state, codes, labels)
     results = []
-    for floats in (1, 10**4, 10**9):
+    for worth_two, floats in ((np.inf, 1), (0, 1), (np.inf, 10**4), (0, 10**4), (np.inf, 10**9), (0, 10**9)):
+        monkeypatch.setattr("minirram.nn.engine.engine.WORTH_TWO", worth_two)
         fresh = {key: array.copy() for key, array in state.items()}
         engine = Engine(network, 12, dtype=np.float64, chunk_floats=floats)
         results.append(engine.training_step(weights, fresh, x=codes, labels=labels))
+        assert len(engine._lanes) == (1 if worth_two else 2)
     for loss, _, gradients in results[1:]:
         assert loss == pytest.approx(results[0][0], rel=1e-10)
         for key, gradient in gradients.items():

@@ -77,6 +77,7 @@ def test_chunks_of_unequal_size_get_the_same_nodes(few, monkeypatch):
     """Nine samples make lanes of four and five, and a limit may lie between: all must get the same kind of node."""
     layers = (Conv2d("a", 1, 8), Conv2d("b", 8, 8, padding=(1, 1)), Flatten("f"), Linear("l", 288, 3))
     network = Network("n", (8, 8, 1), 4, layers)
+    monkeypatch.setattr("minirram.nn.engine.engine.WORTH_TWO", 0)
     weights, state, codes, labels = problem(network, 9, np.float64)
     expected = Engine(network, 9, dtype=np.float64).training_step(weights, state, x=codes, labels=labels)
     monkeypatch.setattr("minirram.nn.engine.convolution_choice.FEW_POSITIONS", few)

@@ -152,7 +152,7 @@ def test_an_odd_output_of_a_layer_is_named():
     from minirram.nn.engine.engine import Engine
 
     network = Network("n", (1, 1, 2), 4, (Halved("h"), Flatten("f"), Linear("l", 2, 2)))
-    with pytest.raises(ShapeError, match=r"layer h: Halved.forward gives \(3, 1, 1, 1\), expected \(3, 1, 1, 2\)"):
+    with pytest.raises(ShapeError, match=r"layer h: Halved.forward gives \(6, 1, 1, 1\), expected \(6, 1, 1, 2\)"):
         Engine(network, 6).training_step(
             {"l": np.ones((2, 2), np.float32)}, {}, x=np.ones((6, 1, 1, 2), np.uint8), labels=np.zeros(6, int)
         )
