@@ -4,8 +4,9 @@
 
 A U-Net of 33 macros and a CNN, both with random masks, answer with read noise of every read. `unet_gemm`: seconds of
 one whole image over those of the float32 matrix products of all its bit planes and of their variances, with every
-pixel counted once. The products are timed on a part of the pixels, before, between and after its windows, with the same
-threads.
+pixel counted once. As in an examination each thread answers an image of its own: the windows of `threads` images are
+answered side by side. The products are timed on a part of the pixels, before, between and after the windows, with the
+same threads.
 `batch1_ms`: one `Macro.multiply` of one sample with noise, 512 x 512 cells, 8 bits; `batch1_gemm`: over its products;
 `batch1_fast_ms`: a tenth of the calls is faster, which says more of the call on a machine that others use.
 """
@@ -99,7 +100,9 @@ def cnn(clock, threads):
 
 
 def unet(clock, size, threads):
-    """Figures of one whole image of `size` (height, width) on the U-Net."""
+    """Figures of one whole image of `size` (height, width) on the U-Net, with `threads` of them side by side."""
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
     from random_run import random_codes, random_run
 
@@ -112,18 +115,19 @@ def unet(clock, size, threads):
     codes = random_codes(network, 1, shape=size + (1,))
     inside = np.ones((1,) + size, bool)
     asked = PixelExamination(codes, (codes[..., 0] > 30).astype(np.int64), inside)
-    answer = noisy(config, chip, model, threads)
+    images = [noisy(config, chip, model, 1) for _ in range(threads)]
     limits, spent = [], 0.0
 
     def answered(windows):
         nonlocal spent
         limits.append(bare_products(clock, network, model, size, threads))
         started = clock()
-        found = answer(windows)
-        spent += clock() - started
-        return found
+        found = list(pool.map(lambda answer: answer(windows), images))
+        spent += (clock() - started) / threads
+        return found[0]
 
-    asked.answer(0, answered, fits=partial(fitting_size, network))
+    with ThreadPoolExecutor(threads) as pool:
+        asked.answer(0, answered, fits=partial(fitting_size, network))
     limits.append(bare_products(clock, network, model, size, threads))
     seconds = spent
     megapixels = codes.size / 1e6
