@@ -9,7 +9,7 @@ from numpy.random import SFC64, Generator, SeedSequence
 Part = Union[str, int]
 """of a stream's name: text, or an integer 0..2**32-1"""
 SEED_WORDS = 4
-"""of a `SeedSequence`, before its `spawn_key`; it takes an array of words in a sixth of the time of a number and a key"""
+"""of a `SeedSequence`, before its `spawn_key`: as one array they take a sixth of the time of a number and a key"""
 
 
 def _key(part: Part) -> int:

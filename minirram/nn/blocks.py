@@ -10,8 +10,9 @@ BLOCK = 2**15
 
 def blocks(*arrays: np.ndarray) -> Iterator[Tuple[np.ndarray, ...]]:
     """Views of the same elements of several arrays, BLOCK at a time; all at once if one has gaps or another shape."""
-    whole = all(array.flags.c_contiguous and array.shape == arrays[0].shape for array in arrays)
-    if arrays[0].size <= BLOCK or not whole:
+    if arrays[0].size <= BLOCK or not all(
+        array.flags.c_contiguous and array.shape == arrays[0].shape for array in arrays
+    ):
         yield arrays
         return
     flat = [array.reshape(-1) for array in arrays]

@@ -161,9 +161,9 @@ class InputNode(ConvolutionNode):
         self._pool(self._products(run.weights[layer.name]))
 
     def _products(self, weight: np.ndarray) -> Iterator[np.ndarray]:
-        """The outputs at each place of the pooling window in turn, in an array that the next one overwrites."""
-        z = self.workspace.array("place", self.y.shape)
+        """The outputs at each place of the pooling window in turn, the first in y, each other in place of the last."""
         for place in range(self.size**2):
+            z = self.workspace.array("place", self.y.shape) if place else self.y
             np.matmul(self._flat(place).T, weight, out=rows(z))
             yield z
 

@@ -17,13 +17,14 @@ def windows(x: np.ndarray, side: int) -> List[np.ndarray]:
 
 
 def largest(places: Iterable[np.ndarray], out: np.ndarray, *, first: Optional[np.ndarray] = None) -> np.ndarray:
-    """Elementwise maximum of several arrays of one shape, one after the other.
+    """Elementwise maximum of several arrays of one shape, one after the other; the first may be `out`.
 
     first: optional bool (number of places, shape...), becomes True where that array is the first to hold the maximum.
     """
     for index, place in enumerate(places):
         if index == 0:
-            out[...] = place
+            if place is not out:
+                out[...] = place
             continue
         if first is not None:
             np.greater(place, out, out=first[index])
