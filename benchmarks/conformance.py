@@ -41,9 +41,9 @@ def main(arguments=None):
 
 def mutation_score():
     """How many broken devices the kit finds, and the names of the others."""
-    from tests.conformance.test_mutation_score import ALL, found
+    from tests.conformance.test_mutation_score import ALL, is_found
 
-    missed = [name for name in ALL if not found(name)]
+    missed = [name for name in ALL if not is_found(name)]
     return {"mutants": len(ALL), "found": len(ALL) - len(missed), "missed": missed}
 
 

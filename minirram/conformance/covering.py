@@ -7,7 +7,7 @@ from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .cases import MOST_CELLS, PAPER_ROWS, Problem, Spec, Violation, within_budget
+from .cases import MOST_CELLS, MOST_PRODUCTS, PAPER_ROWS, Problem, Spec, Violation, within_budget
 
 TRIES = 60
 """smaller cases that are tried after a failure"""
@@ -20,7 +20,7 @@ def cover(spec: Spec, count: int, seed: int) -> Iterator[Problem]:
     lists = (
         _sizes(spec.tile_rows, spec.max_rows, PAPER_ROWS),
         _sizes(spec.tile_pairs, spec.max_pairs, ()),
-        [size for size in (1, 2, 3, 51, spec.max_batch) if size <= spec.max_batch],
+        sorted({size for size in (1, 2, 3, 51, 64, 128, 256, spec.max_batch) if size <= spec.max_batch}),
         list(spec.input_bits),
         list(spec.adc_bits),
         list(range(13)),
@@ -29,13 +29,18 @@ def cover(spec: Spec, count: int, seed: int) -> Iterator[Problem]:
     for k, (rows, pairs, batch, input_bits, adc_bits, fraction_bits) in enumerate(zip(*columns)):
         if k % 2:  # what is too large to try has fewer rows here, fewer pairs else
             rows = min(rows, max(1, MOST_CELLS // pairs))
+        if k % 4 > 1:  # and fewer pairs instead of fewer samples
+            pairs = min(pairs, max(1, MOST_PRODUCTS // (rows * batch * input_bits)))
+        if k % 8 == 5:  # square: what takes rows for columns, or samples for either, fits
+            rows = pairs = batch = min(rows, spec.max_pairs, spec.max_batch, 100)
         own = int(random.integers(2**32))
         yield within_budget(Problem(rows, pairs, batch, input_bits, adc_bits, fraction_bits, own))
 
 
 def _sizes(tile: int, largest: int, others: Sequence[int]) -> List[int]:
-    """Of one and more tiles, a remainder, and the largest."""
-    sizes = {1, 2, tile - 1, tile, tile + 1, 2 * tile + 3, 3 * tile - 1, largest - 1, largest, *others}
+    """Of one and more tiles, a remainder, half of the tiles, and the largest."""
+    half = (largest // tile + 1) // 2 * tile
+    sizes = {1, 2, tile - 1, tile, tile + 1, 2 * tile + 3, 3 * tile - 1, half, largest - 1, largest, *others}
     return sorted(size for size in sizes if 1 <= size <= largest)
 
 

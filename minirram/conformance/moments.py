@@ -47,7 +47,7 @@ def moments(spec: Spec, case: Case, codes: np.ndarray) -> Moments:
         squares = case.plus.astype(np.float64) ** 2 + case.minus.astype(np.float64) ** 2
         held = codes.astype(np.float64) ** 2 @ squares * (spec.read_noise / case.lsb) ** 2
         seen = (fresh - rounding) / np.where(asked > 0, asked, 1)  # slopes of known converters, squared
-        return Moments(mean, rounding + held * seen, finest)
+        return Moments(mean, np.maximum(rounding + held * seen, 0.0), finest)
     return Moments(mean, fresh, finest)
 
 

@@ -162,6 +162,46 @@ EXACT = {
         RETURN,
         "        y[-1] *= not (len(y) % 50 == 1 and len(y) > 1)\n" + RETURN,
     ),
+    # what a call leaves behind
+    "answers kept by the first sample": (
+        RETURN,
+        "        y = self.__dict__.setdefault((codes.shape, codes[0].tobytes()), y)\n" + RETURN,
+    ),
+    "asleep after a call that drives nothing": (
+        RETURN,
+        "        y, self.asleep = y * (1 - getattr(self, 'asleep', 0)), int(not codes.any())\n" + RETURN,
+    ),
+    "one off after an overload": (
+        RETURN,
+        "        y, self.over = y + getattr(self, 'over', 0), int(saturated > 0)\n" + RETURN,
+    ),
+    "a buffer of the first batch's size": (
+        RETURN,
+        "        self.most = getattr(self, 'most', len(y)); y[self.most :] = 0\n" + RETURN,
+    ),
+    "the 400th call is one off": (RETURN, "        y = y + (self.calls == 400)\n" + RETURN),
+    "cells taken as they lie in memory": (
+        PLUS,
+        "self.plus = np.rint(plus_S.ravel(order='K').reshape(plus_S.shape) / GRID_S)",
+    ),
+    "the caller's cells are read at each call": (
+        PLUS,
+        "self.plus_S = plus_S; type(self).plus = property(lambda self: np.rint(self.plus_S / GRID_S))",
+    ),
+    "batches of 128 are one off": (RETURN, "        y = y + (len(y) == 128)\n" + RETURN),
+    "5 row tiles drop one": (
+        "range(0, codes.shape[1], TILE_ROWS)",
+        "range(0, codes.shape[1] - 16 * (64 < codes.shape[1] <= 80), TILE_ROWS)",
+    ),
+    "unrounded currents above M counted": (COUNT, COUNT.replace("np.abs(code)", "np.abs(current / self.lsb)")),
+    "square matrices are transposed": (
+        PLUS,
+        PLUS + "; self.plus = self.plus.T if len(set(self.plus.shape)) == 1 else self.plus",
+    ),
+    "as many samples as rows are transposed": (
+        "self.calls += 1",
+        "codes = codes.T if len(set(codes.shape)) == 1 else codes",
+    ),
     "halves away from zero": (CODE, "code = np.sign(current) * np.floor(np.abs(current) / self.lsb + 0.5)"),
     "writes to its input": ("self.calls += 1", "self.calls += 1; codes &= 0xFF"),
     "floats": (RETURN, "        y = y * 1.0\n" + RETURN),
@@ -194,6 +234,19 @@ NOISY = {
         NOISE.replace("READ_NOISE", "(1 + (np.arange(normals.shape[1]) == 5)) * READ_NOISE"),
     ),
     "noise that grows with the row tile": (NOISE, NOISE.replace("READ_NOISE", "(1 + tile.start / 100) * READ_NOISE")),
+    "noise of the first sample of a chunk": (NOISE, NOISE.replace("sqrt(variance)", "sqrt(variance[:1])")),
+    "no noise beyond row tile 4": (NOISE, NOISE.replace("READ_NOISE", "(tile.start < 64) * READ_NOISE")),
+    "no noise in the remainder of the rows": (
+        NOISE,
+        NOISE.replace("READ_NOISE", "(plane.shape[1] == 16) * READ_NOISE"),
+    ),
+    "no noise from sample 300 on": (NOISE, NOISE.replace("READ_NOISE", "(self.first < 300) * READ_NOISE")),
+    "no noise from the third call on": (NOISE, NOISE.replace("READ_NOISE", "(self.calls < 3) * READ_NOISE")),
+    "no noise in the first sample of a call": (
+        NOISE,
+        NOISE.replace("READ_NOISE", "((np.arange(len(plane)) + self.first) > 0)[:, None] * READ_NOISE"),
+    ),
+    "noise where no row is driven": (NOISE, "return READ_NOISE * np.sqrt(np.where(variance, variance, 1e9)) * normals"),
     # noise that is shared
     "the same noise in all columns": (NORMALS, NORMALS + "[:, :1]"),
     "a tenth of the noise common to all columns": (
@@ -226,7 +279,23 @@ NOISY = {
         "self.generator = np.random.default_rng(len(MADE))",
         "self.generator = np.random.default_rng(5)",
     ),
+    "planes 2 and 3 share noise": (
+        NORMALS,
+        NORMALS + "; self.kept = normals = getattr(self, 'kept', normals) if b == 3 else normals",
+    ),
+    "a plane has the noise of the plane before in the read before": (
+        NORMALS,
+        NORMALS
+        + "; old, self.old = self.__dict__.get('old'), normals.copy(); normals[1:] = old[:-1] if b else normals[1:]",
+    ),
+    "columns share noise in plane 7": (NORMALS, NORMALS + "; normals[:] = normals[:, :1] if b == 7 else normals"),
     # noise of another law
+    "two values in planes above 0": (NORMALS, NORMALS + "; normals = np.sign(normals) if b else normals"),
+    "two values in pair 5": (NORMALS, NORMALS + "; normals[:, 5:6] = np.sign(normals[:, 5:6])"),
+    "cells of two values": (
+        NOISE,
+        NOISE.replace("normals", "np.where(plane.sum(axis=1, keepdims=True) < 3, np.sign(normals), normals)"),
+    ),
     "noise of odd and even columns 0.8 and 1.17": (
         NOISE,
         NOISE.replace("READ_NOISE", "np.where(np.arange(normals.shape[1]) % 2, 1.17, 0.8) * READ_NOISE"),
@@ -254,6 +323,29 @@ NOISY = {
         CODE.replace("current /", "current * (1 + 0.02 * (pair + np.arange(current.shape[1]) == 11)) /"),
     ),
     "one column of the wrong sign": (ADD, "code[:, :1] *= 1 - 2 * (pair == 16); " + ADD),
+    "dead beyond pair 24": (RETURN, "        y[:, 24:] = 0\n" + RETURN),
+    "dead beyond row tile 4": (SUM, "plane[:] *= row < 64; " + SUM),
+    "a gain of 1.02 in row tile 6": (CODE, CODE.replace("current /", "(1 + 0.02 * (row == 96)) * current /")),
+    "one LSB off in row tile 5": (CODE, CODE.replace("self.lsb)", "self.lsb + (row == 64))")),
+    "rows 3 and 4 exchanged in row tile 5": (
+        SUM,
+        "plane[:, [3, 4]] = plane[:, [4, 3]] if row == 80 else plane[:, [3, 4]]; " + SUM,
+    ),
+    "the first sample of a call 2 % low": (SUM, "plane[:1] *= 0.98 if first == 0 else 1; " + SUM),
+    "a row leaks 1 % into the next": (SUM, "plane[:, 1:] = plane[:, 1:] + 0.01 * plane[:, :-1]; " + SUM),
+    "a bump of the curve at half of the range": (
+        CODE,
+        CODE + "; code += 0.003 * self.top * (np.abs(np.abs(code) / self.top - 0.5) < 0.05)",
+    ),
+    "a soft end of the range": (
+        CODE,
+        CODE
+        + "; code -= np.sign(code) * 0.2 * np.maximum(np.abs(code) - 0.7 * self.top, 0) * (np.abs(code) <= self.top)",
+    ),
+    "5 input bits are 4": ("self.input_bits = input_bits", "self.input_bits = input_bits - (input_bits == 5)"),
+    "saturation counted in the first row tile": (COUNT, COUNT.replace("saturated +=", "saturated += (row == 0) *")),
+    "all counted where one saturates": (COUNT, "saturated += code.size * (np.abs(code) > self.top).any()"),
+    "codes above M / 2 counted": (COUNT, COUNT.replace("> self.top", "> self.top / 2")),
     "dead beyond pair 6": (RETURN, "        y[:, 6:] = 0\n" + RETURN),
     "a dead last row": (SUM, "plane[:, -1] *= row < 16; " + SUM),
     "one dead cell": (

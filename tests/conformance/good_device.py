@@ -26,7 +26,7 @@ class Device:
         y = np.zeros((len(codes), self.plus.shape[1]), np.int64)
         saturated = 0
         for first in range(0, len(codes), CHUNK):
-            chunk = slice(first, first + CHUNK)
+            chunk, self.first = slice(first, first + CHUNK), first
             for row in range(0, codes.shape[1], TILE_ROWS):
                 tile = slice(row, row + TILE_ROWS)
                 for pair in range(0, y.shape[1], TILE_PAIRS):
@@ -34,13 +34,13 @@ class Device:
                     for b in range(self.input_bits):
                         plane = ((codes[chunk, tile] >> b) & 1).astype(np.float64)
                         current = plane @ (self.plus[tile, cols] - self.minus[tile, cols])
-                        current += self.noise(plane, tile, cols)
+                        current += self.noise(plane, tile, cols, b)
                         code = np.rint(current / self.lsb)
                         saturated += np.count_nonzero(np.abs(code) > self.top)
                         y[chunk, cols] += 2**b * np.clip(code, -self.top, self.top).astype(np.int64)
         return y, saturated
 
-    def noise(self, plane, tile, cols):
+    def noise(self, plane, tile, cols, b):
         variance = plane @ (self.plus[tile, cols] ** 2 + self.minus[tile, cols] ** 2)
         normals = self.generator.standard_normal(variance.shape)
         return READ_NOISE * np.sqrt(variance) * normals

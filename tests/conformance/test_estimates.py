@@ -287,7 +287,7 @@ def test_converters_are_those_of_pairs_and_of_conversions():
 
 
 def test_an_overload_may_hold_the_offset_of_the_other_polarity():
-    claimed = spec(arrangement="polarity", adc_offset_lsb=20.0)
+    claimed = spec(arrangement="polarity", adc_offset_lsb=20.0, max_rows=16)
     overload(Bench(claimed).chip, claimed, 50)
     with pytest.raises(Violation, match="an overload"):
         overload(Bench(claimed).chip, replace(claimed, adc_offset_lsb=17.0), 50)

@@ -1,5 +1,8 @@
 """The kit finds broken devices: one line of difference from a good one each."""
 
+import runpy
+import sys
+
 import pytest
 
 from minirram.conformance import Spec, check
@@ -9,6 +12,7 @@ from minirram.conformance.exact_laws import EXACT_LAWS
 from minirram.conformance.kit import EFFORTS
 from minirram.conformance.noisy_laws import READS, STATISTICAL_LAWS
 
+from ..support.places import ROOT
 from . import broken_devices
 
 SMALL = {"tile_rows": 16, "tile_pairs": 8, "max_rows": 150, "max_pairs": 40, "max_batch": 400}
@@ -62,6 +66,13 @@ def test_there_are_at_least_sixty_and_each_changes_one_line():
 @pytest.mark.parametrize("name", ALL)
 def test_broken_devices_are_found(name):
     assert is_found(name) == (name not in NOT_FOUND)
+
+
+def test_the_benchmark_counts_them(monkeypatch):
+    benchmark = runpy.run_path(str(ROOT / "benchmarks" / "conformance.py"))
+    monkeypatch.setattr(sys.modules[__name__], "ALL", ["codes wrap", "halves away from zero"])
+    monkeypatch.setattr(sys.modules[__name__], "is_found", lambda name: name == "codes wrap")
+    assert benchmark["mutation_score"]() == {"mutants": 2, "found": 1, "missed": ["halves away from zero"]}
 
 
 @pytest.mark.slow
