@@ -17,8 +17,8 @@ from ..device.cell_json import cell_from_json, cell_to_json
 from ..device.interface import Cell, Shape
 from ..rng import stream
 from .cases import NotTried, Violation
+from .comparisons import FALSE_ALARM
 from .kit import Report, Result
-from .noisy_laws import FALSE_ALARM
 
 _DRAWS = 20_000  # samples behind each distribution
 _READS = 4000  # repeated reads behind each variance

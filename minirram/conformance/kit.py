@@ -22,9 +22,10 @@ from ..crossbar.product import multiply_tiles
 from ..crossbar.read_noise import ReadNoise, read_variance
 from ..errors import ConfigError, how_to_install
 from .cases import PAPER_ROWS, Factory, NotTried, Problem, Spec, Violation, largest_code, within_budget
+from .comparisons import FALSE_ALARM, READS, Power
 from .covering import breaks, cover, shrunk
 from .exact_laws import EXACT_LAWS
-from .noisy_laws import FALSE_ALARM, READS, STATISTICAL_LAWS, Power
+from .noisy_laws import STATISTICAL_LAWS
 
 __all__ = ["EFFORTS", "FALSE_ALARM", "Power", "Report", "Result", "Simulator", "Spec", "check", "simulator_factory"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from minirram.conformance import Converters, Spec, check, estimate, simulator_factory
 from minirram.conformance.cases import Violation
-from minirram.conformance.noisy_laws import overload
+from minirram.conformance.mean_laws import overload
 from minirram.errors import ConfigError
 
 SPEC = Spec(tile_rows=16, tile_pairs=8, max_rows=40, max_pairs=20, max_batch=1000, adc_bits=(10,), input_bits=(2,))

@@ -9,7 +9,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minirram.conformance import Spec, cases, check, exact_laws, moments, noisy_laws, simulator_factory
+from minirram.conformance import (
+    Spec,
+    cases,
+    check,
+    comparisons,
+    exact_laws,
+    mean_laws,
+    moments,
+    noise_laws,
+    noisy_laws,
+    simulator_factory,
+)
 from minirram.conformance.cases import Problem
 from minirram.errors import ConfigError
 
@@ -168,7 +179,7 @@ def test_the_power_is_what_it_says():
     found = 0
     for _ in range(12):
         try:
-            noisy_laws.noise(broken_devices.device(change, NOISY.read_noise), NOISY, 400)
+            noise_laws.noise(broken_devices.device(change, NOISY.read_noise), NOISY, 400)
         except cases.Violation:
             found += 1
         broken_devices.device()  # another generator
@@ -181,10 +192,10 @@ def noise_times(factor):
     return broken_devices.device(change, NOISY.read_noise)
 
 
-@pytest.mark.parametrize("law", [noisy_laws.noise, noisy_laws.noise_of_planes, noisy_laws.noise_of_tiles])
+@pytest.mark.parametrize("law", [noise_laws.noise, noise_laws.noise_of_planes, noise_laws.noise_of_tiles])
 def test_noise_may_be_off_by_its_tolerance_and_by_no_more_than_the_power_beyond(law):
     spec = replace(NOISY, max_rows=48, noise_tolerance=0.2)
-    unit = 1 if law is noisy_laws.noise else 2  # the variance of a result is off by twice as much
+    unit = 1 if law is noise_laws.noise else 2  # the variance of a result is off by twice as much
     for factor in (0.8, 1.2):
         found = law(noise_times(factor), spec, 400)
         with pytest.raises(cases.Violation, match="variance"):
@@ -197,14 +208,14 @@ def test_noise_may_be_off_by_its_tolerance_and_by_no_more_than_the_power_beyond(
 
 def test_means_of_a_noise_that_may_be_off():
     """Standard errors grow by the tolerance; where rounding hides noise that may be less, nothing is said of it."""
-    for law in (noisy_laws.mean, noisy_laws.gain, noisy_laws.single_planes, noisy_laws.crosstalk):
+    for law in (mean_laws.mean, mean_laws.gain, mean_laws.single_planes, mean_laws.crosstalk):
         strict, found = (
             law(simulator_factory(NOISY), replace(NOISY, noise_tolerance=tolerance), 400).smallest
             for tolerance in (0.0, 0.5)
         )
         assert 1.1 < found / strict <= 1.5
     with pytest.raises(cases.NotTried, match="lost in the steps"):
-        noisy_laws.distribution(simulator_factory(NOISY), replace(NOISY, noise_tolerance=0.7), 400)
+        noise_laws.distribution(simulator_factory(NOISY), replace(NOISY, noise_tolerance=0.7), 400)
 
 
 def mean_code(current, std):
@@ -219,14 +230,14 @@ def test_what_rounding_may_add_to_a_mean(std, share):
     current = np.random.default_rng(1).uniform(-1, 1, 2000)
     wanted = moments.Moments(current, current, std)
     spec = replace(NOISY, noise_tolerance=share)
-    allowed = noisy_laws._rounding(spec, wanted)
+    allowed = mean_laws._rounding(spec, wanted)
     for other in (std * (1 - share), std * (1 + share)):
         off = np.abs(mean_code(current, other) - mean_code(current, std)).max()
         assert off <= allowed + 1e-9
     known = replace(spec, adc_offset_lsb=0.1, converters=cases.Converters(np.zeros((2, 1)), np.zeros(1)))
     for other in (std * (1 - share), std):
         off = np.abs(mean_code(current + 0.1, other) - mean_code(current, std)).max()
-        assert off <= 0.1 + noisy_laws._rounding(known, wanted) + 1e-9
+        assert off <= 0.1 + mean_laws._rounding(known, wanted) + 1e-9
     if not std:
         assert off == 1  # a step may lie between
 
@@ -351,11 +362,11 @@ def test_a_law_says_what_it_found_and_what_there_should_be(law):
 
 def test_what_is_driven_when_noise_is_tried(monkeypatch):
     tried = []
-    monkeypatch.setattr(noisy_laws, "_variances_hold", lambda f, spec, case, **_: tried.append(case) or 0.0)
-    noisy_laws.noise(None, NOISY, 50)
+    monkeypatch.setattr(noise_laws, "_variances_hold", lambda f, spec, case, **_: tried.append(case) or 0.0)
+    noise_laws.noise(None, NOISY, 50)
     driven = [np.flatnonzero(case.codes.any(axis=0)).tolist() for case in tried]
     assert driven == [list(range(16)), list(range(8, 16)), list(range(1, 16, 3)), [8]]
-    case, _ = noisy_laws._deviations(simulator_factory(NOISY, seed=1), NOISY, 1, reads=50)
+    case, _ = noise_laws._deviations(simulator_factory(NOISY, seed=1), NOISY, 1, reads=50)
     assert case.codes.shape[1] == NOISY.tile_rows
 
 
@@ -363,3 +374,7 @@ def test_the_exact_laws_without_hypothesis_are_no_finding(monkeypatch):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(ConfigError, match="needs hypothesis"):
         check(simulator_factory(EXACT), EXACT)
+
+
+def test_the_laws_that_share_the_false_alarms_are_counted():
+    assert comparisons.LAWS == len(noisy_laws.STATISTICAL_LAWS)

@@ -7,10 +7,11 @@ import pytest
 
 from minirram.conformance import Spec, check
 from minirram.conformance.cases import NotTried
+from minirram.conformance.comparisons import READS
 from minirram.conformance.covering import cover
 from minirram.conformance.exact_laws import EXACT_LAWS
 from minirram.conformance.kit import EFFORTS
-from minirram.conformance.noisy_laws import READS, STATISTICAL_LAWS
+from minirram.conformance.noisy_laws import STATISTICAL_LAWS
 
 from ..support.places import ROOT
 from . import broken_devices

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minirram.conformance import Spec, check, kit, noisy_laws, simulator_factory
+from minirram.conformance import Spec, check, kit, mean_laws, noise_laws, simulator_factory
 from minirram.conformance.cases import NotTried, Problem, Violation, coarse, make_device
 
 SMALL = {"tile_rows": 16, "tile_pairs": 8, "max_rows": 40, "max_pairs": 20, "max_batch": 200}
@@ -42,12 +42,12 @@ def test_a_device_that_answers_in_another_way_when_it_is_asked_again(monkeypatch
 
 
 OPEN = [
-    (noisy_laws.noise, {"read_noise": 0.0}, "the device claims to have no read noise"),
-    (noisy_laws.noise, {"read_noise": 1e-3, "mean_tolerance": 0.5}, "lost in the steps of the ADC"),
-    (noisy_laws.overload, {"adc_bits": (24,)}, "the cells cannot drive this ADC to twice its range"),
-    (noisy_laws.noise_of_planes, {"input_bits": (1,)}, "inputs of one bit have one plane"),
-    (noisy_laws.noise_of_tiles, {"max_rows": 31}, "matrices of one row tile"),
-    (noisy_laws.independent_columns, {"max_pairs": 1}, "matrices of one pair of columns"),
+    (noise_laws.noise, {"read_noise": 0.0}, "the device claims to have no read noise"),
+    (noise_laws.noise, {"read_noise": 1e-3, "mean_tolerance": 0.5}, "lost in the steps of the ADC"),
+    (mean_laws.overload, {"adc_bits": (24,)}, "the cells cannot drive this ADC to twice its range"),
+    (noise_laws.noise_of_planes, {"input_bits": (1,)}, "inputs of one bit have one plane"),
+    (noise_laws.noise_of_tiles, {"max_rows": 31}, "matrices of one row tile"),
+    (noise_laws.independent_columns, {"max_pairs": 1}, "matrices of one pair of columns"),
 ]
 
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_tried_is_open(monkeypatch, law, other, why):
 
 
 @pytest.mark.parametrize("rows, pairs", [(1, 2), (2, 3), (3, 2)])
-@pytest.mark.parametrize("law", [noisy_laws.gain, noisy_laws.single_planes, noisy_laws.crosstalk])
+@pytest.mark.parametrize("law", [mean_laws.gain, mean_laws.single_planes, mean_laws.crosstalk])
 def test_matrices_of_few_rows_have_a_current_in_every_pair(law, rows, pairs):
     """With none, the gain was 0 / 0: a finding about a device that keeps the laws."""
     spec = Spec(**dict(SMALL, read_noise=0.01, adc_bits=(8,), max_rows=rows, max_pairs=pairs))
@@ -73,8 +73,8 @@ def test_matrices_of_few_rows_have_a_current_in_every_pair(law, rows, pairs):
 
 def test_the_borders_of_what_can_be_tried():
     for law, other in (
-        (noisy_laws.noise_of_tiles, {"max_rows": 32}),
-        (noisy_laws.independent_columns, {"max_pairs": 2}),
+        (noise_laws.noise_of_tiles, {"max_rows": 32}),
+        (noise_laws.independent_columns, {"max_pairs": 2}),
     ):
         spec = Spec(**dict(SMALL, read_noise=0.01, adc_bits=(8,), **other))
         assert law(simulator_factory(spec), spec, 50).smallest > 0
@@ -93,8 +93,8 @@ def test_saturated_conversions_that_are_miscounted(off):
 
         return SimpleNamespace(multiply=multiply)
 
-    noisy_laws.overload(simulator_factory(spec), spec, 50)
+    mean_laws.overload(simulator_factory(spec), spec, 50)
     with pytest.raises(Violation, match=r": \d+ saturated conversions reported, there are \d+") as told:
-        noisy_laws.overload(factory, spec, 50)
+        mean_laws.overload(factory, spec, 50)
     found, there_are = np.array(re.findall(r": (\d+) saturated .* are (\d+)$", str(told.value)), int)[0]
     assert found - there_are == off
