@@ -3,12 +3,13 @@
 A block runs where the blocks above it on its page have left their files. GIVEN lies there from the start: what README's
 first command makes, data, and files that the user has. Data and networks are small, and trainings have one epoch where
 the command does not say how many; `<!-- small: WHAT -->` above a block says what it takes in full.
-`<!-- not run: WHY -->` names what a test lacks, or which test runs it; its commands are checked all the same: programs,
+`<!-- not run: WHY -->` names the test or script of CI that runs it; its commands are checked all the same: programs,
 options, files, tasks and names are there.
 """
 
 import contextlib
 import importlib
+import json
 import os
 import re
 import runpy
@@ -31,7 +32,8 @@ from .support.c_programs import EXPORT, NEEDS_COMPILER, compiler
 from .support.page_commands import Unfit, calls, check, check_python, parser
 from .support.pages import Block, blocks, pages_with_blocks
 from .support.places import ROOT
-from .support.short_minirram import SMALL, few
+from .support.ready import served as served_commands
+from .support.short_minirram import FIGURES, SMALL, few
 from .support.small_sets import write_archives, write_sets
 
 BLOCKS = [block for page in pages_with_blocks() for block in blocks(page)]
@@ -40,8 +42,10 @@ TOOLS = ("iverilog", "vvp", "ngspice", "make")
 """that a block may need, and CI has"""
 GIVES = [block.place for block in BLOCKS if block.page == "docs/conformance.md" and block.text.startswith("holds")]
 """what a block prints with one of its expressions exchanged"""
-TREE = ("benchmarks", "data_scripts", "docs", "minirram", "tests")
-"""folders of the checkout that commands name by their path from its root; `export`, where commands build, is copied"""
+TREE = ("benchmarks", "data_scripts", "minirram", "tests")
+"""folders of the checkout that commands name by their path from its root"""
+WRITTEN = ("docs", "export")
+"""those that commands write to: they are copied"""
 
 
 # -- as they stand -----------------------------------------------------------------------------------------------------
@@ -184,8 +188,9 @@ def test_each_name_of_the_package_on_a_page_is_there():
 
 def test_numbers_of_a_small_block_are_small_and_its_other_words_stay():
     words = "compare retina --arms pair float --seeds 0 1 --epochs 20 --rates 0.4 0.8 --out x".split()
-    assert " ".join(few(words)) == "compare retina --arms pair float --seeds 0 --epochs 1 --rates 0.4 --out x"
-    assert " ".join(few(["a.py", "--updates", "3", "6", "--epochs", "40"])) == "a.py --updates 3 --epochs 40"
+    less = "compare retina --arms pair float --seeds 0 --epochs 1 --rates 0.4 --out x --tuning-epochs 1"
+    assert " ".join(few(words)) == less
+    assert " ".join(few(["a.py", "--updates", "75", "150", "--epochs", "40"])) == "a.py --updates 3 --epochs 40"
 
 
 def missing(reason):
@@ -207,6 +212,7 @@ def test_a_block_of_commands_runs_or_says_why_not():
         assert not (block.not_run and block.small), f"{block.place}: run small, or not run"
         for reason in filter(None, (block.not_run, block.small)):
             assert len(reason.split()) > 1 and not list(missing(reason)), f"{block.place}: {reason}"
+        assert not block.not_run or re.search(r"::test_|\.ci/\w", block.not_run), f"{block.place}: what runs it?"
 
 
 def test_what_a_page_shows_is_compared_or_says_why_not():
@@ -237,19 +243,24 @@ def test_c_of_a_page_compiles(block, tmp_path):
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory):
     """Variables for commands: `minirram` is short_minirram, `python` this one, with benchmarks as short and without the
-    one download, whose file is given; the checkout can be imported."""
-    folder, short = tmp_path_factory.mktemp("bin"), "-m tests.support.short_minirram"
-    scripts = f'''case "$*" in
-benchmarks/*) exec "{sys.executable}" {short} "$@";;
+    one download, whose file is given; the checkout can be imported. Where memory is limited, nothing is shared."""
+    folder, short = tmp_path_factory.mktemp("bin"), f'"{sys.executable}" -m tests.support.short_minirram'
+    variables = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP")}
+    variables = dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}", PYTHONPATH=str(ROOT), CI="true", **variables)
+    del variables["MINIRRAM_TRUST"]  # which a reader has not set
+    python = f'''case "$*" in
+benchmarks/*) exec {short} "$@";;
 "data_scripts/fashion_mnist.py --out data") exit;;
 esac
+exec "{sys.executable}" "$@"
 '''
-    for name, before, told in (("minirram", "", short), ("python", scripts, ""), ("python3", scripts, "")):
-        program = folder / name
-        program.write_text(f'#!/bin/sh\n{before}exec "{sys.executable}" {told} "$@"\n')
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    variables = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP")}
-    return dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}", PYTHONPATH=str(ROOT), CI="true", **variables)
+    with served_commands(folder, "tests.support.short_minirram", variables) as ready:
+        minirram = f'[ "$(ulimit -v)" = unlimited ] || exec {short} "$@"\nexec {ready} "$@"\n'
+        for name, lines in (("minirram", minirram), ("python", python), ("python3", python)):
+            program = folder / name
+            program.write_text(f"#!/bin/sh\n{lines}")
+            program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        yield variables
 
 
 @pytest.fixture(scope="module")
@@ -344,19 +355,34 @@ minirram fit map.npy --unit uS --out mine.json""",
 
 
 @pytest.mark.slow
+def test_a_command_of_a_block_is_one_of_its_shell(shell, tmp_path):
+    """Exit code, folder, variables and streams, though a copy of one process runs it; memory that is limited is."""
+    (tmp_path / "here").mkdir()
+    text = """cd here && minirram vectors 4x2 --format npz --out made > told && ls -d made && grep -q made told
+minirram inspect none.xbp 2> told || echo code $? && grep -c "none.xbp" told
+[ "$(COLUMNS=60 minirram --help)" = "$(COLUMNS=150 minirram --help)" ] || echo wider"""
+    assert run_shell(text, tmp_path, shell).split() == ["made", "code", "2", "1", "wider"]
+    with pytest.raises(AssertionError):
+        run_shell("(ulimit -v 100000; minirram --version)", tmp_path, shell)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUN)
 def test_every_block_of_a_page_runs(page, given, shell, tmp_path, monkeypatch, capsys, forgotten):
     folder = tmp_path / "page"
     shutil.copytree(str(given), str(folder))
     for name in TREE:
         (folder / name).symlink_to(ROOT / name)
-    shutil.copytree(str(ROOT / "export"), str(folder / "export"), ignore=shutil.ignore_patterns("build"))
+    for name in WRITTEN:
+        shutil.copytree(str(ROOT / name), str(folder / name), ignore=shutil.ignore_patterns("build"))
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CI", "true")
+    monkeypatch.delenv("MINIRRAM_TRUST")
     monkeypatch.syspath_prepend(str(folder))
     names, printed = {}, None
     if page == "docs/onnx.md":
         pytest.importorskip("onnx", reason="needs the package onnx: pip install '.[onnx]'")
+    shell = dict(shell, **{FIGURES: "1"}) if page == "docs/report.md" else shell
     small = dict(shell, **{SMALL: "1"})
     run_shell(BEFORE.get(page, ""), folder, small)
     for block in blocks(page):
@@ -410,6 +436,24 @@ def test_the_blocks_with_a_board_run_on_one_in_memory(shell, tmp_path):
             text = text.replace("/dev/ttyUSB0", port).replace("READBACK", "RUN/bench/readback.npy")
             said = run_shell(f"{text.rstrip()} || [ $? = 1 ]", tmp_path, shell)  # 1: a cell of the macro is stuck
             assert re.search(r"cells +1 of \d+ failed", said), said
+
+
+@pytest.mark.slow
+def test_the_blocks_that_learn_on_a_chip_run_on_one_in_memory(shell, tmp_path):
+    """Those of the page on drivers: a board at a serial line, and the bench of that page; one epoch of 40 bars."""
+    pytest.importorskip("serial", reason="pyserial is the extra driver")
+    name = test_the_blocks_that_learn_on_a_chip_run_on_one_in_memory.__name__
+    (text,) = [block.text for block in blocks("docs/driver.md") if str(block.not_run).endswith(name)]
+    given = {block.file: block.text for block in BLOCKS if block.file in ("bars.py", "mybench.py")}
+    given["bars.py"] = given["bars.py"].replace("epochs=6", "epochs=1").replace("training=480", "training=44")
+    for file, words in given.items():
+        (tmp_path / file).write_text(words)
+    with board_at_a_port(small_macro(rows=64, cols=64)) as port:
+        run_shell(text.replace("/dev/ttyUSB0", port), tmp_path, shell)
+    for run, bench in (("board", "simulated taox-40nm"), ("bench", "my bench")):
+        assert json.loads((tmp_path / "runs" / run / "driver.json").read_text())["name"] == bench
+        calls = (tmp_path / "runs" / run / "driver.log").read_text()
+        assert all(f'"{call}"' in calls for call in ("form", "reset", "read"))
 
 
 @pytest.mark.slow

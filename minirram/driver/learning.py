@@ -58,7 +58,7 @@ class DrivenChip(Chip):
         if bench.shape != (lines.rows, 2 * lines.pairs) or bench.macros < placement.n_macros:
             raise ConfigError(
                 f"the network needs {placement.n_macros} macros of {lines.rows} x {2 * lines.pairs} cells; "
-                f"{bench.name} has {bench.macros} of {bench.rows} x {bench.cols}: state the size with --dead-lines"
+                f"{bench.name} has {bench.macros} of {bench.rows} x {bench.cols}: state the size with --rows and --cols"
             )
         nothing = np.zeros(bench.shape)
         macros = [

@@ -116,12 +116,12 @@ def save(folder: str, layout: Layout, *, parts: Mapping[str, Mapping[str, np.nda
 
 
 def hold_back(parts: Mapping[str, np.ndarray]) -> Tuple[Dict[str, np.ndarray], Dict[str, np.ndarray]]:
-    """Split ordered training data: the last twelfth is validation.
+    """Split ordered training data: the last twelfth is validation, at least one item.
 
     parts: arrays of one length by name, e.g. inputs and labels. Returns two such dicts: (training, validation).
     """
     n = len(parts["inputs"])
-    keep = n - int(round(n * VALIDATION_SHARE))
+    keep = n - max(1, int(round(n * VALIDATION_SHARE)))
     return {name: part[:keep] for name, part in parts.items()}, {name: part[keep:] for name, part in parts.items()}
 
 

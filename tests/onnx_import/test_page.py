@@ -2,10 +2,14 @@
 
 import re
 
+import pytest
+
+from minirram.cli import main
 from minirram.cli.main import build_parser
 from minirram.onnx_import.constants import FOLDED
 from minirram.onnx_import.operators import OPERATORS
 
+from ..support.pages import blocks
 from ..support.places import ROOT
 
 PAGE = (ROOT / "docs" / "onnx.md").read_text(encoding="utf-8")
@@ -28,3 +32,20 @@ def test_every_option_is_told_of() -> None:
     options = {option for action in commands.choices["place"]._actions for option in action.option_strings[:1]}
     named = set(re.findall(r"--[a-z][a-z-]+", PAGE))
     assert options - {"-h"} - SELDOM - named == set()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # of the exporter
+def test_the_line_that_exports_from_pytorch(tmp_path, monkeypatch, capsys) -> None:
+    """A model of PyTorch as the page's line writes it, with a convolution and its classes."""
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    for package in ("onnx", "onnxscript"):
+        pytest.importorskip(package, reason=f"the exporter of PyTorch needs {package}")
+    (line,) = [block.text for block in blocks("docs/onnx.md") if str(block.not_run).startswith("needs PyTorch")]
+    nn = torch.nn
+    layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1800, 10)]
+    monkeypatch.chdir(tmp_path)
+    exec(line, {"torch": torch, "model": nn.Sequential(*layers)})
+    capsys.readouterr()
+    assert main.main(["place", "network.onnx"]) == 0
+    assert re.search(r"weights +18216 ", capsys.readouterr().out)  # 216 and 18,000

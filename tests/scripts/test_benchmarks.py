@@ -202,6 +202,18 @@ def test_training_without_pytorch():
     assert results["crnn_details"]["gemm_threads"] == 1
 
 
+@pytest.mark.slow
+def test_training_beside_pytorch():
+    """With PyTorch of this interpreter, or of the one that the variable MINIRRAM_TORCH names."""
+    python = os.environ.get("MINIRRAM_TORCH", sys.executable)
+    if subprocess.run([python, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("needs PyTorch: an interpreter that has it in MINIRRAM_TORCH")
+    results = run("training.py", "--threads", "1", "--tasks", "crnn", "--rounds", "1", "--torch", python)
+    details = results["crnn_details"]
+    assert details["gradient_difference"]["difference"] < 1e-12  # in float64, where masks and codes are the same
+    assert results["crnn"] == details["step_ms"][details["torch_format"]] / details["step_ms"]["minirram"] > 0
+
+
 def imported(name):
     """A benchmark as a module."""
     spec = importlib.util.spec_from_file_location("benchmark_" + name, str(ROOT / "benchmarks" / (name + ".py")))

@@ -89,9 +89,9 @@ def zipped(folder, path, root=""):
                 archive.write(file, root + file.relative_to(folder).as_posix())
 
 
-SIZES = ((fashion_mnist.TASK, 240, 120), (spoken_digits.TASK, 120, 60), (retina.TASK, 2, 1))
+SIZES = ((fashion_mnist.TASK, 240, 40), (spoken_digits.TASK, 60, 20), (retina.TASK, 2, 1))
 """task, samples for training, and for validation and test each"""
-SIDE = 128
+SIDE = 64
 """of a fundus image"""
 
 

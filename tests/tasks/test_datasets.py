@@ -204,6 +204,12 @@ def test_the_last_5000_of_60000_are_held_back():
     np.testing.assert_array_equal(held["labels"], -held["inputs"])
 
 
+@pytest.mark.parametrize("n", [2, 6, 7])
+def test_few_training_data_keep_one_for_validation(n):
+    kept, held = datasets.hold_back({"inputs": np.arange(n)})
+    assert held["inputs"].tolist() == [n - 1] and len(kept["inputs"]) == n - 1
+
+
 @given(st.integers(1, 300), st.integers(0, 2**31), st.data())
 def test_an_epoch_visits_every_item_at_most_once_in_full_batches(n, seed, data):
     size = data.draw(st.integers(1, n))
