@@ -91,8 +91,8 @@ def zipped(folder, path, root=""):
 
 SIZES = ((fashion_mnist.TASK, 240, 40), (spoken_digits.TASK, 60, 20), (retina.TASK, 2, 1))
 """task, samples for training, and for validation and test each"""
-SIDE = 64
-"""of a fundus image"""
+SIDE, ARCHIVED = 64, 128
+"""of a fundus image as made, and in an archive, where the region is smaller than the image"""
 
 
 def write_sets(folder):
@@ -111,7 +111,7 @@ def write_archives(folder):
         write_recordings(folder / "recordings", clips((0, 1, 5, 6, *range(10, 18))))
         zipped(folder / "recordings", folder / "fsdd.zip", "recordings/")
     with contextlib.suppress(pytest.skip.Exception):
-        write_reduced_hrf(folder / "hrf", SIDE)
+        write_reduced_hrf(folder / "hrf", ARCHIVED)
         zipped(folder / "hrf", folder / "hrf26-584x389.zip", "hrf26-584x389/")
         write_published_hrf(folder / "all", drawn_eyes(len(PUBLISHED)))
         zipped(folder / "all", folder / "all.zip")
