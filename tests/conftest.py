@@ -72,10 +72,16 @@ def programmer(built):
 
 @pytest.fixture
 def forgotten():
-    """The registry as it was, after the test."""
-    from minirram.tasks import registry
+    """What is known by its name - tasks, kinds of cells, layers - as it was, after the test; before it, the package's."""
+    from minirram.device.interface import KINDS
+    from minirram.nn.layers.base import _CLASSES
+    from minirram.tasks.registry import TASKS
 
-    before = dict(registry.TASKS)
+    before = [(known, dict(known)) for known in (TASKS, KINDS, _CLASSES)]
+    for classes in (KINDS, _CLASSES):
+        for name in [name for name, kind in classes.items() if not kind.__module__.startswith("minirram.")]:
+            del classes[name]
     yield
-    registry.TASKS.clear()
-    registry.TASKS.update(before)
+    for known, kept in before:
+        known.clear()
+        known.update(kept)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from minirram.cli import console, main, progress, sweep_progress
 from minirram.cli.evaluate import _confusion
+from minirram.errors import ConfigError
 from minirram.progress import stages
 from minirram.runs import demo
 from minirram.sweep.driver import Progress
@@ -52,6 +53,21 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(runs, monkeypatch):
     half = re.compile(r"\[##########\.{10}\] training 50 %, (\d+ s left, )?epoch 1/2")
     assert any(half.search(line) for line in drawn)  # a slow machine says how long, too
     assert any("examining test" in line for line in drawn) and drawn[-1].strip() == ""
+
+
+def test_a_bench_tells_its_steps(monkeypatch):
+    def stepped(*_, progress, **__):
+        for done in (2, 3, 5):
+            progress(done, 5)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("minirram.cli.bench.bench", stepped)
+    monkeypatch.setattr(progress, "BAR_S", 0.0)
+    screen = Terminal()
+    with contextlib.redirect_stderr(screen):
+        assert main.main(["bench", "RUN", "--driver", "simulated"]) == 2
+    told = re.findall(r"programming (\d+) %.*?(step ./5)", screen.getvalue())
+    assert told == [("40", "step 2/5"), ("60", "step 3/5"), ("100", "step 5/5")]
 
 
 def test_what_an_earlier_session_did_says_nothing_of_the_speed(monkeypatch):

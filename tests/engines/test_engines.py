@@ -51,6 +51,17 @@ def test_an_engine_that_is_gone_ends_the_wait(monkeypatch):
         list(completed(Gone(), total, range(2)))
 
 
+def test_an_error_ends_the_workers_and_cancels_what_waits():
+    with pytest.raises(ZeroDivisionError), WorkerPool(1) as pool:
+        futures = [pool.submit(time.sleep, 60) for _ in range(3)]
+        started = time.monotonic()
+        raise ZeroDivisionError
+    with pytest.raises(WorkerDied):
+        futures[0].result(20)
+    assert all(future.cancelled() for future in futures[1:]) and time.monotonic() - started < 20
+    assert not any(worker.process.is_alive() for worker in pool._workers)
+
+
 def test_one_engine_at_a_time():
     for wrong in (dict(processes=2, dask="tcp://h:1"), dict(processes=0), dict(dask="a", executor=object())):
         with pytest.raises(ConfigError):

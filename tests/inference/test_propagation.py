@@ -140,8 +140,8 @@ def clips(generator, n):
 @pytest.mark.parametrize(
     "task, draw, sizes, epochs",
     [
-        (fashion_mnist.TASK, drawn_garments.garments, {"train": 3000, "validation": 2000, "test": 20}, 2),
-        (spoken_digits.TASK, clips, {"train": 800, "validation": 1000, "test": 20}, 6),
+        (fashion_mnist.TASK, drawn_garments.garments, {"train": 3000, "validation": 800, "test": 20}, 2),
+        (spoken_digits.TASK, clips, {"train": 800, "validation": 500, "test": 20}, 6),
     ],
     ids=["cnn", "crnn"],
 )
