@@ -18,7 +18,7 @@ Li et al., "Pruning random resistive memory for optimizing analog AI" (arXiv 231
 minirram paper --out paper                    # this table, paper.json and paper.md; --json for `claims`
 ```
 
-<!-- not run: minutes for quick, hours for full, which wants real data -->
+<!-- small: minutes for quick, hours for full -->
 ```sh
 minirram paper --out paper --run quick        # results anew first; full with --data data
 ```

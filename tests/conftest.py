@@ -72,7 +72,7 @@ def programmer(built):
 
 @pytest.fixture
 def forgotten():
-    """What is known by its name - tasks, kinds of cells, layers - as it was, after the test; before it, the package's."""
+    """Tasks, kinds of cells and layers that are known by name: as they were after it, the package's before it."""
     from minirram.device.interface import KINDS
     from minirram.nn.layers.base import _CLASSES
     from minirram.tasks.registry import TASKS
