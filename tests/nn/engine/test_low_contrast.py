@@ -54,6 +54,6 @@ def gradient_error(share, draw):
 
 @pytest.mark.parametrize("share", [0.5, 0.05, 0.005])
 def test_low_contrast_keeps_its_gradient(share):
-    """In a fifth of the draws: few values are seen, each often; one at a border of the quantiser falls to either side."""
+    """In a fifth of the draws: few values are seen, each often; one at a border of the quantiser takes either side."""
     errors = [gradient_error(share, draw) for draw in range(2, 27)]
     assert sorted(errors)[4] < 1e-3
