@@ -97,6 +97,7 @@ def test_kills_at_random_moments_leave_whole_files_and_go_on(command, place, tmp
             code = ended(child)
             assert code in (0, -signal.SIGKILL), said(log)
             killed += code != 0
+            takes_s *= 0.8 if code == 0 else 1.1  # a machine may be busier at one time than at another
             assert half(str(out)) == []
         assert ended(fork(line(command, place, out), log)) == 0, said(log)
         assert half(str(out)) == [] and temporary(str(out)) == []
