@@ -453,7 +453,7 @@ def test_the_blocks_that_learn_on_a_chip_run_on_one_in_memory(shell, tmp_path):
     for run, bench in (("board", "simulated taox-40nm"), ("bench", "my bench")):
         assert json.loads((tmp_path / "runs" / run / "driver.json").read_text())["name"] == bench
         calls = (tmp_path / "runs" / run / "driver.log").read_text()
-        assert all(f'"{call}"' in calls for call in ("form", "reset", "read"))
+        assert all(f'"{call}"' in calls for call in ("read", "reset"))  # its cells were formed before
 
 
 @pytest.mark.slow

@@ -139,7 +139,7 @@ def test_labels_of_pixels_in_two_channels_and_an_odd_size_are_learned(trained):
 @pytest.mark.slow
 def test_pixels_of_three_classes_are_learned(trained):
     folder, results = trained("pixel classes")
-    assert results["test"]["primary"] == "dice" and results["test"]["dice"] > 0.7
+    assert results["test"]["primary"] == "dice" and results["test"]["dice"] > 0.6
     counts = np.array(results["test"]["confusion"])
     assert counts.shape == (3, 3) and counts.sum() == 40 * 51 * results["test"]["samples"]
     assert set(results["data_report"]["classes"]) == {"0", "1", "2"}

@@ -73,7 +73,7 @@ def test_another_chip_loses_and_learning_on_wins_back(home, tmp_path):
     def stop_at_one(row):
         raise Stopped
 
-    changes = {"epochs": 2, "learning_rate": 0.05, "chip_seed": 1}
+    changes = {"epochs": 2, "learning_rate": 0.05, "chip_seed": 2}
     with pytest.raises(Stopped):
         transfer(home, str(tmp_path / "stopped"), changes=changes, progress=stop_at_one)
     results = transfer(home, str(tmp_path / "stopped"), changes=changes)
