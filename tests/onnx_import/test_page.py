@@ -1,6 +1,7 @@
 """docs/onnx.md names every operator that is read, every layer that comes of one, and every option of `place`."""
 
 import re
+import runpy
 
 import pytest
 
@@ -45,7 +46,9 @@ def test_the_line_that_exports_from_pytorch(tmp_path, monkeypatch, capsys) -> No
     nn = torch.nn
     layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1800, 10)]
     monkeypatch.chdir(tmp_path)
-    exec(line, {"torch": torch, "model": nn.Sequential(*layers)})
+    script = tmp_path / "line.py"
+    script.write_text(line)
+    runpy.run_path(str(script), init_globals={"torch": torch, "model": nn.Sequential(*layers)})
     capsys.readouterr()
     assert main.main(["place", "network.onnx"]) == 0
     assert re.search(r"weights +18216 ", capsys.readouterr().out)  # 216 and 18,000
