@@ -1,7 +1,7 @@
 """Comparisons of statistics: how far they may lie, how small an error they find."""
 
 from statistics import NormalDist
-from typing import NamedTuple, Union
+from typing import NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -13,6 +13,9 @@ LAWS = 18
 """`noisy_laws.STATISTICAL_LAWS`, which share it"""
 READS = 400
 """repetitions behind each mean and variance"""
+FEWEST_READS = 50
+MOST_READS = 10_000
+"""that are asked for; one sample of 512 columns takes 41 MB"""
 
 
 Numbers = Union[float, np.ndarray]
@@ -28,6 +31,22 @@ class Power(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.smallest:.2g} {self.unit}"
+
+
+def reads_that_find(wanted: float, powers: Sequence[Tuple[int, Optional[Power]]]) -> int:
+    """Reads with which a law finds an error of `wanted`, from what two numbers of reads find.
+
+    It falls as a + b / sqrt(reads); a is what the device may be off. A tenth more is asked for, as part of it falls
+    as 1 / reads. The fewest where no number of reads is enough.
+    """
+    (few, found_by_few), (more, found_by_more) = powers
+    if found_by_few is None or found_by_more is None:
+        return few
+    b = (found_by_few.smallest - found_by_more.smallest) / (few**-0.5 - more**-0.5)
+    a = max(found_by_more.smallest - b * more**-0.5, 0.0)
+    if a >= wanted:
+        return few
+    return min(int(np.ceil(1.1 * (b / (wanted - a)) ** 2)), MOST_READS)
 
 
 def quantile(comparisons: int) -> float:

@@ -13,7 +13,7 @@ Needs hypothesis, the extra `conformance`.
 import os
 import secrets
 from functools import partial
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -22,10 +22,10 @@ from ..crossbar.product import multiply_tiles
 from ..crossbar.read_noise import ReadNoise, read_variance
 from ..errors import ConfigError, how_to_install
 from .cases import PAPER_ROWS, Factory, NotTried, Problem, Spec, Violation, largest_code, within_budget
-from .comparisons import FALSE_ALARM, READS, Power
+from .comparisons import FALSE_ALARM, FEWEST_READS, READS, Power, reads_that_find
 from .covering import breaks, cover, shrunk
 from .exact_laws import EXACT_LAWS
-from .noisy_laws import STATISTICAL_LAWS
+from .noisy_laws import STATISTICAL_LAWS, Law
 
 __all__ = ["EFFORTS", "FALSE_ALARM", "Power", "Report", "Result", "Simulator", "Spec", "check", "simulator_factory"]
 
@@ -46,6 +46,8 @@ class Result(NamedTuple):
     """the counterexample; empty when the law holds; why, when no case of this `Spec` could tell"""
     power: Optional[Power] = None
     """smallest error that a statistical law finds in 99 of 100 devices; None for exact laws and open ones"""
+    reads: Optional[int] = None
+    """of each sample, behind a statistical law"""
 
     @property
     def tried(self) -> bool:
@@ -85,7 +87,9 @@ class Report(NamedTuple):
         if self.power:
             width = max(map(len, self.power))
             lines += ["", "smallest error that is found in 99 of 100 devices:"]
-            lines += [f"  {law:{width}s}  {power}" for law, power in self.power.items()]
+            for result in self.results:
+                if result.power is not None:
+                    lines += [f"  {result.law:{width}s}  {result.power} ({result.reads:,} reads)"]
         lines += ["", *(result.law + ": " + result.message for result in self.results if result.message)]
         if not self.passed:
             lines += [f"The same cases again: seed={self.seed}"]
@@ -100,6 +104,7 @@ def check(
     effort: str = "normal",
     seed: Optional[int] = None,
     reads: int = READS,
+    finds: Optional[Mapping[str, float]] = None,
 ) -> Report:
     """Try the device that `factory` makes against every law; returns a `Report`.
 
@@ -109,9 +114,12 @@ def check(
     effort: one of EFFORTS, how many cases each exact law is tried on. seed: of the cases, as `Report.seed` gives it to
     repeat a failure; None: another one each time, and always the same where the variable CI is set.
     reads: of each sample of a noisy device, at least 50; `Report.power` says what they find.
+    finds: law -> error that it is to find in 99 of 100 devices, in the unit of `Report.power`. Such a law reads as
+    often as that takes, `reads` at least and `comparisons.MOST_READS` at most. One that does not find it then is open.
     """
-    if reads < 50:
-        raise ConfigError(f"{reads} reads; statistics need at least 50")
+    if reads < FEWEST_READS:
+        raise ConfigError(f"{reads} reads; statistics need at least {FEWEST_READS}")
+    finds = _wanted(finds or {}, exact=exact)
     if effort not in EFFORTS:
         raise ConfigError(f"effort {effort!r}: choose {', '.join(EFFORTS)}")
     if seed is None:
@@ -120,12 +128,44 @@ def check(
         _hypothesis()
         results = [_verdict(law, partial(_search, law, factory, spec, EFFORTS[effort], seed)) for law in EXACT_LAWS]
     else:
-        results = [_verdict(law, partial(law, factory, spec, reads)) for law in STATISTICAL_LAWS]
+        results = [_noisy_verdict(law, factory, spec, reads, finds.get(_name(law))) for law in STATISTICAL_LAWS]
     return Report(tuple(results), seed)
 
 
+def _name(law: Callable[..., Optional[Power]]) -> str:
+    return law.__name__.replace("_", " ")
+
+
+def _wanted(finds: Mapping[str, float], *, exact: bool) -> Mapping[str, float]:
+    """`finds`; ConfigError for an unknown law or an error that cannot be found."""
+    laws = [_name(law) for law in STATISTICAL_LAWS]
+    if finds and exact:
+        raise ConfigError("finds: an exact device is compared bit for bit; it is for exact=False")
+    for law, error in finds.items():
+        if law not in laws:
+            raise ConfigError(f"finds: there is no law {law!r}; choose {', '.join(laws)}")
+        if not error > 0:
+            raise ConfigError(f"finds: an error of {error!r} under {law!r}; it must be above 0")
+    return finds
+
+
+def _noisy_verdict(law: Law, factory: Factory, spec: Spec, reads: int, wanted: Optional[float]) -> Result:
+    """Verdict with `reads` of each sample, or with as many more as find an error of `wanted`."""
+    if wanted is not None:
+        try:
+            few, more = FEWEST_READS, 4 * FEWEST_READS  # what they find tells how many are needed; not whether it holds
+            powers = [(number, law(factory, spec, number)) for number in (few, more)]
+            reads = max(reads, reads_that_find(wanted, powers))
+        except Exception:  # a finding, which the reads below make again
+            wanted = None
+    result = _verdict(law, partial(law, factory, spec, reads))._replace(reads=reads)
+    if wanted is None or result.power is None or result.power.smallest <= wanted:
+        return result
+    return result._replace(message=f"{reads:,} reads find {result.power} and more; {wanted:.2g} was asked")
+
+
 def _verdict(law: Callable[..., Optional[Power]], attempt: Callable[[], Optional[Power]]) -> Result:
-    name = law.__name__.replace("_", " ")
+    name = _name(law)
     try:
         power = attempt()
     except NotTried as reason:

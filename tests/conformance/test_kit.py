@@ -171,6 +171,46 @@ def test_more_reads_find_smaller_errors():
         assert 2 < few[law].smallest / many[law].smallest < 4
 
 
+def test_a_law_reads_as_often_as_the_wanted_error_takes():
+    """The report has it found, with about as many reads as the square root's law says; other laws keep theirs."""
+    spec = replace(NOISY, max_rows=32, max_pairs=8)
+    few = check(simulator_factory(spec), spec, exact=False, reads=100)
+    wanted = few.power["gain"].smallest / 2
+    report = check(simulator_factory(spec), spec, exact=False, reads=100, finds={"gain": wanted})
+    assert report.power["gain"].smallest <= wanted
+    reads = {result.law: result.reads for result in report.results}
+    assert 350 < reads["gain"] < 600 and reads["mean"] == 100
+    assert f"({reads['gain']:,} reads)" in str(report)
+
+
+def test_an_error_that_no_number_of_reads_finds_leaves_its_law_open():
+    spec = replace(NOISY, max_rows=32, max_pairs=8, adc_gain=0.01)
+    report = check(simulator_factory(spec), spec, exact=False, reads=100, finds={"gain": 0.5})
+    result = next(result for result in report.results if result.law == "gain")
+    assert result.verdict == "open" and result.reads == 100
+    assert "0.5 was asked" in result.message
+
+
+def test_a_broken_law_stays_broken_whatever_it_is_to_find():
+    spec = replace(NOISY, max_rows=32, max_pairs=8)
+    factory = broken_devices.device(broken_devices.NOISY["a gain of 1.01"], spec.read_noise)
+    assert "gain" in check(factory, spec, exact=False, finds={"gain": 0.5}).broken
+
+
+@pytest.mark.parametrize(
+    "finds, exact, said",
+    [
+        ({"gain": 0.5}, True, "exact=False"),
+        ({"gian": 0.5}, False, "no law 'gian'; choose mean, gain,"),
+        ({"gain": 0.0}, False, "above 0"),
+        ({"gain": float("nan")}, False, "above 0"),
+    ],
+)
+def test_wrong_wishes_are_refused(finds, exact, said):
+    with pytest.raises(ConfigError, match=said):
+        check(simulator_factory(NOISY), NOISY, exact=exact, finds=finds)
+
+
 @pytest.mark.slow
 def test_the_power_is_what_it_says():
     """A device whose noise is wrong by what the report says it finds with 99 %: found in at least 11 of 12."""
