@@ -128,6 +128,25 @@ def test_masks_that_learn_on_are_an_increment_of_the_program_that_the_chip_holds
 
 
 @pytest.mark.slow
+def test_masks_learn_on_from_those_of_the_run_whose_border_is_held(runs, held, tmp_path, monkeypatch):
+    """They are the best epoch's: the last scores, or another share of them, would give others."""
+    program, readback = held
+    held_before = []
+
+    def seen(self, *arguments, **options):
+        held_before.append({name: np.abs(self.scores[name]) >= border for name, border in self.borders.items()})
+        return step(self, *arguments, **options)
+
+    step = MaskLearner.step
+    monkeypatch.setattr(MaskLearner, "step", seen)
+    command = ["recalibrate", runs.trained(*LEARNED), "--readback", readback, "--out", str(tmp_path / "new")]
+    figures(*command, "--program", program, "--relearn-steps", "1")
+    own = runs.arrays("masks.npz", "", *LEARNED)
+    assert held_before[0].keys() == own.keys()
+    assert all(np.array_equal(held_before[0][name], own[name]) for name in own)
+
+
+@pytest.mark.slow
 def test_statistics_are_taken_through_the_wires_of_the_run(runs, tmp_path, monkeypatch):
     """A chip that was read back has no voltage shares until it is told to have wires."""
     wired = LEARNED + ("--wire-ohm", "100")

@@ -19,11 +19,12 @@ from minirram.device.cell import CellModel
 from minirram.device.presets import PCM, TAOX_40NM
 from minirram.errors import ConfigError, DataError, MissingFileError
 from minirram.files import read_json, write_json
-from minirram.pages import learning, provenance
+from minirram.pages import chip_state, comparison, cost, learning, provenance
 from minirram.pages.outcome import outcome_of, sampling_interval
 from minirram.pages.report import NO_PICTURES, default_out, make_page
 from minirram.pages.run import Wishes, _drift
 from minirram.report.cell_map import STATES
+from minirram.report.svg import HEIGHT_PX
 from minirram.report.text import percent
 from minirram.runs.evaluate import Evaluation
 from minirram.runs.fit_file import histogram_of, load_fit
@@ -320,6 +321,31 @@ def test_a_comparison_has_a_page_of_its_arms(folder, tmp_path):
     for arm in told["arms"]:
         assert by_seed[arm["arm"]] == pytest.approx(list(arm["by_seed"].values()), abs=1e-4)
     assert "Distance below the arm" in seen.text("span") and make_page(out + "/comparison.json", Wishes()) == found
+
+
+@pytest.mark.slow
+def test_pictures_are_as_high_as_what_they_list(folder, tmp_path, monkeypatch):
+    """A line takes as much of any picture, however many there are."""
+    heights = {}
+
+    def noted(draw, title, said, *, height_px=HEIGHT_PX):
+        heights[title] = height_px
+
+    for module in (chip_state, comparison, cost, learning):
+        monkeypatch.setattr(module, "picture", noted)
+    out = str(tmp_path / "compared")
+    words = ["compare", folder + "/mine.json", "--data", folder + "/mine.csv", "--out", out, "--epochs", "1"]
+    figures(*words, "--arms", "pair", "cell", "pair-free", "--seeds", "0", "--processes", "1")
+    make_page(folder + "/table", Wishes())
+    make_page(out, Wishes())
+    assert {name: height for name, height in heights.items() if height != HEIGHT_PX} == {
+        "Density by layer": 90 + 2 * 22,
+        "Energy by layer": 64 + 6 * 20,
+        "Energy by event": 64 + 7 * 20,
+        "Pulses of the bench": 264,
+        "Scores by arm": 80 + 3 * 26,
+        "Wear by arm": 264 + 14,
+    }
 
 
 @pytest.mark.slow
