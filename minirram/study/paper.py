@@ -22,6 +22,7 @@ FILES = (
     "masks-spoken-digits",
     "plain-fashion-mnist",
     "plain-fashion-mnist-free",
+    "plain-fashion-mnist-free-whole",
     "plain-spoken-digits",
     "plain-spoken-digits-free",
     "plain-retina",
@@ -188,8 +189,10 @@ def _level(mean: float, spread: float, seeds: int) -> str:
 
 
 def _free_gap(found: Found) -> Tuple[str, bool]:
-    words, gap = _free(found, "plain-fashion-mnist-free", found["masks-fashion-mnist"].found["validation"])
-    return words, abs(gap - 0.077) < 0.02
+    masks = found["masks-fashion-mnist"].found["validation"]
+    two_epochs, _ = _free(found, "plain-fashion-mnist-free", masks)
+    all_epochs, gap = _free(found, "plain-fashion-mnist-free-whole", masks)
+    return f"{all_epochs}; after two epochs {two_epochs}", abs(gap - 0.077) < 0.02
 
 
 def _spared(found: Found) -> Tuple[str, bool]:
@@ -303,10 +306,10 @@ ROWS = (
     _Row(
         "Fashion-MNIST, masks above weight optimisation with free writes",
         "+7.7 points (79.7 %)",
-        (_MASKS, "plain-fashion-mnist-free"),
+        (_MASKS, "plain-fashion-mnist-free", "plain-fashion-mnist-free-whole"),
         _free_gap,
-        "Two epochs at a write error of 0.15 %. One formed cell for each weight and an error of 6 % give the paper's "
-        "number; the error is fitted.",
+        "Over the authors' 65 epochs a fine error passes our masks, as a tuned baseline does. One formed cell for each "
+        "weight and an error of 6 % give the paper's number after two epochs; the error is fitted.",
     ),
     _Row(
         "Fashion-MNIST, programs spared against writing every weight at every step",
@@ -323,7 +326,7 @@ ROWS = (
         ("masks-spoken-digits", "plain-spoken-digits", "plain-spoken-digits-free"),
         _digits_gap,
         "Our masks take 2.5 programs per weight. After so few updates the plain arm is at chance, and the gap larger. "
-        "With one cell and 6 % accuracy falls as the rate falls; why was not isolated.",
+        "With one cell and 6 % small steps do not take back the errors of the writes: a constant rate keeps 81 %.",
     ),
     _Row(
         "DRIVE, masks above weight optimisation in ROC-AUC",

@@ -37,6 +37,7 @@ class _Plan(NamedTuple):
     """with free writes"""
     fashion: Tuple[int, ...]
     fashion_free: Tuple[int, ...]
+    fashion_whole: Tuple[int, ...]
     digits: Tuple[int, ...]
     digits_free: Tuple[int, ...]
     retina: Tuple[int, ...]
@@ -50,6 +51,7 @@ PLANS = {
         free_arms=("wo-plain-free-0.15",),
         fashion=(3, 11, 37),
         fashion_free=(75, 150),
+        fashion_whole=(),
         digits=(3, 40, 100),
         digits_free=(),
         retina=(),
@@ -60,6 +62,7 @@ PLANS = {
         free_arms=("wo-plain-free-0.15", "wo-plain-one-free-6"),
         fashion=(3, 6, 11, 20, 37),
         fashion_free=(75, 300, 900, 1800),
+        fashion_whole=(916, 9160, 59540),
         digits=(3, 10, 40, 80, 100, 120, 160),
         digits_free=(100, 300, 900, 2400, 4800),
         retina=(3, 10, 20),
@@ -137,6 +140,7 @@ def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[Tuple[str
     arms = (
         ("plain-fashion-mnist", "fashion-mnist", _BUDGET, plan.seeds, plan.fashion),
         ("plain-fashion-mnist-free", "fashion-mnist", plan.free_arms, plan.seeds, plan.fashion_free),
+        ("plain-fashion-mnist-free-whole", "fashion-mnist", plan.free_arms, (0,), plan.fashion_whole),
         ("plain-spoken-digits", "spoken-digits", _BUDGET, plan.seeds, plan.digits),
         ("plain-spoken-digits-free", "spoken-digits", plan.free_arms, plan.seeds, plan.digits_free),
         ("plain-retina", "retina", _BUDGET, (0,), plan.retina),

@@ -11,6 +11,7 @@ from minirram.chip.chip import Chip
 from minirram.chip.dead_lines import ChipLines
 from minirram.crossbar.conditions import Conditions
 from minirram.crossbar.converters import Adc
+from minirram.crossbar.macro import Macro
 from minirram.crossbar.wires import Wires, transfer_S
 from minirram.device.presets import TAOX_40NM
 from minirram.inference.product import ChipProduct
@@ -74,6 +75,21 @@ def test_signed_inputs_are_those_of_a_dense_oracle(seed, ohm, age_s, faults, zer
         found = product(name, codes, zero_point) * (1e-6 / GRID_S)
         assert np.abs(found - exact).max() <= near + 1e-6 * np.abs(exact).max()
         assert not found[0].any()
+
+
+def test_zero_points_behind_wires_are_solved_on_the_threads_of_the_product(monkeypatch):
+    told, sums = [], Macro.column_sums_grid
+
+    def seen(self, region, wires, *, threads):
+        told.append(threads)
+        return sums(self, region, wires, threads=threads)
+
+    monkeypatch.setattr(Macro, "column_sums_grid", seen)
+    adcs, ones = dict.fromkeys(("wide", "small"), Adc(8, 9.0)), dict.fromkeys(("wide", "small"), 1e-6)
+    bits, behind = dict.fromkeys(adcs, 4), Conditions(wires=Wires(1.0, 1.0))
+    product = ChipProduct(worn_chip(1, 0.0, False), adcs, input_bits=bits, scales_S=ones, threads=3, conditions=behind)
+    product("small", np.zeros((1, 5), np.uint8), 8)
+    assert set(told) == {3}
 
 
 @pytest.mark.parametrize("model", ["solve", "reduced"])

@@ -161,6 +161,11 @@ def test_figures_are_those_of_the_commands(folder, page):
     value, unit = rows["all"][-2].split()
     scale = {"fJ": 1e-15, "pJ": 1e-12, "nJ": 1e-9, "µJ": 1e-6}[unit]
     assert float(value) * scale == pytest.approx(energy["total"]["total_J"], rel=0.006)
+    density = seen.tables["Density by layer"][1:]
+    _, _, masks = RunFolder.open(folder + "/table").load_trained()
+    of_all = [sum(mask.size for mask in masks.values()), sum(np.count_nonzero(mask) for mask in masks.values())]
+    assert [row[0] for row in density] == [*masks, "all"]
+    assert [int(number.replace(",", "")) for number in density[-1][2:4]] == of_all
     pulses = {row[0]: int(row[1].replace(",", "")) for row in seen.tables["Pulses of the program"][1:]}
     assert pulses == {kind: n for kind, n in written["pulses"].items() if n}
     assert f"{written['bytes']:,} bytes" in seen.text("dd") and written["new_state"] in seen.text("dd")

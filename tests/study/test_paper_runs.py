@@ -23,7 +23,7 @@ NETWORKS = {
 DRAWN = {"fashion-mnist": 264, "spoken-digits": 66, "retina": 12}
 """samples for training and validation"""
 EPOCHS = 2
-FEW = dict(fashion=(1, 37), fashion_free=(2, 5), digits=(1, 2), digits_free=(2,), retina=(1,))
+FEW = dict(fashion=(1, 37), fashion_free=(2, 5), fashion_whole=(2,), digits=(1, 2), digits_free=(2,), retina=(1,))
 """whole updates"""
 
 
