@@ -171,6 +171,7 @@ def test_more_reads_find_smaller_errors():
         assert 2 < few[law].smallest / many[law].smallest < 4
 
 
+@pytest.mark.slow
 def test_a_law_reads_as_often_as_the_wanted_error_takes():
     """The report has it found, with about as many reads as the square root's law says; other laws keep theirs."""
     spec = replace(NOISY, max_rows=32, max_pairs=8)
@@ -191,6 +192,7 @@ def test_an_error_that_no_number_of_reads_finds_leaves_its_law_open():
     assert "0.5 was asked" in result.message
 
 
+@pytest.mark.slow
 def test_a_broken_law_stays_broken_whatever_it_is_to_find():
     spec = replace(NOISY, max_rows=32, max_pairs=8)
     factory = broken_devices.device(broken_devices.NOISY["a gain of 1.01"], spec.read_noise)
