@@ -321,3 +321,16 @@ def test_reads_that_are_copies_have_no_noise():
     (read_S,) = reads_of(TAOX_40NM, (20, 30), 1, "copy")
     fit = fit_maps([read_S, read_S], TAOX_40NM, repeated=True)
     assert fit.model.read_noise == 0 and any("the reads are equal" in line for line in fit.remarks)
+
+
+@pytest.mark.parametrize("noise_S, remarked", [(0.2e-6, False), (40e-6, True)])
+def test_pulses_that_explain_little_are_remarked_with_their_direction(noise_S, remarked):
+    """Readings that scatter by more than they rise: the constant is of no use, and the report says so."""
+    n, random = np.arange(60.0), np.random.default_rng(1)
+    rising_S = 2e-6 + 18e-6 * n / n[-1]
+    read_S = np.abs(rising_S[:, None] + noise_S * random.standard_normal((60, 3))) + 1e-9
+    fit = fit_maps(reads_of(TAOX_40NM, (20, 30), 1, "pulses"), TAOX_40NM, pulses=np.column_stack([n, read_S]))
+    said = [line for line in fit.remarks if "pulse response explains" in line]
+    (response,) = fit.pulses
+    assert bool(said) == remarked
+    assert all(f"the {response.direction} pulse response explains {response.explained:.0%}" in line for line in said)
