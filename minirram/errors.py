@@ -53,6 +53,11 @@ class FormatError(MinirramError):
 
     def __init__(self, message: str, offset: int, *, kind: str, record: Optional[int] = None) -> None:
         super().__init__(f"{message} (byte offset {offset}, {kind})")
+        self.message = message
         self.offset = offset
         self.kind = kind
         self.record = record
+
+    def of(self, file: str) -> "FormatError":
+        """The same error, said of a file."""
+        return FormatError(f"{file}: {self.message}", self.offset, kind=self.kind, record=self.record)

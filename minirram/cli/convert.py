@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from ..errors import DataError
+from ..errors import DataError, FormatError
 from ..files import atomic_writer, json_of
 from ..inference import integer_binary
 from ..inference.integer_network import integer_network
@@ -45,14 +45,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Converted:
     """Read the old file, write the new one."""
     old = read_bytes(options.file)
-    data, new_state = _digital(old, options.file) if old[:1] == b"{" else _program(old)
+    data, new_state = _digital(old, options.file) if old[:1] == b"{" else _program(old, options.file)
     with atomic_writer(options.out) as handle:
         handle.write(data)
     return Converted(os.fspath(options.out), len(data), len(old), new_state)
 
 
-def _program(old: bytes) -> Tuple[bytes, str]:
-    program = format1.read(old)
+def _program(old: bytes, path: str) -> Tuple[bytes, str]:
+    try:
+        program = format1.read(old)
+    except FormatError as error:
+        raise error.of(path) from None
     return codec.write(program), f"{program.new_state:08x}"
 
 

@@ -6,7 +6,6 @@ from typing import Any, Dict, Iterator
 from ..programming import readback
 from ..programming.readback import read_bytes
 from ..programming.results import ProgramSummary, RecipeSummary, TileSummary
-from ..xbp import codec
 from .arguments import file_option
 
 RESULT = ProgramSummary
@@ -24,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> ProgramSummary:
     """Read the file and describe it."""
     data = read_bytes(options.file)
-    return readback.describe(codec.read(data), data)
+    return readback.describe(readback.decoded(data, options.file), data)
 
 
 def text(shown: ProgramSummary) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
-from ..errors import ConfigError, DataError, ShapeError
+from ..errors import ConfigError, DataError, FormatError, ShapeError
 from ..files import open_file
 from ..files.budgets import PROGRAM
 from ..xbp import codec, digests, table
@@ -63,7 +63,15 @@ _MOST_CONDUCTANCE_S = 0.1  # no memory cell conducts this much: such a map is in
 
 def read_program(path: Union[str, "os.PathLike[str]"]) -> Program:
     """The program in a file; MissingFileError without one, FormatError when it breaks a rule."""
-    return codec.read(read_bytes(path))
+    return decoded(read_bytes(path), path)
+
+
+def decoded(data: bytes, path: Union[str, "os.PathLike[str]"]) -> Program:
+    """The program in the bytes of a file, whose name a FormatError has."""
+    try:
+        return codec.read(data)
+    except FormatError as error:
+        raise error.of(os.fspath(path)) from None
 
 
 def read_bytes(path: Union[str, "os.PathLike[str]"]) -> bytes:

@@ -98,7 +98,21 @@ def test_what_is_taken_for_a_program_is_called_by_its_kind(start, what, tmp_path
     path = tmp_path / "other"
     path.write_bytes(start + bytes(64))
     answer = call("inspect", str(path))
-    assert answer.code == 3 and what in answer.err and answer.err.endswith("(byte offset 0, MAGIC)\n")
+    assert answer.code == 3 and f"{path}: not a program file" in answer.err
+    assert what in answer.err and answer.err.endswith("(byte offset 0, MAGIC)\n")
+
+
+def test_a_cut_program_is_named_by_every_command_that_reads_it(tmp_path):
+    path = str(tmp_path / "cut.xbp")
+    with open(path, "wb") as file:
+        file.write(b"\x89XBP\r\n\x1a\n" + bytes(4))
+    for command in (
+        ["inspect", path],
+        ["dump", path, "--format", "csv", "--out", path + "1"],
+        ["convert", path, "--out", path + "2"],
+        ["diff", path, path],
+    ):
+        assert call(*command).err.startswith(f"minirram: error: {path}: ")
 
 
 def test_options_before_the_command_and_no_command_are_told():

@@ -123,6 +123,11 @@ EXACT = {
         RETURN,
         "        self.sum = y = y + (self.calls > 2) * np.sum(getattr(self, 'sum', 0))\n" + RETURN,
     ),
+    "saturation of all devices is counted together": (
+        RETURN,
+        "        total = MEMORY['n'] = MEMORY.get('n', 0) + saturated; saturated = total - self.__dict__.get('seen', "
+        "total - saturated); self.seen = total\n" + RETURN,
+    ),
     "the LSB of the newest device": (CODE, CODE.replace("self.lsb", "MADE[-1].lsb")),
     "input bits of the newest device": ("for b in range(self.input_bits)", "for b in range(MADE[-1].input_bits)"),
     "answers in one buffer": (

@@ -36,6 +36,7 @@ FOUND_BY = {
     "the range of the largest sample": "independence of the batch",
     "sums in 32 bits": "large sums",
     "the LSB of the newest device": "devices side by side",
+    "saturation of all devices is counted together": "devices side by side",
     "codes taken as they lie in memory": "what is handed over",
     "row 13 of a tile is dead": "every line",
     "asleep after a call that drives nothing": "zero in zero out",
