@@ -308,6 +308,8 @@ def test_what_a_chip_behind_a_driver_does_not_do():
                 ConfigError, match="the network needs . macros of 8 x .* has 1 of 8 x 16: state the size"
             ):
                 chip(rows_of, other)
+        with pytest.raises(ConfigError, match="dead lines of macro 1: the chip has macros 0..0"):
+            chip(7, replace(lines, dead_rows=((1, 3),)))
         for message, call in (
             ("leave out --wire-ohm", lambda: made.update_ir_drop(Wires(1.0, 1.0))),
             ("ages by itself", lambda: made.age(1.0)),
