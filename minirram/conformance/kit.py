@@ -157,11 +157,12 @@ def _noisy_verdict(law: Law, factory: Factory, spec: Spec, reads: int, wanted: O
             powers = [(number, law(factory, spec, number)) for number in (few, more)]
             reads = max(reads, reads_that_find(wanted, powers))
         except Exception:  # a finding, which the reads below make again
-            wanted = None
+            pass
     result = _verdict(law, partial(law, factory, spec, reads))._replace(reads=reads)
-    if wanted is None or result.power is None or result.power.smallest <= wanted:
+    if wanted is None or result.message or (result.power is not None and result.power.smallest <= wanted):
         return result
-    return result._replace(message=f"{reads:,} reads find {result.power} and more; {wanted:.2g} was asked")
+    found = "it has no smallest error" if result.power is None else f"{reads:,} reads find {result.power} and more"
+    return result._replace(message=f"{found}; {wanted:.2g} was asked")
 
 
 def _verdict(law: Callable[..., Optional[Power]], attempt: Callable[[], Optional[Power]]) -> Result:

@@ -187,10 +187,12 @@ def test_a_law_reads_as_often_as_the_wanted_error_takes():
 
 def test_an_error_that_no_number_of_reads_finds_leaves_its_law_open():
     spec = replace(NOISY, max_rows=32, max_pairs=8, adc_gain=0.01)
-    report = check(simulator_factory(spec), spec, exact=False, reads=100, finds={"gain": 0.5})
-    result = next(result for result in report.results if result.law == "gain")
-    assert result.verdict == "open" and result.reads == 100
-    assert "0.5 was asked" in result.message
+    finds = {"gain": 0.5, "overload": 0.5}
+    report = check(simulator_factory(spec), spec, exact=False, reads=100, finds=finds)
+    gain, overload = (result for result in report.results if result.law in finds)
+    assert gain.verdict == overload.verdict == "open" and gain.reads == 100
+    assert "100 reads find 1" in gain.message and gain.message.endswith("0.5 was asked")
+    assert overload.message.startswith("it has no smallest error")
 
 
 @pytest.mark.slow
