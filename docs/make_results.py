@@ -83,8 +83,8 @@ def speed() -> Dict[str, str]:
     for what, script, names, unit, asked in SPEED:
         has = (key for key in runs if key.split()[0] == script and set(names.split()) <= runs[key]["found"].keys())
         command = next(has, None)
-        if command is None:  # PyTorch was not there
-            continue
+        if command is None:
+            raise SystemExit(f"no {names} of {script} in benchmarks/results.json: TORCH=PYTHON sh benchmarks/all.sh")
         values = [runs[command]["found"][name] for name in names.split()]
         figures = ", ".join(f"{value:,.0f}" if value >= 100 else f"{value:#.3g}" for value in values)
         rows.append(f"| {what} | {figures} {unit} | {asked} | `python benchmarks/{command} --json`: `{names}` |")

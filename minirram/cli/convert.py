@@ -5,12 +5,12 @@ import os
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from ..errors import DataError, FormatError
+from ..errors import DataError
 from ..files import atomic_writer, json_of
 from ..inference import integer_binary
 from ..inference.integer_network import integer_network
 from ..json_codec import Result
-from ..programming.readback import read_bytes
+from ..programming.readback import named, read_bytes
 from ..xbp import codec, format1
 from .arguments import file_option
 
@@ -52,10 +52,8 @@ def run(options: argparse.Namespace) -> Converted:
 
 
 def _program(old: bytes, path: str) -> Tuple[bytes, str]:
-    try:
+    with named(path):
         program = format1.read(old)
-    except FormatError as error:
-        raise error.of(path) from None
     return codec.write(program), f"{program.new_state:08x}"
 
 

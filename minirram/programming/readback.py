@@ -1,8 +1,9 @@
 """Is the chip what the program says? Verification of a read-back map, and the difference between two programs."""
 
+import contextlib
 import os
 from dataclasses import replace
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -67,9 +68,16 @@ def read_program(path: Union[str, "os.PathLike[str]"]) -> Program:
 
 
 def decoded(data: bytes, path: Union[str, "os.PathLike[str]"]) -> Program:
-    """The program in the bytes of a file, whose name a FormatError has."""
-    try:
+    """The program in the bytes of a file; a FormatError names it."""
+    with named(path):
         return codec.read(data)
+
+
+@contextlib.contextmanager
+def named(path: Union[str, "os.PathLike[str]"]) -> Iterator[None]:
+    """A FormatError names the file that is read."""
+    try:
+        yield
     except FormatError as error:
         raise error.of(os.fspath(path)) from None
 
