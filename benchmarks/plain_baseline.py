@@ -12,7 +12,9 @@ import json
 import os
 import shlex
 import sys
+from concurrent.futures import as_completed
 
+from minirram.engines.pool import WorkerPool
 from minirram.study.kept import keep, kept
 from minirram.study.paper_runs import looks
 
@@ -24,6 +26,19 @@ def done(path, command):
     return before.found["rows"] if before is not None and before.made.command == command else []
 
 
+def trained(wanted, options):
+    """Yields (arm, seed) and what `looks` found of each of `wanted`, as they end."""
+    how = dict(data=options.data, updates=tuple(options.updates), epochs=options.epochs)
+    if options.processes == 1:
+        for arm, seed in wanted:
+            yield (arm, seed), looks(arm, options.task, seed=seed, **how)
+        return
+    with WorkerPool(options.processes) as pool:
+        futures = {pool.submit(looks, arm, options.task, seed=seed, **how): (arm, seed) for arm, seed in wanted}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=("fashion-mnist", "spoken-digits", "retina"))
@@ -33,29 +48,24 @@ def main():
     parser.add_argument("--updates", nargs="+", type=int, default=[3, 10, 20, 37])
     parser.add_argument("--epochs", type=int, default=40, help="over which the rate falls")
     parser.add_argument("--out", help="file of results that is kept, see docs/results")
-    options = parser.parse_args()
+    parser.add_argument("--processes", type=int, default=1, help="trainings at a time; the same numbers with each")
+    options, words = parser.parse_args(), sys.argv[1:]
     import machine
 
     machine.tell()
-    command = "python benchmarks/plain_baseline.py " + shlex.join(sys.argv[1:])
+    if "--processes" in words:  # says how, not what
+        at = words.index("--processes")
+        words = words[:at] + words[at + 2 :]
+    command = "python benchmarks/plain_baseline.py " + shlex.join(words)
     rows = done(options.out, command) if options.out else []
-    for seed in options.seeds:
-        for arm in options.arms:
-            if any((row["arm"], row["seed"]) == (arm, seed) for row in rows):
-                continue
-            found = looks(
-                arm,
-                options.task,
-                data=options.data,
-                seed=seed,
-                updates=tuple(options.updates),
-                epochs=options.epochs,
-            )
-            for updates, score, seconds in found:
-                rows.append({"arm": arm, "seed": seed, "updates": updates, "validation": score, "seconds": seconds})
-            print(json.dumps(rows[-len(found) :]), flush=True)
-            if options.out:
-                keep(options.out, {"task": options.task, "rows": rows}, command=command)
+    have = {(row["arm"], row["seed"]) for row in rows}
+    wanted = [(arm, seed) for seed in options.seeds for arm in options.arms if (arm, seed) not in have]
+    for (arm, seed), found in trained(wanted, options):
+        for updates, score, seconds in found:
+            rows.append({"arm": arm, "seed": seed, "updates": updates, "validation": score, "seconds": seconds})
+        print(json.dumps(rows[-len(found) :]), flush=True)
+        if options.out:
+            keep(options.out, {"task": options.task, "rows": rows}, command=command)
 
 
 if __name__ == "__main__":

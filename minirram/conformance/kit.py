@@ -152,17 +152,21 @@ def _wanted(finds: Mapping[str, float], *, exact: bool) -> Mapping[str, float]:
 def _noisy_verdict(law: Law, factory: Factory, spec: Spec, reads: int, wanted: Optional[float]) -> Result:
     """Verdict with `reads` of each sample, or with as many more as find an error of `wanted`."""
     if wanted is not None:
-        try:
-            few, more = FEWEST_READS, 4 * FEWEST_READS  # what they find tells how many are needed; not whether it holds
-            powers = [(number, law(factory, spec, number)) for number in (few, more)]
-            reads = max(reads, reads_that_find(wanted, powers))
-        except Exception:  # a finding, which the reads below make again
-            pass
+        reads = max(reads, _reads_for(wanted, partial(law, factory, spec)))
     result = _verdict(law, partial(law, factory, spec, reads))._replace(reads=reads)
     if wanted is None or result.message or (result.power is not None and result.power.smallest <= wanted):
         return result
     found = "it has no smallest error" if result.power is None else f"{reads:,} reads find {result.power} and more"
     return result._replace(message=f"{found}; {wanted:.2g} was asked")
+
+
+def _reads_for(wanted: float, law: Callable[[int], Optional[Power]]) -> int:
+    """Reads that find an error of `wanted`, from what fewer find; not whether the law holds: 0 where it breaks."""
+    few, more = FEWEST_READS, 4 * FEWEST_READS
+    try:
+        return reads_that_find(wanted, [(number, law(number)) for number in (few, more)])
+    except Exception:  # the verdict finds it again, with its own reads
+        return 0
 
 
 def _verdict(law: Callable[..., Optional[Power]], attempt: Callable[[], Optional[Power]]) -> Result:

@@ -252,6 +252,22 @@ def test_the_plain_baseline_goes_on_where_the_same_command_was_stopped(tmp_path,
 
 
 @pytest.mark.slow
+def test_the_plain_baseline_is_the_same_on_two_processes(tmp_path):
+    """The same numbers under the same command, so that a stopped call goes on with either."""
+    kept = []
+    for processes in "1", "2":
+        out = tmp_path / processes / "kept.json"
+        script = str(ROOT / "benchmarks" / "plain_baseline.py")
+        asked = ["--data", "synthetic", "--seeds", "0", "1", "--arms", "wo-plain-free-0.15", "--updates", "1", "3"]
+        words = [sys.executable, script, "spoken-digits", *asked, "--processes", processes, "--out", str(out)]
+        subprocess.run(words, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
+        one = json.loads(out.read_text())
+        rows = sorted((row["arm"], row["seed"], row["updates"], row["validation"]) for row in one["found"]["rows"])
+        kept.append((rows, one["command"].replace(f"/{processes}/", "/")))
+    assert kept[0] == kept[1] and "--processes" not in kept[0][1] and len(kept[0][0]) == 4
+
+
+@pytest.mark.slow
 def test_energy():
     results = run("energy.py", "--repetitions", "5")
     assert {"overhead", "overhead_cpu", "inference_s", "accounted_s"} <= set(results)
