@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from minirram.cli.network_file import graph_of
 from minirram.tasks.registry import TASKS
-from minirram.tasks.task_file import read_task_file
+from minirram.tasks.task_file import NetworkPart, read_task_file
 
 from ..support import own_task
 from ..support.options import call, figures, shows
@@ -142,6 +143,9 @@ def test_a_check_takes_the_graph_of_another_file(mine):
     results = call("train", *arguments[2:], "--network", str(mine / "graph.onnx"), "--out", str(mine / "run"))
     assert results.code == 0, results.err
     assert call("task", "retina", "--network", "graph.onnx").code == 2
+    signed = NetworkPart("signed", (1, 1, 7), 8, input_zero=100)
+    found = graph_of(str(mine / "graph.onnx"), signed)
+    assert (found.input_zero, found.input_bits, found.input_shape) == (100, 8, (1, 1, 7))
 
 
 @pytest.mark.slow

@@ -74,6 +74,8 @@ def test_the_preset_is_the_recipe_to_start_from(runs):
     train = runs.arguments(out, "--preset", "quick")
     at = train.index("--epochs")
     assert figures(*train[:at], *train[at + 2 :])["epochs"] == 8
+    other = call(*runs.arguments(runs.trained(), "--resume", "--preset", "quick"))
+    assert other.code == 2 and "hysteresis" in other.err  # not the recipe of the run, in silence
 
 
 @shows("train", "--resume")

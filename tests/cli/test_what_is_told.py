@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import re
+import sys
 import types
 
 import numpy as np
@@ -211,6 +212,17 @@ def test_a_long_step_names_itself_and_so_does_a_command_without_a_stage(monkeypa
     bar.tick(tuple)
     assert capsys.readouterr().err.strip() == "fit, 6 s"
     bar.clear()
+    clock[0], outer.done = 31.0, 2
+    bar.tick(lambda: (outer,))  # a stage that is silent has its seconds drawn anew
+    assert "trainings 50 %" in capsys.readouterr().err
+
+
+def test_a_bar_is_seen_at_once(monkeypatch):
+    """Python 3.8 keeps what has no end of line until the buffer is full."""
+    seen = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BufferedWriter(seen), encoding="utf-8"))
+    console.draw("\rtraining 3 %")
+    assert seen.getvalue() == b"\rtraining 3 %"
 
 
 def test_lines_beside_the_result_fit_the_screen_and_errors_stay_one_line(monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """The conformance kit passes what keeps the laws, and says which law a broken device breaks."""
 
+import itertools
 import re
 import runpy
 import sys
@@ -25,7 +26,7 @@ from minirram.conformance.cases import Problem
 from minirram.errors import ConfigError
 
 from ..support.places import ROOT
-from . import broken_devices
+from . import broken_devices, good_device
 
 SMALL = {"tile_rows": 16, "tile_pairs": 8, "max_rows": 40, "max_pairs": 20, "max_batch": 200}
 EXACT = Spec(**SMALL)
@@ -403,6 +404,49 @@ def test_a_law_says_what_it_found_and_what_there_should_be(law):
         for seed in range(8):
             law(device.factory, EXACT, problem._replace(seed=seed))
         assert any(device.saturated)
+
+
+NOT_JUDGED = {"independence_of_the_batch": {8}, "repeatability": {2}, "what_is_handed_over": {4}}
+"""calls whose answer a law does not look at: they are there for what they leave behind"""
+COUNTED = {
+    "integer_exactness": {0},
+    "saturation": {0, 1},
+    "zero_in_zero_out": {0, 2},
+    "large_sums": {0, 1},
+    "devices_side_by_side": {0, 1, 2},
+}
+"""calls whose count of saturated conversions a law looks at"""
+
+
+@pytest.mark.parametrize("law", exact_laws.EXACT_LAWS, ids=lambda law: law.__name__)
+def test_a_law_looks_at_the_answer_of_each_call(law):
+    """One call alone is off by one, in its answer or in its count."""
+    problem = Problem(rows=20, pairs=10, batch=7, input_bits=3, adc_bits=5, fraction_bits=2, seed=1)
+
+    def found(call, answers, counts):
+        calls = itertools.count()
+
+        def factory(*made):
+            device = good_device.Device(*made)
+
+            def multiply(codes):
+                wrong = next(calls) == call
+                y, saturated = device.multiply(codes)
+                return y + answers * wrong, saturated + counts * wrong
+
+            return SimpleNamespace(multiply=multiply)
+
+        try:
+            law(factory, EXACT, problem)
+        except cases.Violation:
+            return True, next(calls)
+        return False, next(calls)
+
+    fine, n_calls = found(None, 0, 0)
+    assert not fine
+    judged = set(range(n_calls)) - NOT_JUDGED.get(law.__name__, set())
+    assert {call for call in range(n_calls) if found(call, 1, 0)[0]} == judged
+    assert {call for call in range(n_calls) if found(call, 0, 1)[0]} == COUNTED.get(law.__name__, set())
 
 
 def test_what_is_driven_when_noise_is_tried(monkeypatch):

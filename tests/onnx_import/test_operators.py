@@ -58,6 +58,14 @@ RIGHT: Dict[str, Any] = {
     ),
     "SAME_UPPER": ([node("Conv", "x w", auto_pad="SAME_UPPER", strides=[3, 2])], {"w": numbers((4, 3, 4, 3))}),
     "SAME_LOWER": ([node("Conv", "x w", auto_pad="SAME_LOWER", strides=[3, 2])], {"w": numbers((4, 3, 4, 3))}),
+    "max pool SAME_UPPER": (
+        [node("MaxPool", "x", auto_pad="SAME_UPPER", kernel_shape=[4, 3], strides=[3, 2])],
+        {},
+    ),
+    "average pool SAME_LOWER": (
+        [node("AveragePool", "x", auto_pad="SAME_LOWER", kernel_shape=[2, 5], strides=[3, 1])],
+        {},
+    ),
     "batch norm": ([node("BatchNormalization", "x g o m v", epsilon=0.01)], SIGNS),
     "a small variance": ([node("BatchNormalization", "x g o m v", epsilon=1e-7)], dict(SIGNS, v=np.full(3, 1e-7, "f"))),
     "bias, batch norm, scale, shift": (
@@ -200,6 +208,16 @@ def test_a_network_with_batch_norms_kept_and_folded(tmp_path: Any) -> None:
     model.graph.output[0].name = "l"
     expected = np.concatenate([runtime_answer(model, x[k : k + 1]) for k in range(4)])
     assert np.abs(one - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_same_borders_of_dilated_kernels(tmp_path: Any) -> None:
+    """onnxruntime has none; the rule of the specification: as many outputs as strides fit."""
+    found = []
+    for k, border in enumerate((dict(auto_pad="SAME_UPPER"), dict(pads=[0, 2, 1, 2]))):
+        conv = node("Conv", "x w", strides=[2, 1], dilations=[1, 2], **border)
+        model = model_of([conv], {"w": numbers((4, 3, 3, 3))}, (2, 3, 8, 8))
+        found.append(ours(save(model, tmp_path / f"{k}.onnx"), numbers((2, 3, 8, 8), 7)))
+    assert found[0].shape == (2, 4, 4, 8) and np.array_equal(*found)
 
 
 def test_layers_whose_names_begin_with_the_same_sixty_letters_have_names_of_their_own(tmp_path: Any) -> None:

@@ -537,6 +537,11 @@ def test_demo_opens_the_test_set_once(tmp_path, capsys, monkeypatch):
     assert os.path.exists(os.path.join(out, "program.xbp")) and os.path.exists(os.path.join(out, "digital.json"))
     again = call_json(capsys, "demo", "--out", out, "--resume")
     assert again == results and RunFolder.open(out).test_openings() == 1
+    os.remove(os.path.join(out, "beside.json"))  # stopped after the training, before what stands beside it
+    looked_again = call_json(capsys, "demo", "--out", out, "--resume")
+    assert RunFolder.open(out).test_openings() == looked_again["test_openings"] == 2
+    with open(os.path.join(out, "test-openings.jsonl"), encoding="utf-8") as handle:
+        assert [json.loads(line)["why"] for line in handle] == ["end of training", "beside the demo"]
     beside = demo.read_beside(RunFolder.open(out))
     assert vars(beside) == {name: results[name] for name in ("linear_accuracy", "unpruned_accuracy")}
     with open(os.path.join(out, "report.html"), encoding="utf-8") as handle:

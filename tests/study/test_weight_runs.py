@@ -136,6 +136,9 @@ def test_the_programs_of_a_chip_are_those_of_its_history(data, tmp_path):
         rows = list(csv.DictReader(handle))
     counts = [int(row["set_pulses"]) + int(row["reset_pulses"]) for row in rows]
     assert results["programs"]["total"] == sum(counts) > 0
+    for kind in ("set", "reset"):
+        assert results["programs"][kind] == sum(int(row[kind + "_pulses"]) for row in rows)
+    assert results["programs"]["set"] != results["programs"]["reset"]
     assert results["programs_to_best"] == sum(counts[: results["best_epoch"]])
     wear = results["programs"]["wear"]
     assert wear["mean"] * sum(wear["cells"]) == pytest.approx(sum(counts))
