@@ -80,7 +80,7 @@ class Builder:
 
     def emit(self, layer: Layer, value: Value, *others: Value, **changes: Any) -> Value:
         """Append a layer that takes `value`; what it gives. changes: what is other than in `value`."""
-        self._go_to(value.layer)
+        self.go_to(value.layer)
         shape = self._append(layer)
         plain: Dict[str, Any] = {"positive": False, "parted": None, "uses": self.uses, **changes}
         return replace(value, layer=layer.name, shape=shape, **plain)
@@ -110,7 +110,7 @@ class Builder:
         if self.weighted:
             self.weights[name] = np.ascontiguousarray(matrix.reshape(shape), np.float32)
 
-    def _go_to(self, name: str) -> None:
+    def go_to(self, name: str) -> None:
         """Let the last layer give what layer `name` gave."""
         if name == self.last:
             return
@@ -121,7 +121,7 @@ class Builder:
         if self.codes[value.layer] is not None:
             return value
         if value.layer not in self.quantised:
-            self._go_to(value.layer)
+            self.go_to(value.layer)
             kind = Quantize if value.positive else SignedQuantize
             layer = kind(self.name(value.layer + "_codes"), self.bits)
             self._append(layer)

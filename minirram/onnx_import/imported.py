@@ -11,7 +11,7 @@ from ..nn.layers.base import Codes, Shape
 from ..nn.layers.bias import Bias
 from ..nn.layers.checks import check_bits
 from ..nn.layers.convolution import Conv2d
-from ..nn.layers.join import Flatten, Recall
+from ..nn.layers.join import Flatten
 from ..nn.layers.linear import Linear
 from ..nn.layers.norm import BATCH_NORM_EPSILON, BatchNorm
 from ..nn.layers.windows import Pad
@@ -180,8 +180,7 @@ def _run(graph: Graph, build: Builder, first: Value) -> None:
     if len(last.shape) == 3 and last.shape[:2] == (1, 1):
         build.uses = 1
         last = build.emit(Flatten(build.name("logits")), last)
-    if last.layer != build.last:
-        build.emit(Recall(build.name("output"), last.layer), last)
+    build.go_to(last.layer)
 
 
 def _folded(network: Network, weights: Arrays, state: Arrays) -> Tuple[Network, Arrays, Arrays]:

@@ -13,10 +13,11 @@ onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install '
 from onnx import TensorProto, helper  # noqa: E402
 
 from minirram.errors import ConfigError, DataError, MinirramError, MissingFileError  # noqa: E402
-from minirram.onnx_import import network_from_onnx  # noqa: E402
+from minirram.onnx_import import builder, imported, network_from_onnx  # noqa: E402
 
 from ..support.onnx_models import model_of, node, numbers, save, small_network  # noqa: E402
 
+KERNELS = numbers((4, 3, 3, 3))
 WHOLE = small_network().SerializeToString()
 
 
@@ -98,6 +99,50 @@ def test_constants_that_grow(tmp_path: Any) -> None:
         assert tracemalloc.get_traced_memory()[1] < 4e9
     finally:
         tracemalloc.stop()
+
+
+def test_what_is_made_of_a_small_file_is_bounded_before_it_is_made(tmp_path: Any, monkeypatch: Any) -> None:
+    growing = [node("Resize", "x - - s", mode="linear")]
+    grown = model_of(growing, {"s": np.int64([1, 3, 2**13, 2**12])})
+    assert re.search(r"Resize_y.*gives \(8192, 4096, 3\); at most", refusal(grown, tmp_path))
+    constant = node("Constant", "", "w", value=huge(())[0])
+    del constant.attribute[0].t.dims[:]
+    constant.attribute[0].t.dims.extend([2**40, 1, 1, 1])
+    tracemalloc.start()
+    try:
+        assert re.search("tensor 'w' of shape", refusal(model_of([constant, node("Conv", "x w")], {}), tmp_path))
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+    for module in (builder, imported):
+        monkeypatch.setattr(module, "MOST_NUMBERS", 100)
+    biases = [node("Add", "x c", "t0"), *(node("Add", f"t{k} c", f"t{k + 1}") for k in range(40)), node("Relu", "t40")]
+    per_channel = refusal(model_of(biases, {"c": numbers((3, 1, 1))}), tmp_path)
+    assert re.search("more than 100 weights and numbers per channel", per_channel)
+    sums = [node("Add", "c c", "t0"), *(node("Add", f"t{k} c", f"t{k + 1}") for k in range(3)), node("Mul", "x t3")]
+    worked = refusal(model_of(sums, {"c": numbers((3, 5, 5))}), tmp_path)
+    assert re.search("more than 200 numbers are worked out from constants", worked)
+
+
+NAMES = {
+    "graph": b"made",
+    "node": b"Conv_c",
+    "operator": b"Conv",
+    "attribute": b"pads",
+    "constant": b"kernels",
+    "tensor": b"c",
+}
+
+
+@pytest.mark.parametrize("what", list(NAMES))
+def test_names_that_are_no_utf_8(what: str, tmp_path: Any) -> None:
+    model = model_of([node("Conv", "x kernels", "c", pads=[1, 1, 1, 1]), node("Relu", "c")], {"kernels": KERNELS})
+    data, name = model.SerializeToString(), NAMES[what]
+    written = bytes([len(name)]) + name
+    assert written in data
+    (tmp_path / "m.onnx").write_bytes(data.replace(written, bytes([len(name)]) + name[:-1] + b"\xff"))
+    with pytest.raises(DataError, match="no UTF-8|no ONNX model"):
+        network_from_onnx(tmp_path / "m.onnx", weights=True)
 
 
 def test_many_large_matrices_from_a_small_file(tmp_path: Any) -> None:

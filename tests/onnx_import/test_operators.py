@@ -163,6 +163,20 @@ RIGHT: Dict[str, Any] = {
         [node("GlobalAveragePool", "x", "g"), node("Conv", "g w b")],
         {"w": numbers((4, 3, 1, 1)), "b": numbers((4,))},
     ),
+    "a signed value that is taken again after another": (
+        [
+            node("Conv", "x w", "c"),
+            node("Relu", "c", "r"),
+            node("Conv", "r v1", "a"),
+            node("Conv", "c v2", "b"),
+            node("Concat", "a b", axis=1),
+        ],
+        {"w": numbers((4, 3, 3, 3)), "v1": numbers((2, 4, 1, 1)), "v2": numbers((3, 4, 1, 1))},
+    ),
+    "an output that is not the last layer's": (
+        [node("Conv", "x w", "c"), node("Relu", "c", "r"), node("Shape", "r", "s"), node("Reshape", "c s")],
+        {"w": numbers((4, 3, 3, 3))},
+    ),
     "branches": (
         [
             node("Conv", "x w", "c"),
@@ -184,6 +198,32 @@ def test_operators_are_those_of_onnxruntime(name: str, tmp_path: Any) -> None:
     if constants is None:
         nodes, constants = [node("Relu", "x", "r"), node("Sum", "x r c")], {"c": numbers((3, 1, 1))}
     check(model_of(nodes, constants, (2, 3, 8, 8)), tmp_path)
+
+
+LAYERS = {
+    "bias, batch norm, scale, shift": ["conv_c Conv2d", "batchnormalization_n BatchNorm"],
+    "a bias and a gain": ["conv_c Conv2d", "mul_y BatchNorm"],
+    "a convolution of one pixel": ["globalaveragepool_g GlobalAverage", "globalaveragepool_g_codes SignedQuantize"]
+    + ["conv_y Linear", "conv_y_2 Bias"],
+    "an output that is not the last layer's": ["conv_c Conv2d", "relu_r Relu", "conv_c_again Recall"],
+    "a signed value that is taken again after another": ["conv_c Conv2d", "relu_r Relu", "relu_r_codes Quantize"]
+    + ["conv_a Conv2d", "conv_c_again Recall", "conv_c_codes SignedQuantize", "conv_b Conv2d", "conv_a_again Recall"]
+    + ["concat_y Concat"],
+    "one pixel at the end": ["conv_y Conv2d", "logits Flatten"],
+}
+"""names and kinds of layers; what is absorbed leaves no layer behind"""
+
+
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_layers_are_named_after_their_nodes(name: str, tmp_path: Any) -> None:
+    apart = {
+        "a bias and a gain": ([node("Conv", "x w b", "c"), node("Mul", "c f")], dict(KERNELS, f=numbers((6, 1, 1), 2))),
+        "one pixel at the end": ([node("Conv", "x w")], {"w": numbers((4, 3, 8, 8))}),
+    }
+    model = model_of(*(apart.get(name) or RIGHT[name]), (2, 3, 8, 8))
+    layers = network_from_onnx(save(model, tmp_path / "m.onnx"), weights=True).network.layers
+    assert [f"{layer.name} {type(layer).__name__}" for layer in layers] == LAYERS[name]
+    check(model, tmp_path)
 
 
 def test_signals_in_time_and_features(tmp_path: Any) -> None:
