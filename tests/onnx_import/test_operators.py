@@ -209,6 +209,14 @@ LAYERS = {
     "a signed value that is taken again after another": ["conv_c Conv2d", "relu_r Relu", "relu_r_codes Quantize"]
     + ["conv_a Conv2d", "conv_c_again Recall", "conv_c_codes SignedQuantize", "conv_b Conv2d", "conv_a_again Recall"]
     + ["concat_y Concat"],
+    "joined": [
+        "input_again Pad",
+        "relu_r Relu",
+        "input_again_again Recall",
+        "concat_y_part1 Concat",
+        "concat_y Concat",
+    ],
+    "pads that differ": ["conv_y_pad Pad", "conv_y Conv2d"],
     "one pixel at the end": ["conv_y Conv2d", "logits Flatten"],
 }
 """names and kinds of layers; what is absorbed leaves no layer behind"""

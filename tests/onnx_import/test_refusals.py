@@ -29,6 +29,8 @@ def two_outputs():
     return helper.make_node("MaxPool", ["x"], ["y", "places"], name="pool", kernel_shape=[2, 2])
 
 
+SCALES = {"s": np.float32([1, 1, 2, 2])}
+RESIZED = {"exclude_outside": 1, "antialias": 1, "axes": [2, 3], "keep_aspect_ratio_policy": "not_larger"}.items()
 REFUSED = [
     # windows
     ("strides .* of an image with 2 sides", [node("Conv", "x w", strides=[1])], W),
@@ -56,6 +58,8 @@ REFUSED = [
         {},
     ),
     ("the mean over the axes", [node("ReduceMean", "x", axes=[1])], {}),
+    ("mode is 'reflect'", [node("Pad", "x p", mode="reflect")], ints(p=[0, 0, 1, 1, 0, 0, 1, 1])),
+    *((f"{name} is", [node("Resize", "x - s", mode="linear", **{name: value})], SCALES) for name, value in RESIZED),
     ("a border of another number", [node("Pad", "x p v")], {**ints(p=[0, 0, 1, 1, 0, 0, 1, 1]), "v": np.float32(2)}),
     ("its axes are stated", [node("Pad", "x p - a")], ints(p=[1, 1, 1, 1], a=[2, 3])),
     ("borders of height and width", [node("Pad", "x p")], ints(p=[0, 1, 1, 1, 0, 0, 1, 1])),
@@ -84,6 +88,7 @@ REFUSED = [
     # matrices
     ("put a Flatten before it", [node("Gemm", "x w")], {"w": numbers((8, 4))}),
     ("samples of one axis are supported", [node("MatMul", "x w")], {"w": numbers((8, 4))}),
+    ("transA is 1", [FLAT, node("Gemm", "f w", transA=1)], {"w": numbers((192, 4))}),
     ("a matrix of shape", [FLAT, node("Gemm", "f w")], {"w": numbers((5, 4))}),
     # operators
     (
@@ -97,6 +102,7 @@ REFUSED = [
     ("both must be alike", [node("Conv", "x w", "c"), node("Add", "c x")], W),
     ("a constant per element of a flattened image", [FLAT, node("Add", "f c")], {"c": numbers((192,))}),
     ("a constant of shape .* for 3 channels", [node("Add", "x c")], {"c": numbers((8,))}),
+    ("a constant of shape .* for 3 channels", [node("Add", "x c")], {"c": numbers((3,))}, (1, 3, 3, 3)),  # along width
     ("a constant of shape .* for 3 channels", [node("BatchNormalization", "x g b m v")], {**NORM, "g": numbers((2,))}),
     ("divides by 0", [node("Div", "x c")], {"c": np.zeros(1, np.float32)}),
     ("joins along axis 2", [node("Concat", "x x", axis=2)], {}),
