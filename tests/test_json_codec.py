@@ -270,6 +270,13 @@ def test_annotations_may_be_text(tmp_path, monkeypatch):
         built(type(late), dict(plain(late), limit="x"))
 
 
+def test_a_slip_at_the_class_of_a_result_is_refused():
+    with pytest.raises(TypeError, match="keyword arg"):
+
+        class Slip(Result, frozen=True):  # meant for @dataclass
+            pass
+
+
 def test_a_result_at_a_prompt_is_short():
     @dataclass(frozen=True)
     class Inner(Result):

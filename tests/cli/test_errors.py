@@ -142,6 +142,10 @@ def test_lines_are_broken_at_spaces_below_where_their_value_began(monkeypatch):
     assert " ".join(part.strip() for part in told).split() == line.split()
     path = "/a" * 40
     assert console.fitted(path) == path
+    number = "label     " + "between 12.5 mV and 3 % " * 4
+    told = [part[10:] for part in console.fitted(number).splitlines()]
+    assert " ".join(told) == number[10:].rstrip() and max(map(len, told)) <= 30
+    assert not any(part.split()[0] in ("mV", "%") for part in told)  # no number ends a line without its unit
 
 
 class Terminal(io.StringIO):

@@ -111,6 +111,7 @@ def test_traceback_shows_where_an_error_came_from(tmp_path):
 
 
 def test_version_names_numpy_and_its_blas():
-    found = call("--version").out
+    code, found, told = call("--version")
+    assert (code, told) == (0, "")
     assert found.startswith(f"minirram {__version__} (Python ") and len(found.splitlines()) == 1
     assert f"NumPy {np.__version__}," in found and "BLAS" in found.upper()

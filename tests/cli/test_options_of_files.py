@@ -218,6 +218,14 @@ def test_a_fit_leaves_out_what_has_no_conductance(measured, tmp_path):
     assert (found["not_read"], found["shorted"], found["formed"]) == (1, 1, 1998)
     assert found["exclusions"] == ["shorted cells: 1", "cells without a value: 1"]
     assert call(*command, *allowed, "--offset", "error").code == 3
+    # Also where the unit is proposed, and where the file states it.
+    assert "--unit uS is likely" in call("fit", file, *allowed).err
+    listed = str(tmp_path / "listed.csv")
+    with open(listed, "w") as handle:
+        handle.write("row,col,G (uS)\n")
+        handle.writelines(f"{r},{c},{cell}\n" for r, row in enumerate(rows) for c, cell in enumerate(row))
+    stated = figures("fit", listed, *allowed)
+    assert (stated["not_read"], stated["shorted"], stated["formed"]) == (1, 1, 1998)
     np.savetxt(file, np.where(map_uS == map_uS.max(), np.inf, 1 / map_uS), delimiter=",")
     command[3] = "MOhm"
     assert figures(*command)["formed"] == 1999 and call(*command, "--open", "error").code == 3

@@ -132,8 +132,11 @@ def test_a_forecast_follows_from_measured_points(runs, tmp_path):
     busy = many["elapsed_s"] - many["costs"]["start_s"] - many["scatter_s"]
     assert busy >= 4000 * max(many["costs"]["scheduler_s"], many["driver_s"]) * 0.99
     assert many["scheduler_busy"] <= 1 and many["scatter_bytes"] > 10000
-    looked_at = figures("sweep", file, "--out", out, "--simulate-cluster", "100x50", "--figure", "samples")["findings"]
-    assert looked_at["figure"] == "samples" and looked_at["best"]["samples"] == "5"
+    for threshold, good in (("5", 1), ("6", 0)):
+        asked = ["--simulate-cluster", "100x50", "--figure", "samples", "--threshold", threshold]
+        looked_at = figures("sweep", file, "--out", out, *asked)["findings"]
+        assert looked_at["figure"] == "samples" and looked_at["best"]["samples"] == "5"
+        assert [one["good"] for one in looked_at["yields"]] == [good, good]
     assert "WORKERSxPOINTS" in call("sweep", file, "--out", out, "--simulate-cluster", "9").err
 
 

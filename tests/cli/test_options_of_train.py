@@ -419,4 +419,4 @@ def test_the_demo_is_a_training_of_the_quick_preset_with_its_seed(runs):
 def test_macros_have_the_size_asked_for(runs):
     assert runs.chip("formed", "--rows", "40", "--cols", "26").shape[1:] == (40, 26)
     odd = call(*runs.arguments(runs.path("odd"), "--cols", "27"))
-    assert odd.code == 2 and "must be even" in odd.err
+    assert odd.code == 2 and "--cols is 27; columns come in pairs: it must be even" in odd.err

@@ -157,10 +157,16 @@ def test_the_digital_side_of_another_run(monkeypatch, tmp_path, seed, message):
     def goes_on(options):
         raise DataError("it goes on")
 
-    run = SimpleNamespace(config=SimpleNamespace(network=None, wires=None), load_trained=lambda: (None, None, None))
+    config = SimpleNamespace(network="network", wires="wires")
+    run = SimpleNamespace(config=config, load_trained=lambda: ("chip", "model", None))
+
+    def describe(*asked, **named):
+        of_the_run = (asked, named) == (("network", "model"), {"chip": "chip", "wires": "wires"})
+        return {"format": 1, "seed": seed} if of_the_run else {}
+
     monkeypatch.setattr(verify, "_check_belongs", lambda *_: None)
     monkeypatch.setattr(verify, "_conductances", goes_on)
     monkeypatch.setattr(RunFolder, "open", lambda folder: run)
-    monkeypatch.setattr(digital_json, "describe", lambda *_, **__: {"format": 1, "seed": seed})
+    monkeypatch.setattr(digital_json, "describe", describe)
     files = [os.path.join(folder, name) for name in ("program.xbp", "readback.npy")]
     assert message in refused(3, "verify", *files, "--run", "run")

@@ -217,6 +217,47 @@ def test_a_long_step_names_itself_and_so_does_a_command_without_a_stage(monkeypa
     assert "trainings 50 %" in capsys.readouterr().err
 
 
+def standing(written):
+    """(lines that a terminal keeps, what stands on its last line): \r goes back and what follows writes over."""
+    *kept, last = ["".join(line) for line in map(_written_over, written.split("\n"))]
+    return [line.rstrip() for line in kept], last.rstrip()
+
+
+def _written_over(line):
+    cells = []
+    for part in line.split("\r"):
+        cells[: len(part)] = part
+    return cells
+
+
+def test_a_bar_stands_alone_on_its_line_and_leaves_nothing(monkeypatch):
+    clock, screen = [0.0], Terminal()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    bar, outer, inner = progress.BarShower("fit"), stages.Stage("training", 4), stages.Stage("a long name within")
+    half, kept = "[##########..........] training 50 %", []
+
+    def seen(shown=lambda: None, seconds=1.0):
+        clock[0] += seconds
+        shown()
+        assert standing(screen.getvalue())[0] == kept
+        return standing(screen.getvalue())[1]
+
+    whole = "[....................] training 0 % > a long name within"
+    assert seen(lambda: bar((outer, inner))) == whole
+    outer.done = 2
+    assert seen(lambda: bar((outer,)), progress.BAR_S / 2) == whole  # it is not drawn more often
+    assert seen(lambda: bar((outer,))).startswith(half) and "within" not in seen()
+    for say in (console.tell, console.write_line):  # a line takes its place, and the bar comes back below
+        kept.append("a line")
+        assert seen(lambda: say("a line")) == ""
+        assert seen(lambda: bar.tick(lambda: (outer,)), 0.0).startswith(half)
+    assert seen(lambda: bar(())) == ""
+    assert seen(lambda: bar.tick(tuple)) == "" and seen(lambda: bar.tick(tuple), progress.NAMED_S).startswith("fit, ")
+    assert seen(bar.clear) == "" and console._clear is None
+
+
 def test_a_bar_is_seen_at_once(monkeypatch):
     """Python 3.8 keeps what has no end of line until the buffer is full."""
     seen = io.BytesIO()

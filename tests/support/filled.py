@@ -1,8 +1,8 @@
 """Values of any result type, made from its annotations: each field holds something that no other field holds."""
 
 import itertools
-from dataclasses import fields, is_dataclass
-from typing import Any, Dict, Iterator, Union, get_args, get_origin, get_type_hints
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Dict, Iterator, Tuple, Union, get_args, get_origin, get_type_hints
 
 from minirram.cli.energy import COLUMNS
 from minirram.cli.main import COMMANDS, module_of
@@ -79,15 +79,48 @@ def _plain(kind: Any, *, full: bool, name: str, count: Iterator[int]) -> Any:
 
 NEVER_EMPTY = ("demo", "compare", "evaluate", "fit")
 """commands whose result holds something always"""
+NEVER_WITHOUT = (("evaluate", "sensitivity"), ("verify", "accuracy_read_back"))
+"""(command, field that may be None, but not beside the others)"""
+TOGETHER = {"verify": ("remedy", "simulated")}
+"""{command: fields that bring a line only where all of them hold nothing}"""
+
+
+MANY = {"bench": ("failed", 60)}
+"""{command: (field that is not listed to its end, how many it then has)}"""
 
 
 def texts(command: str) -> str:
-    """What `minirram COMMAND` says of a result with everything in it, and of one with nothing."""
+    """What `minirram COMMAND` says of a result with everything in it, and of one with nothing.
+
+    Below, the lines that it says only where one field holds nothing, or very many; a line with None in it stands for
+    a result that no command gives, such as a file without its bytes.
+    """
     module = module_of(command)
     parts = []
     for full in (True,) if command in NEVER_EMPTY else (True, False):
         parts.append(f"== {'everything' if full else 'nothing'}\n{module.text(filled(module.RESULT, full=full))}\n")
+    said = set("".join(parts).splitlines())
+    for what, result in _altered(command):
+        lines = [line for line in module.text(result).splitlines() if line not in said and "None" not in line]
+        said.update(lines)
+        parts += [f"== {what}\n", *(f"{line}\n" for line in lines)] if lines else []
     return "".join(parts)
+
+
+def _altered(command: str) -> Iterator[Tuple[str, Any]]:
+    """(what is other, result): the full result, each field emptied in turn that may be None or False."""
+    kind = module_of(command).RESULT
+    if not is_dataclass(kind):
+        return
+    whole, hints = filled(kind, full=True), get_type_hints(kind)
+    may_be_empty = [name for name in hints if hints[name] is bool or type(None) in get_args(hints[name])]
+    emptied = [(name,) for name in may_be_empty if (command, name) not in NEVER_WITHOUT]
+    for names in [*emptied, *([TOGETHER[command]] if command in TOGETHER else [])]:
+        none = {name: filled(hints[name], full=False, name=name) for name in names}
+        yield f"without {', '.join(names)}", replace(whole, **none)
+    if command in MANY:
+        name, count = MANY[command]
+        yield f"{count} {name}", replace(whole, **{name: (getattr(whole, name) * count)[:count]})
 
 
 def write_texts() -> Dict[str, int]:
