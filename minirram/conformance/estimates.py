@@ -338,7 +338,7 @@ def _reads_needed(seen: _Reads, found: Fit) -> int:
 def _noise(spec: Spec, case: Case, seen: _Reads, found: Fit) -> Tuple[float, float]:
     """(relative noise with which rounded reads would vary as they do, by bisection; what it may be off, relative)."""
     some = slice(None, None, max(1, len(seen.mean) // 4000))
-    code, slope = Converters(found.curve, found.curve[0], found.reached).read(seen.patterns[some] @ found.cells)
+    code, slope = Converters(found.curve, found.curve[0]).read(seen.patterns[some] @ found.cells)  # read inside alone
     inside = found.inside[some]
     relative = np.abs(slope) * np.sqrt(seen.squares[some])
     each, low, high = seen.variance[some][inside] / _alike(spec, case), 0.0, 1.0

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minirram.conformance import Converters, Spec, check, estimate, simulator_factory
+from minirram.conformance import Converters, Spec, check, curves, estimate, simulator_factory
 from minirram.conformance.cases import Violation
 from minirram.conformance.mean_laws import overload
 from minirram.errors import ConfigError
@@ -284,6 +284,34 @@ def test_converters_are_those_of_pairs_and_of_conversions():
     assert Spec(arrangement="polarity", converters=two).converters.conversions == 2
     assert np.array_equal(two.of_pairs(4, 1).silent_lsb, [3, 4, 5, 3])
     assert np.array_equal(two.of_pairs(4, 3).reached[1], [4, 5, 6, 4])
+
+
+@pytest.mark.parametrize("steps", [1, curves.STEPS])
+def test_a_fit_without_noise_is_what_was_made(monkeypatch, steps):
+    """The first step begins at the curve of the nominal cells: it finds all but a hundredth of their errors."""
+    monkeypatch.setattr(curves, "STEPS", steps)
+    random, made = np.random.default_rng(1), np.array([10.0, 460.0, 4.0])
+    patterns, nominal = random.integers(0, 2, (400, 8)).astype(float), random.uniform(-0.2, 0.2, (8, 2))
+    away = 0.02 * nominal * random.normal(size=nominal.shape)
+    away -= nominal * (away * nominal).sum(axis=0) / (nominal**2).sum(axis=0)  # a common factor is the curve's
+    share = patterns @ (nominal + away)
+    mean = made[0] + made[1] * share + made[2] * share**2
+    std = 0.5 * patterns.any(axis=1)[:, None] * np.ones(2)
+    found = curves.fit(patterns, mean, std, nominal, (-511, 511))
+    if steps == 1:
+        assert np.abs(found.cells - nominal - away).max() < 0.01 * np.abs(away).max()
+        return
+    assert np.allclose(found.cells, nominal + away, rtol=0, atol=1e-12)
+    assert np.allclose(found.curve[:3], made[:, None], atol=1e-6) and np.allclose(found.curve[3:], 0, atol=1e-6)
+    ends = patterns @ nominal
+    inside = (std > 0) & (share >= ends.min(axis=0)) & (share <= ends.max(axis=0))
+    assert np.array_equal(found.inside, inside)  # where the nominal cells reach
+    seen = np.where(inside, share, np.nan)
+    assert np.allclose(found.reached, [np.nanmin(seen, axis=0), np.nanmax(seen, axis=0)], rtol=0, atol=1e-12)
+    middle, width = found.reached.mean(axis=0), np.ptp(found.reached, axis=0)
+    assert np.allclose(found.slope, made[1] + 2 * made[2] * middle, atol=1e-6)  # of a parabola's best line
+    assert np.allclose(found.inl, made[2] * width**2 / 6, rtol=0.1)
+    assert found.error.max() < 1e-3 and found.rough.max() < 1e-3 and found.residual.max() < 1e-6
 
 
 def test_an_overload_may_hold_the_offset_of_the_other_polarity():

@@ -1,6 +1,8 @@
 """The crossbar product against a slow integer oracle; its laws; its noise."""
 
 import math
+import threading
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -545,6 +547,23 @@ def test_a_flag_that_a_kernel_leaves_behind_is_no_error(threads):
     with mock.patch.object(product.np, "matmul", lambda *operands, **options: matmul(*operands, **options) * np.nan):
         with pytest.raises(ConfigError, match="not a number"):
             multiply(codes, cells_grid, input_bits=4, adc=adc, threads=threads)
+
+
+def test_an_error_in_one_thread_waits_for_the_others():
+    """Else they would go on writing into a result that the caller has back."""
+    begun, done = threading.Event(), []
+
+    def work(share):
+        if not share:
+            begun.wait(10)
+            raise ConfigError("of the first thread")
+        begun.set()
+        time.sleep(0.1)
+        done.append(share)
+
+    with pytest.raises(ConfigError, match="of the first thread"):
+        product._in_threads(work, [[], [(0, 1)]])
+    assert done == [[(0, 1)]]
 
 
 def test_working_memory_never_holds_what_others_left():

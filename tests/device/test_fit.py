@@ -163,6 +163,13 @@ def test_a_map_in_another_unit_is_not_usable():
         fit_maps([map_S * 1e3], TAOX_40NM, unit="mS")
 
 
+def test_states_between_two_names_are_remarked():
+    between = dataclasses.replace(TAOX_40NM, hrs_median_S=0.3e-6)
+    fit = fit_maps([drawn(between, (20, 30), "doubt", off=0.3)], TAOX_40NM)
+    assert fit.verdict == USABLE
+    assert fit.remarks[0] == "the states are named by their likelihood: pristine, on may be off, on"
+
+
 def test_pristine_cells_alone_are_not_usable():
     fit = fit_maps([1e-7 * np.exp(0.2 * rng.stream(9, "p").standard_normal((20, 20)))], TAOX_40NM)
     assert fit.verdict == NOT_USABLE and fit.reasons == (
@@ -204,6 +211,8 @@ def test_cells_of_no_state_are_left_out_and_too_many_are_not_usable():
             assert f"outliers, cells in no state: {fit.outliers}" in fit.exclusions
             assert fit.outliers == pytest.approx(stray.sum(), rel=0.15)
             assert fit.model.lrs_sigma_ln == pytest.approx(TAOX_40NM.lrs_sigma_ln, rel=0.06)
+        else:
+            assert f"{fit.outliers} of 3000 cells belong to no state" in fit.reasons and fit.outliers > 1050
 
 
 def test_cells_without_a_value_and_shorted_ones_are_counted():

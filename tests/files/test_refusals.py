@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import sys
 import types
 import zipfile
 
@@ -14,7 +15,7 @@ import pytest
 from minirram.errors import ConfigError, DataError, MissingFileError
 from minirram.files import json_of, read_bytes, read_json, read_npy, read_npz
 from minirram.files.budgets import MOST_DIGITS, SCALE, Budget
-from minirram.files.locks import locked
+from minirram.files.locks import alone, locked
 
 from ..support.hostile_files import described, npy
 
@@ -125,6 +126,13 @@ def test_what_is_no_file(tmp_path):
     (tmp_path / "folder").mkdir()
     os.symlink("file", str(tmp_path / "link"))
     os.mkfifo(str(tmp_path / "pipe"))
+
+    def free_descriptor():
+        descriptor = os.open(os.devnull, os.O_RDONLY)
+        os.close(descriptor)
+        return descriptor
+
+    free = free_descriptor()
     assert read_json(tmp_path / "link") == {} == read_json(tmp_path / "file", follow=False)
     for name, follow, kind, message in (
         ("link", False, DataError, "link: a symbolic link; links in such a folder are not followed"),
@@ -137,6 +145,9 @@ def test_what_is_no_file(tmp_path):
         with pytest.raises(DataError, match=message) as told:
             read_json(os.path.join(str(tmp_path), name), follow=follow)
         assert type(told.value) is kind
+    with pytest.raises(DataError, match="file: longer than 1 bytes"):
+        read_bytes(tmp_path / "file", Budget("short", "files of one byte", most_bytes=1, elements=1, depth=1))
+    assert free_descriptor() <= free  # what is refused is closed
     (tmp_path / "folder" / "program.xbp").write_text("")
     with pytest.raises(MissingFileError, match=r"did you mean .*program\.xbp\?"):
         read_json(tmp_path / "folder")
@@ -169,6 +180,41 @@ def test_a_folder_that_cannot_be_locked(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"files cannot be locked \(No locks available\); choose another folder"):
         with locked(tmp_path, "lock", what="another test"):
             pytest.fail("the body must not run")
+
+
+def test_who_has_a_folder_is_named_where_locks_move_the_position(tmp_path, monkeypatch):
+    """Windows locks bytes, those behind the text: a file that another process has is left at their place."""
+
+    def refused(descriptor, mode, n_bytes):
+        assert os.lseek(descriptor, 0, os.SEEK_CUR) > 1000 and (mode, n_bytes) == (2, 1)
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", types.SimpleNamespace(LK_NBLCK=2, locking=refused))
+    (tmp_path / "lock").write_text("process 7 of a host\n")
+    with pytest.raises(ConfigError, match=r"another test works in .* \(process 7 of a host\)$"):
+        with locked(tmp_path, "lock", what="another test"):
+            pytest.fail("the body must not run")
+
+
+@pytest.mark.parametrize(
+    "name, kept, left",
+    [
+        ("own", False, ["own"]),
+        ("own", True, ["own", "own/half"]),
+        ("a/b", False, []),
+        ("a/b", True, ["a", "a/b", "a/b/half"]),
+    ],
+)
+def test_what_an_error_leaves_of_a_folder(tmp_path, name, kept, left):
+    """A folder that was there stays, without what was made in it; one that was not goes with its parents."""
+    if name == "own":
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="of the work"):
+        with alone(tmp_path / name, "lock", what="another test", kept=lambda folder: kept):
+            (tmp_path / name / "half").write_text("")
+            raise ValueError("of the work")
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == left
 
 
 # -- JSON

@@ -11,7 +11,7 @@ import pytest
 from minirram.errors import ConfigError, DataError, MissingFileError, ShapeError
 from minirram.labfiles import arrays, dialect, text
 from minirram.labfiles.dialect import Dialect
-from minirram.labfiles.maps import KEEP, Policy, read_chip_map, read_column, read_map
+from minirram.labfiles.maps import KEEP, Policy, read_chip_map, read_column, read_forming_voltages, read_map
 from minirram.labfiles.text import decode
 from minirram.labfiles.units import known, stated
 
@@ -311,6 +311,13 @@ def test_columns_of_another_quantity(file):
         DataError, match=r"lab.csv: -3.5 at row 1, column 0 \(line 2: '-3.5'\); expected values above 0"
     ):
         read_column(file("3.25\n-3.5\n"), "V", above_0=True)
+
+
+@pytest.mark.parametrize("read", [lambda path, **said: read_column(path, "V", **said), read_forming_voltages])
+def test_what_is_said_of_a_column_is_heard(file, read):
+    path = file("3,25\n3,5\n")
+    assert read(path, dialect=Dialect(delimiter="semicolon", decimal="comma")).values.tolist() == [3.25, 3.5]
+    assert read(path, dialect=Dialect(delimiter="comma", decimal="point")).values.tolist() == [3, 25, 3, 5]
 
 
 # -- arrays ------------------------------------------------------------------------------------------------------------

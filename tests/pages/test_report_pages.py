@@ -306,7 +306,14 @@ def test_a_fit_leaves_a_file_that_has_a_page(tmp_path):
     for what in (model, answer["report_file"]):
         found = make_page(what, Wishes())
         seen = check_page(found.html())
-        assert found.kind == "Fit" and "usable" in found.lead and "600 cells of 1 map" in found.basis
+        on = load_fit(answer["report_file"]).on
+        assert found.kind == "Fit" and found.lead == (
+            f"The fit is usable: on cells conduct {1e6 * on.median_S:.4g} µS, spread {on.sigma_ln:.4f} of ln G."
+        )
+        assert found.basis == (
+            f"It rests on 600 cells of 1 map, {on.cells} of them formed. "
+            f"On cells lie {on.ks:.4f} from their log-normal (limit {on.ks_limit:.4f})."
+        )
         (state,) = seen.tables["States of the cells"][1:]
         assert state[:2] == ["on", str(answer["states"][0]["cells"])] and "a <map>.npy" in seen.text("dd")
     assert default_out(answer["report_file"]) == str(tmp_path / "mine.fit.html")
