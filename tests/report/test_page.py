@@ -14,7 +14,7 @@ from minirram.errors import ShapeError
 from minirram.report import cell_map, png
 from minirram.report.html import Markup, joined, tag, visible
 from minirram.report.page import Facts, Figure, Page, Section, Side, Table, write_page
-from minirram.report.svg import can_draw, picture, themed
+from minirram.report.svg import can_draw, picture, score_ticks, si_ticks, themed, whole_ticks
 from minirram.report.text import count, percent, points, ratio, score, si, size
 
 from ..support.html_pages import Seen, check_page
@@ -199,3 +199,32 @@ def test_a_drawing_of_matplotlib_is_the_same_each_time_and_holds_names_as_they_a
 
     one, two = (picture(draw, "Lines", "two of them") for _ in range(2))
     assert one == two and "$x_1$ <b> \u4e2d\u6587" in Seen(one).text("text") and "#1f77b4" in one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind, values, texts",
+    [
+        ("whole", [1, 2, 3], {"1", "2", "3"}),
+        ("joules", [1e-12, 1e-9], {"1 pJ", "10 pJ", "100 pJ", "1 nJ"}),
+        ("accuracy", [0.2, 0.8], {"20 %", "50 %", "80 %"}),
+        ("log", [1, 1e4], {"1", "10", "100", "1,000", "10,000"}),
+        ("short log", [1, 5], {"1", "2", "3", "5"}),
+        ("shorter log", [1, 2], {"1.2", "1.5", "1.8"}),
+    ],
+)
+def test_axes_have_numbers_that_people_write(kind, values, texts):
+    """Ticks of a real drawing: whole numbers alone, units, shares in percent, no powers of ten."""
+    pytest.importorskip("matplotlib")
+
+    def draw(axes):
+        axes.plot(values, [0.0] * len(values))
+        axes.set_yticks([])
+        if kind not in ("whole", "accuracy"):
+            axes.set_xscale("log")
+        ticks = {"whole": (whole_ticks,), "joules": (si_ticks, "J"), "accuracy": (score_ticks,)}.get(kind)
+        if ticks is not None:
+            ticks[0](axes.xaxis, *ticks[1:])
+
+    shown = [text.strip() for tag, text in Seen(picture(draw, "Ticks", "of an axis")).texts if tag == "text"]
+    assert texts <= set(shown) and not any("." in text for text in shown if kind == "whole")
