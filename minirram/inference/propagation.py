@@ -31,7 +31,6 @@ from ..nn.engine.moments import (
     shifted_sum,
 )
 from ..nn.network import Network, input_bits
-from .calibration import effective_weights
 from .model import Model
 from .product import ChipProduct
 
@@ -47,10 +46,23 @@ class Products:
         self.product = ChipProduct(
             chip, model.adcs, input_bits=self.bits, scales_S=model.scales_S, conditions=conditions
         )
-        self.weights = {
-            name: effective_weights(chip, name, scale_S, conditions.wires) * np.float32(model.factors.get(name, 1.0))
-            for name, scale_S in model.scales_S.items()
-        }
+        self.weights = {name: self._weights(name) for name in model.scales_S}
+
+    def _weights(self, name: str) -> np.ndarray:
+        """What a code changes in the product, converters' gain errors and all: float32 (fan_in, fan_out)."""
+        adc, weights = self.model.adcs[name], np.empty(self.chip.placement.shape(name), np.float32)
+        for tile in self.chip.placement.tiles_of(name):
+            cells, errors = self._cells(tile, adc).mean, self.product.readings[tile].errors
+            seen = cells if errors is None else cells * errors.gain
+            weights[tile.matrix_rows, tile.matrix_cols] = (
+                seen if adc.arrangement == "pair" else seen[:, 0::2] - seen[:, 1::2]
+            )
+        return weights * np.float32(self._unit(name))
+
+    def _unit(self, name: str) -> float:
+        """Of one LSB in the product."""
+        lsb_weight = float(self.model.adcs[name].tile_lsb) * self.chip.cell_model.grid_S / self.model.scales_S[name]
+        return lsb_weight * self.model.factors.get(name, 1.0)
 
     def __call__(self, name: str, planes: np.ndarray, variance: np.ndarray, zero_point: int = 0) -> Summed:
         """sum_i (x_i - zero_point) w_ij of codes x; the gain is the matrix.
@@ -68,9 +80,7 @@ class Products:
         offset: Any = 0.0
         if zero_point:
             offset = np.rint(zero_point * chip.column_sums_lsb(name, adc, wires=self.conditions.wires))
-        unit = float(adc.tile_lsb) * chip.cell_model.grid_S / self.model.scales_S[name]
-        unit *= self.model.factors.get(name, 1.0)
-        weights = self.weights[name]
+        unit, weights = self._unit(name), self.weights[name]
         total = Moments((mean - offset) * unit, own * unit**2 + np.matmul(variance, np.square(weights)))
         certain = len(tiles) == 1 and adc.arrangement == "pair" and not variance.any()
         return Summed(Passed(total, weights, own * unit**2), _counted(seen, total, offset, unit) if certain else None)
@@ -84,6 +94,7 @@ class Products:
             coded = np.matmul(plane * (1 - plane), np.square(cells.mean))
             if errors is not None:
                 current, spread = current * errors.gain + errors.offset_lsb, spread * errors.gain**2
+                coded = coded * errors.gain**2
             found.append(Seen(np.clip(current, adc.bottom, adc.top), spread, coded))
         return found
 

@@ -1,6 +1,7 @@
 """Moments of functions of normal numbers, beside sums over a fine grid; accuracy without draws, beside 100 draws."""
 
 import itertools
+from dataclasses import replace
 
 import hypothesis.strategies as st
 import numpy as np
@@ -8,10 +9,18 @@ import pytest
 from hypothesis import given
 
 import minirram as mr
+from minirram.chip.dead_lines import ChipLines
 from minirram.crossbar.conditions import Conditions
+from minirram.crossbar.wires import Wires
 from minirram.device.cell import normal_cdf
+from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
 from minirram.inference import propagation
+from minirram.inference.calibration import calibrate_adcs
+from minirram.inference.forward import predict
+from minirram.inference.model import Model
+from minirram.inference.product import ChipProduct
+from minirram.learn.mask_learner import MaskLearner
 from minirram.nn.engine.moments import (
     Moments,
     code_chances,
@@ -23,12 +32,13 @@ from minirram.nn.engine.moments import (
     right_answers,
     shifted_sum,
 )
+from minirram.nn.network import input_bits
 from minirram.runs.evaluate import evaluate, expected
 from minirram.tasks import datasets, drawn_digits, drawn_garments, fashion_mnist, spoken_digits
 from minirram.tasks.retina import retina_unet
 from minirram.tasks.speech_features import speech_features
 
-from ..support.tiny import tiny_network
+from ..support.tiny import StripeData, tiny_chip, tiny_network, tiny_recipe
 
 DEVIATIONS = np.linspace(-8, 8, 40_001)
 WEIGHTS = np.exp(-0.5 * DEVIATIONS**2) / np.exp(-0.5 * DEVIATIONS**2).sum()
@@ -120,6 +130,73 @@ def test_the_table_and_what_moments_are_not_carried_through():
         propagation.check(tiny_network(), Conditions(held_noise=True))
     with pytest.raises(ConfigError, match="use draws"):
         propagation.check(retina_unet(), Conditions())
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """(a learner of one epoch, its model with factors, codes)"""
+    data, recipe = StripeData(), tiny_recipe(epochs=2)
+    chip = tiny_chip(recipe, model=TAOX_40NM.changed(read_noise=0.05), lines=ChipLines(rows=80, pairs=24))
+    learner = MaskLearner(tiny_network(), chip, recipe=recipe)
+    learner.epoch(data)
+    learner.epoch(data)
+    learner.adopt(learner.best)
+    model = Model(learner.chip.placement, learner.signs, learner.scales_S, {}, learner.state, factors={"fc1": 1.3})
+    return learner, model, data.validation_codes
+
+
+OF_USE = Conditions(wires=Wires(60.0, 40.0), adc_offset_lsb=0.8, adc_gain=0.1, seed=3)
+
+
+def in_use(tiny, adc_bits, arrangement, conditions):
+    """(network, model, chip, product of draws) of a chip whose converters are as asked."""
+    learner, model, codes = tiny
+    network, chip, scales_S = learner.network, learner.chip, learner.scales_S
+    asked = {"adc_bits": adc_bits, "arrangement": arrangement, "wires": conditions.wires}
+    adcs = calibrate_adcs(network, learner.state, codes=codes, chip=chip, scales_S=scales_S, **asked)
+    adcs = {name: replace(adc, lsb=2 * adc.lsb) for name, adc in adcs.items()}  # nothing saturates
+    options = {"input_bits": input_bits(network), "scales_S": scales_S, "factors": model.factors}
+    product = ChipProduct(chip, adcs, noise_seed=5, conditions=conditions, **options)
+    return network, replace(model, adcs=adcs), chip, product
+
+
+@pytest.mark.parametrize("conditions", [Conditions(), OF_USE], ids=["ideal", "of use"])
+@pytest.mark.parametrize("arrangement, bits", [("pair", 6), ("polarity", 7)])
+@pytest.mark.parametrize("chances", [(0.0, 1.0), (0.1, 0.9)], ids=["certain", "noisy"])
+def test_moments_of_a_chips_product_are_those_of_its_reads(tiny, arrangement, bits, conditions, chances):
+    network, model, chip, product = in_use(tiny, bits, arrangement, conditions)
+    products, generator, draws = propagation.Products(network, model, chip, conditions), np.random.default_rng(2), 4000
+    planes = generator.choice(chances, (4, 1, 72)).astype(np.float32)
+    weighed = 4.0 ** np.arange(4)[:, None, None]
+    found = products("fc1", planes, (weighed * planes * (1 - planes)).sum(axis=0).astype(np.float32), 3)
+    drawn_bits = generator.random((draws, 4, 72)) < planes[:, 0]
+    codes = (drawn_bits * 2 ** np.arange(4)[:, None]).sum(axis=1).astype(np.uint8)
+    drawn = product("fc1", codes, 3)
+    mean, variance = found.passed.moments
+    assert np.abs(mean[0] - drawn.mean(axis=0)).max() < 0.03 * drawn.std()
+    np.testing.assert_allclose(variance[0], drawn.var(axis=0), rtol=0.1)
+    assert (found.above is not None) == (arrangement == "pair" and 0 in chances)
+    if found.above is not None:
+        for away in (-0.7, 0.4, 1.2):
+            threshold = drawn.mean(axis=0) + away * drawn.std(axis=0)
+            chance = found.above(threshold)[0]
+            assert np.abs(chance - (drawn >= threshold).mean(axis=0)).max() < 0.04
+
+
+def test_the_accuracy_that_is_predicted_is_that_of_draws(tiny):
+    network, model, chip, product = in_use(tiny, 9, "pair", OF_USE)
+    codes = np.array(tiny[2][:50])
+    labels = predict(network, model.state, codes=codes, product=product).argmax(axis=1)
+    answers = [predict(network, model.state, codes=codes, product=product).argmax(axis=1) for _ in range(60)]
+    drawn = (np.array(answers) == labels).mean(axis=1)
+    found = propagation.predicted(network, model, chip, codes=codes, labels=labels, conditions=OF_USE)
+    assert 0.9 < drawn.mean() < 0.995
+    assert found.accuracy == pytest.approx(drawn.mean(), abs=0.012)
+    assert found.standard_deviation == pytest.approx(drawn.std(), rel=0.3)
+    with pytest.raises(ConfigError, match="held noise"):
+        propagation.predicted(
+            network, model, chip, codes=codes, labels=labels, conditions=replace(OF_USE, held_noise=True)
+        )
 
 
 def save_drawn(folder, layout, draw, sizes):
