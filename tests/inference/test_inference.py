@@ -7,15 +7,16 @@ import pytest
 
 from minirram.crossbar.converters import Adc
 from minirram.errors import DataError, ShapeError
-from minirram.inference.forward import forward, predict
+from minirram.inference.calibration import calibrate_ranges
+from minirram.inference.forward import forward, predict, signals
 from minirram.inference.product import ChipProduct, IdealProduct
 from minirram.nn.engine.engine import Engine
-from minirram.nn.layers.activation import Quantize
+from minirram.nn.layers.activation import Quantize, clip_tail
 from minirram.nn.layers.convolution import Conv2d
 from minirram.nn.layers.linear import Linear
 from minirram.nn.layers.recurrent import Rnn
 from minirram.nn.layers.resample import GlobalAverage
-from minirram.nn.network import Network, initial_state, input_bits, matrices
+from minirram.nn.network import Network, initial_state, input_bits, matrices, quantisers
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.retina import retina_unet
 from minirram.tasks.spoken_digits import spoken_digit_crnn
@@ -123,6 +124,19 @@ def test_chunks_and_threads_do_not_matter_and_noise_does(trained):
     assert np.array_equal(noisy, logits(noise_seed=1, threads=2))
     assert not np.array_equal(noisy, logits(noise_seed=2))
     assert np.array_equal(logits(), logits(chunk=13))
+
+
+def test_a_range_is_the_value_that_the_tail_of_the_activations_exceeds(trained):
+    learner, data = trained
+    network, weights = learner.network, learner.read_weights()
+    blank = {**learner.state, "act.range": np.float32(0), "act2.range": np.float32(0)}
+    codes = data.calibration_codes()
+    state = calibrate_ranges(network, blank, weights=weights, codes=codes)
+    assert blank["act.range"] == 0
+    taken = {layer.name: x for layer, x, _ in signals(network, state, codes=codes, product=IdealProduct(weights))}
+    for name, bits in quantisers(network).items():
+        beyond = np.mean(taken[name].floats() > state[name + ".range"] * 1.00001)
+        assert 0.5 * clip_tail(bits) < beyond <= clip_tail(bits)
 
 
 def test_calibration_covers_what_it_saw_and_saturation_is_counted(trained):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minirram.chip.levels import draw_signs
 from minirram.device.presets import TAOX_40NM
 from minirram.errors import ConfigError
 from minirram.learn.optim import cosine_rate
@@ -138,6 +139,17 @@ def test_one_cell_holds_each_weight_and_the_other_is_off():
     off_S = QUIET.highest_hrs_S(4)
     for plus, minus in pairs_of(learner).values():
         assert np.mean(np.minimum(plus, minus) < off_S) > 0.98  # a weight near 0 has two
+
+
+def test_the_cell_that_is_on_at_first_is_drawn_by_the_seed():
+    for seed in (0, 3):
+        chip = tiny_chip(tiny_recipe(level="cell"), model=QUIET)
+        learner = PlainLearner(
+            tiny_network(), chip, recipe=replace(RECIPE, seed=seed), writing=Writing(0.0, realisation="one")
+        )
+        for name, sign in draw_signs(seed, chip.placement).items():
+            plus, minus = pairs_of(learner)[name]
+            assert np.mean((plus > minus) == sign) > 0.99  # but for cells that did not form
 
 
 def test_it_resumes_bit_for_bit():

@@ -17,7 +17,7 @@ from minirram.nn.layers.activation import (
     relu_backward,
     relu_forward,
 )
-from minirram.nn.layers.base import Signal
+from minirram.nn.layers.base import Inference, Signal
 from minirram.nn.layers.join import concat_backward, concat_forward
 from minirram.nn.layers.linear import linear_backward, linear_forward
 from minirram.nn.layers.norm import batch_norm_backward, batch_norm_forward, batch_norm_sums, merge_moments, moments
@@ -29,6 +29,7 @@ from minirram.nn.layers.resample import (
     upsample_backward,
     upsample_forward,
 )
+from minirram.nn.layers.windows import Pad
 from minirram.nn.loss import softmax_cross_entropy
 
 from ...support.gradients import check_backward, check_gradient
@@ -85,6 +86,15 @@ def test_training_and_inference_quantise_by_the_same_operation(bits, step, dtype
     seen = layer.on_codes((Signal(x),), inference)
     expected = (seen.values - dtype(layer.zero_point)) * dtype(step)
     np.testing.assert_array_equal(layer.forward((x,), parameters)[0], expected)
+
+
+@pytest.mark.parametrize("step, zero_point", [(0.25, 3), (None, 0)])
+def test_a_border_of_codes_stands_for_zeros(step, zero_point):
+    codes, layer = generator_of(4).integers(0, 8, (2, 3, 2, 1)).astype(np.uint8), Pad("pad", (1, 0, 2, 3))
+    signal = Signal(codes if step else codes.astype(np.float32), step, zero_point)
+    padded = layer.on_codes((signal,), Inference(None, {}))
+    assert (padded.step, padded.zero_point, padded.values.dtype) == (step, zero_point, signal.values.dtype)
+    np.testing.assert_array_equal(padded.floats(), np.pad(signal.floats(), ((0, 0), (1, 2), (0, 3), (0, 0))))
 
 
 def test_quantise_gradient_is_one_inside_and_zero_outside():
