@@ -136,7 +136,9 @@ def test_the_table_and_what_moments_are_not_carried_through():
 def tiny():
     """(a learner of one epoch, its model with factors, codes)"""
     data, recipe = StripeData(), tiny_recipe(epochs=2)
-    chip = tiny_chip(recipe, model=TAOX_40NM.changed(read_noise=0.05), lines=ChipLines(rows=80, pairs=24))
+    chip = tiny_chip(
+        recipe, model=TAOX_40NM.changed(read_noise=0.04, read_noise_floor_S=5e-7), lines=ChipLines(rows=80, pairs=24)
+    )
     learner = MaskLearner(tiny_network(), chip, recipe=recipe)
     learner.epoch(data)
     learner.epoch(data)

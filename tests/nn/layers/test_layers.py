@@ -29,7 +29,7 @@ from minirram.nn.layers.resample import (
     upsample_backward,
     upsample_forward,
 )
-from minirram.nn.layers.windows import Pad
+from minirram.nn.layers.windows import MaxPool2d, Pad
 from minirram.nn.loss import softmax_cross_entropy
 
 from ...support.gradients import check_backward, check_gradient
@@ -95,6 +95,22 @@ def test_a_border_of_codes_stands_for_zeros(step, zero_point):
     padded = layer.on_codes((signal,), Inference(None, {}))
     assert (padded.step, padded.zero_point, padded.values.dtype) == (step, zero_point, signal.values.dtype)
     np.testing.assert_array_equal(padded.floats(), np.pad(signal.floats(), ((0, 0), (1, 2), (0, 3), (0, 0))))
+
+
+@pytest.mark.parametrize("step, zero_point", [(0.25, 6), (None, 0)])
+def test_a_window_of_negative_values_beyond_the_image_has_their_largest(step, zero_point):
+    """What lies beyond the image does not count, in codes, in floats and in training."""
+    codes, layer = (
+        generator_of(4).integers(0, 5, (2, 3, 3, 2)).astype(np.uint8),
+        MaxPool2d("pool", padding=(1, 2, 1, 0)),
+    )
+    signal = Signal(codes if step else codes.astype(np.float32) - 9, step, zero_point)
+    pooled, x = layer.on_codes((signal,), Inference(None, {})), signal.floats()
+    assert (pooled.step, pooled.zero_point) == (step, zero_point) and x.max() < 0
+    parts = [[x[:, max(i, 0) : i + 3, max(j, 0) : j + 3].max(axis=(1, 2)) for j in (-2, 0)] for i in (-1, 1)]
+    expected = np.array(parts).transpose(2, 0, 1, 3)
+    np.testing.assert_array_equal(pooled.floats(), expected)
+    np.testing.assert_array_equal(layer.forward((x,), SimpleNamespace(training=False))[0], expected)
 
 
 def test_quantise_gradient_is_one_inside_and_zero_outside():
