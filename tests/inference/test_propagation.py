@@ -137,7 +137,7 @@ def tiny():
     """(a learner of one epoch, its model with factors, codes)"""
     data, recipe = StripeData(), tiny_recipe(epochs=2)
     chip = tiny_chip(
-        recipe, model=TAOX_40NM.changed(read_noise=0.04, read_noise_floor_S=5e-7), lines=ChipLines(rows=80, pairs=24)
+        recipe, model=TAOX_40NM.changed(read_noise=0.05, read_noise_floor_S=5e-7), lines=ChipLines(rows=80, pairs=24)
     )
     learner = MaskLearner(tiny_network(), chip, recipe=recipe)
     learner.epoch(data)
@@ -187,13 +187,14 @@ def test_moments_of_a_chips_product_are_those_of_its_reads(tiny, arrangement, bi
 
 def test_the_accuracy_that_is_predicted_is_that_of_draws(tiny):
     network, model, chip, product = in_use(tiny, 9, "pair", OF_USE)
-    codes = np.array(tiny[2][:50])
+    ranked = np.sort(predict(network, model.state, codes=tiny[2], product=product), axis=1)
+    codes = tiny[2][np.argsort(ranked[:, -1] - ranked[:, -2])[:50]]  # the closest calls
     labels = predict(network, model.state, codes=codes, product=product).argmax(axis=1)
     answers = [predict(network, model.state, codes=codes, product=product).argmax(axis=1) for _ in range(60)]
     drawn = (np.array(answers) == labels).mean(axis=1)
     found = propagation.predicted(network, model, chip, codes=codes, labels=labels, conditions=OF_USE)
-    assert 0.9 < drawn.mean() < 0.995
-    assert found.accuracy == pytest.approx(drawn.mean(), abs=0.012)
+    assert 0.8 < drawn.mean() < 0.995
+    assert found.accuracy == pytest.approx(drawn.mean(), abs=0.02)
     assert found.standard_deviation == pytest.approx(drawn.std(), rel=0.3)
     with pytest.raises(ConfigError, match="held noise"):
         propagation.predicted(
