@@ -25,6 +25,8 @@ from minirram.conformance import (
 from minirram.conformance.cases import Problem
 from minirram.errors import ConfigError
 
+from ..support.asked import FILE as ASKED
+from ..support.asked import asked
 from ..support.places import ROOT
 from . import broken_devices, good_device
 
@@ -404,6 +406,11 @@ def test_a_law_says_what_it_found_and_what_there_should_be(law):
         for seed in range(8):
             law(device.factory, EXACT, problem._replace(seed=seed))
         assert any(device.saturated)
+
+
+def test_the_comparisons_of_the_noisy_laws_are_those_that_were_meant():
+    """`python -m tests.support.filled` writes the file anew, where a change of the laws is meant."""
+    assert asked() == ASKED.read_text(encoding="utf-8")
 
 
 NOT_JUDGED = {"independence_of_the_batch": {8}, "repeatability": {2}, "what_is_handed_over": {4}}

@@ -8,6 +8,8 @@ from minirram.cli.energy import COLUMNS
 from minirram.cli.main import COMMANDS, module_of
 from minirram.learn.written_weights import Writing
 
+from .asked import FILE as ASKED
+from .asked import asked
 from .places import ROOT
 from .stated import FILE as TABLES
 from .stated import stated
@@ -129,7 +131,7 @@ def write_texts() -> Dict[str, int]:
 
     told = [name for name in COMMANDS if hasattr(module_of(name), "text")]
     found = {FOLDER / f"{name}.txt": texts(name) for name in told}
-    found[TABLES] = stated()
+    found.update({TABLES: stated(), ASKED: asked()})
     pages = (*page_texts.PAGES, *page_texts.SECTIONS)
     found.update({page_texts.FOLDER / f"{name}.txt": page_texts.page_text(name) for name in pages})
     for path in found:
