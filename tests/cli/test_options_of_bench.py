@@ -194,7 +194,7 @@ def test_a_bench_whose_lines_stay_on_has_not_ended(runs):
     assert not os.path.exists(os.path.join(out, "manifest.json"))
 
 
-@pytest.mark.parametrize("command", ["recalibrate", "repair", "verify"])
+@pytest.mark.parametrize("command", ["recalibrate", "repair", "verify", "train"])
 def test_a_read_back_that_its_manifest_does_not_bind_is_refused(runs, command):
     out = runs.path("bench-bound")
     if not os.path.exists(out):
@@ -205,6 +205,7 @@ def test_a_read_back_that_its_manifest_does_not_bind_is_refused(runs, command):
         "recalibrate": (runs.trained(), "--readback", read),
         "repair": (runs.trained(), read),
         "verify": (os.path.join(out, "program.xbp"), read),
+        "train": runs.arguments(runs.path("of-unbound"), "--faults", os.path.join(out, "cells.npz"))[1:],
     }
     answer = call(command, *files[command])
     assert answer.code == 3 and "not the readback" in answer.err

@@ -37,7 +37,7 @@ def test_formats_and_the_lines_of_a_netlist(tmp_path):
     out = str(tmp_path / "wired")
     figures("vectors", "4x2", "--samples", "12", "--format", "spice", "--wire-ohm", "7", "--out", out)
     with open(os.path.join(out, "tile.cir")) as handle:
-        assert "Rr0_0 r0 r0_0 7.0" in handle.read()
+        assert {"Rr0_0 r0 r0_0 7.0", "Rc0_0 c0_0 c1_0 7.0"} <= set(handle.read().splitlines())
     answer = call("vectors", "4x2", "--format", "c", "--wire-ohm", "7", "--out", str(tmp_path / "c7"))
     assert answer.code == 2 and "spice" in answer.err
 
@@ -53,6 +53,9 @@ def test_vectors_of_a_run(runs, tmp_path):
     with np.load(os.path.join(run, "model.npz")) as model:
         lsb = np.float32(model["adc_lsb/fc1"] * 2.0 ** -int(model["adc_shift/fc1"]))
     assert whole["LSB_NUMERATOR"] / 2.0 ** int(whole["LSB_SHIFT"]) == lsb
+    with open(str(tmp_path / "whole" / "README.txt")) as handle:
+        text = handle.read()
+    assert "One grid unit is 1e-09 S" in text and "A driven row is at 0.2 V" in text
     row, rows, pair, pairs = whole["tiles"][1].tolist()
     found, part = written(tmp_path, "part", run, "--layer", "fc1", "--tile", "1", "--samples", "15")
     assert found["tiles"] == 1 and np.array_equal(part["plus"], whole["plus"][row : row + rows, pair : pair + pairs])
@@ -62,6 +65,21 @@ def test_vectors_of_a_run(runs, tmp_path):
         _, part = written(tmp_path, f"part{k}", run, "--layer", "fc1", "--tile", str(k), "--samples", "15")
         total[:, pair : pair + pairs] += part["expected"]
     assert np.array_equal(total, whole["expected"])
+
+
+def test_vectors_of_a_run_behind_wires(runs, tmp_path):
+    """Integers are those of the cells as products see them; a netlist has the bare cells and the run's lines."""
+    run = runs.trained("--wire-ohm", "20")
+    _, arrays = written(tmp_path, "wired", run, "--layer", "fc2", "--samples", "12")
+    out = str(tmp_path / "spice")
+    figures("vectors", run, "--layer", "fc2", "--samples", "12", "--format", "spice", "--out", out)
+    with open(os.path.join(out, "tile.cir")) as handle:
+        assert {"Rr0_0 r0 r0_0 20.0", "Rc0_0 c0_0 c1_0 20.0"} <= set(handle.read().splitlines())
+    for name in ("plus", "minus"):
+        with open(os.path.join(out, f"{name}.hex")) as handle:
+            bare = np.array([int(word, 16) for word in handle.read().split()]).reshape(arrays[name].shape)
+        on = bare > 5000
+        assert on.any() and (arrays[name][on] < bare[on]).all()
 
 
 @shows("vectors", "--layer", "--tile", "--input-bits")

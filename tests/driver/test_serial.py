@@ -169,6 +169,8 @@ def test_the_port_of_pyserial():
             driver = SerialDriver(os.ttyname(two) + "@921600")
             assert np.isfinite(driver.read(0, ALL)).all()
             driver.close()
+            with pytest.raises(BenchError, match="the line is gone"):
+                driver.read(0, ALL)
         with pytest.raises(BenchError, match="nowhere"):
             SerialDriver("/dev/nowhere")
     finally:

@@ -17,6 +17,7 @@ from minirram.errors import BenchError, ConfigError
 from ..support.benches import RECIPES, small_bench
 
 ALL = np.ones((8, 16), bool)
+CALLS = ("capabilities", "form", "set", "reset", "read", "known_bad", "safe_idle", "close")
 
 
 class Watched:
@@ -197,3 +198,29 @@ def test_a_bench_that_does_not_go_to_safe_idle_is_told():
             pass
     with pytest.raises(ConfigError, match="capabilities are NoneType"):
         Session(SimpleNamespace(capabilities=None))
+
+
+@pytest.mark.parametrize("says_its_state", [True, False])
+def test_a_chip_that_was_pulsed_on_is_brought_back_to_what_was_kept(says_its_state):
+    """What the chip knows afterwards is what the bench shows: a simulation takes its state, hardware is pulsed."""
+    bench = small_bench(rows=64, cols=64)
+    shown = bench if says_its_state else SimpleNamespace(**{name: getattr(bench, name) for name in CALLS})
+    lines, shapes = ChipLines(rows=64, pairs=32), (("m", (8, 8)),)
+    signs = {"m": np.indices((8, 8)).sum(axis=0) % 2 == 0}
+    with Session(shown) as session:
+        chip = DrivenChip.behind(session, TAOX_40NM, shapes, level="pair", seed=0, lines=lines)
+        chip.form(4.0)
+        chip.program({"m": np.indices((8, 8))[0] < 5}, signs)
+        kept = {name: np.array(values) for name, values in chip.state().items()}
+        was_on = bench.macros[0].on.copy()
+        bench.reset(0, np.ones((64, 64), bool), RECIPES["RESET"])
+        again = DrivenChip.behind(session, TAOX_40NM, shapes, level="pair", seed=0, lines=lines, resting=True)
+        again.restore(kept)
+        truth = bench.macros[0]
+        assert 0 < was_on.sum() and np.array_equal(truth.on, was_on)
+        for known_on in (again.macros[0].on, again._on[0]):
+            assert np.array_equal(known_on, was_on)
+        used = again.used[0] & again.macros[0].formed
+        assert np.array_equal(again.macros[0].conductance_grid()[used], truth.conductance_grid()[used])
+        assert again.pulses == chip.pulses
+        assert again.program({"m": np.indices((8, 8))[0] < 5}, signs) == (0, 0)

@@ -8,6 +8,7 @@ import pytest
 
 from minirram.driver.protocol import Capabilities, Verify, check_call
 from minirram.driver.registry import open_driver
+from minirram.driver.simulated import SimulatedDriver
 from minirram.driver.verified import pulse
 from minirram.errors import BenchError, ConfigError, ShapeError
 
@@ -159,3 +160,14 @@ def test_a_skeleton_turns_masks_into_the_calls_of_its_rows():
     assert calls == [(3, [1, 4])] * 2 + [(9, [2])] * 2 and np.array_equal(done.pulses, 2 * mask)
     read_S = tester.read(0, mask)
     assert read_S[3, 4] == 4e-6 and np.isnan(read_S[~mask]).all()
+
+
+def test_a_chip_in_a_file_is_there_after_each_pulse(tmp_path):
+    """A process that is killed between two pulses loses none."""
+    kept = str(tmp_path / "chip.npz")
+    bench = SimulatedDriver([small_macro()], keep=kept)
+    for call, kind in ((bench.form, "FORM"), (bench.reset, "RESET"), (bench.set, "SET")):
+        call(0, ALL, replace(RECIPES[kind], max_pulses=1))
+        other = SimulatedDriver([small_macro(seed=2)], keep=kept)
+        assert np.array_equal(other.read(0, ALL), bench.read(0, ALL))
+        assert other.macros[0].pulses == bench.macros[0].pulses and bench.macros[0].pulses[kind.lower()] == ALL.size

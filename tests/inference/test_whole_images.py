@@ -1,12 +1,16 @@
 """Whole images on macros: noise of their own, the same answers with any threads, ideal reads where asked for."""
 
+import time
 from collections import namedtuple
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
 
 from minirram.chip.chip import Chip
+from minirram.chip.dead_lines import ChipLines
+from minirram.crossbar.wires import Wires
 from minirram.device.presets import TAOX_40NM
 from minirram.inference.calibration import calibrated
 from minirram.inference.examine import examine, image_answers
@@ -35,7 +39,8 @@ CONFIG = Config(NETWORK, namedtuple("Seeded", ["seed"])(3), None)
 @pytest.fixture(scope="module")
 def run():
     """(chip, model, three images)"""
-    chip = Chip.sample(TAOX_40NM.changed(read_noise=0.2), matrices(NETWORK), level="pair", seed=4)
+    lines = ChipLines(rows=32, pairs=16)
+    chip = Chip.sample(TAOX_40NM.changed(read_noise=0.2), matrices(NETWORK), level="pair", seed=4, lines=lines)
     chip.form(TAOX_40NM.forming_voltage_V(0.9999))
     generator = stream(5, "whole images")
     signs = {name: generator.random(shape) < 0.5 for name, shape in matrices(NETWORK)}
@@ -93,3 +98,37 @@ def test_an_image_that_fails_stops_the_others(run):
 
     with pytest.raises(MemoryError):
         examined(run, Failing(asked.codes, asked.labels, asked.region), threads=2)
+
+
+def test_the_images_of_a_run_are_answered_on_its_own_wires(run):
+    chip, model, asked = run
+    wired = CONFIG._replace(wires=Wires(200.0, 200.0))
+    options = dict(model=model, examination=asked, split="validation", threads=1)
+    found = image_answers(wired, chip, **options)
+    assert asked.scores(found)["roc_auc"] == examine(wired, chip, **options).roc_auc
+    assert not np.array_equal(found, answers(run, asked))
+
+
+def test_images_that_are_under_way_end_when_another_fails(run):
+    """The second image asks again and again: only a stop ends it before its time."""
+    _, _, asked = run
+    begun, ended = Event(), []
+
+    class Failing(PixelExamination):
+        def answer(self, index, predict, *, fits=None):
+            if index == 0:
+                begun.wait(5)
+                raise MemoryError("the first image")
+            begun.set()
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                try:
+                    predict(self.codes[:1, :16, :16])
+                except RuntimeError as error:
+                    ended.append(str(error))
+                    raise
+            return super().answer(index, predict, fits=fits)
+
+    with pytest.raises(MemoryError):
+        examined(run, Failing(asked.codes[:2], asked.labels[:2], asked.region[:2]), threads=2)
+    assert ended == ["another image was not answered"]

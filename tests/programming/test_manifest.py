@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from minirram.errors import MinirramError
 from minirram.json_codec import built
 from minirram.programming import manifest
 from minirram.programming.manifest import Manifest, bind, check_measured, check_pair, read_manifest
-from minirram.xbp import codec, digests
+from minirram.runs.bench import _check_program
+from minirram.xbp import codec, digests, table
 
 from ..support.stops import COLS, ROWS, small_program
 
@@ -207,6 +209,13 @@ def test_a_read_back_is_of_the_chip_that_is_named(benches, tmp_path):
         check_measured(str(tmp_path / "a" / "other.npy"))
     shutil.copy(os.path.join(benches[1], "readback.npy"), str(tmp_path / "alone.npy"))
     assert check_measured(str(tmp_path / "alone.npy")) is None
+
+
+@pytest.mark.parametrize("before", ["measured", "programmed"])
+def test_a_program_that_goes_on_takes_no_read_back_of_another_chip(benches, before):
+    program = replace(small_program(), chip_id=2, before=table.BEFORE[before])
+    with pytest.raises(MinirramError, match="measured on chip 00000001"):
+        _check_program(program, program, os.path.join(benches[0], "readback.npy"))
 
 
 def test_a_pair_that_is_given_must_be_the_bound_one(benches):

@@ -480,7 +480,7 @@ def test_maps_of_a_chip_as_large_as_a_file_may_state_are_refused(tmp_path):
 
 def test_pictures_show_the_masks(tmp_path):
     imageio = pytest.importorskip("imageio.v2")
-    paths = dump.dump(pair_program(), tmp_path, form="png")
+    paths = dump.dump(pair_program(), tmp_path / "made", form="png")
     assert len(paths) == SHAPE[0]
     picture = np.asarray(imageio.imread(paths[0]))
     assert np.array_equal(picture, np.where(USED[0], np.where(chip()[2][0], 255, 96), 0))

@@ -231,6 +231,8 @@ def test_own_layers_learn_from_built_in_data(tmp_path):
         found = own_data.given(mine, "synthetic")
         assert found.task.layout.data_set == "mine" and found.task.layout.class_names == small.layout.class_names
         np.testing.assert_array_equal(found.arrays.test.inputs, small.draw_test().inputs)
+        other = replace(found.task.network, name="another")
+        assert own_data.given(mine, "synthetic", network=other).task.network == other
         own = replace(small, name="garments-of-mine")  # as a .py file registers it: its draw is carried, too
         carried = own_data.given(own, "synthetic").arrays
         np.testing.assert_array_equal(carried.test.inputs, small.draw_test().inputs)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,7 +34,7 @@ from minirram.runs.recalibrate import recalibrate
 from minirram.runs.reconfigured import check_learned, reconfigured
 from minirram.runs.repair import read_conductances, repair
 from minirram.study.weight_runs import weight_config_from_json
-from minirram.tasks.task_file import NetworkPart, TaskFile
+from minirram.tasks.task_file import LayoutPart, NetworkPart, TaskFile
 from minirram.xbp import codec
 
 from ..support.hostile_files import whole_run
@@ -234,6 +234,10 @@ def test_a_task_and_its_data(tmp_path):
     points = drawn_points(0)
     np.savez(str(tmp_path / "mine.npz"), inputs=points.training.inputs, labels=points.training.labels)
     assert own_data.given(MINE, str(tmp_path)).task.name == "mine"
+    layout, other = MINE.complete(points).layout, replace(MINE.own_network(), name="another")
+    stated = replace(MINE, layout=LayoutPart(**{one.name: getattr(layout, one.name) for one in fields(LayoutPart)}))
+    for mine in (MINE, stated):  # its layout is read from the data, or all in the file
+        assert own_data.given(mine, str(tmp_path), network=other).task.network == other
 
 
 def test_a_folder_carries_the_data_of_its_runs(tmp_path):

@@ -9,7 +9,7 @@ from .tiny import tiny_network
 
 
 def kinds_of_networks() -> Iterator[Network]:
-    """Five networks that hold all kinds of steps."""
+    """Networks that hold all kinds of steps."""
     yield tiny_network()
     yield Network(
         "residual",
@@ -57,5 +57,12 @@ def kinds_of_networks() -> Iterator[Network]:
             activation.Quantize("q2", 5),
             linear.Linear("fc", 3, 2),
         ),
+    )
+    yield Network(  # a border of zeros, which are codes of 5
+        "bordered",
+        (2, 3, 2),
+        4,
+        (windows.Pad("edge", (0, 1, 1, 0)), join.Flatten("flat"), linear.Linear("fc", 24, 3), activation.Relu("relu")),
+        input_zero=5,
     )
     yield Network("one", (2, 2, 2), 1, (join.Flatten("flat"), linear.Linear("fc", 8, 4), activation.Relu("relu")))

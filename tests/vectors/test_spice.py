@@ -69,6 +69,9 @@ def test_a_netlist_has_one_line_per_element():
     cells = [line.split() for line in lines if line.startswith("Rg")]
     assert [cell[:3] for cell in cells] == [["Rg0_0", "r0_0", "s0"]] and float(cells[0][3]) == pytest.approx(1e5)
     assert not [line for line in lines if line.startswith("Rc")]
+    lines = netlist(np.ones((2, 2)), np.zeros((1, 2)), Wires(0.0, 3.0)).splitlines()
+    columns = {"Vs1 s1 0 0", "Rc0_1 c0_1 c1_1 3.0", "Rc1_1 c1_1 s1 3.0", "Rg0_1 r0 c0_1 1.0", "Rg1_1 r1 c1_1 1.0"}
+    assert columns <= set(lines) and not [line for line in lines if line.startswith("Rr")]
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -62,9 +62,10 @@ def test_tiles_cover_the_matrix_once():
 
 
 def test_the_noise_budget_is_that_of_the_cells():
-    stimulus = draw(TAOX_40NM, (6, 2), samples=15, input_bits=2)
-    found = answer(stimulus, TAOX_40NM).noise_lsb
-    std_lsb = TAOX_40NM.read_std(stimulus.cells_grid, 1e-9) / float(stimulus.adc.tile_lsb)
+    cell = TAOX_40NM.changed(read_noise_floor_S=2e-7)  # relative and absolute noise
+    stimulus = draw(cell, (6, 2), samples=15, input_bits=2)
+    found = answer(stimulus, cell).noise_lsb
+    std_lsb = cell.read_std(stimulus.cells_grid, 1e-9) / float(stimulus.adc.tile_lsb)
     planes = [(stimulus.codes >> b) & 1 for b in (0, 1)]
     squares = (std_lsb.astype(float) ** 2).reshape(6, 2, 2).sum(axis=2)
     assert np.allclose(found**2, planes[0] @ squares + 4 * (planes[1] @ squares)) and found[0].max() == 0 < found.max()
