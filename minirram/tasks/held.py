@@ -42,7 +42,7 @@ class Held:
         return self._encoded[key]
 
     def _keep(self, key: Hashable, value: Any) -> None:
-        while len(self._encoded) >= KEPT:
+        if len(self._encoded) == KEPT:
             self._encoded.pop(next(iter(self._encoded)))
         self._encoded[key] = value
 

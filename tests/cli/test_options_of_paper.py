@@ -55,7 +55,7 @@ def test_results_are_made_once_with_the_data_and_the_preset_asked_for(tmp_path, 
     first = figures("paper", *options)
     masks = [how for _, how in asked if "recipe" in how]
     assert [how["recipe"] for how in masks] == ["full"] * 2 and {how["threads"] for how in masks} == {3}
-    assert {how["data"] for _, how in asked} == {"there"}
+    assert {how["data"] for _, how in asked} == {"there"} and {task for task, _ in asked} == set(paper_runs.TASKS)
     assert {how["seed"] for _, how in asked if "seed" in how} == {0, 1, 2}
     made = {path.stem for path in (tmp_path / "results").iterdir()}
     assert made == set(paper.FILES) - {"writes-per-weight", "typed-tables"}

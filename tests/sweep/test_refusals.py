@@ -104,6 +104,18 @@ def test_runs_of_a_study_are_finished_and_stay_as_they_are(run, tmp_path):
         driver.left_in(study, out)
 
 
+def test_a_measured_chip_has_no_other_individuals(tmp_path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    RunFolder.create(run, replace(CONFIG, maps=("map.npy",), recipe=replace(CONFIG.recipe, chip_seed=5)))
+    for name in ("chip.npz", "model.npz", "masks.npz", "results.json"):
+        (run / name).write_bytes(b"{}")
+    out.mkdir()
+    assert driver.left_in(Study(run=(str(run),), grid={"chip_seed": (5,), "draws": (1, 2)}), out).points == 2
+    for seeds in ((0,), (5, 6)):
+        with pytest.raises(ConfigError, match="run: its chip is the measured map map.npy, which has no other individ"):
+            driver.left_in(Study(run=(str(run),), grid={"chip_seed": seeds}), tmp_path / "other")
+
+
 def test_a_disk_that_is_full_ends_a_sweep(tmp_path, monkeypatch):
     """It is no error of one point."""
 

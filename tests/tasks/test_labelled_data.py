@@ -98,6 +98,8 @@ def test_parts_that_are_split_already_keep_their_places():
         part = getattr(data, name)
         np.testing.assert_array_equal(part.inputs, inputs)
         assert part.class_names == ("a", "b") and part.labels.tolist() == [int(text == "b") for text in labels]
+    named = [(inputs, (labels == "b").astype(int)) for inputs, labels in pairs]
+    assert LabelledData.of_parts(*named[:2], test=named[2], class_names=("x", "y")).training.class_names == ("x", "y")
     with pytest.raises(ShapeError, match="the three parts are float32 .2,., float32 .2,., float32 .1,.; they must be"):
         LabelledData.of_parts(*pairs[:2], test=(INPUTS[:10, :1], pairs[2][1]))
     with pytest.raises(ShapeError, match="9 test inputs and 10 labels"):
