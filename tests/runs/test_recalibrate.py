@@ -25,7 +25,7 @@ LAYERS = (Flatten("flat"), Linear("fc", 16, 6), BatchNorm("bn", 6), Relu("relu")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """(run behind wires, of no default recipe, with its program; file of its chip read back with worse cells; the map)."""
+    """(run behind wires, of no default recipe; file of its chip read back with worse cells; what that holds)."""
     folder, labels = tmp_path_factory.mktemp("recalibrate"), np.arange(400) % 2
     images = np.random.default_rng(3).integers(0, 13, (400, 4, 4)) + 2 * labels[:, None, None]  # hard to tell apart
     network = mr.nn.Network("small", (4, 4, 1), 4, (*LAYERS, Linear("out", 6, 2)))
