@@ -15,7 +15,8 @@ from minirram.nn.layers.join import Flatten
 from minirram.nn.layers.linear import Linear
 from minirram.nn.layers.norm import BatchNorm
 from minirram.programming.readback import read_program
-from minirram.runs.folder import RunFolder
+from minirram.rng import stream
+from minirram.runs.folder import RunFolder, open_training
 from minirram.runs.recalibrate import RELEARNING_RATE, recalibrate
 
 STEPS = 30
@@ -48,16 +49,21 @@ def steps(monkeypatch):
         begin(self, network, chip, **how)
         self.threads = how["threads"]
 
-    def seen(self, *arguments, rate, **options):
+    def seen(self, codes, labels, *, rate, **options):
         held = dict(
             state={name: array.copy() for name, array in self.state.items()},
             masks={name: array.copy() for name, array in self.masks.items()},
             conductance_S=self.chip.physical(self.chip.conductance_S()),
             shares=[behind.share.copy() for behind in self.chip.attenuated],
             borders=set(self.borders),
+            labels=labels,
         )
         found.append((self, held, rate))
-        return step(self, *arguments, rate=rate, **options)
+        taken = step(self, codes, labels, rate=rate, **options)
+        if len(found) == STEPS:  # every bit flips and flips back: nothing of it is to be left
+            self.chip.program({name: ~mask for name, mask in self.masks.items()}, self.signs)
+            self.chip.program(self.masks, self.signs)
+        return taken
 
     monkeypatch.setattr(MaskLearner, "__init__", begun)
     monkeypatch.setattr(MaskLearner, "step", seen)
@@ -86,7 +92,10 @@ def test_masks_learn_on_from_where_the_digital_side_left_off(run, steps, tmp_pat
     used = chip.physical(chip.used & chip.formed())
     shown_S = np.rint(readback_S * 1e9) * 1e-9
     np.testing.assert_allclose(first["conductance_S"][used], shown_S[used], rtol=1e-12)
-    assert all((share < 1).any() for share in first["shares"])
+    assert first["shares"] and all((share < 1).any() for share in first["shares"])
+    config = RunFolder.open(folder).config
+    batches = open_training(config, folder).batches(stream(RECIPE.seed, "relearning"), RECIPE)
+    assert np.array_equal(first["labels"], next(iter(batches))[1])
     # What it leaves: pulsed cells alone are others, and every flip is a pulse.
     wanted, was = (each.wanted_on(kept, model.signs) for each, kept in ((chip, learned), (own, masks)))
     pulsed, cells_S = chip.physical(wanted != was), chip.physical(chip.conductance_S())
