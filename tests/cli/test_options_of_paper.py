@@ -3,6 +3,7 @@
 import pytest
 
 from minirram.files import read_json
+from minirram.progress import stages
 from minirram.study import paper, paper_runs
 
 from ..support.options import call, figures, shows
@@ -66,8 +67,14 @@ def test_results_are_made_once_with_the_data_and_the_preset_asked_for(tmp_path, 
     assert call("paper", *options[:4], "--data", "there").code == 2
 
 
-def test_quick_results_are_of_built_in_data_and_said_to_be(tmp_path, asked):
+def test_quick_results_are_of_built_in_data_and_said_to_be(tmp_path, asked, monkeypatch):
+    told = []
+    advance = stages.Stage.advance
+    monkeypatch.setattr(
+        stages.Stage, "advance", lambda self, *a, **k: told.append(k.get("note")) or advance(self, *a, **k)
+    )
     shown = figures("paper", "--out", str(tmp_path), "--results", KEPT, "--run", "quick")
+    assert [note for note in told if note] == list(paper_runs.names("quick"))
     assert {how["data"] for _, how in asked} == {"synthetic"}
     assert shown["claims"][0]["ours"] == "90.00% (test) on built-in data"
     assert not (tmp_path / "results" / "plain-retina.json").exists()

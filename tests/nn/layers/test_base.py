@@ -1,7 +1,7 @@
 """What a class of layers must have, and what is said of one that lacks it."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from minirram.nn.layers.join import Concat, Flatten
 from minirram.nn.layers.linear import Linear
 from minirram.nn.layers.norm import BatchNorm
 from minirram.nn.layers.recurrent import Rnn
-from minirram.nn.layers.resample import GlobalAverage, MaxPool, Upsample
+from minirram.nn.layers.resample import AveragePool, GlobalAverage, MaxPool, Upsample
 from minirram.nn.network import Network, initial_state, requantised
 from minirram.nn.operations import digital_events
 
@@ -74,6 +74,15 @@ def test_two_classes_of_one_name_are_refused():
 @pytest.mark.parametrize("layer", KINDS, ids=IDS)
 def test_json_round_trip_by_the_name_of_the_class(layer):
     assert layer_from_json(plain(layer)) == layer
+
+
+@pytest.mark.parametrize("layer", [*KINDS, AveragePool("pool")], ids=[*IDS, "AveragePool"])
+def test_sizes_below_one_are_refused(layer):
+    whole = {field.name: getattr(layer, field.name) for field in fields(layer)}
+    for name, value in whole.items():
+        if type(value) is int:
+            with pytest.raises(ConfigError):
+                replace(layer, **{name: 0})
 
 
 def test_a_class_that_nobody_defined_is_named():
