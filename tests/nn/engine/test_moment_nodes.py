@@ -75,6 +75,8 @@ class Noisy:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_moments_of_the_outputs_are_those_of_draws(name):
+    """One choice of weights at which the approximation is close: it guards the mathematics of each node, not the error
+    that clipped values and left out correlations make elsewhere."""
     shape, layers = NETWORKS[name]
     network, generator = Network(name, shape, 3, layers, input_zero=2), np.random.default_rng(12)
     state = initial_state(network)
