@@ -10,6 +10,7 @@ of updates is this one up to there. The same command goes on where it was stoppe
 import argparse
 import json
 import os
+import re
 import shlex
 import sys
 from concurrent.futures import as_completed
@@ -49,14 +50,12 @@ def main():
     parser.add_argument("--epochs", type=int, default=40, help="over which the rate falls")
     parser.add_argument("--out", help="file of results that is kept, see docs/results")
     parser.add_argument("--processes", type=int, default=1, help="trainings at a time; the same numbers with each")
-    options, words = parser.parse_args(), sys.argv[1:]
+    options = parser.parse_args()
     import machine
 
     machine.tell()
-    if "--processes" in words:  # says how, not what
-        at = words.index("--processes")
-        words = words[:at] + words[at + 2 :]
-    command = "python benchmarks/plain_baseline.py " + shlex.join(words)
+    command = "python benchmarks/plain_baseline.py " + shlex.join(sys.argv[1:])
+    command = re.sub(r" --processes[ =]\d+", "", command)  # says how, not what
     rows = done(options.out, command) if options.out else []
     have = {(row["arm"], row["seed"]) for row in rows}
     wanted = [(arm, seed) for seed in options.seeds for arm in options.arms if (arm, seed) not in have]
