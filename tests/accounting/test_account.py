@@ -273,6 +273,7 @@ def test_no_accuracy_for_macros_that_take_turns(wide, capsys):
 
 def test_data_that_changed_are_refused_and_data_that_moved_are_not(trained, capsys, tmp_path):
     config = RunFolder.open(trained).config
+    assert config.data_crc != 0
     shutil.copy(os.path.join(config.data, "fashion-mnist.npz"), str(tmp_path))
     moved = account(capsys, trained, "--data", str(tmp_path), "--input-bits", "3")
     assert moved == account(capsys, trained, "--input-bits", "3")
@@ -280,6 +281,7 @@ def test_data_that_changed_are_refused_and_data_that_moved_are_not(trained, caps
     assert main.main(["energy", trained, "--data", str(tmp_path)]) == 2
     captured = capsys.readouterr()
     assert "not those that the run was learned from" in captured.err and captured.out == ""
+    assert f"not {config.data_crc:08x}" in " ".join(captured.err.split())
 
 
 def test_requantised_networks_keep_their_ranges():
