@@ -8,7 +8,7 @@ from typing import Iterator
 from ..errors import ConfigError
 from ..progress.stages import stage
 from ..study.paper import AGREES, DIFFERS, FILES, OUT, PaperTable, results, spent, table, write
-from ..study.paper_runs import PRESETS, make, names
+from ..study.paper_runs import PRESETS, chosen_names, make
 from ..tasks.datasets import SYNTHETIC
 from .arguments import group, threads_option
 
@@ -30,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     anew = group(parser, "results anew", "what is in OUT/results already is not made again")
     anew.add_argument("--run", choices=PRESETS, help="make them: quick takes minutes, full hours; default: none")
+    anew.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these results alone, with --run")
     anew.add_argument("--data", metavar="DIR", help="folder of the data sets, with --run; default: built-in data")
     threads_option(parser)
 
@@ -38,11 +39,15 @@ def run(options: argparse.Namespace) -> PaperTable:
     """Make results where that is asked for, read the table, write it."""
     if options.data is not None and options.run is None:
         raise ConfigError("--data is what results are made from: give --run, too")
+    if options.only and options.run is None:
+        raise ConfigError("--only names results to make: give --run, too")
     folders = os.path.join(options.out, "results"), options.results
     if options.run is not None:
-        results(folders, [name for name in FILES if name not in names(options.run)])  # told before hours, not after
+        wanted = chosen_names(options.run, options.only)
+        results(folders, [name for name in FILES if name not in wanted])  # told before hours, not after
+        how = dict(data=options.data or SYNTHETIC, threads=options.threads, only=options.only)
         with stage("making results") as told:
-            for name in make(options.out, options.run, data=options.data or SYNTHETIC, threads=options.threads):
+            for name in make(options.out, options.run, **how):
                 told.advance(note=name)
     whole = table(folders)
     write(options.out, whole)

@@ -1,14 +1,15 @@
-"""What the claims of the paper rest on, made anew: masks, the plain baseline, energies, each kept with its command."""
+"""What the claims of the paper rest on, made anew: trainings, plain arms, energies, each kept with its command."""
 
 import os
 import time
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from ..accounting.account import shapes_account
 from ..accounting.shapes import of_network
 from ..chip.placement import place
 from ..device.presets import technology
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..learn.optim import cosine_rate
 from ..rng import stream
 from ..runs.config import RunConfig
@@ -18,6 +19,7 @@ from ..tasks import registry
 from ..tasks.datasets import SYNTHETIC
 from .arms import ARMS, PLAIN, weight_config
 from .kept import keep, kept
+from .paper_trainings import Trainings, beside_writes, network_widths, read_noise, technologies
 from .weight_runs import make_learner
 
 PRESETS = ("quick", "full")
@@ -28,7 +30,7 @@ _BUDGET = ("wo-plain-budget-0.15",)
 
 
 class _Plan(NamedTuple):
-    """The plain arms of one preset."""
+    """The plain arms of one preset, and what else is trained."""
 
     seeds: Tuple[int, ...]
     epochs: Dict[str, int]
@@ -42,6 +44,10 @@ class _Plan(NamedTuple):
     digits_free: Tuple[int, ...]
     retina: Tuple[int, ...]
     """numbers of whole updates; none: not run"""
+    trainings: Trainings
+    """chips under noise, memories, widths"""
+    beside: Tuple[str, ...]
+    """tasks on which masks stand beside a tuned baseline"""
 
 
 PLANS = {
@@ -55,6 +61,8 @@ PLANS = {
         digits=(3, 40, 100),
         digits_free=(),
         retina=(),
+        trainings=Trainings(chips=1, draws=2, epochs=1, width_epochs=1),
+        beside=(),
     ),
     "full": _Plan(
         seeds=(0, 1, 2),
@@ -66,6 +74,8 @@ PLANS = {
         digits=(3, 10, 40, 80, 100, 120, 160),
         digits_free=(100, 300, 900, 2400, 4800),
         retina=(3, 10, 20),
+        trainings=Trainings(chips=3, draws=10, epochs=8, width_epochs=3),
+        beside=TASKS,
     ),
 }
 
@@ -94,49 +104,67 @@ def looks(
                 return found
 
 
-def make(out: str, preset: str, *, data: str, threads: int = 1) -> Iterator[str]:
+def make(out: str, preset: str, *, data: str, threads: int = 1, only: Sequence[str] = ()) -> Iterator[str]:
     """Make the results in `out`/results that are not there yet; yields the name of each when it is done.
 
-    preset: "quick", minutes on built-in data, or "full". data: folder of the data sets, or "synthetic". A training that
-    was stopped goes on. ConfigError for results that another command made.
+    preset: "quick", minutes on built-in data, or "full". data: folder of the data sets, or "synthetic". only: names of
+    results; none: all that the preset makes. A training that was stopped goes on. ConfigError for results that another
+    command made, or that the preset does not make.
     """
+    wanted = chosen_names(preset, only)
     command = f"minirram paper --out paper --run {preset}" + ("" if data == SYNTHETIC else " --data data")
     folder = os.path.join(out, "results")
-    for name in names(preset):
+    for name in wanted:
         one = kept([folder], name)
         if one is not None and one.made.command != command:
             raise ConfigError(
                 f"{folder}: {name}.json was made by another command, {one.made.command}: name another --out"
             )
-    learned = TASKS if PLANS[preset].retina else TASKS[:2]
+    steps = [step for step in _steps(out, preset, data, threads) if step.name in wanted]
+    learned = [task for task in TASKS if task in {step.task for step in steps}]
     for task in learned if data != SYNTHETIC else ():  # data that are not there are told before anything is made
         chosen = registry.task(task)
         open_training(RunConfig(task, data, chosen.network, chosen.recipe("full"), technology("taox-40nm")))
-    for name, made in _steps(out, preset, data, threads):
-        path = os.path.join(folder, f"{name}.json")
+    for step in steps:
+        path = os.path.join(folder, f"{step.name}.json")
         if not os.path.exists(path):
-            keep(path, dict(made(), data=data if data == SYNTHETIC else ""), command=command)
-            yield name
+            keep(path, dict(step.made(), data=data if data == SYNTHETIC else ""), command=command)
+            yield step.name
 
 
 def names(preset: str) -> Tuple[str, ...]:
     """Of the results that a preset makes."""
-    return tuple(name for name, _ in _steps("", preset, SYNTHETIC, 1))
+    return tuple(step.name for step in _steps("", preset, SYNTHETIC, 1))
 
 
-def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[Tuple[str, Callable[[], Dict[str, Any]]]]:
-    """(name, what makes it) of each result, short ones first."""
-    plan = PLANS[preset]
+def chosen_names(preset: str, only: Sequence[str]) -> Tuple[str, ...]:
+    """Those of `names` that are asked for; none named: all. ConfigError for one that the preset does not make."""
+    made = names(preset)
+    for name in only:
+        if name not in made:
+            raise ConfigError(f"--run {preset} makes no results {name}{did_you_mean(name, made)}: {', '.join(made)}")
+    return tuple(name for name in made if not only or name in only)
+
+
+class _Step(NamedTuple):
+    """One file of results."""
+
+    name: str
+    """of the file, without .json"""
+    task: str
+    """whose data it takes; empty: none"""
+    made: Callable[[], Dict[str, Any]]
+    """makes its contents"""
+
+
+def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[_Step]:
+    """The results of a preset, short ones first."""
+    plan, how = PLANS[preset], {"data": data, "threads": threads}
     for task in TASKS:
-        yield f"energy-{task}", lambda task=task: energy(task)  # type: ignore[misc]
-    for task in ("fashion-mnist", "spoken-digits"):
+        yield _Step(f"energy-{task}", "", partial(energy, task))
+    for task in TASKS[:2]:
         folder = os.path.join(out, "runs", task)
-        yield (
-            f"masks-{task}",
-            lambda task=task, folder=folder: _masks(  # type: ignore[misc]
-                task, folder, preset=preset, data=data, threads=threads
-            ),
-        )
+        yield _Step(f"masks-{task}", task, partial(_masks, task, folder, preset=preset, **how))  # type: ignore[arg-type]
     arms = (
         ("plain-fashion-mnist", "fashion-mnist", _BUDGET, plan.seeds, plan.fashion),
         ("plain-fashion-mnist-free", "fashion-mnist", plan.free_arms, plan.seeds, plan.fashion_free),
@@ -147,8 +175,12 @@ def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[Tuple[str
     )
     for name, task, chosen, seeds, updates in arms:
         if updates:
-            how = dict(data=data, seeds=seeds, updates=updates, epochs=plan.epochs[task])
-            yield name, lambda task=task, chosen=chosen, how=how: _plain(task, chosen, **how)  # type: ignore[misc]
+            rates = dict(data=data, seeds=seeds, updates=updates, epochs=plan.epochs[task])
+            yield _Step(name, task, partial(_plain, task, chosen, **rates))  # type: ignore[arg-type]
+    for name, learned in (("technologies", technologies), ("read-noise", read_noise), ("widths", network_widths)):
+        yield _Step(name, "fashion-mnist", partial(learned, out, plan.trainings, **how))  # type: ignore[arg-type]
+    for task in plan.beside:
+        yield _Step(f"writes-{task}", task, partial(beside_writes, out, task, **how))  # type: ignore[arg-type]
 
 
 def energy(task: str) -> Dict[str, Any]:
