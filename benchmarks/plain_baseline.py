@@ -2,7 +2,8 @@
 
 One training of each arm and seed with the authors' recipe; validation after each number of updates of `--updates`, in
 the training forward (read noise, no converters). The rate falls over `--epochs`, so a training that stops at a number
-of updates is this one up to there. The same command goes on where it was stopped: `--out` has what is done.
+of updates is this one up to there. The same command goes on where it was stopped: `--out` has what is done, and
+`--checkpoints` what has begun.
 
     python benchmarks/plain_baseline.py fashion-mnist --data data --out docs/results/plain-fashion-mnist.json
 """
@@ -30,12 +31,17 @@ def done(path, command):
 def trained(wanted, options):
     """Yields (arm, seed) and what `looks` found of each of `wanted`, as they end."""
     how = dict(data=options.data, updates=tuple(options.updates), epochs=options.epochs)
+
+    def own(arm, seed):
+        file = options.checkpoints and os.path.join(options.checkpoints, f"{options.task}-{arm}-{seed}.npz")
+        return dict(how, seed=seed, checkpoint=file)
+
     if options.processes == 1:
         for arm, seed in wanted:
-            yield (arm, seed), looks(arm, options.task, seed=seed, **how)
+            yield (arm, seed), looks(arm, options.task, **own(arm, seed))
         return
     with WorkerPool(options.processes) as pool:
-        futures = {pool.submit(looks, arm, options.task, seed=seed, **how): (arm, seed) for arm, seed in wanted}
+        futures = {pool.submit(looks, arm, options.task, **own(arm, seed)): (arm, seed) for arm, seed in wanted}
         for future in as_completed(futures):
             yield futures[future], future.result()
 
@@ -49,13 +55,14 @@ def main():
     parser.add_argument("--updates", nargs="+", type=int, default=[3, 10, 20, 37])
     parser.add_argument("--epochs", type=int, default=40, help="over which the rate falls")
     parser.add_argument("--out", help="file of results that is kept, see docs/results")
+    parser.add_argument("--checkpoints", help="folder for what has begun; left out: a training begins anew")
     parser.add_argument("--processes", type=int, default=1, help="trainings at a time; the same numbers with each")
     options = parser.parse_args()
     import machine
 
     machine.tell()
     command = "python benchmarks/plain_baseline.py " + shlex.join(sys.argv[1:])
-    command = re.sub(r" --processes[ =]\d+", "", command)  # says how, not what
+    command = re.sub(r" --processes[ =]\d+| --checkpoints[ =]\S+", "", command)  # say how, not what
     rows = done(options.out, command) if options.out else []
     have = {(row["arm"], row["seed"]) for row in rows}
     wanted = [(arm, seed) for seed in options.seeds for arm in options.arms if (arm, seed) not in have]

@@ -1,7 +1,7 @@
 """Accuracy over writes per weight as SVG, from kept results: python benchmarks/writes_figure.py FOLDER --out FILE.
 
-Plain weight optimisation from `plain_baseline.py`. Masks and the tuned baseline from `writes-per-weight.json`, which
-was typed from the tables of docs/measurements.md. Needs matplotlib.
+Plain weight optimisation from `plain_baseline.py`, masks and the tuned baseline from `writes-TASK.json`, which
+`minirram paper --run full` makes. Needs matplotlib.
 """
 
 import argparse
@@ -41,14 +41,14 @@ def main():
 
     machine.tell()
     matplotlib.rcParams["svg.hashsalt"] = "minirram"  # the same bytes each time
-    with open(os.path.join(options.folder, "writes-per-weight.json"), encoding="utf-8") as handle:
-        points = json.load(handle)["found"]["rows"]
     figure, axes = plt.subplots(1, 3, figsize=(12, 4))
     for axis, (task, label) in zip(axes, TASKS.items()):
         for arm, curve in plain_curves(options.folder, task).items():
             axis.plot(*zip(*curve), ".-", label=arm)
+        with open(os.path.join(options.folder, f"writes-{task}.json"), encoding="utf-8") as handle:
+            points = json.load(handle)["found"]["rows"]
         for kind, mark in STYLES.items():
-            own = [row for row in points if row["task"] == task and row["kind"] == kind]
+            own = [row for row in points if row["kind"] == kind]
             axis.plot([row["writes_per_weight"] for row in own], [row["score"] for row in own], mark, label=kind)
         axis.set_xscale("log")
         axis.set_xlabel("writes per weight")

@@ -1,16 +1,22 @@
 """What the claims of the paper rest on, made anew: trainings, plain arms, energies, each kept with its command."""
 
+import json
 import os
 import time
 from functools import partial
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from itertools import islice
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, cast
+
+import numpy as np
 
 from ..accounting.account import shapes_account
 from ..accounting.shapes import of_network
 from ..chip.placement import place
 from ..device.presets import technology
 from ..errors import ConfigError, did_you_mean
+from ..files import read_npz, write_npz
 from ..learn.optim import cosine_rate
+from ..learn.written_weights import WriteLearner
 from ..rng import stream
 from ..runs.config import RunConfig
 from ..runs.folder import open_training
@@ -27,6 +33,19 @@ TASKS = ("fashion-mnist", "spoken-digits", "retina")
 
 
 _BUDGET = ("wo-plain-budget-0.15",)
+CHECKPOINT_S = 120.0
+"""seconds from one checkpoint of a plain arm to the next"""
+
+
+class Look(NamedTuple):
+    """At the validation set during a training."""
+
+    updates: int
+    """of all weights so far"""
+    score: float
+    """primary figure"""
+    seconds: float
+    """since the start, over all sessions"""
 
 
 class _Plan(NamedTuple):
@@ -81,27 +100,61 @@ PLANS = {
 
 
 def looks(
-    arm: str, task: str, *, data: str, seed: int, updates: Tuple[int, ...], epochs: int
-) -> List[Tuple[int, float, float]]:
-    """Validation of a plain arm after each number of `updates`: (updates, score, seconds since the start).
+    arm: str,
+    task: str,
+    *,
+    data: str,
+    seed: int,
+    updates: Tuple[int, ...],
+    epochs: int,
+    checkpoint: Optional[str] = None,
+) -> List[Look]:
+    """Validation of a plain arm after each number of `updates`.
 
     The authors' recipe; in the training forward, with read noise and without converters. The rate falls over `epochs`.
+    checkpoint: a file that is written now and then and at each look; where it lies there already, the training goes on
+    from it, to the same numbers. It is removed at the end. ConfigError for that of another training.
     """
     chosen = registry.task(task)
     base = RunConfig(task, data, chosen.network, chosen.recipe("full"), technology("taox-40nm"))
     config = weight_config(ARMS[arm], base, seed=seed, settings=PLAIN, n_steps=1, budget=2**40, updates=None)
-    learner, samples = make_learner(config, threads=1), open_training(config.run)
-    plan, found, step, started = learner.recipe, [], 0, time.perf_counter()
+    learner, samples = cast(WriteLearner, make_learner(config, threads=1)), open_training(config.run)
+    training = json.dumps([arm, task, seed, epochs, f"{samples.crc:08x}"])
+    found = _go_on(learner, checkpoint, training) if checkpoint and os.path.exists(checkpoint) else []
+    plan, step = learner.recipe, learner.steps
+    started = saved = time.perf_counter() - (found.pop().seconds if found else 0.0)
     per_epoch = samples.steps_per_epoch(plan)
-    while True:
-        for codes, labels, weight in samples.batches(stream(seed, "batches", step // per_epoch), plan):
+    while step < max(updates):
+        batches = samples.batches(stream(seed, "batches", step // per_epoch), plan)
+        for codes, labels, weight in islice(batches, step % per_epoch, None):
             rate = cosine_rate(plan.learning_rate, step, n_steps=epochs * per_epoch)
             learner.step(codes, labels, weight=weight, rate=rate)
-            step += 1
+            step, now = step + 1, time.perf_counter()
             if step in updates:
-                found.append((step, samples.validation_score(learner.predict), round(time.perf_counter() - started, 1)))
-            if step >= max(updates):
-                return found
+                found.append(Look(step, samples.validation_score(learner.predict), round(now - started, 1)))
+            if checkpoint and (step in updates or now - saved > CHECKPOINT_S):
+                saved = now
+                _save(learner, checkpoint, training, [*found, Look(step, np.nan, now - started)])
+            if step == max(updates):
+                break
+    if checkpoint and os.path.exists(checkpoint):
+        os.remove(checkpoint)
+    return found
+
+
+def _save(learner: WriteLearner, path: str, training: str, found: Sequence[Look]) -> None:
+    """A checkpoint of a plain arm. found: its looks; the last one says where it stands and has no score."""
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    write_npz(path, {**learner.checkpoint(), "looks": np.array(found), "training": np.array(training)}, compress=False)
+
+
+def _go_on(learner: WriteLearner, path: str, training: str) -> List[Look]:
+    """Put `learner` where a checkpoint was saved; returns the looks in it, see `_save`."""
+    arrays = read_npz(path)
+    if str(arrays.get("training")) != training:
+        raise ConfigError(f"{path} is the checkpoint of another training, {arrays.get('training')}: remove it")
+    learner.restore(arrays)
+    return [Look(int(step), float(score), float(seconds)) for step, score, seconds in arrays["looks"]]
 
 
 def make(out: str, preset: str, *, data: str, threads: int = 1, only: Sequence[str] = ()) -> Iterator[str]:
@@ -142,7 +195,8 @@ def chosen_names(preset: str, only: Sequence[str]) -> Tuple[str, ...]:
     made = names(preset)
     for name in only:
         if name not in made:
-            raise ConfigError(f"--run {preset} makes no results {name}{did_you_mean(name, made)}: {', '.join(made)}")
+            close = did_you_mean(name, made)
+            raise ConfigError(f"--run {preset} makes no results {name}{close}; it makes {', '.join(made)}")
     return tuple(name for name in made if not only or name in only)
 
 
@@ -176,7 +230,8 @@ def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[_Step]:
     for name, task, chosen, seeds, updates in arms:
         if updates:
             rates = dict(data=data, seeds=seeds, updates=updates, epochs=plan.epochs[task])
-            yield _Step(name, task, partial(_plain, task, chosen, **rates))  # type: ignore[arg-type]
+            begun = os.path.join(out, "runs", name)
+            yield _Step(name, task, partial(_plain, task, chosen, begun=begun, **rates))  # type: ignore[arg-type]
     for name, learned in (("technologies", technologies), ("read-noise", read_noise), ("widths", network_widths)):
         yield _Step(name, "fashion-mnist", partial(learned, out, plan.trainings, **how))  # type: ignore[arg-type]
     for task in plan.beside:
@@ -214,12 +269,20 @@ def _masks(task: str, folder: str, *, preset: str, data: str, threads: int) -> D
 
 
 def _plain(
-    task: str, arms: Tuple[str, ...], *, data: str, seeds: Tuple[int, ...], updates: Tuple[int, ...], epochs: int
+    task: str,
+    arms: Tuple[str, ...],
+    *,
+    data: str,
+    seeds: Tuple[int, ...],
+    updates: Tuple[int, ...],
+    epochs: int,
+    begun: str,
 ) -> Dict[str, Any]:
-    """Validation of plain arms over whole updates."""
-    rows = []
+    """Validation of plain arms over whole updates. begun: folder for checkpoints of what is stopped."""
+    rows, how = [], dict(data=data, updates=updates, epochs=epochs)
     for arm in arms:
         for seed in seeds:
-            for step, score, seconds in looks(arm, task, data=data, seed=seed, updates=updates, epochs=epochs):
+            checkpoint = os.path.join(begun, f"{arm}-{seed}.npz")
+            for step, score, seconds in looks(arm, task, seed=seed, checkpoint=checkpoint, **how):  # type: ignore[arg-type]
                 rows.append({"arm": arm, "seed": seed, "updates": step, "validation": score, "seconds": seconds})
     return {"task": task, "rows": rows}

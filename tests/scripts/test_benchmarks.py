@@ -224,16 +224,31 @@ def imported(name):
 
 def test_the_plain_baseline_goes_on_where_the_same_command_was_stopped(tmp_path, monkeypatch, capsys):
     """What is kept is not run again; a command that differs begins anew."""
-    script, asked, out = imported("plain_baseline"), [], tmp_path / "kept.json"
+    script, asked, files, out = imported("plain_baseline"), [], [], tmp_path / "kept.json"
 
-    def looks(arm, task, *, seed, updates, **how):
+    def looks(arm, task, *, seed, updates, checkpoint, **how):
         if len(asked) == stop:
             raise KeyboardInterrupt
         asked.append((arm, seed))
+        files.append(checkpoint)
         return [(number, 0.5, 1.0) for number in updates]
 
-    def call(updates="3"):
-        options = ["--data", "data", "--arms", "a", "b", "--seeds", "0", "1", "--updates", updates, "--out", str(out)]
+    def call(updates="3", *more):
+        options = [
+            "--data",
+            "data",
+            "--arms",
+            "a",
+            "b",
+            "--seeds",
+            "0",
+            "1",
+            "--updates",
+            updates,
+            "--out",
+            str(out),
+            *more,
+        ]
         monkeypatch.setattr(sys, "argv", ["plain_baseline.py", "spoken-digits", *options])
         script.main()
 
@@ -244,8 +259,8 @@ def test_the_plain_baseline_goes_on_where_the_same_command_was_stopped(tmp_path,
         call()
     assert asked == [("a", 0), ("b", 0), ("a", 1)]
     stop = -1
-    call()
-    assert asked[3:] == [("b", 1)]
+    call("3", "--checkpoints", "begun")
+    assert asked[3:] == [("b", 1)] and files == [None] * 3 + [os.path.join("begun", "spoken-digits-b-1.npz")]
     assert [(row["arm"], row["seed"]) for row in json.loads(out.read_text())["found"]["rows"]] == asked
     call("4")
     assert len(asked) == 8 and {row["updates"] for row in json.loads(out.read_text())["found"]["rows"]} == {4}

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from minirram.cli import main
+from minirram.errors import ConfigError
 from minirram.files import read_json
 from minirram.learn.mask_learner import MaskLearner
-from minirram.study import paper, paper_runs
+from minirram.learn.plain_weights import PlainLearner
+from minirram.study import paper, paper_runs, paper_trainings
 from minirram.tasks import datasets, registry
 from minirram.tasks.fashion_mnist import fashion_mnist_cnn
 from minirram.tasks.retina import retina_unet
@@ -18,13 +20,14 @@ from ..support.places import ROOT
 NETWORKS = {
     "fashion-mnist": fashion_mnist_cnn(conv1=8, conv2=4, hidden=16),
     "spoken-digits": spoken_digit_crnn(conv1=8, conv2=8, rnn=16, hidden=16),
-    "retina": retina_unet(width=1),
+    "retina": retina_unet(width=2),
 }
 DRAWN = {"fashion-mnist": 264, "spoken-digits": 66, "retina": 12}
 """samples for training and validation"""
 EPOCHS = 2
 FEW = dict(fashion=(1, 37), fashion_free=(2, 5), fashion_whole=(2,), digits=(1, 2), digits_free=(2,), retina=(1,))
 """whole updates"""
+TRAININGS = paper_trainings.Trainings(chips=2, draws=2, epochs=1, width_epochs=1)
 
 
 @pytest.fixture
@@ -43,8 +46,40 @@ def data(tmp_path, monkeypatch):
             for part, one in (("train", training), ("validation", validation), ("test", test))
         }
         datasets.save(str(tmp_path / "data"), small.layout, parts=parts, origin="drawn for a test")
-    monkeypatch.setitem(paper_runs.PLANS, "full", paper_runs.PLANS["full"]._replace(**FEW))
+    monkeypatch.setitem(paper_runs.PLANS, "full", paper_runs.PLANS["full"]._replace(trainings=TRAININGS, **FEW))
+    for task, how in paper_trainings.BESIDE.items():
+        epochs = how.epochs and EPOCHS
+        small = how._replace(seeds=how.seeds[:1], rates=(0.1,), tuning_epochs=1, epochs=epochs)
+        monkeypatch.setitem(paper_trainings.BESIDE, task, small)
     return str(tmp_path / "data")
+
+
+def test_a_plain_arm_that_was_stopped_goes_on_to_the_same_numbers(tmp_path, data, monkeypatch):
+    arm, how = ("wo-plain-one-free-6", "fashion-mnist"), dict(data=data, seed=1, updates=(2, 5, 9), epochs=3)
+    whole, file, taken = paper_runs.looks(*arm, **how), tmp_path / "begun" / "one.npz", []
+    take = PlainLearner.step
+
+    def step(learner, *arguments, **options):
+        if len(taken) == stop:
+            raise KeyboardInterrupt
+        taken.append(options["rate"])
+        return take(learner, *arguments, **options)
+
+    monkeypatch.setattr(PlainLearner, "step", step)
+    for often, stops, again in ((0.0, (3, 6), 0), (1e9, (4, 7), 2)):  # each step is kept, or looks alone
+        monkeypatch.setattr(paper_runs, "CHECKPOINT_S", often)
+        del taken[:]
+        for number in stops:
+            stop = number
+            with pytest.raises(KeyboardInterrupt):
+                paper_runs.looks(*arm, checkpoint=str(file), **how)
+        with pytest.raises(ConfigError, match="one.npz is the checkpoint of another training, .*, 1, 3, .*: remove it"):
+            paper_runs.looks(*arm, checkpoint=str(file), **dict(how, epochs=4))
+        stop = -1
+        found = paper_runs.looks(*arm, checkpoint=str(file), **how)
+        assert [look[:2] for look in found] == [look[:2] for look in whole] and not file.exists()
+        assert len(set(taken)) == 9 and len(taken) == 9 + again
+        assert 0 < found[0].seconds <= found[1].seconds <= found[2].seconds
 
 
 @pytest.mark.slow
@@ -68,10 +103,15 @@ def test_full_runs_to_its_end_and_goes_on_where_it_was_stopped(tmp_path, data, m
 
     stop = -1
     assert main.main(command) == 0
-    assert epochs[EPOCHS:] == ["spoken-digit-crnn"] * EPOCHS  # one epoch was done
+    assert epochs[EPOCHS : 2 * EPOCHS] == ["spoken-digit-crnn"] * EPOCHS  # one epoch was done
+    others = epochs[2 * EPOCHS :]  # memories, another chip, widths; pair and cell, pair and cell, pair
+    assert (
+        others
+        == ["fashion-mnist-cnn"] * (9 + 2 * EPOCHS) + ["spoken-digit-crnn"] * 2 * EPOCHS + ["retina-unet"] * EPOCHS
+    )
     assert all(path.read_bytes() == was for path, was in done.items())
     made = {path.stem: read_json(path) for path in (out / "results").iterdir()}
-    assert set(made) == set(paper_runs.names("full")) == set(paper.FILES) - {"writes-per-weight", "typed-tables"}
+    assert set(made) == set(paper_runs.names("full")) == set(paper.FILES)
     assert {one["command"] for one in made.values()} == {"minirram paper --out paper --run full --data data"}
     for name, updates in (("plain-fashion-mnist", (1, 37)), ("plain-spoken-digits-free", (2,)), ("plain-retina", (1,))):
         rows = made[name]["found"]["rows"]
@@ -82,6 +122,11 @@ def test_full_runs_to_its_end_and_goes_on_where_it_was_stopped(tmp_path, data, m
         "wo-plain-free-0.15",
         "wo-plain-one-free-6",
     }
+    assert [row["chip"] for row in made["read-noise"]["found"]["rows"]] == [0, 0, 1, 1]
+    for task, count in (("fashion-mnist", 7), ("spoken-digits", 7), ("retina", 4)):
+        rows = made[f"writes-{task}"]["found"]["rows"]
+        assert len(rows) == count and {row["task"] for row in rows} == {task}
+        assert all(0 <= row["score"] <= 100 and row["writes_per_weight"] > 0 for row in rows)
     table = read_json(out / "paper.json")
     assert {row["status"] for row in table["claims"]} <= {"agrees", "differs", "out of scope"}
     assert sum("--run full --data data" in row["command"] for row in table["claims"]) >= 9
