@@ -16,6 +16,8 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 TASKS = {"fashion-mnist": "Fashion-MNIST, %", "spoken-digits": "spoken digits, %", "retina": "HRF, ROC-AUC in %"}
+OTHER_RATES = ("-constant.json", "-five.json")
+"""files of trainings whose rate falls otherwise than over the authors' epochs"""
 STYLES = {"pair": "o", "cell": "s", "tuned": "D"}
 
 
@@ -23,7 +25,7 @@ def plain_curves(folder, task):
     """{arm: [(updates, mean validation in %)]} of the kept runs of a task."""
     found = defaultdict(lambda: defaultdict(dict))  # a seed that two files hold counts once
     for name in sorted(os.listdir(folder)):
-        if name.startswith("plain-" + task):
+        if name.startswith("plain-" + task) and not name.endswith(OTHER_RATES):
             with open(os.path.join(folder, name), encoding="utf-8") as handle:
                 for row in json.load(handle)["found"]["rows"]:
                     found[row["arm"]][row["updates"]][row["seed"]] = 100 * row["validation"]

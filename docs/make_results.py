@@ -25,9 +25,9 @@ minirram paper --out paper                    # this table, paper.json and paper
 minirram paper --out paper --run quick        # results anew first; full with --data data
 ```
 
-Figures come from `docs/results/*.json`, each written by the run that made it, with its command, commit and time. Two
-files were typed from tables of [measurements](measurements.md); the command beside their figures is the table's. A
-result that `--run` does not make is the kept one.
+Figures come from `docs/results/*.json`, each written by the run that made it, with its command, commit and time. Those
+without a time were typed from tables of [measurements](measurements.md); the command beside their figures is the table's.
+A result that `--run` does not make is the kept one; `--only NAME` makes one alone.
 
 {table}
 
