@@ -398,7 +398,7 @@ ROWS = (
         "accuracy rises with width",
         ("widths",),
         _width,
-        "Three epochs each, one seed, on validation. ",
+        "Three epochs each, one seed, on validation.",
     ),
     _Row(
         "Masks work on other memories",

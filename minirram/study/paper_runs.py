@@ -213,12 +213,13 @@ class _Step(NamedTuple):
 
 def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[_Step]:
     """The results of a preset, short ones first."""
-    plan, how = PLANS[preset], {"data": data, "threads": threads}
+    plan = PLANS[preset]
+    how: Dict[str, Any] = {"data": data, "threads": threads}
     for task in TASKS:
         yield _Step(f"energy-{task}", "", partial(energy, task))
     for task in TASKS[:2]:
         folder = os.path.join(out, "runs", task)
-        yield _Step(f"masks-{task}", task, partial(_masks, task, folder, preset=preset, **how))  # type: ignore[arg-type]
+        yield _Step(f"masks-{task}", task, partial(_masks, task, folder, preset=preset, **how))
     arms = (
         ("plain-fashion-mnist", "fashion-mnist", _BUDGET, plan.seeds, plan.fashion),
         ("plain-fashion-mnist-free", "fashion-mnist", plan.free_arms, plan.seeds, plan.fashion_free),
@@ -229,13 +230,13 @@ def _steps(out: str, preset: str, data: str, threads: int) -> Iterator[_Step]:
     )
     for name, task, chosen, seeds, updates in arms:
         if updates:
-            rates = dict(data=data, seeds=seeds, updates=updates, epochs=plan.epochs[task])
+            rates: Dict[str, Any] = dict(data=data, seeds=seeds, updates=updates, epochs=plan.epochs[task])
             begun = os.path.join(out, "runs", name)
-            yield _Step(name, task, partial(_plain, task, chosen, begun=begun, **rates))  # type: ignore[arg-type]
+            yield _Step(name, task, partial(_plain, task, chosen, begun=begun, **rates))
     for name, learned in (("technologies", technologies), ("read-noise", read_noise), ("widths", network_widths)):
-        yield _Step(name, "fashion-mnist", partial(learned, out, plan.trainings, **how))  # type: ignore[arg-type]
+        yield _Step(name, "fashion-mnist", partial(learned, out, plan.trainings, **how))
     for task in plan.beside:
-        yield _Step(f"writes-{task}", task, partial(beside_writes, out, task, **how))  # type: ignore[arg-type]
+        yield _Step(f"writes-{task}", task, partial(beside_writes, out, task, **how))
 
 
 def energy(task: str) -> Dict[str, Any]:
@@ -279,10 +280,11 @@ def _plain(
     begun: str,
 ) -> Dict[str, Any]:
     """Validation of plain arms over whole updates. begun: folder for checkpoints of what is stopped."""
-    rows, how = [], dict(data=data, updates=updates, epochs=epochs)
+    rows: List[Dict[str, Any]] = []
+    how: Dict[str, Any] = {"data": data, "updates": updates, "epochs": epochs}
     for arm in arms:
         for seed in seeds:
             checkpoint = os.path.join(begun, f"{arm}-{seed}.npz")
-            for step, score, seconds in looks(arm, task, seed=seed, checkpoint=checkpoint, **how):  # type: ignore[arg-type]
+            for step, score, seconds in looks(arm, task, seed=seed, checkpoint=checkpoint, **how):
                 rows.append({"arm": arm, "seed": seed, "updates": step, "validation": score, "seconds": seconds})
     return {"task": task, "rows": rows}
