@@ -115,7 +115,7 @@ def beside_writes(out: str, task: str, *, data: str, threads: int) -> Dict[str, 
         seeds=how.seeds,
         threads=threads,
         rates=how.rates,
-        tuning_epochs=min(how.tuning_epochs, recipe.epochs),
+        tuning_epochs=how.tuning_epochs,
     )
     return _whole([_row(task, arm) for arm in found.arms], started)
 
