@@ -76,7 +76,7 @@ def read_noise(out: str, plan: Trainings, *, data: str, threads: int) -> Dict[st
     for chip in range(plan.chips):
         run = _learned(out, _garments(), plan.epochs, chip=chip, data=data, threads=threads)
         for noise in READ_NOISES:
-            found = evaluate(run, "test", read_noise=noise, draws=plan.draws, threads=threads)
+            found = evaluate(run, "test", data=data, read_noise=noise, draws=plan.draws, threads=threads)
             rows.append({"chip": chip, "read_noise": noise, "test": found.value, "draws": plan.draws})
     return _whole(rows, started)
 
