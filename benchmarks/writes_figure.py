@@ -18,7 +18,15 @@ import matplotlib.pyplot as plt  # noqa: E402
 TASKS = {"fashion-mnist": "Fashion-MNIST, %", "spoken-digits": "spoken digits, %", "retina": "HRF, ROC-AUC in %"}
 OTHER_RATES = ("-constant.json", "-five.json")
 """files of trainings whose rate falls otherwise than over the authors' epochs"""
-STYLES = {"pair": "o", "cell": "s", "tuned": "D"}
+STYLES = {"tuned": ("D", "0.6"), "cell": ("s", "black"), "pair": ("o", "tab:red")}
+"""{kind: (mark, colour)}; what comes later lies above"""
+COLOURS = {
+    "wo-plain-budget-0.15": "tab:blue",
+    "wo-plain-one-budget-6": "tab:orange",
+    "wo-plain-free-0.15": "tab:green",
+    "wo-plain-one-free-6": "tab:purple",
+}
+"""of the plain arms, the same on each task"""
 
 
 def plain_curves(folder, task):
@@ -46,12 +54,13 @@ def main():
     figure, axes = plt.subplots(1, 3, figsize=(12, 4))
     for axis, (task, label) in zip(axes, TASKS.items()):
         for arm, curve in plain_curves(options.folder, task).items():
-            axis.plot(*zip(*curve), ".-", label=arm)
+            axis.plot(*zip(*curve), ".-", label=arm, color=COLOURS.get(arm))
         with open(os.path.join(options.folder, f"writes-{task}.json"), encoding="utf-8") as handle:
             points = json.load(handle)["found"]["rows"]
-        for kind, mark in STYLES.items():
+        for kind, (mark, colour) in STYLES.items():
             own = [row for row in points if row["kind"] == kind]
-            axis.plot([row["writes_per_weight"] for row in own], [row["score"] for row in own], mark, label=kind)
+            places = [row["writes_per_weight"] for row in own], [row["score"] for row in own]
+            axis.plot(*places, mark, label=kind if own else None, color=colour)
         axis.set_xscale("log")
         axis.set_xlabel("writes per weight")
         axis.set_ylabel(label)
