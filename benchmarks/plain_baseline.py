@@ -11,9 +11,7 @@ of updates is this one up to there. The same command goes on where it was stoppe
 import argparse
 import json
 import os
-import re
 import shlex
-import sys
 from concurrent.futures import as_completed
 
 from minirram.engines.pool import WorkerPool
@@ -47,7 +45,13 @@ def trained(wanted, options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    means = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=False
+    )  # they say how, not what: the command that is kept is without them
+    means.add_argument("--checkpoints", help="folder for what has begun; left out: a training begins anew")
+    means.add_argument("--processes", type=int, default=1, help="trainings at a time; the same numbers with each")
+    text = dict(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(parents=[means], allow_abbrev=False, **text)
     parser.add_argument("task", choices=("fashion-mnist", "spoken-digits", "retina"))
     parser.add_argument("--data", required=True, help="folder of the data set, or synthetic")
     parser.add_argument("--arms", nargs="+", default=["wo-plain-budget-0.15", "wo-plain-one-budget-6"])
@@ -55,14 +59,11 @@ def main():
     parser.add_argument("--updates", nargs="+", type=int, default=[3, 10, 20, 37])
     parser.add_argument("--epochs", type=int, default=40, help="over which the rate falls")
     parser.add_argument("--out", help="file of results that is kept, see docs/results")
-    parser.add_argument("--checkpoints", help="folder for what has begun; left out: a training begins anew")
-    parser.add_argument("--processes", type=int, default=1, help="trainings at a time; the same numbers with each")
     options = parser.parse_args()
     import machine
 
     machine.tell()
-    command = "python benchmarks/plain_baseline.py " + shlex.join(sys.argv[1:])
-    command = re.sub(r" --processes[ =]\d+| --checkpoints[ =]\S+", "", command)  # say how, not what
+    command = "python benchmarks/plain_baseline.py " + shlex.join(means.parse_known_args()[1])
     rows = done(options.out, command) if options.out else []
     have = {(row["arm"], row["seed"]) for row in rows}
     wanted = [(arm, seed) for seed in options.seeds for arm in options.arms if (arm, seed) not in have]

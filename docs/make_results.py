@@ -26,8 +26,8 @@ minirram paper --out paper --run quick        # results anew first; full with --
 ```
 
 Figures come from `docs/results/*.json`, each written by the run that made it, with its command, commit and time. Those
-without a time were typed from tables of [measurements](measurements.md); the command beside their figures is the table's.
-A result that `--run` does not make is the kept one; `--only NAME` makes one alone.
+without a time were typed from tables of [measurements](measurements.md); the command beside them is the table's. A
+result that `--run` does not make is the kept one; `--only NAME` makes one alone.
 
 {table}
 

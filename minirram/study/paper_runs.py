@@ -119,7 +119,7 @@ def looks(
     base = RunConfig(task, data, chosen.network, chosen.recipe("full"), technology("taox-40nm"))
     config = weight_config(ARMS[arm], base, seed=seed, settings=PLAIN, n_steps=1, budget=2**40, updates=None)
     learner, samples = cast(WriteLearner, make_learner(config, threads=1)), open_training(config.run)
-    training = json.dumps([arm, task, seed, epochs, f"{samples.crc:08x}"])
+    training = json.dumps([arm, task, seed, epochs, updates, f"{samples.crc:08x}"])
     found = _go_on(learner, checkpoint, training) if checkpoint and os.path.exists(checkpoint) else []
     plan, step = learner.recipe, learner.steps
     started = saved = time.perf_counter() - (found.pop().seconds if found else 0.0)

@@ -105,8 +105,8 @@ def network_widths(out: str, plan: Trainings, *, data: str, threads: int) -> Dic
 def beside_writes(out: str, task: str, *, data: str, threads: int) -> Dict[str, Any]:
     """Test figures and writes per weight of masks and of the tuned baseline, means over seeds."""
     started, how, chosen = time.perf_counter(), BESIDE[task], registry.task(task)
-    recipe = replace(chosen.recipe("full"), score_step=how.score_step or chosen.recipe("full").score_step)
-    recipe = replace(recipe, epochs=how.epochs or recipe.epochs)
+    own: Dict[str, Any] = {"epochs": how.epochs, "score_step": how.score_step}
+    recipe = replace(chosen.recipe("full"), **{name: value for name, value in own.items() if value is not None})
     base = RunConfig(task, data, chosen.network, recipe, technology("taox-40nm"))
     found = compare(
         base,
@@ -152,4 +152,5 @@ def _learned(
 
 
 def _whole(rows: Rows, started: float) -> Dict[str, Any]:
+    """What is kept. seconds: of the call that ended it; what an earlier one had trained is not in them."""
     return {"rows": rows, "seconds": round(time.perf_counter() - started, 2)}
