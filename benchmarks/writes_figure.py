@@ -51,7 +51,7 @@ def main():
 
     machine.tell()
     matplotlib.rcParams["svg.hashsalt"] = "minirram"  # the same bytes each time
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4))
+    figure, axes = plt.subplots(1, 3, figsize=(12, 5))
     for axis, (task, label) in zip(axes, TASKS.items()):
         for arm, curve in plain_curves(options.folder, task).items():
             axis.plot(*zip(*curve), ".-", label=arm, color=COLOURS.get(arm))
@@ -64,7 +64,7 @@ def main():
         axis.set_xscale("log")
         axis.set_xlabel("writes per weight")
         axis.set_ylabel(label)
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, ncol=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))  # covers no point
     figure.tight_layout()
     figure.savefig(options.out, metadata={"Date": None})
 
