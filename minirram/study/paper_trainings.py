@@ -2,10 +2,12 @@
 
 import os
 import time
-from dataclasses import replace
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from ..device.presets import TECHNOLOGIES, technology
+from ..files import read_json, write_json
+from ..json_codec import built
 from ..learn.recipe import Recipe
 from ..nn.layers.widths import widths, with_widths
 from ..runs.config import RunConfig
@@ -14,8 +16,6 @@ from ..tasks import registry
 from ..tasks.task import Task
 from .comparison import compare
 from .summary import ArmRow
-
-Rows = List[Dict[str, Any]]
 
 READ_NOISES = (0.0065, 0.02)
 """the technology's, and the paper's largest"""
@@ -70,41 +70,70 @@ BESIDE = {
 """by task; what the settings of the searches rest on: docs/comparison.md"""
 
 
+@dataclass(frozen=True)
+class _Spent:
+    """By calls that were stopped."""
+
+    seconds: float
+
+
+class _Clock:
+    """Wall clock of one result over all calls that made it; one that was stopped counts up to its last training."""
+
+    def __init__(self, out: str, name: str) -> None:
+        self.path = os.path.join(out, "runs", f"{name}.seconds.json")
+        begun = os.path.isfile(self.path)
+        self.earlier_s = built(_Spent, read_json(self.path), where=self.path).seconds if begun else 0.0
+        self.started = time.perf_counter()
+
+    def seconds(self) -> float:
+        """So far."""
+        return round(self.earlier_s + time.perf_counter() - self.started, 2)
+
+    def keep(self, _told: object = None) -> None:
+        """After each training."""
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        write_json(self.path, {"seconds": self.seconds()})
+
+
 def read_noise(out: str, plan: Trainings, *, data: str, threads: int) -> Dict[str, Any]:
     """Test accuracy of several chips of Fashion-MNIST under each of READ_NOISES: a mean over draws, paired by chip."""
-    started, rows = time.perf_counter(), []
+    clock, rows = _Clock(out, "read-noise"), []
     for chip in range(plan.chips):
         run = _learned(out, _garments(), plan.epochs, chip=chip, data=data, threads=threads)
+        clock.keep()
         for noise in READ_NOISES:
             found = evaluate(run, "test", data=data, read_noise=noise, draws=plan.draws, threads=threads)
             rows.append({"chip": chip, "read_noise": noise, "test": found.value, "draws": plan.draws})
-    return _whole(rows, started)
+    return {"rows": rows, "seconds": clock.seconds()}
 
 
 def technologies(out: str, plan: Trainings, *, data: str, threads: int) -> Dict[str, Any]:
     """Test accuracy of Fashion-MNIST on a chip of each technology."""
-    started, rows = time.perf_counter(), []
+    clock, rows = _Clock(out, "technologies"), []
     for name in TECHNOLOGIES:
         run = _learned(out, _garments(), plan.epochs, cell=name, data=data, threads=threads)
+        clock.keep()
         rows.append({"technology": name, "test": run.results.test.value})
-    return _whole(rows, started)
+    return {"rows": rows, "seconds": clock.seconds()}
 
 
 def network_widths(out: str, plan: Trainings, *, data: str, threads: int) -> Dict[str, Any]:
     """Validation accuracy of Fashion-MNIST of each of WIDTHS."""
-    started, rows = time.perf_counter(), []
+    clock, rows = _Clock(out, "widths"), []
     for width, density in WIDTHS:
         whole = _garments()
         chosen = {layer: max(1, round(width * own)) for layer, own in widths(whole.network).items()}
         task = replace(whole, network=with_widths(whole.network, chosen))
         run = _learned(out, task, plan.width_epochs, density=density, data=data, threads=threads)
+        clock.keep()
         rows.append({"width": width, "density": density, "validation": run.results.validation.value})
-    return _whole(rows, started)
+    return {"rows": rows, "seconds": clock.seconds()}
 
 
 def beside_writes(out: str, task: str, *, data: str, threads: int) -> Dict[str, Any]:
     """Test figures and writes per weight of masks and of the tuned baseline, means over seeds."""
-    started, how, chosen = time.perf_counter(), BESIDE[task], registry.task(task)
+    clock, how, chosen = _Clock(out, f"beside-{task}"), BESIDE[task], registry.task(task)
     own: Dict[str, Any] = {"epochs": how.epochs, "score_step": how.score_step}
     recipe = replace(chosen.recipe("full"), **{name: value for name, value in own.items() if value is not None})
     base = RunConfig(task, data, chosen.network, recipe, technology("taox-40nm"))
@@ -116,8 +145,9 @@ def beside_writes(out: str, task: str, *, data: str, threads: int) -> Dict[str, 
         threads=threads,
         rates=how.rates,
         tuning_epochs=how.tuning_epochs,
+        progress=clock.keep,
     )
-    return _whole([_row(task, arm) for arm in found.arms], started)
+    return {"rows": [_row(task, arm) for arm in found.arms], "seconds": clock.seconds()}
 
 
 def _row(task: str, arm: ArmRow) -> Dict[str, Any]:
@@ -149,8 +179,3 @@ def _learned(
     width = "-".join(str(width) for width in widths(task.network).values())
     folder = os.path.join(out, "runs", f"{cell}-{chip}-{width}-{density:g}-{epochs}")
     return train(task, data, recipe, out=folder, cell=cell, threads=threads, resume=True)
-
-
-def _whole(rows: Rows, started: float) -> Dict[str, Any]:
-    """What is kept. seconds: of the call that ended it; what an earlier one had trained is not in them."""
-    return {"rows": rows, "seconds": round(time.perf_counter() - started, 2)}

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from minirram.cli import main
-from minirram.errors import ConfigError
+from minirram.errors import ConfigError, DataError
 from minirram.files import read_json
 from minirram.learn.mask_learner import MaskLearner
 from minirram.learn.plain_weights import PlainLearner
@@ -85,6 +85,32 @@ def test_a_plain_arm_that_was_stopped_goes_on_to_the_same_numbers(tmp_path, data
         assert 0 < found[0].seconds < found[1].seconds < found[2].seconds < 30  # over all sessions
 
 
+def test_the_wall_clock_counts_what_stopped_calls_have_trained(tmp_path, monkeypatch):
+    trained, scores = [], SimpleNamespace(results=SimpleNamespace(test=SimpleNamespace(value=0.9)))
+    clock = SimpleNamespace(perf_counter=count(100.0, 10.0).__next__)  # 10 s from each look at it to the next
+    monkeypatch.setattr(paper_trainings, "time", clock)
+
+    def train(task, data, recipe, **how):
+        if len(trained) == stop:
+            raise KeyboardInterrupt
+        trained.append(how["cell"])
+        return scores
+
+    monkeypatch.setattr(paper_trainings, "train", train)
+    out, how = str(tmp_path / "paper"), dict(data="there", threads=1)
+    for number in (2, 3):
+        stop = number
+        with pytest.raises(KeyboardInterrupt):
+            paper_trainings.technologies(out, TRAININGS, **how)
+    stop = -1
+    rows = len(paper_trainings.TECHNOLOGIES)
+    found = paper_trainings.technologies(out, TRAININGS, **how)
+    assert len(found["rows"]) == rows and found["seconds"] == 20.0 + 10.0 + 10.0 * (rows + 1)
+    (tmp_path / "paper" / "runs" / "technologies.seconds.json").write_text("[]")
+    with pytest.raises(DataError, match="technologies.seconds.json"):
+        paper_trainings.technologies(out, TRAININGS, **how)
+
+
 @pytest.mark.slow
 def test_full_runs_to_its_end_and_goes_on_where_it_was_stopped(tmp_path, data, monkeypatch, capsys):
     out = tmp_path / "paper"
@@ -129,6 +155,8 @@ def test_full_runs_to_its_end_and_goes_on_where_it_was_stopped(tmp_path, data, m
     for task, arms in (("fashion-mnist", 7), ("spoken-digits", 7), ("retina", 4)):
         rows = made[f"writes-{task}"]["found"]["rows"]
         assert len(rows) == arms and {row["task"] for row in rows} == {task}
+        told = read_json(out / "runs" / f"beside-{task}.seconds.json")["seconds"]  # after its last training
+        assert 0 <= told <= made[f"writes-{task}"]["found"]["seconds"]
         assert all(0 <= row["score"] <= 100 and row["writes_per_weight"] > 0 for row in rows)
     table = read_json(out / "paper.json")
     assert {row["status"] for row in table["claims"]} <= {"agrees", "differs", "out of scope"}
