@@ -25,8 +25,7 @@ minirram paper --out paper                    # this table, paper.json and paper
 minirram paper --out paper --run quick        # results anew first; full with --data data
 ```
 
-Figures come from `docs/results/*.json`, each written by the run that made it, with its command, commit and time. Those
-without a time were typed from tables of [measurements](measurements.md); the command beside them is the table's. A
+Figures come from `docs/results/*.json`, each written by the run that made it, with its command, commit and time. A
 result that `--run` does not make is the kept one; `--only NAME` makes one alone.
 
 {table}

@@ -25,7 +25,7 @@ class Made(Result):
     commit: str
     """of the source tree, "+" where files differed; empty outside one"""
     when: str
-    """time in UTC, ISO 8601; empty where it was typed from tables"""
+    """time in UTC, ISO 8601"""
     seconds: Optional[float]
     """wall clock of what it holds; None: it does not say"""
 
