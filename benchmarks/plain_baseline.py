@@ -45,9 +45,8 @@ def trained(wanted, options):
 
 
 def main():
-    means = argparse.ArgumentParser(
-        add_help=False, allow_abbrev=False
-    )  # they say how, not what: the command that is kept is without them
+    # They say how, not what: the command that is kept is without them.
+    means = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     means.add_argument("--checkpoints", help="folder for what has begun; left out: a training begins anew")
     means.add_argument("--processes", type=int, default=1, help="trainings at a time; the same numbers with each")
     text = dict(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
